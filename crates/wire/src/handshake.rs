@@ -1,0 +1,152 @@
+//! `INFO` and `CONNECT`: what the two sides tell each other first.
+
+use serde::{Deserialize, Serialize};
+
+/// What a server says of itself, in the `INFO` line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Info {
+    /// Public key or other unique id of this run of the server.
+    pub server_id: String,
+    /// Name, the id unless configured.
+    pub server_name: String,
+    /// Version of nats-server whose behaviour this server has.
+    pub version: String,
+    /// Protocol version.
+    pub proto: u8,
+    /// Commit that the server was built from.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub git_commit: String,
+    /// Toolchain; clients print it.
+    pub go: String,
+    /// Host that the server listens on.
+    pub host: String,
+    /// Port that the server listens on.
+    pub port: u16,
+    /// Whether header blocks are understood.
+    pub headers: bool,
+    /// Whether a credential is needed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub auth_required: bool,
+    /// Whether TLS is needed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls_required: bool,
+    /// Whether TLS is possible.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls_available: bool,
+    /// Longest message in bytes.
+    pub max_payload: usize,
+    /// Whether JetStream is on.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub jetstream: bool,
+    /// Number of this connection.
+    pub client_id: u64,
+    /// Address that the connection comes from.
+    pub client_ip: String,
+    /// To be signed by clients with an nkey.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub nonce: String,
+    /// Other addresses of this server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connect_urls: Vec<String>,
+    /// Whether the server is about to stop and wants clients to leave.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ldm: bool,
+    /// JetStream domain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// JetStream API level (ADR-44).
+    pub api_lvl: u32,
+}
+
+/// What a client says of itself, in the `CONNECT` line. Fields that servers do not read are ignored.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Connect {
+    /// Whether every operation is answered with `+OK`. On unless the client says otherwise.
+    pub verbose: bool,
+    /// Whether subjects of publishes are checked.
+    pub pedantic: bool,
+    /// Whether the client insists on TLS.
+    pub tls_required: bool,
+    /// Token.
+    pub auth_token: Option<String>,
+    /// User name.
+    pub user: Option<String>,
+    /// Password.
+    pub pass: Option<String>,
+    /// Public nkey.
+    pub nkey: Option<String>,
+    /// User JWT.
+    pub jwt: Option<String>,
+    /// Signature of the nonce.
+    pub sig: Option<String>,
+    /// Name of the connection.
+    pub name: String,
+    /// Language of the client library.
+    pub lang: String,
+    /// Version of the client library.
+    pub version: String,
+    /// 0, or 1 for clients that take `INFO` at any time.
+    pub protocol: i64,
+    /// Whether the client's own subscriptions get what it publishes.
+    pub echo: bool,
+    /// Whether the client understands header blocks.
+    pub headers: bool,
+    /// Whether a request without listener is answered with a 503.
+    pub no_responders: bool,
+}
+
+impl Default for Connect {
+    fn default() -> Self {
+        Self {
+            verbose: true,
+            pedantic: false,
+            tls_required: false,
+            auth_token: None,
+            user: None,
+            pass: None,
+            nkey: None,
+            jwt: None,
+            sig: None,
+            name: String::new(),
+            lang: String::new(),
+            version: String::new(),
+            protocol: 0,
+            echo: true,
+            headers: false,
+            no_responders: false,
+        }
+    }
+}
+
+/// Shows no secret: not the token, the password, the JWT or the signature.
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect")
+            .field("user", &self.user)
+            .field("nkey", &self.nkey)
+            .field("name", &self.name)
+            .field("lang", &self.lang)
+            .field("version", &self.version)
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_fields_have_the_servers_defaults() {
+        let connect: Connect = serde_json::from_str(r#"{"lang":"x","unknown":1}"#).unwrap();
+        assert!(connect.verbose && connect.echo && !connect.headers);
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let connect = Connect { pass: Some("s3cret".into()), ..Connect::default() };
+        assert!(!format!("{connect:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Consumers.
+
+use super::super::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
+use super::super::error::table;
+use super::super::stream::{Retention, StreamConfig};
+use super::stream::metadata_bytes;
+use super::{DURATION_MIN, MILLISECOND, SECOND, Violation};
+use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
+use crate::subject;
+
+/// Time after which an unacknowledged message is delivered again, unless configured.
+const ACK_WAIT: i64 = 30 * SECOND;
+/// Messages that may be delivered and not acknowledged, unless configured.
+const MAX_ACK_PENDING: i64 = 1000;
+/// Requests that may wait at a pull consumer, unless configured.
+const MAX_WAITING: i64 = 512;
+/// Time after which a consumer without name and clients goes, unless configured.
+const INACTIVE_THRESHOLD: i64 = 5 * SECOND;
+
+/// Fills in what an absent field means for a consumer of `stream`.
+pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig) {
+    for value in [
+        &mut config.max_waiting,
+        &mut config.max_batch,
+        &mut config.max_expires,
+        &mut config.max_bytes,
+        &mut config.idle_heartbeat,
+        &mut config.inactive_threshold,
+        &mut config.priority_timeout,
+    ] {
+        *value = (*value).max(0);
+    }
+    if config.name.is_empty() || config.is_durable() {
+        config.name.clone_from(&config.durable_name);
+    }
+    if config.max_deliver <= 0 {
+        config.max_deliver = -1;
+    }
+    if let Some(first) = config.backoff.first().filter(|first| **first > 0) {
+        config.ack_wait = *first;
+    }
+    if config.ack_policy != AckPolicy::None {
+        if config.ack_wait == 0 {
+            config.ack_wait = ACK_WAIT;
+        }
+        if config.max_ack_pending == 0 {
+            let limit = stream.consumer_limits.max_ack_pending;
+            config.max_ack_pending = if limit > 0 { limit } else { MAX_ACK_PENDING };
+        }
+    }
+    if !config.is_push() && config.max_waiting == 0 {
+        config.max_waiting = MAX_WAITING;
+    }
+    if !config.is_durable() && config.inactive_threshold == 0 {
+        let limit = stream.consumer_limits.inactive_threshold;
+        config.inactive_threshold = if limit > 0 { limit } else { INACTIVE_THRESHOLD };
+    }
+}
+
+/// The rules that a consumer breaks by itself; `config` was [filled](fill_consumer).
+pub fn consumer(config: &ConsumerConfig) -> Vec<Violation> {
+    let mut found = Vec::new();
+    texts(config, &mut found);
+    redelivery(config, &mut found);
+    if config.is_push() {
+        push(config, &mut found);
+    } else {
+        pull(config, &mut found);
+    }
+    filters(config, &mut found);
+    start(config, &mut found);
+    priority(config, &mut found);
+    found
+}
+
+fn texts(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    if config.name.len() > NAME_BYTES_MAX {
+        found.push(Violation::new("name", table::CONSUMER_NAME_TOO_LONG.with(NAME_BYTES_MAX)));
+    }
+    if config.description.len() > DESCRIPTION_BYTES_MAX {
+        let error = table::CONSUMER_DESCRIPTION_TOO_LONG.with(DESCRIPTION_BYTES_MAX);
+        found.push(Violation::new("description", error));
+    }
+    if metadata_bytes(&config.metadata) > METADATA_BYTES_MAX {
+        found.push(Violation::new("metadata", table::CONSUMER_METADATA_LENGTH.with("128KB")));
+    }
+    if config.num_replicas < 0 {
+        found.push(Violation::new("num_replicas", table::REPLICAS_COUNT_CANNOT_BE_NEGATIVE));
+    }
+    if let Some(text) = sampling_problem(&config.sample_freq) {
+        found.push(Violation::new("sample_freq", table::CONSUMER_INVALID_SAMPLING.with(text)));
+    }
+}
+
+fn sampling_problem(text: &str) -> Option<String> {
+    let number = text.strip_suffix('%').unwrap_or(text);
+    match number.parse::<i64>() {
+        _ if text.is_empty() => None,
+        Ok(0..) => None,
+        Ok(_) => Some("sampling must be positive".into()),
+        Err(_) => Some(format!("strconv.Atoi: parsing \"{number}\": invalid syntax")),
+    }
+}
+
+fn redelivery(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    if config.ack_wait < 0 {
+        found.push(Violation::new("ack_wait", table::CONSUMER_ACK_WAIT_NEGATIVE));
+    }
+    if config.backoff.iter().any(|wait| *wait < 0) {
+        found.push(Violation::new("backoff", table::CONSUMER_BACK_OFF_NEGATIVE));
+    }
+    let attempts = usize::try_from(config.max_deliver).ok();
+    if attempts.is_some_and(|attempts| config.backoff.len() > attempts) {
+        found.push(Violation::new("max_deliver", table::CONSUMER_MAX_DELIVER_BACKOFF));
+    }
+}
+
+fn push(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    let target = config.deliver_subject.as_bytes();
+    if !subject::is_valid(target) {
+        found.push(Violation::new("deliver_subject", table::CONSUMER_INVALID_DELIVER_SUBJECT));
+    } else if subject::has_wildcard(target) {
+        found.push(Violation::new("deliver_subject", table::CONSUMER_DELIVER_TO_WILDCARDS));
+    }
+    let heartbeat = config.idle_heartbeat;
+    let conflicts = [
+        (config.max_waiting > 0, "max_waiting", table::CONSUMER_PUSH_MAX_WAITING),
+        (
+            config.max_ack_pending > 0 && config.ack_policy == AckPolicy::None,
+            "max_ack_pending",
+            table::CONSUMER_MAX_PENDING_ACK_POLICY_REQUIRED,
+        ),
+        (
+            heartbeat > 0 && heartbeat < DURATION_MIN,
+            "idle_heartbeat",
+            table::CONSUMER_SMALL_HEARTBEAT,
+        ),
+        (
+            config.flow_control && heartbeat == 0,
+            "flow_control",
+            table::CONSUMER_WITH_FLOW_CONTROL_NEEDS_HEARTBEATS,
+        ),
+        (
+            config.priority_policy != PriorityPolicy::None,
+            "priority_policy",
+            table::CONSUMER_PUSH_WITH_PRIORITY_GROUP,
+        ),
+    ];
+    for (_, field, error) in conflicts.into_iter().filter(|(conflict, ..)| *conflict) {
+        found.push(Violation::new(field, error));
+    }
+}
+
+fn pull(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    let conflicts = [
+        (config.rate_limit_bps > 0, "rate_limit_bps", table::CONSUMER_PULL_WITH_RATE_LIMIT),
+        (config.idle_heartbeat > 0, "idle_heartbeat", table::CONSUMER_HB_REQUIRES_PUSH),
+        (config.flow_control, "flow_control", table::CONSUMER_FC_REQUIRES_PUSH),
+        (
+            config.ack_policy == AckPolicy::FlowControl,
+            "ack_policy",
+            table::CONSUMER_ACK_FC_REQUIRES_PUSH,
+        ),
+        (config.direct, "direct", table::CONSUMER_DIRECT_REQUIRES_PUSH),
+        (
+            config.max_expires > 0 && config.max_expires < MILLISECOND,
+            "max_expires",
+            table::CONSUMER_MAX_REQUEST_EXPIRES_TOO_SMALL,
+        ),
+    ];
+    for (_, field, error) in conflicts.into_iter().filter(|(conflict, ..)| *conflict) {
+        found.push(Violation::new(field, error));
+    }
+}
+
+fn filters(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    if !config.filter_subject.is_empty() && !config.filter_subjects.is_empty() {
+        found.push(Violation::new("filter_subjects", table::CONSUMER_DUPLICATE_FILTER_SUBJECTS));
+    }
+    for (index, filter) in config.filters().iter().enumerate() {
+        if filter.is_empty() {
+            found.push(Violation::new("filter_subjects", table::CONSUMER_EMPTY_FILTER));
+        } else if !subject::is_valid(filter.as_bytes()) {
+            let field = if config.filter_subjects.is_empty() {
+                "filter_subject"
+            } else {
+                "filter_subjects"
+            };
+            found.push(Violation::new(field, table::STREAM_INVALID_CONFIG.with("invalid subject")));
+        } else if config.filters().iter().skip(index + 1).any(|other| nested(filter, other)) {
+            let error = table::CONSUMER_OVERLAPPING_SUBJECT_FILTERS;
+            found.push(Violation::new("filter_subjects", error));
+        }
+    }
+}
+
+/// 2.12 and newer refuse filters of which one holds the other; that they merely meet is allowed.
+fn nested(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    subject::is_valid(right) && (subject::contains(left, right) || subject::contains(right, left))
+}
+
+fn start(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    let (sequence, time) = (config.opt_start_seq > 0, config.opt_start_time.is_some());
+    let (policy, wants_sequence, wants_time) = match config.deliver_policy {
+        DeliverPolicy::All => ("all", false, false),
+        DeliverPolicy::Last => ("last", false, false),
+        DeliverPolicy::New => ("new", false, false),
+        DeliverPolicy::LastPerSubject => ("last per subject", false, false),
+        DeliverPolicy::ByStartSequence => ("by start sequence", true, false),
+        DeliverPolicy::ByStartTime => ("by start time", false, true),
+    };
+    let mut refuse = |field, what: &str, is: &str| {
+        let text =
+            format!("consumer delivery policy is deliver {policy}, but optional {what} is {is}");
+        found.push(Violation::new(field, table::CONSUMER_INVALID_POLICY.with(text)));
+    };
+    if config.deliver_policy == DeliverPolicy::LastPerSubject && config.filters().is_empty() {
+        refuse("filter_subject", "filter subject", "not set");
+    }
+    match (sequence, wants_sequence) {
+        (true, false) => refuse("opt_start_seq", "start sequence", "also set"),
+        (false, true) => refuse("opt_start_seq", "start sequence", "not set"),
+        _ => {}
+    }
+    match (time, wants_time) {
+        (true, false) => refuse("opt_start_time", "start time", "also set"),
+        (false, true) => refuse("opt_start_time", "start time", "not set"),
+        _ => {}
+    }
+}
+
+fn priority(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    match (config.priority_policy, config.priority_groups.as_slice()) {
+        (PriorityPolicy::None, []) => {}
+        (PriorityPolicy::None, _) => {
+            let error = table::CONSUMER_PRIORITY_GROUP_WITH_POLICY_NONE;
+            found.push(Violation::new("priority_groups", error));
+        }
+        (_, []) => {
+            let error = table::CONSUMER_PRIORITY_POLICY_WITHOUT_GROUP;
+            found.push(Violation::new("priority_groups", error));
+        }
+        (_, groups) => {
+            if groups.iter().any(String::is_empty) {
+                found.push(Violation::new("priority_groups", table::CONSUMER_EMPTY_GROUP_NAME));
+            }
+        }
+    }
+}
+
+/// The rules that a consumer breaks on the stream it is for. What its neighbours forbid it (a work
+/// queue's messages have one reader) is not looked at here.
+pub fn consumer_on_stream(config: &ConsumerConfig, stream: &StreamConfig) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if stream.retention == Retention::WorkQueue {
+        match config.ack_policy {
+            AckPolicy::Explicit => {}
+            AckPolicy::None if !config.is_push() => {
+                let error = table::CONSUMER_PULL_REQUIRES_ACK;
+                found.push(Violation::new("ack_policy", error));
+            }
+            _ => found.push(Violation::new("ack_policy", table::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK)),
+        }
+        if config.deliver_policy != DeliverPolicy::All {
+            let error = table::CONSUMER_WQ_CONSUMER_NOT_DELIVER_ALL;
+            found.push(Violation::new("deliver_policy", error));
+        }
+    }
+    let target = config.deliver_subject.as_bytes();
+    let cycle = config.is_push()
+        && stream.subjects.iter().any(|own| subject::overlaps(own.as_bytes(), target));
+    if cycle {
+        found.push(Violation::new("deliver_subject", table::CONSUMER_DELIVER_CYCLE));
+    }
+    let limit = stream.consumer_limits.max_ack_pending;
+    if limit > 0 && config.max_ack_pending > limit {
+        let error = table::CONSUMER_MAX_PENDING_ACK_EXCESS.with(limit);
+        found.push(Violation::new("max_ack_pending", error));
+    }
+    let limit = stream.consumer_limits.inactive_threshold;
+    if limit > 0 && config.inactive_threshold > limit {
+        let error = table::CONSUMER_INACTIVE_THRESHOLD_EXCESS.with(crate::time::go_duration(limit));
+        found.push(Violation::new("inactive_threshold", error));
+    }
+    if config.num_replicas > stream.num_replicas.max(1) {
+        let error = table::CONSUMER_REPLICAS_EXCEEDS_STREAM;
+        found.push(Violation::new("num_replicas", error));
+    }
+    found
+}

@@ -1,0 +1,36 @@
+//! What makes a configuration valid, and what an absent field means.
+//!
+//! The rules and their texts are nats-server 2.14's, seen by running it. A server refuses with the
+//! first violation; a linter shows them all.
+
+mod consumer;
+mod stream;
+
+pub use consumer::{consumer, consumer_on_stream, fill_consumer};
+pub use stream::{fill_stream, stream, subjects_of};
+
+use super::error::ApiError;
+
+/// A rule that a configuration breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Field that has to change.
+    pub field: &'static str,
+    /// What nats-server answers.
+    pub error: ApiError,
+}
+
+impl Violation {
+    fn new(field: &'static str, error: impl Into<ApiError>) -> Self {
+        Self { field, error: error.into() }
+    }
+}
+
+const MILLISECOND: i64 = 1_000_000;
+const SECOND: i64 = 1_000 * MILLISECOND;
+
+/// Durations that nats-server considers too short to be meant.
+const DURATION_MIN: i64 = 100 * MILLISECOND;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Reading JSON requests the way nats-server reads them: `null` is absence, an unknown field is an
+//! error (strict mode, on by default since 2.12).
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::{ApiError, table};
+
+/// Parses a request. A field that the type does not have is refused by name.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut value: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+    strip_nulls(&mut value);
+    let mut unknown = None;
+    let request = serde_ignored::deserialize(value, |path| {
+        unknown.get_or_insert_with(|| path.to_string());
+    })
+    .map_err(invalid)?;
+    match unknown {
+        None => Ok(request),
+        Some(path) => {
+            let field = path.rsplit('.').next().unwrap_or_default();
+            Err(table::INVALID_JSON.with(format_args!("json: unknown field \"{field}\"")))
+        }
+    }
+}
+
+/// Parses a request whose body may be empty, or is ignored where it is no JSON.
+pub fn decode_lenient<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
+    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return T::default() };
+    strip_nulls(&mut value);
+    serde_json::from_value(value).unwrap_or_default()
+}
+
+/// Serializes a reply. The types of this crate always can be.
+pub fn encode<T: Serialize>(reply: &T) -> Vec<u8> {
+    serde_json::to_vec(reply).unwrap_or_default()
+}
+
+fn invalid(error: serde_json::Error) -> ApiError {
+    table::INVALID_JSON.with(error)
+}
+
+fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::StreamConfig;
+    use super::*;
+
+    #[test]
+    fn unknown_fields_are_refused_at_any_depth() {
+        let text = |json: &str| decode::<StreamConfig>(json.as_bytes()).unwrap_err().description;
+        assert_eq!(text(r#"{"replicas":1}"#), r#"invalid JSON: json: unknown field "replicas""#);
+        let nested = r#"{"mirror":{"name":"A","nam":"B"}}"#;
+        assert_eq!(text(nested), r#"invalid JSON: json: unknown field "nam""#);
+        assert!(text("{x").starts_with("invalid JSON: "));
+        assert!(text(r#"{"max_age":"7d"}"#).starts_with("invalid JSON: "));
+    }
+
+    #[test]
+    fn null_is_absence() {
+        let config: StreamConfig =
+            decode(br#"{"name":"A","subjects":null,"mirror":null}"#).unwrap();
+        assert_eq!(config.name, "A");
+        assert!(config.subjects.is_empty());
+    }
+}

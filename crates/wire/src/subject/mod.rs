@@ -1,0 +1,158 @@
+//! Subjects and filters: dot-separated tokens, of which a filter may leave one open (`*`) or all the
+//! rest (`>`).
+//!
+//! The functions work on bytes, because the protocol does; the types are for configurations, which
+//! are JSON and therefore text. A token such as `a*` or `>b` is literal: only a whole token is a
+//! wildcard. (nats-server and ADR-4 agree.)
+
+mod relation;
+#[cfg(test)]
+mod tests;
+
+pub use relation::{contains, overlaps, witness};
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The tokens of a subject or a filter.
+#[inline]
+pub fn tokens(subject: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    subject.split(|byte| *byte == b'.')
+}
+
+/// Whether `subject` is a subject or a filter: no empty token, no white space, `>` only at the end.
+pub fn is_valid(subject: &[u8]) -> bool {
+    problem(subject).is_none()
+}
+
+/// Whether `subject` is valid and leaves nothing open.
+pub fn is_literal(subject: &[u8]) -> bool {
+    is_valid(subject) && !has_wildcard(subject)
+}
+
+/// Whether any whole token is a wildcard.
+pub fn has_wildcard(subject: &[u8]) -> bool {
+    tokens(subject).any(|token| matches!(token, b"*" | b">"))
+}
+
+/// Whether a message published to the literal `subject` is taken by `filter`. Both are valid.
+#[inline]
+pub fn matches(filter: &[u8], subject: &[u8]) -> bool {
+    let mut filter = tokens(filter);
+    let mut subject = tokens(subject);
+    loop {
+        match (filter.next(), subject.next()) {
+            (None, None) => return true,
+            (Some(b">"), Some(_)) => return true,
+            (Some(b"*"), Some(_)) => {}
+            (Some(left), Some(right)) if left == right => {}
+            _ => return false,
+        }
+    }
+}
+
+/// What makes bytes no subject, in words for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SubjectError {
+    /// Nothing at all.
+    #[error("a subject cannot be empty")]
+    Empty,
+    /// `a..b`, `.a` or `a.`.
+    #[error("a subject cannot have an empty token (a dot at an end, or two in a row)")]
+    EmptyToken,
+    /// Space, tab, line end or NUL.
+    #[error("a subject cannot hold white space or control characters")]
+    WhiteSpace,
+    /// `a.>.b`.
+    #[error("`>` stands for all remaining tokens and can only be the last one")]
+    TailNotLast,
+    /// A wildcard where a message is to be published.
+    #[error("a message is published to one subject, without wildcards")]
+    Wildcard,
+}
+
+/// What is wrong with `subject` as a subject or a filter.
+pub fn problem(subject: &[u8]) -> Option<SubjectError> {
+    if subject.is_empty() {
+        return Some(SubjectError::Empty);
+    }
+    if subject.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c | 0)) {
+        return Some(SubjectError::WhiteSpace);
+    }
+    let mut tail_seen = false;
+    for token in tokens(subject) {
+        if tail_seen {
+            return Some(SubjectError::TailNotLast);
+        }
+        match token {
+            b"" => return Some(SubjectError::EmptyToken),
+            b">" => tail_seen = true,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A valid filter: a subject that may have wildcards.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Filter(Box<str>);
+
+impl Filter {
+    /// Parses a filter.
+    pub fn new(text: &str) -> Result<Self, SubjectError> {
+        problem(text.as_bytes()).map_or_else(|| Ok(Self(text.into())), Err)
+    }
+
+    /// The filter as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The filter's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// See [`matches`].
+    pub fn matches(&self, subject: &[u8]) -> bool {
+        matches(self.as_bytes(), subject)
+    }
+
+    /// See [`overlaps`].
+    pub fn overlaps(&self, other: &Self) -> bool {
+        overlaps(self.as_bytes(), other.as_bytes())
+    }
+
+    /// See [`contains`].
+    pub fn contains(&self, other: &Self) -> bool {
+        contains(self.as_bytes(), other.as_bytes())
+    }
+
+    /// A subject that both filters take, if there is one. See [`witness`].
+    pub fn witness(&self, other: &Self) -> Option<String> {
+        witness(&self.0, &other.0)
+    }
+}
+
+impl TryFrom<String> for Filter {
+    type Error = SubjectError;
+
+    fn try_from(text: String) -> Result<Self, SubjectError> {
+        Self::new(&text)
+    }
+}
+
+impl From<Filter> for String {
+    fn from(filter: Filter) -> Self {
+        filter.0.into_string()
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,129 @@
+//! Times and durations as the protocol writes them: nanoseconds since 1970, RFC 3339 text, Go's
+//! duration text in messages for people.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// A moment, in nanoseconds since 1970-01-01T00:00:00Z. Zero is written as Go's zero time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixNanos(pub i64);
+
+/// Go's zero time: what clients send and read for "not set".
+const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// A text is no RFC 3339 time, or one outside of the years 1678 to 2261.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no RFC 3339 time")]
+pub struct TimeError(String);
+
+impl UnixNanos {
+    /// Parses RFC 3339.
+    pub fn parse(text: &str) -> Result<Self, TimeError> {
+        if text == GO_ZERO_TIME {
+            return Ok(Self(0));
+        }
+        let error = || TimeError(text.to_owned());
+        let time: Timestamp = text.parse().map_err(|_| error())?;
+        i64::try_from(time.as_nanosecond()).map(Self).map_err(|_| error())
+    }
+}
+
+impl std::fmt::Display for UnixNanos {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.0, Timestamp::from_nanosecond(i128::from(self.0))) {
+            (0, _) | (_, Err(_)) => f.write_str(GO_ZERO_TIME),
+            (_, Ok(time)) => time.fmt(f),
+        }
+    }
+}
+
+impl Serialize for UnixNanos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnixNanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A duration the way Go prints it (`1m30s`, `100ms`, `1.5s`), for texts that clients know.
+pub fn go_duration(nanos: i64) -> String {
+    let mut text = String::new();
+    let magnitude = nanos.unsigned_abs();
+    if nanos < 0 {
+        text.push('-');
+    }
+    let (unit, name) = match magnitude {
+        0 => return "0s".into(),
+        1..1_000 => (1, "ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let (mut whole, part) = (magnitude / unit, magnitude % unit);
+    if name == "s" {
+        let (hours, minutes) = (whole / 3600, whole / 60 % 60);
+        if hours > 0 {
+            let _ = write!(text, "{hours}h");
+        }
+        if hours > 0 || minutes > 0 {
+            let _ = write!(text, "{minutes}m");
+        }
+        whole %= 60;
+    }
+    let _ = write!(text, "{whole}");
+    if part > 0 {
+        let width = unit.ilog10() as usize;
+        let digits = format!("{part:0width$}");
+        let _ = write!(text, ".{}", digits.trim_end_matches('0'));
+    }
+    text.push_str(name);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn go_durations() {
+        for (nanos, expected) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_500, "1.5µs"),
+            (100_000_000, "100ms"),
+            (1_000_000_000, "1s"),
+            (90_000_000_000, "1m30s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (-1_500_000_000, "-1.5s"),
+        ] {
+            assert_eq!(go_duration(nanos), expected);
+        }
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let time = UnixNanos::parse("2026-11-21T03:41:58.120000001+01:00").unwrap();
+        assert_eq!(time.to_string(), "2026-11-21T02:41:58.120000001Z");
+        assert_eq!(UnixNanos(0).to_string(), GO_ZERO_TIME);
+        assert_eq!(UnixNanos::parse(GO_ZERO_TIME), Ok(UnixNanos(0)));
+        assert!(UnixNanos::parse("yesterday").is_err());
+        assert!(UnixNanos::parse("9000-01-01T00:00:00Z").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn times_survive_text(nanos in 1..i64::MAX) {
+            prop_assert_eq!(UnixNanos::parse(&UnixNanos(nanos).to_string()), Ok(UnixNanos(nanos)));
+        }
+    }
+}
