@@ -41,14 +41,15 @@ impl ClientDecoder {
             return Ok(None);
         }
         self.needs = 0;
-        // A verb that can't become one is refused at once, not when its line ends: a peer
-        // that speaks another protocol may never send LF.
-        let Some(line) = scan::line(buffer)? else {
-            return if Verb::possible(buffer) {
-                Ok(None)
-            } else {
-                Err(DecodeErrorKind::UnknownOperation.into())
-            };
+        let line = match scan::line(buffer) {
+            Ok(Some(line)) => line,
+            // A verb that can't become one is refused at once, not when its line ends: a peer
+            // that speaks another protocol may never send LF.
+            Ok(None) | Err(_) if !Verb::possible(buffer) => {
+                return Err(DecodeErrorKind::UnknownOperation.into());
+            }
+            Ok(None) => return Ok(None),
+            Err(error) => return Err(error),
         };
         let (verb, rest) = Verb::of(line.text)?;
         let op = match verb {
