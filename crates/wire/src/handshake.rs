@@ -65,7 +65,7 @@ pub struct Info {
 pub struct Connect {
     /// Whether every operation is answered with `+OK`. On unless the client says otherwise.
     pub verbose: bool,
-    /// Whether subjects of publishes are checked.
+    /// Whether subjects of publishes are checked. On unless the client says otherwise.
     pub pedantic: bool,
     /// Whether the client insists on TLS.
     pub tls_required: bool,
@@ -101,7 +101,7 @@ impl Default for Connect {
     fn default() -> Self {
         Self {
             verbose: true,
-            pedantic: false,
+            pedantic: true,
             tls_required: false,
             auth_token: None,
             user: None,
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn absent_fields_have_the_servers_defaults() {
         let connect: Connect = serde_json::from_str(r#"{"lang":"x","unknown":1}"#).unwrap();
-        assert!(connect.verbose && connect.echo && !connect.headers);
+        assert!(connect.verbose && connect.pedantic && connect.echo && !connect.headers);
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! What is measured.
+
+mod core;
+
+use std::net::SocketAddr;
+
+/// A load: runs for so many seconds, says how many messages it moved in how many seconds.
+pub(crate) type Run = fn(SocketAddr, f64) -> anyhow::Result<(f64, f64)>;
+
+/// A named load.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) run: Run,
+}
+
+/// One measurement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Messages per second.
+    pub(crate) rate: f64,
+    /// Processor time of the server per message, in microseconds.
+    pub(crate) cpu_micros: f64,
+}
+
+/// Every load, in the order in which they are shown.
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "core publish 16 B", run: |address, seconds| core::publish(address, seconds, 16) },
+    Case {
+        name: "core publish 128 B",
+        run: |address, seconds| core::publish(address, seconds, 128),
+    },
+    Case {
+        name: "core publish 1024 B",
+        run: |address, seconds| core::publish(address, seconds, 1024),
+    },
+    Case {
+        name: "publish to 1 subscriber 16 B",
+        run: |address, seconds| core::fan_out(address, seconds, 16, 1),
+    },
+    Case {
+        name: "publish to 1 subscriber 128 B",
+        run: |address, seconds| core::fan_out(address, seconds, 128, 1),
+    },
+    Case {
+        name: "publish to 1 subscriber 1024 B",
+        run: |address, seconds| core::fan_out(address, seconds, 1024, 1),
+    },
+    Case {
+        name: "publish to 8 subscribers 128 B",
+        run: |address, seconds| core::fan_out(address, seconds, 128, 8),
+    },
+    Case { name: "request and reply, one at a time", run: core::request },
+];

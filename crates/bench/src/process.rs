@@ -1,0 +1,109 @@
+//! A server as a process of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use tempfile::TempDir;
+
+/// A program to measure.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) name: String,
+    path: PathBuf,
+    /// Whether it takes nats-server's configuration file.
+    peer: bool,
+}
+
+/// Only what would cut off a slow reader is changed from nats-server's defaults.
+const PEER_CONFIG: &str = "max_pending: 256MB\n";
+
+impl Program {
+    pub(crate) fn ours(path: &Path) -> Self {
+        Self { name: "watershed".into(), path: path.to_owned(), peer: false }
+    }
+
+    pub(crate) fn nats_server(path: &Path) -> anyhow::Result<Self> {
+        let output = Command::new(path).arg("-v").output();
+        let output = output.with_context(|| format!("cannot run {}", path.display()))?;
+        let version = String::from_utf8_lossy(&output.stdout);
+        let version = version.trim().trim_start_matches("nats-server: v");
+        Ok(Self { name: format!("nats-server {version}"), path: path.to_owned(), peer: true })
+    }
+
+    /// Starts the program on a free port with an empty store.
+    pub(crate) fn start(&self) -> anyhow::Result<Running> {
+        let folder = tempfile::tempdir()?;
+        let mut command = Command::new(&self.path);
+        if self.peer {
+            let config = folder.path().join("nats.conf");
+            fs::write(&config, PEER_CONFIG)?;
+            command.arg("-c").arg(config);
+        } else {
+            command.arg("serve");
+        }
+        command
+            .args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null());
+        let child =
+            command.spawn().with_context(|| format!("cannot run {}", self.path.display()))?;
+        let mut running = Running { address: ([127, 0, 0, 1], 0).into(), child, folder };
+        running.address = running.wait_for_ports()?;
+        Ok(running)
+    }
+}
+
+/// A running program; ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Running {
+    fn wait_for_ports(&mut self) -> anyhow::Result<SocketAddr> {
+        let file = self.folder.path().join(format!("nats-server_{}.ports", self.child.id()));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended: {status}");
+            }
+            let text = fs::read_to_string(&file);
+            if let Some(port) = text.ok().as_deref().and_then(first_port) {
+                return Ok(([127, 0, 0, 1], port).into());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        bail!("the server did not say where it listens")
+    }
+
+    /// Processor time that the server has used.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        const TICKS_PER_SECOND: f64 = 100.0; // USER_HZ, the same on every Linux
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields = stat.rsplit(')').next().context("no such format")?;
+        let mut fields = fields.split_whitespace().skip(11);
+        let mut ticks = || fields.next().and_then(|text| text.parse::<f64>().ok());
+        let (user, system) = (ticks().context("no user time")?, ticks().context("no system time")?);
+        Ok((user + system) / TICKS_PER_SECOND)
+    }
+}
+
+fn first_port(json: &str) -> Option<u16> {
+    let url = json.split("nats://").nth(1)?;
+    let digits = url.split('"').next()?.rsplit(':').next()?;
+    digits.parse().ok()
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,196 @@
+//! From a published message to the outboxes of those who listen.
+
+use slab::Slab;
+use watershed_wire::header::HeaderWriter;
+use watershed_wire::op::Publish;
+use watershed_wire::{encode, subject};
+
+use crate::engine::Engine;
+use crate::limits::{OUTBOX_BYTES_HIGH, OUTBOX_BYTES_MAX};
+use crate::now::Now;
+use crate::output::{CloseReason, Flow, Output};
+use crate::router::{Group, SubKey};
+use crate::session::{Phase, Session, Subscription};
+
+/// What became of one delivery.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Delivered {
+    /// The subscription does not get this message.
+    No,
+    /// It does.
+    Yes,
+    /// It does, and its connection has much to read already.
+    Congested,
+}
+
+/// The tables that a delivery touches, apart from the router that is being read meanwhile.
+struct Tables<'a> {
+    sessions: &'a mut Slab<Session>,
+    subscriptions: &'a mut Slab<Subscription>,
+    outputs: &'a mut Vec<Output>,
+    ended: &'a mut Vec<SubKey>,
+    congested: &'a mut usize,
+    overflowed: Vec<usize>,
+}
+
+impl Engine {
+    /// A client publishes.
+    #[inline]
+    pub(crate) fn publish_from(&mut self, _now: Now, slot: usize, message: &Publish<'_>) -> Flow {
+        let session = &self.sessions[slot];
+        if message.has_header && !session.options.headers {
+            self.close(slot, CloseReason::Protocol);
+            return Flow::Close;
+        }
+        if session.options.pedantic && !subject::is_literal(message.subject) {
+            // nats-server says so, and delivers all the same.
+            self.send(slot, |out| encode::error(out, "Invalid Publish Subject"));
+        }
+        let session = &self.sessions[slot];
+        if !session.permit.publish(message.subject) {
+            let subject = String::from_utf8_lossy(message.subject);
+            let text = format!("Permissions Violation for Publish to \"{subject}\"");
+            self.send(slot, |out| encode::error(out, &text));
+            return Flow::Continue;
+        }
+        if session.options.verbose {
+            self.acknowledge(slot);
+        }
+        let account = self.sessions[slot].account.0 as usize;
+        let (anybody, flow) = self.route(account, Some(slot), message);
+        if !anybody
+            && let Some(reply) = message.reply
+            && self.sessions[slot].options.no_responders
+        {
+            self.no_responders(slot, message.subject, reply);
+        }
+        flow
+    }
+
+    /// Delivers a message to everybody who listens in `account`. Says whether there was anybody.
+    fn route(
+        &mut self,
+        account: usize,
+        from: Option<usize>,
+        message: &Publish<'_>,
+    ) -> (bool, Flow) {
+        let Self { accounts, sessions, subscriptions, outputs, ended, random, congested, .. } =
+            self;
+        let matched = accounts[account].router.matched(message.subject);
+        if matched.plain.is_empty() && matched.groups.is_empty() {
+            return (false, Flow::Continue);
+        }
+        let mut tables =
+            Tables { sessions, subscriptions, outputs, ended, congested, overflowed: Vec::new() };
+        let (mut anybody, mut stall) = (false, false);
+        let mut note = |delivered| {
+            anybody |= delivered != Delivered::No;
+            stall |= delivered == Delivered::Congested;
+        };
+        for key in &matched.plain {
+            note(tables.deliver(*key, from, message));
+        }
+        for group in &matched.groups {
+            let start = random.below(group.members.len());
+            note(tables.deliver_to_group(group, start, from, message));
+        }
+        let overflowed = tables.overflowed;
+        for slot in overflowed {
+            self.close(slot, CloseReason::SlowConsumer);
+        }
+        while let Some(key) = self.ended.pop() {
+            self.drop_subscription(key);
+        }
+        (anybody, if stall { Flow::Stall } else { Flow::Continue })
+    }
+
+    /// Tells a requester that nobody listens, on its own subscription to the reply subject
+    /// (ADR-22).
+    fn no_responders(&mut self, slot: usize, subject: &[u8], reply: &[u8]) {
+        let mut header = HeaderWriter::with_status(503, "");
+        header.field("Nats-Subject", subject);
+        let header = header.finish();
+        let account = self.sessions[slot].account.0 as usize;
+        let message = Publish {
+            subject: reply,
+            reply: None,
+            header: &header,
+            payload: b"",
+            has_header: true,
+        };
+        let Self { accounts, sessions, subscriptions, outputs, ended, congested, .. } = self;
+        let matched = accounts[account].router.matched(reply);
+        let members = matched.groups.iter().flat_map(|group| &group.members);
+        let own = matched
+            .plain
+            .iter()
+            .chain(members)
+            .copied()
+            .find(|key| subscriptions[*key as usize].slot == slot);
+        let mut tables =
+            Tables { sessions, subscriptions, outputs, ended, congested, overflowed: Vec::new() };
+        if let Some(key) = own {
+            tables.deliver(key, None, &message);
+        }
+        while let Some(key) = self.ended.pop() {
+            self.drop_subscription(key);
+        }
+    }
+}
+
+impl Tables<'_> {
+    /// Delivers to one member, the one at `start` or the next one that takes it.
+    fn deliver_to_group(
+        &mut self,
+        group: &Group,
+        start: usize,
+        from: Option<usize>,
+        message: &Publish<'_>,
+    ) -> Delivered {
+        let (before, after) = group.members.split_at(start);
+        after
+            .iter()
+            .chain(before)
+            .map(|key| self.deliver(*key, from, message))
+            .find(|delivered| *delivered != Delivered::No)
+            .unwrap_or(Delivered::No)
+    }
+
+    #[inline]
+    fn deliver(&mut self, key: SubKey, from: Option<usize>, message: &Publish<'_>) -> Delivered {
+        let subscription = &mut self.subscriptions[key as usize];
+        let slot = subscription.slot;
+        let session = &mut self.sessions[slot];
+        let own_echo = from == Some(slot) && !session.options.echo;
+        let ended = subscription.max.is_some_and(|max| subscription.delivered >= max);
+        if session.phase != Phase::Ready || own_echo || ended {
+            return Delivered::No;
+        }
+        if subscription.judged && !session.permit.deliver(message.subject) {
+            return Delivered::No;
+        }
+        let header = if session.options.headers { message.header } else { b"" };
+        let sid = &subscription.sid;
+        let out = session.outbox.buffer();
+        encode::message(out, message.subject, sid, message.reply, header, message.payload);
+        if !session.flush_requested {
+            session.flush_requested = true;
+            self.outputs.push(Output::Flush(session.id));
+        }
+        subscription.delivered += 1;
+        if subscription.max == Some(subscription.delivered) {
+            self.ended.push(key);
+        }
+        if session.outbox.len() < OUTBOX_BYTES_HIGH {
+            return Delivered::Yes;
+        }
+        if !session.congested {
+            session.congested = true;
+            *self.congested += 1;
+        }
+        if session.outbox.len() > OUTBOX_BYTES_MAX {
+            self.overflowed.push(slot);
+        }
+        Delivered::Congested
+    }
+}

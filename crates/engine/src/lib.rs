@@ -1,0 +1,27 @@
+//! Everything that one node decides.
+//!
+//! [`Engine`] is told what happened (a connection opened, an operation arrived, a deadline passed)
+//! and answers with bytes in outboxes and with [`Output`]s. It does not know sockets, files, clocks,
+//! threads or randomness: time is an argument, and the seed of its choices is too. The same inputs
+//! give the same outputs, byte for byte.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
+
+mod account;
+mod delivery;
+mod engine;
+pub mod limits;
+mod now;
+mod outbox;
+mod output;
+pub mod permit;
+mod random;
+mod router;
+mod session;
+mod timer;
+
+pub use account::AccountId;
+pub use engine::{Engine, Settings};
+pub use now::{Now, Tick};
+pub use outbox::Outbox;
+pub use output::{CloseReason, ConnId, Flow, Output};
+pub use session::{Identity, Peer};

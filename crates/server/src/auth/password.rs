@@ -1,0 +1,76 @@
+//! Passwords.
+
+use std::fmt;
+
+/// What proves that somebody is a user. Never shown.
+#[derive(Clone)]
+pub enum Credential {
+    /// The password itself, as a `nats.conf` may hold it.
+    Plain(String),
+    /// A bcrypt hash (`$2a$…`, `$2b$…`, `$2y$…`), as nats-server takes it.
+    Bcrypt(String),
+}
+
+/// A hash that no password has, of the cost that nats-server's own tool uses.
+const DECOY: &str = "$2a$11$abcdefghijklmnopqrstuuI1pOS7nxXUWeNEkNjHbIYdnGHPxQxOe";
+
+impl Credential {
+    /// Reads a password from a configuration: a bcrypt hash if it looks like one.
+    pub fn from_config(text: &str) -> Self {
+        let hash = ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
+        if hash { Self::Bcrypt(text.to_owned()) } else { Self::Plain(text.to_owned()) }
+    }
+
+    pub(super) fn decoy() -> Self {
+        Self::Bcrypt(DECOY.to_owned())
+    }
+
+    /// Whether checking takes long on purpose.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self, Self::Bcrypt(_))
+    }
+
+    /// Whether `offered` is the password.
+    pub(super) fn accepts(&self, offered: &str) -> bool {
+        match self {
+            Self::Plain(password) => same(password.as_bytes(), offered.as_bytes()),
+            Self::Bcrypt(hash) => bcrypt::verify(offered, hash).unwrap_or(false),
+        }
+    }
+}
+
+/// Compares in a time that depends on the lengths alone.
+fn same(left: &[u8], right: &[u8]) -> bool {
+    let differences = left.iter().zip(right).fold(0, |seen, (left, right)| seen | (left ^ right));
+    left.len() == right.len() && std::hint::black_box(differences) == 0
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain(…)",
+            Self::Bcrypt(_) => "Bcrypt(…)",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_compared() {
+        let plain = Credential::from_config("s3cret");
+        assert!(plain.accepts("s3cret"));
+        assert!(!plain.accepts("s3cre") && !plain.accepts("s3cret ") && !plain.accepts(""));
+        let hash = bcrypt::hash("s3cret", 4).unwrap();
+        let hashed = Credential::from_config(&hash);
+        assert!(hashed.is_slow() && hashed.accepts("s3cret") && !hashed.accepts("other"));
+        assert!(!Credential::decoy().accepts(""));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(format!("{:?}", Credential::from_config("s3cret")), "Plain(…)");
+    }
+}

@@ -1,0 +1,48 @@
+//! What a server is told at its start.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use watershed_wire::limits::PAYLOAD_BYTES_MAX;
+
+use crate::auth::User;
+
+/// The name of the account that nobody names, as nats-server has it.
+pub(crate) const DEFAULT_ACCOUNT: &str = "$G";
+
+/// What a server is told at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address for clients; port 0 for any free one.
+    pub listen: SocketAddr,
+    /// Name that clients are told; its id if absent.
+    pub server_name: Option<String>,
+    /// Who may connect. Empty: everybody, into [`Config::anonymous_account`].
+    pub users: Vec<User>,
+    /// Account of connections without a credential. With [`Config::users`] set, absent means that
+    /// there are none.
+    pub anonymous_account: Option<String>,
+    /// Longest message in bytes.
+    pub max_payload: usize,
+    /// Time between pings.
+    pub ping_interval: Duration,
+    /// Pings that may go unanswered.
+    pub ping_max: u32,
+    /// Time in which a client must show its credential.
+    pub auth_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            server_name: None,
+            users: Vec::new(),
+            anonymous_account: None,
+            max_payload: PAYLOAD_BYTES_MAX,
+            ping_interval: Duration::from_mins(2),
+            ping_max: 2,
+            auth_timeout: Duration::from_secs(2),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One socket: bytes in, operations to the engine; bytes of an outbox, out.
+
+use std::io::{self, Read, Write};
+
+use mio::net::TcpStream;
+use watershed_engine::{ConnId, Engine, Flow, Now};
+use watershed_wire::ClientDecoder;
+
+/// Bytes that are read at once. Large enough that the system call costs nothing beside the
+/// messages it brings, small enough to stay in a core's cache.
+pub(crate) const READ_BYTES: usize = 128 * 1024;
+
+/// An unfinished frame longer than this is gathered in a buffer of its own.
+const CARRY_BYTES_MAX: usize = 16 * 1024;
+
+/// What a read left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There may be more to read.
+    More,
+    /// The socket is empty.
+    Drained,
+    /// The engine wants no further operation for now.
+    Held(Flow),
+    /// The peer is gone.
+    Gone,
+}
+
+/// One socket.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: ConnId,
+    stream: TcpStream,
+    decoder: ClientDecoder,
+    /// Bytes of an unfinished frame, or those that wait for the engine.
+    carry: Vec<u8>,
+    /// Whether the socket may have bytes.
+    pub(crate) readable: bool,
+    /// Whether the socket may take bytes.
+    writable: bool,
+    /// Whether this connection is in the shard's queue already.
+    pub(crate) queued: bool,
+    /// Whether its operations wait for an answer to `CONNECT`.
+    pub(crate) waiting: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnId, stream: TcpStream, payload_bytes_max: usize) -> Self {
+        let decoder = ClientDecoder::new(payload_bytes_max);
+        Self {
+            id,
+            stream,
+            decoder,
+            carry: Vec::new(),
+            readable: true,
+            writable: true,
+            queued: false,
+            waiting: false,
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    pub(crate) fn on_writable(&mut self) {
+        self.writable = true;
+    }
+
+    /// Reads once and hands all whole operations to the engine. What is carried goes to the front
+    /// of `scratch`, which all connections share; a frame too long for that is gathered where it is.
+    pub(crate) fn read(&mut self, now: Now, engine: &mut Engine, scratch: &mut [u8]) -> Turn {
+        let start = self.carry.len();
+        if start > CARRY_BYTES_MAX {
+            return self.read_long(now, engine);
+        }
+        scratch[..start].copy_from_slice(&self.carry);
+        let end = match self.receive(&mut scratch[start..start + READ_BYTES]) {
+            Ok(count) => start + count,
+            Err(turn) => return turn,
+        };
+        let (consumed, held) = self.decode(now, engine, &scratch[..end]);
+        self.carry.clear();
+        self.carry.extend_from_slice(&scratch[consumed..end]);
+        held.map_or(Turn::More, Turn::Held)
+    }
+
+    fn read_long(&mut self, now: Now, engine: &mut Engine) -> Turn {
+        let mut carry = std::mem::take(&mut self.carry);
+        let start = carry.len();
+        carry.resize(start + READ_BYTES, 0);
+        let received = self.receive(&mut carry[start..]);
+        carry.truncate(start + received.unwrap_or(0));
+        self.carry = carry;
+        match received {
+            Ok(_) => self.resume(now, engine),
+            Err(turn) => turn,
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Turn> {
+        match self.stream.read(buffer) {
+            Ok(0) => Err(Turn::Gone),
+            Ok(count) => Ok(count),
+            Err(error) => Err(self.after_error(&error)),
+        }
+    }
+
+    /// Hands the operations that were read while the engine wanted none.
+    pub(crate) fn resume(&mut self, now: Now, engine: &mut Engine) -> Turn {
+        let mut carry = std::mem::take(&mut self.carry);
+        let (consumed, held) = self.decode(now, engine, &carry);
+        carry.drain(..consumed);
+        self.carry = carry;
+        held.map_or(Turn::More, Turn::Held)
+    }
+
+    fn after_error(&mut self, error: &io::Error) -> Turn {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Turn::Drained
+            }
+            io::ErrorKind::Interrupted => Turn::More,
+            _ => Turn::Gone,
+        }
+    }
+
+    /// Hands whole operations to the engine until one wants a pause. Stalling is heeded only at
+    /// the end: what was read is cheaper to deliver than to keep.
+    fn decode(&mut self, now: Now, engine: &mut Engine, bytes: &[u8]) -> (usize, Option<Flow>) {
+        let mut consumed = 0;
+        let mut stalled = None;
+        loop {
+            match self.decoder.next(&bytes[consumed..]) {
+                Ok(Some((op, taken))) => {
+                    consumed += taken;
+                    match engine.received(now, self.id, op) {
+                        Flow::Continue => {}
+                        Flow::Stall => stalled = Some(Flow::Stall),
+                        flow @ (Flow::Wait | Flow::Close) => return (consumed, Some(flow)),
+                    }
+                }
+                Ok(None) => return (consumed, stalled),
+                Err(error) => {
+                    engine.malformed(self.id, error);
+                    return (consumed, Some(Flow::Close));
+                }
+            }
+        }
+    }
+
+    /// Writes what waits, as far as the peer takes it. An error means that the peer is gone.
+    pub(crate) fn flush(&mut self, engine: &mut Engine) -> io::Result<()> {
+        while self.writable {
+            let Some(waiting) = engine.outbox(self.id).map(watershed_engine::Outbox::waiting)
+            else {
+                return Ok(());
+            };
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            match self.stream.write(waiting) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    // A short write means that the socket is full: asking again would only say so.
+                    self.writable = count == waiting.len();
+                    engine.sent(self.id, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

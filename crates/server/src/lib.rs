@@ -1,0 +1,21 @@
+//! The engine on real sockets, clocks and threads.
+//!
+//! ```
+//! let server = watershed_server::Server::builder().start()?;
+//! println!("clients connect to {}", server.client_url());
+//! # Ok::<(), watershed_server::StartError>(())
+//! ```
+//!
+//! A [`Server`] runs until it is dropped or [stopped](Server::stop). This crate does not know
+//! topologies: embedding a server carries no linter.
+
+mod auth;
+mod clock;
+mod config;
+mod connection;
+mod server;
+mod shard;
+
+pub use auth::{Credential, User};
+pub use config::Config;
+pub use server::{Builder, Server, StartError};

@@ -1,0 +1,155 @@
+//! A running server, and how one is started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+
+use mio::Poll;
+use mio::net::TcpListener;
+use thiserror::Error;
+use watershed_engine::{Engine, Settings};
+use watershed_wire::handshake::Info;
+use watershed_wire::ident::unique_id;
+use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
+
+use crate::auth::Authenticator;
+use crate::clock::entropy;
+use crate::config::Config;
+use crate::shard::{Command, Remote, Shard};
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The address is taken, or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Address that was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refused something that every server needs.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was refused.
+        what: &'static str,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// How a server is started.
+#[derive(Debug, Clone, Default)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// Takes all settings at once.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Listens for clients here; port 0 for any free one.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.config.listen = address;
+        self
+    }
+
+    /// Starts the server. When this returns, clients can connect.
+    pub fn start(self) -> Result<Server, StartError> {
+        let config = self.config;
+        let address = config.listen;
+        let listener =
+            TcpListener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
+        let system = |what| move |source| StartError::System { what, source };
+        let mut random = [0; 3];
+        for word in &mut random {
+            *word = entropy().map_err(|error| system("get random numbers")(error.into()))?;
+        }
+        let [seed, id @ ..] = random;
+        let poll = Poll::new().map_err(system("wait for sockets"))?;
+        let (remote, commands) = Shard::remote(&poll).map_err(system("wake a thread"))?;
+        let mut engine = Engine::new(settings(&config, address, id, seed));
+        let authenticator = Authenticator::new(&config, &mut engine, &remote);
+        debug_assert_eq!(authenticator.required(), !config.users.is_empty());
+        let shard = Shard::new(poll, listener, engine, authenticator, commands, config.max_payload)
+            .map_err(system("watch the listening socket"))?;
+        let thread = std::thread::Builder::new()
+            .name("watershed".into())
+            .spawn(move || shard.run())
+            .map_err(system("start a thread"))?;
+        Ok(Server { address, remote, thread: Some(thread) })
+    }
+}
+
+fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Settings {
+    let id = unique_id(id);
+    let info = Info {
+        server_name: config.server_name.clone().unwrap_or_else(|| id.clone()),
+        server_id: id,
+        version: NATS_VERSION.into(),
+        proto: 1,
+        go: concat!("watershed ", env!("CARGO_PKG_VERSION")).into(),
+        host: address.ip().to_string(),
+        port: address.port(),
+        headers: true,
+        max_payload: config.max_payload,
+        auth_required: !config.users.is_empty(),
+        api_lvl: API_LEVEL,
+        ..Info::default()
+    };
+    Settings {
+        info,
+        ping_interval: config.ping_interval,
+        ping_max: config.ping_max,
+        auth_timeout: config.auth_timeout,
+        seed,
+    }
+}
+
+/// A running server. Stops when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    remote: Remote,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Settings to start a server with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Address that clients connect to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// URL that clients connect to.
+    pub fn client_url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Stops the server and waits until it has.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.remote.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,352 @@
+//! The loop that owns the engine and its connections.
+//!
+//! One thread waits for sockets, deadlines and commands, lets the engine decide, and writes what it
+//! left in outboxes. A turn reads every ready socket once and writes every outbox once, so that
+//! system calls are shared by whatever arrived together. Nothing is shared with other threads but
+//! the queue of commands.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use watershed_engine::{CloseReason, ConnId, Engine, Flow, Identity, Now, Output, Peer, Tick};
+
+use crate::auth::{Authenticator, Verdict};
+use crate::clock::Clock;
+use crate::connection::{Connection, READ_BYTES, Turn};
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+
+/// Longest time that a publisher is held back for a subscriber that can't keep up.
+const STALL: Duration = Duration::from_millis(5);
+
+/// Connections accepted in one turn, so that a flood of them does not starve those that are there.
+const ACCEPTED_PER_TURN: usize = 64;
+
+/// Time without a new connection after running out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What other threads ask of a shard.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A password was checked.
+    Authenticated(ConnId, Option<Identity>),
+    /// Tell the clients, write what waits, end.
+    Stop,
+}
+
+/// The other end of a shard's queue of commands.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+}
+
+impl Remote {
+    /// Sends a command. A shard that has ended needs none.
+    pub(crate) fn send(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// The loop and what it owns.
+pub(crate) struct Shard {
+    poll: Poll,
+    listener: TcpListener,
+    engine: Engine,
+    authenticator: Authenticator,
+    clock: Clock,
+    payload_bytes_max: usize,
+    commands: Receiver<Command>,
+    /// By slot, as the engine numbers them.
+    connections: Vec<Option<Connection>>,
+    /// Slots of connections that may have bytes to read.
+    ready: VecDeque<u32>,
+    /// Connections that publish faster than others read, and until when they are held back.
+    stalled: Vec<(ConnId, Tick)>,
+    /// Until when no connection is accepted.
+    accept_paused: Option<Tick>,
+    scratch: Box<[u8]>,
+    outputs: Vec<Output>,
+    stopping: bool,
+}
+
+impl Shard {
+    /// A queue of commands for a shard that is still to be made.
+    pub(crate) fn remote(poll: &Poll) -> io::Result<(Remote, Receiver<Command>)> {
+        let (commands, receiver) = channel();
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        Ok((Remote { commands, waker }, receiver))
+    }
+
+    pub(crate) fn new(
+        poll: Poll,
+        mut listener: TcpListener,
+        engine: Engine,
+        authenticator: Authenticator,
+        commands: Receiver<Command>,
+        payload_bytes_max: usize,
+    ) -> io::Result<Self> {
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            listener,
+            engine,
+            authenticator,
+            clock: Clock::new(),
+            payload_bytes_max,
+            commands,
+            connections: Vec::new(),
+            ready: VecDeque::new(),
+            stalled: Vec::new(),
+            accept_paused: None,
+            // Room for one read behind an unfinished frame.
+            scratch: vec![0; 2 * READ_BYTES].into(),
+            outputs: Vec::new(),
+            stopping: false,
+        })
+    }
+
+    /// Runs until told to stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        while !self.stopping {
+            let timeout = self.timeout(self.clock.now());
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    tracing::error!(%error, "waiting for sockets failed");
+                    return;
+                }
+                _ => {}
+            }
+            let now = self.clock.now();
+            self.collect(now, &events);
+            self.release(now);
+            self.read_ready(now);
+            if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
+                self.engine.timeout(now);
+            }
+            self.carry_out(now);
+        }
+    }
+
+    /// How long nothing will be to do but for what sockets and other threads bring.
+    fn timeout(&self, now: Now) -> Option<Duration> {
+        if !self.ready.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let stalled = self.stalled.iter().map(|(_, until)| *until);
+        let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
+        let next = deadlines.chain(self.accept_paused).min()?;
+        Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
+    }
+
+    fn collect(&mut self, now: Now, events: &Events) {
+        for event in events {
+            match event.token() {
+                LISTENER => self.accept(now),
+                WAKER => self.obey(now),
+                Token(slot) => {
+                    let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
+                    if event.is_writable() {
+                        connection.on_writable();
+                        if connection.flush(&mut self.engine).is_err() {
+                            self.drop_connection(slot);
+                            continue;
+                        }
+                    }
+                    if event.is_readable() || event.is_read_closed() || event.is_error() {
+                        self.enqueue(slot);
+                    }
+                }
+            }
+        }
+        if self.accept_paused.is_some_and(|until| until <= now.tick) {
+            self.accept_paused = None;
+            self.accept(now);
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        for _ in 0..ACCEPTED_PER_TURN {
+            match self.listener.accept() {
+                Ok((stream, address)) => self.open(now, stream, &address.ip().to_string()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The peer left before it was looked at.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // Most likely out of file descriptors; those who are connected go on.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    self.accept_paused = Some(now.tick.after(ACCEPT_PAUSE));
+                    return;
+                }
+            }
+        }
+        // There may be more: come back after the others had their turn.
+        self.accept_paused = Some(now.tick);
+    }
+
+    fn open(&mut self, now: Now, mut stream: TcpStream, ip: &str) {
+        let _ = stream.set_nodelay(true);
+        let peer = Peer { ip: ip.to_owned(), anonymous: self.authenticator.anonymous() };
+        let id = self.engine.opened(now, peer);
+        let slot = id.slot as usize;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
+            tracing::warn!(%error, "a connection could not be watched");
+            self.engine.closed(id);
+            return;
+        }
+        if self.connections.len() <= slot {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        tracing::debug!(connection = id.number, ip, "connection opened");
+        self.connections[slot] = Some(Connection::new(id, stream, self.payload_bytes_max));
+    }
+
+    fn obey(&mut self, now: Now) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Authenticated(conn, identity) => {
+                    self.authenticated(now, conn, identity);
+                }
+                Command::Stop => {
+                    self.engine.shutdown();
+                    self.stopping = true;
+                }
+            }
+        }
+    }
+
+    fn authenticated(&mut self, now: Now, conn: ConnId, identity: Option<Identity>) {
+        self.engine.authenticated(conn, identity);
+        let slot = conn.slot as usize;
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        if connection.id != conn {
+            return;
+        }
+        connection.waiting = false;
+        let turn = connection.resume(now, &mut self.engine);
+        self.after(now, slot, turn);
+    }
+
+    fn enqueue(&mut self, slot: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        connection.readable = true;
+        if !connection.queued && !connection.waiting {
+            connection.queued = true;
+            self.ready.push_back(connection.id.slot);
+        }
+    }
+
+    /// Lets stalled publishers go on.
+    fn release(&mut self, now: Now) {
+        if self.stalled.is_empty() {
+            return;
+        }
+        let congested = self.engine.is_congested();
+        let mut stalled = std::mem::take(&mut self.stalled);
+        stalled.retain(|(conn, until)| {
+            let held = congested && *until > now.tick;
+            if !held && let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) {
+                // A slot that was given to another connection meanwhile loses nothing by a look.
+                connection.queued = true;
+                self.ready.push_back(conn.slot);
+            }
+            held
+        });
+        self.stalled = stalled;
+    }
+
+    /// Reads every ready connection once.
+    fn read_ready(&mut self, now: Now) {
+        for _ in 0..self.ready.len() {
+            let Some(slot) = self.ready.pop_front() else { return };
+            let slot = slot as usize;
+            let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
+            connection.queued = false;
+            if connection.waiting {
+                continue;
+            }
+            let turn = connection.read(now, &mut self.engine, &mut self.scratch);
+            self.after(now, slot, turn);
+        }
+    }
+
+    fn after(&mut self, now: Now, slot: usize, turn: Turn) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        match turn {
+            Turn::More => {
+                if connection.readable {
+                    self.enqueue(slot);
+                }
+            }
+            Turn::Held(Flow::Stall) => {
+                connection.queued = true;
+                self.stalled.push((connection.id, now.tick.after(STALL)));
+            }
+            Turn::Held(Flow::Wait) => connection.waiting = true,
+            // The close is among the outputs.
+            Turn::Held(Flow::Close | Flow::Continue) | Turn::Drained => {}
+            Turn::Gone => self.drop_connection(slot),
+        }
+    }
+
+    /// Does what the engine asked for.
+    fn carry_out(&mut self, now: Now) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        loop {
+            self.engine.drain(&mut outputs);
+            if outputs.is_empty() {
+                break;
+            }
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Flush(conn) => self.flush(conn),
+                    Output::Authenticate { conn, connect } => {
+                        match self.authenticator.check(conn, *connect) {
+                            Verdict::Now(identity) => self.authenticated(now, conn, identity),
+                            Verdict::Later => {}
+                        }
+                    }
+                    Output::Close { conn, reason } => self.close(conn, reason),
+                }
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn flush(&mut self, conn: ConnId) {
+        let slot = conn.slot as usize;
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        if connection.id == conn && connection.flush(&mut self.engine).is_err() {
+            self.drop_connection(slot);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        let slot = conn.slot as usize;
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        if connection.id == conn {
+            tracing::debug!(connection = conn.number, reason = reason.text(), "closing");
+            let _ = connection.flush(&mut self.engine);
+            self.drop_connection(slot);
+        }
+    }
+
+    fn drop_connection(&mut self, slot: usize) {
+        let Some(Some(mut connection)) = self.connections.get_mut(slot).map(Option::take) else {
+            return;
+        };
+        let _ = self.poll.registry().deregister(connection.stream());
+        self.engine.closed(connection.id);
+        tracing::debug!(connection = connection.id.number, "connection closed");
+    }
+}

@@ -1,0 +1,31 @@
+//! The server as its clients see it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod peer;
+mod transcript;
+
+use std::path::Path;
+
+/// Every transcript gets the answers that are written in it, from this server and, where one is at
+/// hand, from nats-server.
+#[test]
+fn transcripts_are_answered_alike() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let transcripts = transcript::load(&folder);
+    assert!(!transcripts.is_empty());
+    let mut failures = Vec::new();
+    for transcript in &transcripts {
+        let server = watershed_server::Server::builder().start().unwrap();
+        failures.extend(transcript.run("watershed", server.local_addr()));
+    }
+    match peer::NatsServer::find() {
+        None => eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER to its path)"),
+        Some(program) => {
+            for transcript in &transcripts {
+                let server = program.start();
+                failures.extend(transcript.run("nats-server", server.address));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

@@ -1,0 +1,220 @@
+//! Conversations as text: what clients send, and what a server must answer.
+//!
+//! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
+//! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
+//! absent. In an expected line `*` stands for any one word. `\xNN` is a byte and `\r`, `\n` are line
+//! ends inside a line. `INFO` lines are passed over. Lines that begin with `#` are comments.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A conversation.
+pub(crate) struct Transcript {
+    name: String,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    line: usize,
+    connection: u32,
+    action: Action,
+}
+
+enum Action {
+    Send(Vec<u8>),
+    Expect(String),
+    ExpectJson(Value),
+    ExpectEnd,
+}
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+pub(crate) fn load(folder: &Path) -> Vec<Transcript> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let text = std::fs::read_to_string(path).unwrap();
+            let steps = text.lines().enumerate();
+            let steps = steps.filter_map(|(index, line)| parse(index + 1, line)).collect();
+            Transcript { name, steps }
+        })
+        .collect()
+}
+
+fn parse(number: usize, line: &str) -> Option<Step> {
+    if line.is_empty() || line.starts_with('#') {
+        return None;
+    }
+    let digits = line.chars().take_while(char::is_ascii_digit).count();
+    let connection = line[..digits].parse().unwrap_or(1);
+    let rest = &line[digits..];
+    let action = if let Some(text) = rest.strip_prefix('>') {
+        let mut bytes = unescape(text.strip_prefix(' ').unwrap_or(text));
+        bytes.extend_from_slice(b"\r\n");
+        Action::Send(bytes)
+    } else if let Some(json) = rest.strip_prefix("<json ") {
+        Action::ExpectJson(serde_json::from_str(json).unwrap_or_else(|e| panic!("{number}: {e}")))
+    } else if rest == "<EOF" {
+        Action::ExpectEnd
+    } else if let Some(text) = rest.strip_prefix('<') {
+        Action::Expect(text.strip_prefix(' ').unwrap_or(text).to_owned())
+    } else {
+        panic!("line {number} is no step: {line}")
+    };
+    Some(Step { line: number, connection, action })
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        rest = &rest[at + 1..];
+        let taken = match rest.as_bytes()[0] {
+            b'r' => {
+                bytes.push(b'\r');
+                1
+            }
+            b'n' => {
+                bytes.push(b'\n');
+                1
+            }
+            b'x' => {
+                bytes.push(u8::from_str_radix(&rest[1..3], 16).unwrap());
+                3
+            }
+            other => {
+                bytes.push(other);
+                1
+            }
+        };
+        rest = &rest[taken..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+impl Transcript {
+    /// Holds the conversation. Says where the answers differ.
+    pub(crate) fn run(&self, who: &str, address: SocketAddr) -> Option<String> {
+        let mut connections = BTreeMap::new();
+        for step in &self.steps {
+            let connection = connections
+                .entry(step.connection)
+                .or_insert_with(|| BufReader::new(connect(address)));
+            if let Err(found) = perform(connection, &step.action) {
+                let Self { name, .. } = self;
+                return Some(format!("{who}: {name}.txt:{}: {found}", step.line));
+            }
+        }
+        None
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+fn perform(connection: &mut BufReader<TcpStream>, action: &Action) -> Result<(), String> {
+    match action {
+        Action::Send(bytes) => {
+            // A server that has closed already is seen when its answer is expected.
+            let _ = connection.get_mut().write_all(bytes);
+            Ok(())
+        }
+        Action::Expect(pattern) => {
+            let line = next_line(connection)?;
+            let same = matches(pattern, &line);
+            same.then_some(()).ok_or_else(|| format!("expected `{pattern}`, got `{line}`"))
+        }
+        Action::ExpectJson(wanted) => {
+            let line = next_line(connection)?;
+            let found: Value = serde_json::from_str(&line).map_err(|e| format!("`{line}`: {e}"))?;
+            let same = holds(&found, wanted);
+            same.then_some(()).ok_or_else(|| format!("expected {wanted}, got `{line}`"))
+        }
+        Action::ExpectEnd => match next_line(connection) {
+            Err(End::Closed) => Ok(()),
+            Err(End::Failed(error)) => Err(format!("expected the end, got {error}")),
+            Ok(line) => Err(format!("expected the end, got `{line}`")),
+        },
+    }
+}
+
+/// Why there is no next line.
+enum End {
+    Closed,
+    Failed(String),
+}
+
+impl From<End> for String {
+    fn from(end: End) -> Self {
+        match end {
+            End::Closed => "the connection ended".into(),
+            End::Failed(error) => error,
+        }
+    }
+}
+
+/// The next line that belongs to the conversation.
+fn next_line(connection: &mut BufReader<TcpStream>) -> Result<String, End> {
+    loop {
+        let mut line = Vec::new();
+        match connection.read_until(b'\n', &mut line) {
+            Ok(0) => return Err(End::Closed),
+            Ok(_) => {}
+            // A reset is an end too: the peer closed before it had read everything.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(End::Closed),
+            Err(error) => return Err(End::Failed(error.to_string())),
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches('\n').trim_end_matches('\r');
+        match text {
+            // nats-server measures the round trip soon after CONNECT.
+            "PING" => {
+                let _ = connection.get_mut().write_all(b"PONG\r\n");
+            }
+            text if text.starts_with("INFO ") => {}
+            text => return Ok(text.to_owned()),
+        }
+    }
+}
+
+fn matches(pattern: &str, line: &str) -> bool {
+    let (mut pattern, mut line) = (pattern.split(' '), line.split(' '));
+    loop {
+        match (pattern.next(), line.next()) {
+            (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(left), Some(right)) if left == right => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Whether `found` has at least the fields of `wanted`. The text `*` stands for any value.
+fn holds(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (_, Value::String(any)) if any == "*" => true,
+        (Value::Object(found), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, wanted)| holds(found.get(key).unwrap_or(&Value::Null), wanted))
+        }
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len() && found.iter().zip(wanted).all(|(f, w)| holds(f, w))
+        }
+        _ => found == wanted,
+    }
+}

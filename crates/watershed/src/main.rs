@@ -1,0 +1,27 @@
+//! The `watershed` command: load, call one function of a library, show.
+
+mod cli;
+mod command;
+mod exit;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::arguments(std::env::args_os());
+    let outcome = cli::Cli::parse_from(arguments).run();
+    match outcome {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let _ = print_error(&error);
+            exit::Exit::Error.into()
+        }
+    }
+}
+
+/// The one place where an error is printed.
+fn print_error(error: &anyhow::Error) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stderr().lock(), "error: {error:#}")
+}
