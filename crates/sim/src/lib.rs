@@ -1,0 +1,3 @@
+//! Faults for the pure crates, from a seed. Development only: nothing depends on it.
+
+pub mod disk;

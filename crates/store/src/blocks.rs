@@ -1,0 +1,220 @@
+//! Block files: written lazily from durable rounds, synced at a checkpoint, read at any time.
+//!
+//! Where a record goes was decided by its [`Log`](crate::log::Log). Until a checkpoint the journal
+//! has everything, so a block file may lack any of its bytes after a power cut: opening the store
+//! replays the journal, and writes the same bytes at the same places.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use crate::disk::{Disk, DiskFile};
+use crate::log::{
+    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Position, Sealed, footer_len,
+};
+use crate::record::LogId;
+use crate::round::{Place, Round};
+
+/// Folder of the block files.
+pub const BLOCKS_FOLDER: &str = "blocks";
+
+/// Block files that are kept open.
+const OPEN_FILES_MAX: usize = 256;
+
+/// A record of a round, and where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    /// Log that it belongs to.
+    pub log: LogId,
+    /// Where it goes.
+    pub position: Position,
+    /// Where it is in the round.
+    pub place: Place,
+}
+
+type BlockKey = (LogId, u32);
+
+fn path((log, block): BlockKey) -> String {
+    format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}.wb", log.0)
+}
+
+/// Open block files, those that were used last.
+#[derive(Debug)]
+struct Files<D: Disk> {
+    disk: D,
+    open: BTreeMap<BlockKey, (D::File, u64)>,
+    uses: u64,
+}
+
+impl<D: Disk> Files<D> {
+    fn new(disk: D) -> Self {
+        Self { disk, open: BTreeMap::new(), uses: 0 }
+    }
+
+    /// The file of a block; made, if `create` says so and it isn't there.
+    fn file(&mut self, key: BlockKey, create: bool) -> io::Result<&D::File> {
+        self.uses += 1;
+        if !self.open.contains_key(&key) {
+            let file = match self.disk.open(&path(key)) {
+                Err(error) if create && error.kind() == io::ErrorKind::NotFound => {
+                    self.disk.create(&path(key))?
+                }
+                file => file?,
+            };
+            if self.open.len() >= OPEN_FILES_MAX
+                && let Some(oldest) =
+                    self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+            {
+                self.open.remove(&oldest);
+            }
+            self.open.insert(key, (file, 0));
+        }
+        let (file, used) = self.open.get_mut(&key).expect("it was just opened");
+        *used = self.uses;
+        Ok(file)
+    }
+}
+
+/// Writes block files.
+#[derive(Debug)]
+pub struct BlockWriter<D: Disk> {
+    files: Files<D>,
+    /// Blocks with bytes that were not synced.
+    dirty: BTreeMap<BlockKey, ()>,
+    /// Whether entries of the folder were not synced.
+    folder_dirty: bool,
+}
+
+impl<D: Disk> BlockWriter<D> {
+    /// A writer on `disk`.
+    pub fn new(disk: D) -> io::Result<Self> {
+        disk.create_dir(BLOCKS_FOLDER)?;
+        disk.sync_dir("")?;
+        Ok(Self { files: Files::new(disk), dirty: BTreeMap::new(), folder_dirty: false })
+    }
+
+    /// Writes records of a round. Neighbours in a block are written at once.
+    pub fn place(&mut self, round: &Round, placements: &[Placement]) -> io::Result<()> {
+        let mut by_block: BTreeMap<BlockKey, Vec<&Placement>> = BTreeMap::new();
+        for placement in placements {
+            let key = (placement.log, placement.position.block);
+            by_block.entry(key).or_default().push(placement);
+        }
+        for (key, placements) in by_block {
+            let mut bytes = Vec::new();
+            let mut start = placements[0].position.offset;
+            if start == BLOCK_HEADER_BYTES {
+                start = 0;
+                bytes.extend_from_slice(&BlockHeader { log: key.0, block: key.1 }.encode());
+                self.folder_dirty = true;
+            }
+            for placement in placements {
+                debug_assert_eq!(
+                    u64::from(start) + bytes.len() as u64,
+                    u64::from(placement.position.offset),
+                    "records of a round lie side by side in a block"
+                );
+                bytes.extend_from_slice(round.slice(placement.place));
+            }
+            self.files.file(key, true)?.write_at(&bytes, u64::from(start))?;
+            self.dirty.insert(key, ());
+        }
+        Ok(())
+    }
+
+    /// Writes the footer of a block that is full.
+    pub fn seal(&mut self, log: LogId, sealed: &Sealed) -> io::Result<()> {
+        let key = (log, sealed.block);
+        let file = self.files.file(key, true)?;
+        let offset = u64::from(sealed.offset);
+        file.write_at(&sealed.footer, offset)?;
+        // An earlier life of the block may have been longer.
+        file.set_len(offset + sealed.footer.len() as u64)?;
+        self.dirty.insert(key, ());
+        Ok(())
+    }
+
+    /// Removes a block that holds nothing any more.
+    pub fn remove(&mut self, log: LogId, block: u32) -> io::Result<()> {
+        let key = (log, block);
+        self.files.open.remove(&key);
+        self.dirty.remove(&key);
+        self.folder_dirty = true;
+        self.files.disk.remove(&path(key))
+    }
+
+    /// Makes everything durable that was written so far.
+    pub fn sync(&mut self) -> io::Result<()> {
+        while let Some((key, ())) = self.dirty.pop_first() {
+            self.files.file(key, false)?.sync()?;
+        }
+        if self.folder_dirty {
+            self.files.disk.sync_dir(BLOCKS_FOLDER)?;
+            self.folder_dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Removes the blocks that nobody knows: left by a crash between a checkpoint and the removal
+    /// of what it had made superfluous.
+    pub fn retain(&mut self, mut known: impl FnMut(LogId, u32) -> bool) -> io::Result<()> {
+        for name in self.files.disk.list(BLOCKS_FOLDER)? {
+            let parse = |text: Option<&str>| u32::from_str_radix(text?, 16).ok();
+            let (log, block) = (parse(name.get(0..8)), parse(name.get(9..17)));
+            if let (Some(log), Some(block)) = (log, block)
+                && !known(LogId(log), block)
+            {
+                self.remove(LogId(log), block)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads block files.
+#[derive(Debug)]
+pub struct BlockReader<D: Disk>(Files<D>);
+
+impl<D: Disk> BlockReader<D> {
+    /// A reader on `disk`.
+    pub fn new(disk: D) -> Self {
+        Self(Files::new(disk))
+    }
+
+    /// Reads up to `length` bytes from `offset` of a block; less where its file ends.
+    pub fn read(
+        &mut self,
+        log: LogId,
+        block: u32,
+        offset: u32,
+        length: usize,
+    ) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let file = self.0.file((log, block), false)?;
+        let count = file.read_at(&mut bytes, u64::from(offset))?;
+        bytes.truncate(count);
+        Ok(bytes)
+    }
+
+    /// Reads the footer of a sealed block.
+    pub fn footer(&mut self, log: LogId, block: u32) -> io::Result<Vec<u8>> {
+        let file = self.0.file((log, block), false)?;
+        let length = file.len()?;
+        let mut trailer = [0; FOOTER_TRAILER_BYTES];
+        let at = length.saturating_sub(FOOTER_TRAILER_BYTES as u64);
+        let read = file.read_at(&mut trailer, at)?;
+        let damaged = || {
+            let text = format!("the footer of {} is damaged", path((log, block)));
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        let footer = footer_len(&trailer).filter(|_| read == FOOTER_TRAILER_BYTES);
+        let footer = footer.filter(|footer| *footer as u64 <= length).ok_or_else(damaged)?;
+        let mut bytes = vec![0; footer];
+        let read = file.read_at(&mut bytes, length - footer as u64)?;
+        if read == footer { Ok(bytes) } else { Err(damaged()) }
+    }
+
+    /// Forgets a block's file.
+    pub fn forget(&mut self, log: LogId, block: u32) {
+        self.0.open.remove(&(log, block));
+    }
+}

@@ -1,0 +1,22 @@
+//! A crash-safe journal and logs over it.
+//!
+//! This crate knows bytes, keys and sequence numbers. It does not know NATS, and it does no I/O of
+//! its own: a [`disk::Disk`] is given to it. docs/design/store.md has the whole picture.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
+
+pub mod blocks;
+pub mod bytes;
+pub mod checkpoint;
+mod checksum;
+pub mod disk;
+pub mod journal;
+pub mod limits;
+pub mod log;
+pub mod record;
+pub mod round;
+
+pub use disk::{Disk, DiskFile};
+pub use journal::{CommitError, Journal, OpenError, Recovered};
+pub use log::Log;
+pub use record::{LogId, Record};
+pub use round::{Place, Round, RoundBuilder};
