@@ -5,12 +5,14 @@ use watershed_wire::header::HeaderWriter;
 use watershed_wire::op::Publish;
 use watershed_wire::{encode, subject};
 
+use crate::account::AccountId;
 use crate::engine::Engine;
 use crate::limits::{OUTBOX_BYTES_HIGH, OUTBOX_BYTES_MAX};
 use crate::now::Now;
 use crate::output::{CloseReason, Flow, Output};
 use crate::router::{Group, SubKey};
 use crate::session::{Phase, Session, Subscription};
+use crate::stream::StreamKey;
 
 /// What became of one delivery.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,21 @@ enum Delivered {
     Yes,
     /// It does, and its connection has much to read already.
     Congested,
+}
+
+/// Whether a subject will come again.
+#[derive(Clone, Copy)]
+enum Lookup {
+    Remembered,
+    Once,
+}
+
+/// Who took a message.
+struct Listeners {
+    /// Whether any subscription did.
+    anybody: bool,
+    /// The stream that is to store it.
+    stream: Option<StreamKey>,
 }
 
 /// The tables that a delivery touches, apart from the router that is being read meanwhile.
@@ -36,7 +53,7 @@ struct Tables<'a> {
 impl Engine {
     /// A client publishes.
     #[inline]
-    pub(crate) fn publish_from(&mut self, _now: Now, slot: usize, message: &Publish<'_>) -> Flow {
+    pub(crate) fn publish_from(&mut self, now: Now, slot: usize, message: &Publish<'_>) -> Flow {
         let session = &self.sessions[slot];
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
@@ -56,8 +73,17 @@ impl Engine {
         if session.options.verbose {
             self.acknowledge(slot);
         }
-        let account = self.sessions[slot].account.0 as usize;
-        let (anybody, flow) = self.route(account, Some(slot), message);
+        let account = self.sessions[slot].account;
+        let api =
+            message.subject.starts_with(b"$JS.") && self.jetstream_call(now, account, message);
+        let (listeners, mut flow) = self.route(account, Some(slot), message, Lookup::Remembered);
+        let mut anybody = api || listeners.anybody;
+        if let Some(stream) = listeners.stream {
+            anybody = true;
+            if !self.store(now, stream, message) {
+                flow = Flow::Stall;
+            }
+        }
         if !anybody
             && let Some(reply) = message.reply
             && self.sessions[slot].options.no_responders
@@ -67,24 +93,35 @@ impl Engine {
         flow
     }
 
-    /// Delivers a message to everybody who listens in `account`. Says whether there was anybody.
+    /// The server itself sends a message in `account`: a reply, or what a stream delivers.
+    pub(crate) fn send_in(&mut self, account: AccountId, message: &Publish<'_>) {
+        self.route(account, None, message, Lookup::Once);
+    }
+
+    /// Delivers a message to everybody who listens in `account`.
     fn route(
         &mut self,
-        account: usize,
+        account: AccountId,
         from: Option<usize>,
         message: &Publish<'_>,
-    ) -> (bool, Flow) {
+        lookup: Lookup,
+    ) -> (Listeners, Flow) {
         let Self { accounts, sessions, subscriptions, outputs, ended, random, congested, .. } =
             self;
-        let matched = accounts[account].router.matched(message.subject);
-        if matched.plain.is_empty() && matched.groups.is_empty() {
-            return (false, Flow::Continue);
+        let router = &mut accounts[account.0 as usize].router;
+        let matched = match lookup {
+            Lookup::Remembered => router.matched(message.subject),
+            Lookup::Once => router.matched_once(message.subject),
+        };
+        let mut listeners = Listeners { anybody: false, stream: matched.stream };
+        if matched.is_empty() {
+            return (listeners, Flow::Continue);
         }
         let mut tables =
             Tables { sessions, subscriptions, outputs, ended, congested, overflowed: Vec::new() };
-        let (mut anybody, mut stall) = (false, false);
+        let mut stall = false;
         let mut note = |delivered| {
-            anybody |= delivered != Delivered::No;
+            listeners.anybody |= delivered != Delivered::No;
             stall |= delivered == Delivered::Congested;
         };
         for key in &matched.plain {
@@ -101,7 +138,7 @@ impl Engine {
         while let Some(key) = self.ended.pop() {
             self.drop_subscription(key);
         }
-        (anybody, if stall { Flow::Stall } else { Flow::Continue })
+        (listeners, if stall { Flow::Stall } else { Flow::Continue })
     }
 
     /// Tells a requester that nobody listens, on its own subscription to the reply subject

@@ -9,6 +9,7 @@ use watershed_wire::subject;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
 use crate::account::{Account, AccountId};
+use crate::jetstream::{JetStream, JetStreamSettings};
 use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_HIGH, SUBSCRIPTIONS_MAX};
 use crate::now::{Now, Tick};
 use crate::outbox::Outbox;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub ping_max: u32,
     /// Time in which a client must show its credential.
     pub auth_timeout: Duration,
+    /// What JetStream may use; `None` where it is off.
+    pub jetstream: Option<JetStreamSettings>,
     /// Seed of all choices.
     pub seed: u64,
 }
@@ -45,6 +48,7 @@ impl Default for Settings {
             ping_interval: Duration::from_mins(2),
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),
+            jetstream: None,
             seed: 0,
         }
     }
@@ -63,6 +67,9 @@ pub struct Engine {
     pub(crate) ended: Vec<SubKey>,
     /// Sessions with more than [`OUTBOX_BYTES_HIGH`] waiting, until half of that has gone.
     pub(crate) congested: usize,
+    pub(crate) jetstream: JetStream,
+    /// Where replies are put together.
+    pub(crate) scratch: Vec<u8>,
     timers: Timers,
     connections_ever: u64,
 }
@@ -72,6 +79,7 @@ impl Engine {
     pub fn new(settings: Settings) -> Self {
         Self {
             random: Random::new(settings.seed),
+            jetstream: JetStream::new(settings.jetstream),
             settings,
             accounts: Vec::new(),
             sessions: Slab::new(),
@@ -79,6 +87,7 @@ impl Engine {
             outputs: Vec::new(),
             ended: Vec::new(),
             congested: 0,
+            scratch: Vec::new(),
             timers: Timers::default(),
             connections_ever: 0,
         }
@@ -205,6 +214,7 @@ impl Engine {
                     }
                 }
                 TimerKey::Ping(conn) => self.ping(now, conn),
+                TimerKey::Expire(stream) => self.expire(now, stream),
             }
         }
     }
@@ -216,6 +226,7 @@ impl Engine {
 
     /// Takes what the shell has to do, appending to `out`.
     pub fn drain(&mut self, out: &mut Vec<Output>) {
+        self.close_round();
         out.append(&mut self.outputs);
     }
 
@@ -247,6 +258,18 @@ impl Engine {
         for slot in slots {
             self.close(slot, CloseReason::Shutdown);
         }
+    }
+
+    pub(crate) fn set_timer(&mut self, key: TimerKey, tick: Tick) {
+        self.timers.set(key, tick);
+    }
+
+    pub(crate) fn cancel_timer(&mut self, key: TimerKey) {
+        self.timers.cancel(key);
+    }
+
+    pub(crate) fn has_timer(&self, key: TimerKey) -> bool {
+        self.timers.is_set(key)
     }
 
     fn slot(&self, conn: ConnId) -> Option<usize> {

@@ -7,8 +7,10 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
 mod account;
+mod api;
 mod delivery;
 mod engine;
+mod jetstream;
 pub mod limits;
 mod now;
 mod outbox;
@@ -17,11 +19,13 @@ pub mod permit;
 mod random;
 mod router;
 mod session;
+mod stream;
 mod timer;
 
 pub use account::AccountId;
 pub use engine::{Engine, Settings};
+pub use jetstream::{JetStreamSettings, Restored};
 pub use now::{Now, Tick};
 pub use outbox::Outbox;
-pub use output::{CloseReason, ConnId, Flow, Output};
+pub use output::{CloseReason, Completion, ConnId, Flow, Output, Placed};
 pub use session::{Identity, Peer};

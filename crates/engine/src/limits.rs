@@ -24,3 +24,21 @@ pub const PERMIT_CACHE_ENTRIES_MAX: usize = 256;
 const _: () = assert!(OUTBOX_BYTES_HIGH > PAYLOAD_BYTES_MAX);
 const _: () = assert!(OUTBOX_BYTES_HIGH < OUTBOX_BYTES_MAX);
 const _: () = assert!(CONNECT_LINE_BYTES_MAX < OUTBOX_BYTES_HIGH);
+
+/// Bytes of records that wait for the disk above which publishers are held back.
+pub const ROUND_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of rounds after which a checkpoint lets the journal be used again.
+pub const JOURNAL_BYTES_PER_CHECKPOINT: usize = 32 * 1024 * 1024;
+
+/// Names in one reply of `STREAM.NAMES`.
+pub const NAMES_PER_PAGE: usize = 1024;
+
+/// Streams in one reply of `STREAM.LIST`.
+pub const STREAMS_PER_PAGE: usize = 256;
+
+/// Subjects in one reply of `STREAM.INFO`.
+pub const SUBJECTS_PER_PAGE: usize = 100_000;
+
+/// Missing sequences that a reply of `STREAM.INFO` lists.
+pub const DELETED_DETAILS_MAX: usize = 100_000;

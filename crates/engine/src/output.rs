@@ -1,5 +1,9 @@
 //! What the engine asks its shell to do.
 
+use watershed_store::blocks::Placement;
+use watershed_store::checkpoint::Checkpoint;
+use watershed_store::log::{Position, Sealed};
+use watershed_store::{LogId, Round};
 use watershed_wire::handshake::Connect;
 
 /// A connection. Never used again for another one.
@@ -14,6 +18,23 @@ pub struct ConnId {
 /// A request to the shell.
 #[derive(Debug)]
 pub enum Output {
+    /// Make this round durable, and say so. There is at most one at a time.
+    Commit(Round),
+    /// Write these records into their blocks, and say so. No hurry: the round is durable.
+    Place(Box<Placed>),
+    /// Make everything durable that was placed so far, then keep this state and let the journal go.
+    Checkpoint(Checkpoint),
+    /// Remove these blocks, after all that was placed so far.
+    Drop(Vec<(LogId, u32)>),
+    /// Read a record from its block.
+    Read {
+        /// Names the read in its completion.
+        ticket: u64,
+        /// Log that the record belongs to.
+        log: LogId,
+        /// Where it is.
+        position: Position,
+    },
     /// Bytes wait in the outbox of this connection.
     Flush(ConnId),
     /// Find out who this is, and call [`crate::Engine::authenticated`].
@@ -80,4 +101,46 @@ pub enum Flow {
     Stall,
     /// The connection ends; there will be an [`Output::Close`].
     Close,
+}
+
+/// What applying a round means for the block files.
+#[derive(Debug)]
+pub struct Placed {
+    /// The round.
+    pub round: Round,
+    /// Where its records go.
+    pub placements: Vec<Placement>,
+    /// Blocks that became full.
+    pub sealed: Vec<(LogId, Sealed)>,
+    /// Blocks that hold nothing any more; to be removed after all else.
+    pub dropped: Vec<(LogId, u32)>,
+}
+
+/// What the shell reports of the disk.
+#[derive(Debug)]
+pub enum Completion {
+    /// A round is durable.
+    Durable {
+        /// Its number.
+        round: u64,
+    },
+    /// A round could not be made durable; no later one will be.
+    Failed {
+        /// What the system says, for people.
+        reason: String,
+    },
+    /// The records of a round, and of all before it, are in their blocks.
+    Placed {
+        /// Its number.
+        round: u64,
+    },
+    /// A checkpoint is durable, or could not be made.
+    Checkpointed,
+    /// A record was read.
+    Read {
+        /// Which read.
+        ticket: u64,
+        /// The record's bytes, checked; `None` if they can't be read.
+        record: Option<Vec<u8>>,
+    },
 }

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::now::Tick;
 use crate::output::ConnId;
+use crate::stream::StreamKey;
 
 /// What a deadline is for. Each key has at most one deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +15,8 @@ pub(crate) enum TimerKey {
     Authentication(ConnId),
     /// A connection is pinged, or has not answered.
     Ping(ConnId),
+    /// The oldest message of a stream is too old.
+    Expire(StreamKey),
 }
 
 /// Deadlines by key. Keys are few (one a connection or a consumer, not one a message), so an
@@ -38,6 +41,11 @@ impl Timers {
         if let Some(tick) = self.ticks.remove(&key) {
             self.order.remove(&(tick, key));
         }
+    }
+
+    /// Whether `key` has a deadline.
+    pub(crate) fn is_set(&self, key: TimerKey) -> bool {
+        self.ticks.contains_key(&key)
     }
 
     /// The next deadline.

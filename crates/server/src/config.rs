@@ -1,6 +1,7 @@
 //! What a server is told at its start.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
@@ -9,6 +10,25 @@ use crate::auth::User;
 
 /// The name of the account that nobody names, as nats-server has it.
 pub(crate) const DEFAULT_ACCOUNT: &str = "$G";
+
+/// Where streams are kept and how much they may take.
+#[derive(Debug, Clone)]
+pub struct JetStreamConfig {
+    /// Folder of the store; made if it isn't there. One process at a time uses it.
+    pub store_dir: PathBuf,
+    /// Bytes on disk that streams may set aside.
+    pub max_file_store: u64,
+    /// Bytes in memory that streams may set aside.
+    pub max_memory_store: u64,
+}
+
+impl JetStreamConfig {
+    /// A store in `folder`, bounded only by what the machine has.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        const UNBOUNDED: u64 = 1 << 50;
+        Self { store_dir: folder.into(), max_file_store: UNBOUNDED, max_memory_store: UNBOUNDED }
+    }
+}
 
 /// What a server is told at its start.
 #[derive(Debug, Clone)]
@@ -22,6 +42,8 @@ pub struct Config {
     /// Account of connections without a credential. With [`Config::users`] set, absent means that
     /// there are none.
     pub anonymous_account: Option<String>,
+    /// Streams, if there are any: JetStream is off without.
+    pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
     pub max_payload: usize,
     /// Time between pings.
@@ -39,6 +61,7 @@ impl Default for Config {
             server_name: None,
             users: Vec::new(),
             anonymous_account: None,
+            jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
             ping_interval: Duration::from_mins(2),
             ping_max: 2,

@@ -13,9 +13,12 @@ mod auth;
 mod clock;
 mod config;
 mod connection;
+mod disk;
 mod server;
 mod shard;
+mod store;
 
 pub use auth::{Credential, User};
-pub use config::Config;
+pub use config::{Config, JetStreamConfig};
 pub use server::{Builder, Server, StartError};
+pub use store::StoreError;

@@ -2,20 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use mio::Poll;
 use mio::net::TcpListener;
 use thiserror::Error;
-use watershed_engine::{Engine, Settings};
+use watershed_engine::{Engine, JetStreamSettings, Settings};
 use watershed_wire::handshake::Info;
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 
 use crate::auth::Authenticator;
-use crate::clock::entropy;
-use crate::config::Config;
-use crate::shard::{Command, Remote, Shard};
+use crate::clock::{Clock, entropy};
+use crate::config::{Config, JetStreamConfig};
+use crate::shard::{Command, Parts, Remote, Shard};
+use crate::store::{Store, StoreError};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -28,6 +30,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The store cannot be opened. Nothing in it was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system refused something that every server needs.
     #[error("cannot {what}: {source}")]
     System {
@@ -57,6 +62,12 @@ impl Builder {
         self
     }
 
+    /// Keeps streams in this folder.
+    pub fn store_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.jetstream = Some(JetStreamConfig::new(folder));
+        self
+    }
+
     /// Starts the server. When this returns, clients can connect.
     pub fn start(self) -> Result<Server, StartError> {
         let config = self.config;
@@ -76,8 +87,17 @@ impl Builder {
         let mut engine = Engine::new(settings(&config, address, id, seed));
         let authenticator = Authenticator::new(&config, &mut engine, &remote);
         debug_assert_eq!(authenticator.required(), !config.users.is_empty());
-        let shard = Shard::new(poll, listener, engine, authenticator, commands, config.max_payload)
-            .map_err(system("watch the listening socket"))?;
+        let clock = Clock::new();
+        let storage = match &config.jetstream {
+            None => None,
+            Some(jetstream) => {
+                let store = Store::open(&jetstream.store_dir, &mut engine, clock.now())?;
+                Some(store.start(&remote).map_err(system("start a thread"))?)
+            }
+        };
+        let parts = Parts { poll, listener, engine, authenticator, commands, clock, storage };
+        let shard =
+            Shard::new(parts, config.max_payload).map_err(system("watch the listening socket"))?;
         let thread = std::thread::Builder::new()
             .name("watershed".into())
             .spawn(move || shard.run())
@@ -99,6 +119,7 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         headers: true,
         max_payload: config.max_payload,
         auth_required: !config.users.is_empty(),
+        jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()
     };
@@ -107,6 +128,10 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         ping_interval: config.ping_interval,
         ping_max: config.ping_max,
         auth_timeout: config.auth_timeout,
+        jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
+            max_file_store: jetstream.max_file_store,
+            max_memory_store: jetstream.max_memory_store,
+        }),
         seed,
     }
 }

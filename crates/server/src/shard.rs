@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use watershed_engine::{CloseReason, ConnId, Engine, Flow, Identity, Now, Output, Peer, Tick};
+use watershed_engine::{
+    CloseReason, Completion, ConnId, Engine, Flow, Identity, Now, Output, Peer, Tick,
+};
 
 use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
 use crate::connection::{Connection, READ_BYTES, Turn};
+use crate::store::Storage;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -36,6 +39,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) enum Command {
     /// A password was checked.
     Authenticated(ConnId, Option<Identity>),
+    /// The disk has done something.
+    Completed(Completion),
     /// Tell the clients, write what waits, end.
     Stop,
 }
@@ -56,12 +61,25 @@ impl Remote {
     }
 }
 
+/// What a shard is made of.
+pub(crate) struct Parts {
+    pub(crate) poll: Poll,
+    pub(crate) listener: TcpListener,
+    pub(crate) engine: Engine,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) clock: Clock,
+    /// Where streams are kept, if there are any.
+    pub(crate) storage: Option<Storage>,
+}
+
 /// The loop and what it owns.
 pub(crate) struct Shard {
     poll: Poll,
     listener: TcpListener,
     engine: Engine,
     authenticator: Authenticator,
+    storage: Option<Storage>,
     clock: Clock,
     payload_bytes_max: usize,
     commands: Receiver<Command>,
@@ -86,21 +104,16 @@ impl Shard {
         Ok((Remote { commands, waker }, receiver))
     }
 
-    pub(crate) fn new(
-        poll: Poll,
-        mut listener: TcpListener,
-        engine: Engine,
-        authenticator: Authenticator,
-        commands: Receiver<Command>,
-        payload_bytes_max: usize,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
+        let Parts { poll, mut listener, engine, authenticator, commands, clock, storage } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
             listener,
             engine,
             authenticator,
-            clock: Clock::new(),
+            storage,
+            clock,
             payload_bytes_max,
             commands,
             connections: Vec::new(),
@@ -134,6 +147,14 @@ impl Shard {
                 self.engine.timeout(now);
             }
             self.carry_out(now);
+        }
+        self.finish();
+    }
+
+    /// Makes durable what was accepted, and tells nobody any more.
+    fn finish(&mut self) {
+        if let Some(storage) = self.storage.take() {
+            storage.finish();
         }
     }
 
@@ -216,6 +237,15 @@ impl Shard {
             match command {
                 Command::Authenticated(conn, identity) => {
                     self.authenticated(now, conn, identity);
+                }
+                Command::Completed(done) => {
+                    if let Completion::Failed { reason } = &done {
+                        tracing::error!(
+                            reason,
+                            "streams take nothing more until the server is started again"
+                        );
+                    }
+                    self.engine.completed(now, done);
                 }
                 Command::Stop => {
                     self.engine.shutdown();
@@ -308,19 +338,35 @@ impl Shard {
                 break;
             }
             for output in outputs.drain(..) {
-                match output {
-                    Output::Flush(conn) => self.flush(conn),
-                    Output::Authenticate { conn, connect } => {
-                        match self.authenticator.check(conn, *connect) {
-                            Verdict::Now(identity) => self.authenticated(now, conn, identity),
-                            Verdict::Later => {}
-                        }
-                    }
-                    Output::Close { conn, reason } => self.close(conn, reason),
-                }
+                self.carry_out_one(now, output);
             }
         }
         self.outputs = outputs;
+    }
+
+    fn carry_out_one(&mut self, now: Now, output: Output) {
+        match output {
+            Output::Flush(conn) => self.flush(conn),
+            Output::Authenticate { conn, connect } => {
+                match self.authenticator.check(conn, *connect) {
+                    Verdict::Now(identity) => self.authenticated(now, conn, identity),
+                    Verdict::Later => {}
+                }
+            }
+            Output::Close { conn, reason } => self.close(conn, reason),
+            disk => {
+                // Without JetStream the engine asks nothing of a disk.
+                let Some(storage) = &self.storage else { return };
+                match disk {
+                    Output::Commit(round) => storage.commit(round),
+                    Output::Place(placed) => storage.place(placed),
+                    Output::Drop(blocks) => storage.drop_blocks(blocks),
+                    Output::Checkpoint(checkpoint) => storage.checkpoint(checkpoint),
+                    Output::Read { ticket, log, position } => storage.read(ticket, log, position),
+                    Output::Flush(_) | Output::Authenticate { .. } | Output::Close { .. } => {}
+                }
+            }
+        }
     }
 
     fn flush(&mut self, conn: ConnId) {

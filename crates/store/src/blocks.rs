@@ -4,7 +4,7 @@
 //! has everything, so a block file may lack any of its bytes after a power cut: opening the store
 //! replays the journal, and writes the same bytes at the same places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use crate::disk::{Disk, DiskFile};
@@ -79,7 +79,7 @@ impl<D: Disk> Files<D> {
 pub struct BlockWriter<D: Disk> {
     files: Files<D>,
     /// Blocks with bytes that were not synced.
-    dirty: BTreeMap<BlockKey, ()>,
+    dirty: BTreeSet<BlockKey>,
     /// Whether entries of the folder were not synced.
     folder_dirty: bool,
 }
@@ -89,7 +89,7 @@ impl<D: Disk> BlockWriter<D> {
     pub fn new(disk: D) -> io::Result<Self> {
         disk.create_dir(BLOCKS_FOLDER)?;
         disk.sync_dir("")?;
-        Ok(Self { files: Files::new(disk), dirty: BTreeMap::new(), folder_dirty: false })
+        Ok(Self { files: Files::new(disk), dirty: BTreeSet::new(), folder_dirty: false })
     }
 
     /// Writes records of a round. Neighbours in a block are written at once.
@@ -116,7 +116,7 @@ impl<D: Disk> BlockWriter<D> {
                 bytes.extend_from_slice(round.slice(placement.place));
             }
             self.files.file(key, true)?.write_at(&bytes, u64::from(start))?;
-            self.dirty.insert(key, ());
+            self.dirty.insert(key);
         }
         Ok(())
     }
@@ -129,7 +129,7 @@ impl<D: Disk> BlockWriter<D> {
         file.write_at(&sealed.footer, offset)?;
         // An earlier life of the block may have been longer.
         file.set_len(offset + sealed.footer.len() as u64)?;
-        self.dirty.insert(key, ());
+        self.dirty.insert(key);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl<D: Disk> BlockWriter<D> {
 
     /// Makes everything durable that was written so far.
     pub fn sync(&mut self) -> io::Result<()> {
-        while let Some((key, ())) = self.dirty.pop_first() {
+        while let Some(key) = self.dirty.pop_first() {
             self.files.file(key, false)?.sync()?;
         }
         if self.folder_dirty {

@@ -98,6 +98,23 @@ impl<'a> Record<'a> {
         out.extend_from_slice(self.body);
     }
 
+    /// The record that `bytes` are, without looking at its checksum: for bytes that this process
+    /// encoded or has checked before.
+    pub fn view(bytes: &'a [u8]) -> Self {
+        let (header, content) = bytes.split_at(RECORD_HEADER_BYTES);
+        let (key, rest) = content.split_at(usize::from(u16_at(header, 14)));
+        let (head, body) = rest.split_at(u32_at(header, 16) as usize);
+        Self {
+            log: LogId(u32_at(header, 8)),
+            kind: header[12],
+            sequence: u64_at(header, 20),
+            time: i64::from_le_bytes(u64_at(header, 28).to_le_bytes()),
+            key,
+            head,
+            body,
+        }
+    }
+
     /// The record at the start of `bytes`, and its length.
     pub fn decode(bytes: &'a [u8]) -> Result<(Self, usize), RecordError> {
         let header: &[u8; RECORD_HEADER_BYTES] = bytes.first_chunk().ok_or(RecordError::Header)?;
@@ -115,17 +132,7 @@ impl<'a> Record<'a> {
         if u64_at(header, CRC_AT) != checksum(&[&header[..CRC_AT], content]) {
             return Err(RecordError::Content { length });
         }
-        let (key, rest) = content.split_at(key_len);
-        let (head, body) = rest.split_at(head_len);
-        let record = Self {
-            log: LogId(u32_at(header, 8)),
-            kind: header[12],
-            sequence: u64_at(header, 20),
-            time: i64::from_le_bytes(u64_at(header, 28).to_le_bytes()),
-            key,
-            head,
-            body,
-        };
+        let record = Self::view(&bytes[..length]);
         Ok((record, length))
     }
 }

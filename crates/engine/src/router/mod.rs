@@ -7,6 +7,7 @@ use watershed_wire::subject::{has_wildcard, matches};
 
 use self::trie::Trie;
 use crate::limits::MATCH_CACHE_ENTRIES_MAX;
+use crate::stream::StreamKey;
 
 /// A subscription's place in the engine's table.
 pub(crate) type SubKey = u32;
@@ -18,6 +19,8 @@ pub(crate) struct Matched {
     pub(crate) plain: Vec<SubKey>,
     /// One of each group gets the message.
     pub(crate) groups: Vec<Group>,
+    /// The stream that stores the message.
+    pub(crate) stream: Option<StreamKey>,
 }
 
 /// A queue group's members for a subject.
@@ -30,23 +33,45 @@ pub(crate) struct Group {
 }
 
 impl Matched {
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.plain.is_empty() && self.groups.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.plain.clear();
+        self.groups.clear();
+        self.stream = None;
+    }
+
     fn add(&mut self, entry: &Entry) {
-        let Some(queue) = &entry.queue else {
-            self.plain.push(entry.key);
-            return;
+        let (key, queue) = match entry {
+            Entry::Plain(key) => return self.plain.push(*key),
+            Entry::Stream(key) => return self.stream = Some(*key),
+            Entry::Member(key, queue) => (*key, queue),
         };
         match self.groups.iter_mut().find(|group| group.name == *queue) {
-            Some(group) => group.members.push(entry.key),
-            None => self.groups.push(Group { name: queue.clone(), members: vec![entry.key] }),
+            Some(group) => group.members.push(key),
+            None => self.groups.push(Group { name: queue.clone(), members: vec![key] }),
         }
     }
 }
 
-/// A subscription in the trie.
+/// What stands under a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
-    key: SubKey,
-    queue: Option<Box<[u8]>>,
+enum Entry {
+    /// A subscription that gets everything.
+    Plain(SubKey),
+    /// A subscription that shares with its queue group.
+    Member(SubKey, Box<[u8]>),
+    /// A stream that stores everything. The streams of an account do not overlap.
+    Stream(StreamKey),
+}
+
+impl Entry {
+    fn is_subscription(&self, wanted: SubKey) -> bool {
+        matches!(self, Self::Plain(key) | Self::Member(key, _) if *key == wanted)
+    }
 }
 
 /// The subscriptions of one account.
@@ -56,19 +81,45 @@ pub(crate) struct Router {
     /// What literal subjects matched. Entries go when a subscription that concerns them comes or
     /// goes; all go when there are too many, because a full cache is one that does not help.
     cache: HashMap<Box<[u8]>, Matched, foldhash::fast::FixedState>,
+    /// The last match that was not worth remembering.
+    once: Matched,
 }
 
 impl Router {
     /// Adds a subscription to a valid filter.
     pub(crate) fn insert(&mut self, filter: &[u8], queue: Option<&[u8]>, key: SubKey) {
-        self.trie.insert(filter, Entry { key, queue: queue.map(Into::into) });
+        let entry = match queue {
+            None => Entry::Plain(key),
+            Some(queue) => Entry::Member(key, queue.into()),
+        };
+        self.trie.insert(filter, entry);
         self.forget(filter);
     }
 
     /// Removes a subscription.
     pub(crate) fn remove(&mut self, filter: &[u8], key: SubKey) {
-        self.trie.remove(filter, |entry| entry.key == key);
+        self.trie.remove(filter, |entry| entry.is_subscription(key));
         self.forget(filter);
+    }
+
+    /// Lets a stream store what a valid filter takes.
+    pub(crate) fn insert_stream(&mut self, filter: &[u8], key: StreamKey) {
+        self.trie.insert(filter, Entry::Stream(key));
+        self.forget(filter);
+    }
+
+    /// Ends that.
+    pub(crate) fn remove_stream(&mut self, filter: &[u8], key: StreamKey) {
+        self.trie.remove(filter, |entry| *entry == Entry::Stream(key));
+        self.forget(filter);
+    }
+
+    /// Who listens to a subject that is used once, as the reply subject of a request is.
+    pub(crate) fn matched_once(&mut self, subject: &[u8]) -> &Matched {
+        self.once.clear();
+        let once = &mut self.once;
+        self.trie.visit(subject, &mut |entry| once.add(entry));
+        &self.once
     }
 
     /// Who listens to `subject`.

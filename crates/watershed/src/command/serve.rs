@@ -9,7 +9,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
-use watershed_server::{Config, Credential, Server, User};
+use watershed_server::{Config, Credential, JetStreamConfig, Server, User};
 
 use crate::exit::Exit;
 
@@ -23,6 +23,12 @@ pub(crate) struct Arguments {
     /// Port for clients; -1 for any free one.
     #[arg(short, long, default_value_t = 4222, allow_negative_numbers = true)]
     port: i32,
+    /// Keep streams: JetStream.
+    #[arg(long, visible_alias = "js")]
+    jetstream: bool,
+    /// Folder of the streams; implies --jetstream. ./.watershed/serve if only that is given.
+    #[arg(long = "store_dir", visible_alias = "sd", value_name = "DIR")]
+    store_dir: Option<PathBuf>,
     /// User that must connect.
     #[arg(long, requires = "pass")]
     user: Option<String>,
@@ -45,7 +51,19 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
     let text = argument.to_str()?;
     let name = text.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
     let flag = name.split('=').next().unwrap_or_default();
-    let long = ["addr", "net", "port", "user", "pass", "ports_file_dir", "debug"];
+    let long = [
+        "addr",
+        "net",
+        "port",
+        "jetstream",
+        "js",
+        "store_dir",
+        "sd",
+        "user",
+        "pass",
+        "ports_file_dir",
+        "debug",
+    ];
     long.contains(&flag).then(|| format!("--{name}").into())
 }
 
@@ -83,6 +101,10 @@ fn config(arguments: &Arguments) -> anyhow::Result<Config> {
             account: "$G".into(),
             permissions: None,
         });
+    }
+    if arguments.jetstream || arguments.store_dir.is_some() {
+        let folder = arguments.store_dir.clone().unwrap_or_else(|| ".watershed/serve".into());
+        config.jetstream = Some(JetStreamConfig::new(folder));
     }
     let everywhere = arguments.as_nats_server || !config.users.is_empty();
     let default = if everywhere { [0, 0, 0, 0] } else { [127, 0, 0, 1] };

@@ -1,0 +1,41 @@
+//! `INFO`: what an account uses and may use.
+
+use watershed_wire::jetstream::API_LEVEL;
+use watershed_wire::jetstream::account::{AccountInfo, AccountLimits, ApiStats, Reply};
+use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::stream::Storage;
+
+use super::{Answer, Request};
+use crate::engine::Engine;
+
+impl Engine {
+    pub(super) fn account_info(&mut self, request: &Request<'_>) -> Answer {
+        let jetstream = &self.jetstream;
+        let used = |storage: Storage| {
+            let streams = jetstream.streams_of(request.account);
+            let same = streams.filter(|stream| stream.config.storage == storage);
+            same.map(|stream| stream.log.weight()).sum()
+        };
+        let reserved = |storage: Storage| {
+            let streams = jetstream.streams_of(request.account);
+            let same = streams.filter(|stream| stream.config.storage == storage);
+            same.filter_map(|stream| u64::try_from(stream.config.max_bytes).ok()).sum()
+        };
+        let info = AccountInfo {
+            memory: used(Storage::Memory),
+            storage: used(Storage::File),
+            reserved_memory: reserved(Storage::Memory),
+            reserved_storage: reserved(Storage::File),
+            streams: jetstream.streams_of(request.account).count(),
+            consumers: 0,
+            limits: AccountLimits::default(),
+            domain: String::new(),
+            api: ApiStats {
+                level: API_LEVEL,
+                total: jetstream.api_calls,
+                errors: jetstream.api_errors,
+            },
+        };
+        Answer::Reply(json::encode(&Reply::new("account_info_response", Ok(info))))
+    }
+}

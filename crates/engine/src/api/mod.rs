@@ -1,0 +1,135 @@
+//! The JetStream API: which request goes to which handler, and how it is answered.
+
+mod account;
+mod message;
+mod stream;
+
+use serde::Serialize;
+use watershed_store::LogId;
+use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::op::Publish;
+
+pub(crate) use self::message::Reading;
+use crate::account::AccountId;
+use crate::engine::Engine;
+use crate::jetstream::Owed;
+use crate::jetstream::command::Command;
+use crate::now::Now;
+
+/// Result of `STREAM.CREATE`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Created {
+    #[serde(flatten)]
+    pub(crate) info: StreamInfo,
+    pub(crate) did_create: bool,
+}
+
+/// Result of `STREAM.PURGE`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Purged {
+    pub(crate) success: bool,
+    pub(crate) purged: u64,
+}
+
+/// What a handler decided.
+enum Answer {
+    /// This, as soon as all that it tells is durable.
+    Reply(Vec<u8>),
+    /// A change: answered when it is applied.
+    Change(LogId, Command),
+    /// Nothing yet, or nothing at all.
+    Later,
+}
+
+/// A request.
+struct Request<'a> {
+    now: Now,
+    account: AccountId,
+    reply: &'a [u8],
+    body: &'a [u8],
+}
+
+impl Engine {
+    /// A message to one of JetStream's own subjects. Says whether anything of JetStream listens
+    /// there: what names no call is heard and not answered, as nats-server does.
+    pub(crate) fn jetstream_call(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        message: &Publish<'_>,
+    ) -> bool {
+        if self.jetstream.settings.is_none() || !message.subject.starts_with(b"$JS.API.") {
+            return false;
+        }
+        let Ok(subject) = std::str::from_utf8(message.subject) else { return true };
+        let Some(call) = Call::parse(subject) else { return true };
+        let reply = message.reply.unwrap_or_default();
+        let request = Request { now, account, reply, body: message.payload };
+        self.jetstream.api_calls += 1;
+        let owed = Owed { account, subject: reply };
+        match self.answer(&request, call) {
+            None => return false,
+            Some(Answer::Reply(payload)) => self.reply_when(false, owed, payload),
+            Some(Answer::Change(log, command)) => {
+                if let Err(error) = self.jetstream.command(log, now.wall, &command, owed) {
+                    let reply = Reply::<()>::new("error", Err(error));
+                    self.reply(account, owed.subject, b"", &json::encode(&reply));
+                }
+            }
+            Some(Answer::Later) => {}
+        }
+        true
+    }
+
+    /// `None` where nobody listens: direct gets of a stream that does not allow them.
+    fn answer(&mut self, request: &Request<'_>, call: Call<'_>) -> Option<Answer> {
+        match call {
+            Call::AccountInfo => Some(self.account_info(request)),
+            Call::StreamNames => Some(self.stream_names(request)),
+            Call::StreamList => Some(self.stream_list(request)),
+            Call::StreamCreate(name) => Some(self.stream_create(request, name)),
+            Call::StreamUpdate(name) => Some(self.stream_update(request, name)),
+            Call::StreamInfo(name) => Some(self.stream_info_call(request, name)),
+            Call::StreamDelete(name) => Some(self.stream_delete(request, name)),
+            Call::StreamPurge(name) => Some(self.stream_purge(request, name)),
+            Call::MessageGet(name) => Some(self.message_get(request, name)),
+            Call::MessageDelete(name) => Some(self.message_delete(request, name)),
+            Call::DirectGet(name) => self.direct_get(request, name),
+            Call::DirectGetLast { stream, subject } => {
+                self.direct_get_last(request, stream, subject)
+            }
+            // Consumers are not built yet: nobody listens.
+            Call::ConsumerCreate(_)
+            | Call::ConsumerCreateNamed { .. }
+            | Call::ConsumerCreateDurable { .. }
+            | Call::ConsumerNames(_)
+            | Call::ConsumerList(_)
+            | Call::ConsumerInfo { .. }
+            | Call::ConsumerDelete { .. }
+            | Call::ConsumerNext { .. } => None,
+        }
+    }
+
+    /// An error in place of a result.
+    fn refuse_call(&mut self, kind: &str, error: impl Into<ApiError>) -> Answer {
+        self.jetstream.api_errors += 1;
+        Answer::Reply(json::encode(&Reply::<()>::new(kind, Err(error.into()))))
+    }
+
+    /// The stream, or the answer that there is none.
+    fn stream_or<'a>(
+        &mut self,
+        request: &Request<'_>,
+        kind: &str,
+        name: &'a str,
+    ) -> Result<(crate::stream::StreamKey, &'a str), Answer> {
+        match self.jetstream.stream(request.account, name) {
+            Some((key, _)) => Ok((key, name)),
+            None => Err(self.refuse_call(kind, table::STREAM_NOT_FOUND)),
+        }
+    }
+}

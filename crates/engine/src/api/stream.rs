@@ -1,0 +1,268 @@
+//! Creating, changing and looking at streams.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use watershed_wire::jetstream::account::{Page, Reply};
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::stream::{
+    ClusterInfo, PurgeRequest, Storage, StreamInfo, StreamInfoRequest, StreamListRequest,
+};
+use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, StreamConfig, change, check, json};
+use watershed_wire::subject;
+use watershed_wire::time::UnixNanos;
+
+use super::{Answer, Created, Request};
+use crate::engine::Engine;
+use crate::jetstream::command::Command;
+use crate::limits::{DELETED_DETAILS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE};
+use crate::stream::{Effects, Stream, StreamKey, subject_counts, unbuilt};
+
+const CREATE: &str = "stream_create_response";
+const UPDATE: &str = "stream_update_response";
+const INFO: &str = "stream_info_response";
+const PURGE: &str = "stream_purge_response";
+
+/// Metadata that the server keeps with an asset and that it adds to replies (ADR-44).
+const REQUIRED_LEVEL: &str = "_nats.req.level";
+
+#[derive(Serialize)]
+struct Names {
+    #[serde(flatten)]
+    page: Page,
+    streams: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    #[serde(flatten)]
+    page: Page,
+    streams: Vec<StreamInfo>,
+}
+
+#[derive(Serialize)]
+struct PagedInfo {
+    #[serde(flatten)]
+    page: Page,
+    #[serde(flatten)]
+    info: Option<StreamInfo>,
+}
+
+impl Engine {
+    pub(super) fn stream_names(&mut self, request: &Request<'_>) -> Answer {
+        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        let all = self.listed(request, &wanted);
+        let names = all.iter().map(|stream| stream.config.name.clone());
+        let streams: Vec<_> = names.skip(wanted.offset).take(NAMES_PER_PAGE).collect();
+        let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
+        let names = Names { page, streams };
+        Answer::Reply(json::encode(&Reply::new("stream_names_response", Ok(names))))
+    }
+
+    pub(super) fn stream_list(&mut self, request: &Request<'_>) -> Answer {
+        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        let all = self.listed(request, &wanted);
+        let now = request.now.wall;
+        let infos = all.iter().skip(wanted.offset).take(STREAMS_PER_PAGE);
+        let streams = infos.map(|stream| info(stream, now)).collect();
+        let page = Page { total: all.len(), offset: wanted.offset, limit: STREAMS_PER_PAGE };
+        let list = List { page, streams };
+        Answer::Reply(json::encode(&Reply::new("stream_list_response", Ok(list))))
+    }
+
+    fn listed(&self, request: &Request<'_>, wanted: &StreamListRequest) -> Vec<&Stream> {
+        let takes = |stream: &&Stream| {
+            let filter = wanted.subject.as_bytes();
+            let subjects = &stream.config.subjects;
+            filter.is_empty()
+                || subjects.iter().any(|own| subject::overlaps(own.as_bytes(), filter))
+        };
+        self.jetstream.streams_of(request.account).filter(takes).collect()
+    }
+
+    pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let config = match Self::decode_config(request, name) {
+            Ok(config) => config,
+            Err(error) => return self.refuse_call(CREATE, error),
+        };
+        if let Some((key, existing)) = self.jetstream.stream(request.account, name) {
+            if existing.config != config {
+                return self.refuse_call(CREATE, table::STREAM_NAME_EXIST);
+            }
+            let created = Created { info: self.stream_info(key), did_create: true };
+            return Answer::Reply(json::encode(&Reply::new(CREATE, Ok(created))));
+        }
+        if config.sealed {
+            let text = "stream configuration for create can not be sealed";
+            return self.refuse_call(CREATE, table::STREAM_INVALID_CONFIG.with(text));
+        }
+        if let Err(error) = self.check_resources(request, &config) {
+            return self.refuse_call(CREATE, error);
+        }
+        let account = self.accounts[request.account.0 as usize].name.clone();
+        let log = self.jetstream.next_log();
+        Answer::Change(log, Command::CreateStream { account, config: Box::new(config) })
+    }
+
+    pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let config = match Self::decode_config(request, name) {
+            Ok(config) => config,
+            Err(error) => return self.refuse_call(UPDATE, error),
+        };
+        let Some((key, existing)) = self.jetstream.stream(request.account, name) else {
+            return self.refuse_call(UPDATE, table::STREAM_NOT_FOUND);
+        };
+        let log = existing.log.id();
+        if let Some(error) = change::refuse_stream(&existing.config, &config) {
+            return self.refuse_call(UPDATE, error);
+        }
+        if existing.config == config {
+            let reply = Reply::new(UPDATE, Ok(self.stream_info(key)));
+            return Answer::Reply(json::encode(&reply));
+        }
+        if let Err(error) = self.check_resources(request, &config) {
+            return self.refuse_call(UPDATE, error);
+        }
+        Answer::Change(log, Command::UpdateStream { config: Box::new(config) })
+    }
+
+    /// The configuration in a request, filled and valid by itself.
+    fn decode_config(request: &Request<'_>, name: &str) -> Result<StreamConfig, ApiError> {
+        let mut config: StreamConfig = match request.body {
+            [] => StreamConfig::default(),
+            body => json::decode(body)?,
+        };
+        if config.name != name {
+            return Err(table::STREAM_MISMATCH.into());
+        }
+        check::fill_stream(&mut config);
+        if let Some(violation) = check::stream(&config).into_iter().next() {
+            return Err(violation.error);
+        }
+        if config.num_replicas > 1 {
+            return Err(table::STREAM_REPLICAS_NOT_SUPPORTED.into());
+        }
+        if let Some(error) = unbuilt::refuse(&config) {
+            return Err(error);
+        }
+        // Keys of the server's own are the server's to set.
+        config.metadata.retain(|key, _| !key.starts_with("_nats."));
+        config.metadata.insert(REQUIRED_LEVEL.into(), "0".into());
+        Ok(config)
+    }
+
+    /// What a configuration breaks together with what is there.
+    fn check_resources(
+        &self,
+        request: &Request<'_>,
+        config: &StreamConfig,
+    ) -> Result<(), ApiError> {
+        if self.overlaps_another(request.account, config) {
+            return Err(table::STREAM_SUBJECT_OVERLAP.into());
+        }
+        let (Some(settings), Ok(wanted)) =
+            (self.jetstream.settings, u64::try_from(config.max_bytes))
+        else {
+            return Ok(());
+        };
+        let reserved = self.jetstream.reserved(config.storage, Some(&config.name));
+        let (limit, error) = match config.storage {
+            Storage::File => (settings.max_file_store, table::STORAGE_RESOURCES_EXCEEDED),
+            Storage::Memory => (settings.max_memory_store, table::MEMORY_RESOURCES_EXCEEDED),
+        };
+        if reserved.saturating_add(wanted) > limit { Err(error.into()) } else { Ok(()) }
+    }
+
+    pub(super) fn stream_info_call(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let Some((key, stream)) = self.jetstream.stream(request.account, name) else {
+            self.jetstream.api_errors += 1;
+            let page = PagedInfo { page: Page::default(), info: None };
+            let mut reply = Reply::new(INFO, Ok(page));
+            reply.error = Some(table::STREAM_NOT_FOUND.into());
+            return Answer::Reply(json::encode(&reply));
+        };
+        let wanted: StreamInfoRequest = json::decode_lenient(request.body);
+        let mut page = Page::default();
+        let mut subjects = BTreeMap::default();
+        if !wanted.subjects_filter.is_empty() {
+            let counts = subject_counts(stream, wanted.subjects_filter.as_bytes());
+            if !counts.is_empty() {
+                page =
+                    Page { total: counts.len(), offset: wanted.offset, limit: SUBJECTS_PER_PAGE };
+            }
+            subjects = counts.into_iter().skip(wanted.offset).take(SUBJECTS_PER_PAGE).collect();
+        }
+        let listed = if wanted.deleted_details { DELETED_DETAILS_MAX } else { 0 };
+        let deleted = stream.log.gaps().take(listed).collect();
+        let mut info = self.stream_info(key);
+        info.ts = request.now.wall;
+        (info.state.subjects, info.state.deleted) = (subjects, deleted);
+        let leader = self.settings.info.server_name.clone();
+        info.cluster = Some(ClusterInfo { leader, ..ClusterInfo::default() });
+        let paged = PagedInfo { page, info: Some(info) };
+        Answer::Reply(json::encode(&Reply::new(INFO, Ok(paged))))
+    }
+
+    pub(super) fn stream_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        match self.stream_or(request, "stream_delete_response", name) {
+            Ok((key, _)) => {
+                let log = self.jetstream.streams[key.0 as usize].log.id();
+                Answer::Change(log, Command::DeleteStream)
+            }
+            Err(answer) => answer,
+        }
+    }
+
+    pub(super) fn stream_purge(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let key = match self.stream_or(request, PURGE, name) {
+            Ok((key, _)) => key,
+            Err(answer) => return answer,
+        };
+        let purge: PurgeRequest = match request.body {
+            [] => PurgeRequest::default(),
+            body => match json::decode(body) {
+                Ok(purge) => purge,
+                Err(error) => return self.refuse_call(PURGE, error),
+            },
+        };
+        let stream = &self.jetstream.streams[key.0 as usize];
+        let filter_valid = purge.filter.is_empty() || subject::is_valid(purge.filter.as_bytes());
+        if (purge.seq > 0 && purge.keep > 0) || !filter_valid {
+            return self.refuse_call(PURGE, table::BAD_REQUEST);
+        }
+        if stream.config.sealed {
+            return self.refuse_call(PURGE, table::STREAM_SEALED);
+        }
+        if stream.config.deny_purge {
+            let error = table::STREAM_PURGE_FAILED.with("stream purge not permitted");
+            return self.refuse_call(PURGE, error);
+        }
+        let log = stream.log.id();
+        if stream.is_memory() {
+            let mut effects = Effects::default();
+            let purged = self.purge_stream(log, &purge, &mut effects);
+            return Answer::Reply(json::encode(&Reply::new(PURGE, purged)));
+        }
+        Answer::Change(log, Command::Purge { request: purge })
+    }
+
+    /// A stream as replies about it show it.
+    pub(crate) fn stream_info(&self, key: StreamKey) -> StreamInfo {
+        let stream = &self.jetstream.streams[key.0 as usize];
+        let mut info = info(stream, stream.created);
+        let metadata = &mut info.config.metadata;
+        metadata.insert("_nats.ver".into(), NATS_VERSION.into());
+        metadata.insert("_nats.level".into(), API_LEVEL.to_string());
+        info
+    }
+}
+
+fn info(stream: &Stream, now: UnixNanos) -> StreamInfo {
+    StreamInfo {
+        config: stream.config.clone(),
+        created: stream.created,
+        state: stream.state(),
+        ts: now,
+        ..StreamInfo::default()
+    }
+}

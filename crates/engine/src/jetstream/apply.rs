@@ -1,0 +1,324 @@
+//! What a durable round means.
+
+use watershed_store::blocks::Placement;
+use watershed_store::{LogId, Record, Round};
+use watershed_wire::jetstream::account::{Reply, Success};
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::publish::PubAck;
+use watershed_wire::jetstream::stream::PurgeRequest;
+use watershed_wire::jetstream::{StreamConfig, json};
+use watershed_wire::subject;
+use watershed_wire::time::UnixNanos;
+
+use super::Owed;
+use super::command::{Command, kind};
+use super::rounds::Batch;
+use super::tail::TailPlace;
+use crate::account::AccountId;
+use crate::api::{Created, Purged};
+use crate::engine::Engine;
+use crate::now::Now;
+use crate::output::{Completion, Output, Placed};
+use crate::stream::{Effects, Stream, StreamKey};
+use crate::timer::TimerKey;
+
+impl Engine {
+    /// The shell reports what became of the disk's work.
+    pub fn completed(&mut self, now: Now, done: Completion) {
+        match done {
+            Completion::Durable { round } => {
+                if let Some((round, batch)) = self.jetstream.rounds.durable(round) {
+                    self.apply_round(now, &round, batch);
+                }
+            }
+            Completion::Failed { .. } => self.disk_failed(),
+            Completion::Placed { round } => {
+                self.jetstream.tail.placed(round);
+                let first = self.jetstream.tail.first_round();
+                for (_, stream) in &mut self.jetstream.streams {
+                    stream.trim_tail(first);
+                }
+            }
+            Completion::Checkpointed => self.jetstream.checkpointing = false,
+            Completion::Read { ticket, record } => self.read_done(ticket, record.as_deref()),
+        }
+    }
+
+    fn apply_round(&mut self, now: Now, round: &Round, mut batch: Batch) {
+        let number = round.number();
+        let mut placed = Placed {
+            round: round.clone(),
+            placements: Vec::new(),
+            sealed: Vec::new(),
+            dropped: Vec::new(),
+        };
+        for (place, owed) in batch.work() {
+            let record = Record::view(round.slice(place));
+            self.apply(now, &record, TailPlace { round: number, place }, owed, &mut placed);
+        }
+        self.finish_round(placed);
+        for held in batch.take_held() {
+            self.reply(held.account, &held.subject, b"", &held.payload);
+        }
+        self.checkpoint_if_due(number);
+    }
+
+    /// Applies the rounds of a journal that was opened.
+    pub(super) fn replay(&mut self, now: Now, round: &Round) {
+        let number = round.number();
+        let mut placed = Placed {
+            round: round.clone(),
+            placements: Vec::new(),
+            sealed: Vec::new(),
+            dropped: Vec::new(),
+        };
+        let nobody = Owed { account: AccountId(0), subject: b"" };
+        for (place, record) in round.records() {
+            self.apply(now, &record, TailPlace { round: number, place }, nobody, &mut placed);
+        }
+        self.finish_round(placed);
+    }
+
+    fn finish_round(&mut self, placed: Placed) {
+        self.jetstream.journal_bytes += placed.round.bytes().len();
+        self.jetstream.tail.push(placed.round.clone());
+        self.outputs.push(Output::Place(Box::new(placed)));
+    }
+
+    fn apply(
+        &mut self,
+        now: Now,
+        record: &Record<'_>,
+        at: TailPlace,
+        owed: Owed<'_>,
+        placed: &mut Placed,
+    ) {
+        if record.kind == kind::MESSAGE {
+            self.apply_message(now, record, at, owed, placed);
+            return;
+        }
+        // The checksum was right, so it is a command of ours; one that is not known is from a
+        // newer version, which the store's format would have refused.
+        let Some(command) = Command::decode(record.body) else { return };
+        let mut effects = Effects::default();
+        let answer = self.apply_command(now, record, command, &mut effects);
+        let dropped = effects.dropped.into_iter().map(|block| (record.log, block));
+        placed.dropped.extend(dropped);
+        self.reply(owed.account, owed.subject, b"", &answer);
+    }
+
+    fn apply_message(
+        &mut self,
+        now: Now,
+        record: &Record<'_>,
+        at: TailPlace,
+        owed: Owed<'_>,
+        placed: &mut Placed,
+    ) {
+        let Some(key) = self.jetstream.by_log.get(&record.log).copied() else {
+            // Deleted by a command that came before it.
+            let error = Some(table::STREAM_NOT_FOUND.into());
+            let ack = PubAck { error, ..PubAck::default() };
+            self.reply(owed.account, owed.subject, b"", &json::encode(&ack));
+            return;
+        };
+        let stream = &mut self.jetstream.streams[key.0 as usize];
+        let effects = stream.append(record, at.place.length, Some(at));
+        if let Some(appended) = effects.appended {
+            let position = appended.position;
+            placed.placements.push(Placement { log: record.log, position, place: at.place });
+            placed.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
+        }
+        placed.dropped.extend(effects.dropped.into_iter().map(|block| (record.log, block)));
+        self.arm_expiry(now, key);
+        self.acknowledge_stored(key, record.sequence, owed);
+    }
+
+    fn apply_command(
+        &mut self,
+        now: Now,
+        record: &Record<'_>,
+        command: Command,
+        effects: &mut Effects,
+    ) -> Vec<u8> {
+        let log = record.log;
+        match command {
+            Command::CreateStream { account, config } => {
+                let created = self.create_stream(&account, *config, log, UnixNanos(record.time));
+                json::encode(&Reply::new("stream_create_response", created))
+            }
+            Command::UpdateStream { config } => {
+                let updated = self.update_stream(now, log, *config, effects);
+                json::encode(&Reply::new("stream_update_response", updated))
+            }
+            Command::DeleteStream => {
+                let deleted = self.delete_stream(log, effects);
+                json::encode(&Reply::new("stream_delete_response", deleted))
+            }
+            Command::Purge { request } => {
+                let purged = self.purge_stream(log, &request, effects);
+                json::encode(&Reply::new("stream_purge_response", purged))
+            }
+            Command::DeleteMessage { sequence } => {
+                let deleted = self.delete_message(log, sequence, effects);
+                json::encode(&Reply::new("stream_msg_delete_response", deleted))
+            }
+        }
+    }
+
+    fn create_stream(
+        &mut self,
+        account: &str,
+        config: StreamConfig,
+        log: LogId,
+        created: UnixNanos,
+    ) -> Result<Created, ApiError> {
+        let account = self.account(account);
+        self.jetstream.last_log = self.jetstream.last_log.max(log.0);
+        // Two requests in one round may want the same: the first one has it.
+        if self.jetstream.stream(account, &config.name).is_some() {
+            return Err(table::STREAM_NAME_EXIST.into());
+        }
+        if self.overlaps_another(account, &config) {
+            return Err(table::STREAM_SUBJECT_OVERLAP.into());
+        }
+        let stream = Stream::new(account, config, created, log);
+        let key = self.add_stream(stream);
+        Ok(Created { info: self.stream_info(key), did_create: true })
+    }
+
+    /// Puts a stream into every table.
+    pub(super) fn add_stream(&mut self, stream: Stream) -> StreamKey {
+        let (account, log) = (stream.account, stream.log.id());
+        let name = stream.config.name.clone();
+        let subjects = stream.config.subjects.clone();
+        let index = self.jetstream.streams.insert(stream);
+        let key = StreamKey(u32::try_from(index).expect("streams fit 32 bits"));
+        self.jetstream.by_name.insert((account, name), key);
+        self.jetstream.by_log.insert(log, key);
+        for filter in &subjects {
+            self.accounts[account.0 as usize].router.insert_stream(filter.as_bytes(), key);
+        }
+        key
+    }
+
+    fn update_stream(
+        &mut self,
+        now: Now,
+        log: LogId,
+        config: StreamConfig,
+        effects: &mut Effects,
+    ) -> Result<watershed_wire::jetstream::stream::StreamInfo, ApiError> {
+        let key = self.stream_of(log)?;
+        let account = self.jetstream.streams[key.0 as usize].account;
+        if self.overlaps_another(account, &config) {
+            return Err(table::STREAM_SUBJECT_OVERLAP.into());
+        }
+        let stream = &mut self.jetstream.streams[key.0 as usize];
+        let router = &mut self.accounts[account.0 as usize].router;
+        for filter in &stream.config.subjects {
+            router.remove_stream(filter.as_bytes(), key);
+        }
+        for filter in &config.subjects {
+            router.insert_stream(filter.as_bytes(), key);
+        }
+        stream.config = config;
+        stream.enforce_limits(None, effects);
+        self.arm_expiry(now, key);
+        Ok(self.stream_info(key))
+    }
+
+    fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Success, ApiError> {
+        let key = self.stream_of(log)?;
+        let stream = self.jetstream.streams.remove(key.0 as usize);
+        self.jetstream.by_log.remove(&log);
+        let router = &mut self.accounts[stream.account.0 as usize].router;
+        for filter in &stream.config.subjects {
+            router.remove_stream(filter.as_bytes(), key);
+        }
+        self.jetstream.by_name.remove(&(stream.account, stream.config.name));
+        self.cancel_timer(TimerKey::Expire(key));
+        effects.dropped.extend(stream.log.block_numbers());
+        Ok(Success { success: true })
+    }
+
+    pub(crate) fn purge_stream(
+        &mut self,
+        log: LogId,
+        request: &PurgeRequest,
+        effects: &mut Effects,
+    ) -> Result<Purged, ApiError> {
+        let key = self.stream_of(log)?;
+        let purged = self.jetstream.streams[key.0 as usize].purge(request, effects);
+        Ok(Purged { success: true, purged })
+    }
+
+    pub(crate) fn delete_message(
+        &mut self,
+        log: LogId,
+        sequence: u64,
+        effects: &mut Effects,
+    ) -> Result<Success, ApiError> {
+        let key = self.stream_of(log)?;
+        if self.jetstream.streams[key.0 as usize].remove(sequence, effects) {
+            return Ok(Success { success: true });
+        }
+        Err(table::STREAM_MSG_DELETE_FAILED.with("no message found"))
+    }
+
+    fn stream_of(&self, log: LogId) -> Result<StreamKey, ApiError> {
+        self.jetstream.by_log.get(&log).copied().ok_or_else(|| table::STREAM_NOT_FOUND.into())
+    }
+
+    /// Whether another stream of the account takes a subject that `config` takes.
+    pub(crate) fn overlaps_another(&self, account: AccountId, config: &StreamConfig) -> bool {
+        let others = self.jetstream.streams_of(account);
+        others.filter(|other| other.config.name != config.name).any(|other| {
+            let pairs = other.config.subjects.iter().flat_map(|theirs| {
+                config.subjects.iter().map(move |ours| (ours.as_bytes(), theirs.as_bytes()))
+            });
+            pairs.into_iter().any(|(ours, theirs)| subject::overlaps(ours, theirs))
+        })
+    }
+
+    /// Sees to it that messages go when they are too old.
+    pub(crate) fn arm_expiry(&mut self, now: Now, key: StreamKey) {
+        let stream = &self.jetstream.streams[key.0 as usize];
+        if stream.config.max_age > 0 && !self.has_timer(TimerKey::Expire(key)) {
+            self.expire(now, key);
+        }
+    }
+
+    /// Removes what is too old, and comes back when the next one is.
+    pub(crate) fn expire(&mut self, now: Now, key: StreamKey) {
+        let Some(stream) = self.jetstream.streams.get_mut(key.0 as usize) else { return };
+        let mut effects = Effects::default();
+        let log = stream.log.id();
+        if let Some(remaining) = stream.expire(now.wall, &mut effects) {
+            self.set_timer(TimerKey::Expire(key), now.tick.after(remaining));
+        }
+        self.drop_blocks(log, effects);
+    }
+
+    /// Has blocks removed that went outside of a round.
+    pub(crate) fn drop_blocks(&mut self, log: LogId, effects: Effects) {
+        if !effects.dropped.is_empty() {
+            let blocks = effects.dropped.into_iter().map(|block| (log, block)).collect();
+            self.outputs.push(Output::Drop(blocks));
+        }
+    }
+
+    /// The journal takes no more rounds: everybody who waits is told that it was in vain.
+    fn disk_failed(&mut self) {
+        let error: ApiError = table::CLUSTER_NOT_AVAIL.into();
+        let payload = json::encode(&PubAck { error: Some(error), ..PubAck::default() });
+        for mut batch in self.jetstream.rounds.fail() {
+            for (_, owed) in batch.work() {
+                self.reply(owed.account, owed.subject, b"", &payload);
+            }
+            for held in batch.take_held() {
+                self.reply(held.account, &held.subject, b"", &payload);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Streams over the journal: what is accepted now, and what follows when it is durable.
+//!
+//! A publish or a change that is accepted becomes a record of the open round, and nothing else. When
+//! the round is durable its records are applied in order, and only then is anybody told, is a message
+//! counted, readable, delivered. A restart applies the same records through the same code.
+
+mod apply;
+pub(crate) mod command;
+mod restore;
+mod rounds;
+pub(crate) mod tail;
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use slab::Slab;
+use watershed_store::{LogId, Record};
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::publish::{PubAck, encode_ack};
+use watershed_wire::jetstream::stream::Storage;
+use watershed_wire::op::Publish;
+use watershed_wire::time::UnixNanos;
+
+use self::command::{Command, command_record, kind};
+pub use self::restore::Restored;
+use self::rounds::Rounds;
+pub(crate) use self::rounds::{Held, Owed};
+use self::tail::Tail;
+use crate::account::AccountId;
+use crate::api::Reading;
+use crate::engine::Engine;
+use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX};
+use crate::now::Now;
+use crate::output::Output;
+use crate::stream::admit::Admission;
+use crate::stream::{Stream, StreamKey};
+
+/// What JetStream may use.
+#[derive(Debug, Clone, Copy)]
+pub struct JetStreamSettings {
+    /// Bytes on disk that streams may set aside.
+    pub max_file_store: u64,
+    /// Bytes in memory that streams may set aside.
+    pub max_memory_store: u64,
+}
+
+/// All streams of a node.
+#[derive(Debug)]
+pub(crate) struct JetStream {
+    /// `None` where JetStream is off.
+    pub(crate) settings: Option<JetStreamSettings>,
+    pub(crate) streams: Slab<Stream>,
+    pub(crate) by_name: BTreeMap<(AccountId, String), StreamKey>,
+    by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
+    /// Number of the last log that was given away.
+    last_log: u32,
+    pub(crate) rounds: Rounds,
+    pub(crate) tail: Tail,
+    /// Reads on their way, by ticket.
+    pub(crate) reads: BTreeMap<u64, Reading>,
+    pub(crate) last_ticket: u64,
+    /// Bytes of rounds since the last checkpoint.
+    journal_bytes: usize,
+    checkpointing: bool,
+    pub(crate) api_calls: u64,
+    pub(crate) api_errors: u64,
+}
+
+impl JetStream {
+    pub(crate) fn new(settings: Option<JetStreamSettings>) -> Self {
+        Self {
+            settings,
+            streams: Slab::new(),
+            by_name: BTreeMap::new(),
+            by_log: HashMap::default(),
+            last_log: 0,
+            rounds: Rounds::new(1),
+            tail: Tail::default(),
+            reads: BTreeMap::new(),
+            last_ticket: 0,
+            journal_bytes: 0,
+            checkpointing: false,
+            api_calls: 0,
+            api_errors: 0,
+        }
+    }
+
+    pub(crate) fn stream(&self, account: AccountId, name: &str) -> Option<(StreamKey, &Stream)> {
+        // A tuple of references is no key of a map of tuples; names are short.
+        let key = *self.by_name.get(&(account, name.to_owned()))?;
+        Some((key, &self.streams[key.0 as usize]))
+    }
+
+    /// The streams of an account, by name.
+    pub(crate) fn streams_of(&self, account: AccountId) -> impl Iterator<Item = &Stream> {
+        let range = self.by_name.range((account, String::new())..);
+        let own = range.take_while(move |((of, _), _)| *of == account);
+        own.map(|(_, key)| &self.streams[key.0 as usize])
+    }
+
+    /// Bytes that streams have set aside by `max_bytes`.
+    pub(crate) fn reserved(&self, storage: Storage, except: Option<&str>) -> u64 {
+        let streams = self.streams.iter().map(|(_, stream)| &stream.config);
+        let same = streams
+            .filter(|config| config.storage == storage && Some(config.name.as_str()) != except);
+        same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
+    }
+
+    pub(crate) fn next_log(&mut self) -> LogId {
+        self.last_log += 1;
+        LogId(self.last_log)
+    }
+
+    /// Accepts a change: it becomes a record, and `owed` is replied to when it is applied.
+    pub(crate) fn command(
+        &mut self,
+        log: LogId,
+        now: UnixNanos,
+        command: &Command,
+        owed: Owed<'_>,
+    ) -> Result<(), ApiError> {
+        let body = command.encode();
+        let record = command_record(log, now, &body);
+        if !self.rounds.works() || !record.fits() || !self.rounds.has_room(body.len()) {
+            return Err(table::CLUSTER_NOT_AVAIL.into());
+        }
+        self.rounds.push(&record, owed);
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// A client publishes to a subject that `key` stores. Says whether there is room for more.
+    pub(crate) fn store(&mut self, now: Now, key: StreamKey, message: &Publish<'_>) -> bool {
+        let jetstream = &mut self.jetstream;
+        let stream = &mut jetstream.streams[key.0 as usize];
+        let account = stream.account;
+        let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
+        let owed = Owed { account, subject: reply };
+        let refusal = match stream.admit(message, now.wall) {
+            Admission::Store { msg_id } => {
+                let content = message.subject.len() + message.header.len() + message.payload.len();
+                let available = jetstream.rounds.works() && jetstream.rounds.has_room(content);
+                if available || stream.is_memory() {
+                    self.accept(now, key, message, msg_id, owed);
+                    return self.jetstream.rounds.bytes_waiting() < ROUND_BYTES_WAITING_MAX;
+                }
+                table::CLUSTER_NOT_AVAIL.into()
+            }
+            Admission::Duplicate { sequence } => {
+                let durable = stream.is_stored(sequence);
+                let mut payload = Vec::new();
+                encode_ack(&mut payload, &stream.config.name, sequence, true);
+                self.reply_when(durable, owed, payload);
+                return true;
+            }
+            Admission::Refuse(error) => error,
+        };
+        self.refuse_publish(key, owed, refusal);
+        true
+    }
+
+    fn accept(
+        &mut self,
+        now: Now,
+        key: StreamKey,
+        message: &Publish<'_>,
+        msg_id: Option<&[u8]>,
+        owed: Owed<'_>,
+    ) {
+        let jetstream = &mut self.jetstream;
+        let stream = &mut jetstream.streams[key.0 as usize];
+        let weight = stream.weigh(message.subject, message.header, message.payload);
+        let sequence = stream.assign(message.subject, weight, msg_id, now.wall);
+        let record = Record {
+            log: stream.log.id(),
+            kind: kind::MESSAGE,
+            sequence,
+            time: now.wall.0,
+            key: message.subject,
+            head: message.header,
+            body: message.payload,
+        };
+        if !stream.is_memory() {
+            jetstream.rounds.push(&record, owed);
+            return;
+        }
+        // Memory promises nothing beyond this process: no round to wait for.
+        stream.append(&record, 0, None);
+        self.arm_expiry(now, key);
+        self.acknowledge_stored(key, sequence, owed);
+    }
+
+    fn acknowledge_stored(&mut self, key: StreamKey, sequence: u64, owed: Owed<'_>) {
+        if owed.subject.is_empty() {
+            return;
+        }
+        let mut payload = std::mem::take(&mut self.scratch);
+        payload.clear();
+        let stream = &self.jetstream.streams[key.0 as usize];
+        encode_ack(&mut payload, &stream.config.name, sequence, false);
+        self.reply(owed.account, owed.subject, b"", &payload);
+        self.scratch = payload;
+    }
+
+    fn refuse_publish(&mut self, key: StreamKey, owed: Owed<'_>, error: ApiError) {
+        let stream = self.jetstream.streams[key.0 as usize].config.name.clone();
+        let ack = PubAck { error: Some(error), stream, ..PubAck::default() };
+        self.reply(owed.account, owed.subject, b"", &json::encode(&ack));
+    }
+
+    /// Sends a reply now, or when everything that was accepted so far is durable.
+    pub(crate) fn reply_when(&mut self, durable: bool, owed: Owed<'_>, payload: Vec<u8>) {
+        let held = Held { account: owed.account, subject: owed.subject.to_vec(), payload };
+        let now = if durable { Some(held) } else { self.jetstream.rounds.hold(held) };
+        if let Some(held) = now {
+            self.reply(held.account, &held.subject, b"", &held.payload);
+        }
+    }
+
+    /// Sends a reply to `subject`, if there is one.
+    pub(crate) fn reply(
+        &mut self,
+        account: AccountId,
+        subject: &[u8],
+        header: &[u8],
+        payload: &[u8],
+    ) {
+        if subject.is_empty() {
+            return;
+        }
+        let has_header = !header.is_empty();
+        let message = Publish { subject, reply: None, header, payload, has_header };
+        self.send_in(account, &message);
+    }
+
+    /// Lets the open round go, if the disk is free, and makes a checkpoint when one is due.
+    pub(crate) fn close_round(&mut self) {
+        if let Some(round) = self.jetstream.rounds.close() {
+            self.outputs.push(Output::Commit(round));
+        }
+    }
+
+    fn checkpoint_if_due(&mut self, round: u64) {
+        let jetstream = &mut self.jetstream;
+        if jetstream.journal_bytes < JOURNAL_BYTES_PER_CHECKPOINT || jetstream.checkpointing {
+            return;
+        }
+        jetstream.journal_bytes = 0;
+        jetstream.checkpointing = true;
+        let checkpoint = self.checkpoint(round);
+        self.outputs.push(Output::Checkpoint(checkpoint));
+    }
+}

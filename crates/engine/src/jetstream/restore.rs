@@ -1,0 +1,80 @@
+//! The state at a checkpoint, written and read.
+
+use watershed_store::bytes::{BadState, Reader, put_count, put_u32};
+use watershed_store::checkpoint::Checkpoint;
+use watershed_store::{LogId, Round};
+
+use super::Rounds;
+use crate::engine::Engine;
+use crate::now::Now;
+use crate::stream::{Effects, Stream};
+
+/// Version of the state in a checkpoint.
+const VERSION: u32 = 1;
+
+/// What a store held when it was opened.
+pub struct Restored<'a, E> {
+    /// The newest checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// Reads the footer of a sealed block.
+    pub footer: &'a mut dyn FnMut(LogId, u32) -> Result<Vec<u8>, E>,
+    /// Rounds behind the checkpoint, in order.
+    pub rounds: &'a mut dyn Iterator<Item = Round>,
+    /// Number of the next round.
+    pub next_round: u64,
+}
+
+impl Engine {
+    /// Takes over what a store holds. To be called once, before anything else happens.
+    pub fn restore<E: From<BadState>>(
+        &mut self,
+        now: Now,
+        restored: Restored<'_, E>,
+    ) -> Result<(), E> {
+        if let Some(checkpoint) = &restored.checkpoint {
+            let mut reader = Reader(&checkpoint.state);
+            if reader.u32()? != VERSION {
+                return Err(BadState.into());
+            }
+            self.jetstream.last_log = reader.u32()?;
+            for _ in 0..reader.count(1)? {
+                let account = |name: &str| self.account(name);
+                let stream = Stream::restore(&mut reader, account, &mut *restored.footer)?;
+                self.add_stream(stream);
+            }
+        }
+        for round in restored.rounds {
+            self.replay(now, &round);
+        }
+        self.jetstream.rounds = Rounds::new(restored.next_round);
+        let keys: Vec<_> = self.jetstream.by_name.values().copied().collect();
+        for key in keys {
+            let mut effects = Effects::default();
+            let stream = &mut self.jetstream.streams[key.0 as usize];
+            let log = stream.log.id();
+            stream.enforce_limits(None, &mut effects);
+            self.drop_blocks(log, effects);
+            self.arm_expiry(now, key);
+        }
+        Ok(())
+    }
+
+    /// Blocks that streams have, for clearing away what a crash left.
+    pub fn known_blocks(&self) -> std::collections::BTreeSet<(LogId, u32)> {
+        let streams = self.jetstream.streams.iter().map(|(_, stream)| &stream.log);
+        streams.flat_map(|log| log.block_numbers().map(|block| (log.id(), block))).collect()
+    }
+
+    /// The state after `round`, which was the last one that was applied.
+    pub(super) fn checkpoint(&self, round: u64) -> Checkpoint {
+        let mut state = Vec::new();
+        put_u32(&mut state, VERSION);
+        put_u32(&mut state, self.jetstream.last_log);
+        put_count(&mut state, self.jetstream.streams.len());
+        for (_, stream) in &self.jetstream.streams {
+            let account = &self.accounts[stream.account.0 as usize].name;
+            stream.checkpoint(account, &mut state);
+        }
+        Checkpoint { round, state }
+    }
+}

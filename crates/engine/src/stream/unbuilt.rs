@@ -1,0 +1,25 @@
+//! What the API has and this server does not do yet: refused by name, never ignored.
+
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::stream::{Compression, PersistMode};
+
+/// The first field of `config` that asks for something that is not built.
+pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
+    let fields = [
+        ("mirror", config.mirror.is_some()),
+        ("sources", !config.sources.is_empty()),
+        ("subject_transform", config.subject_transform.is_some()),
+        ("republish", config.republish.is_some()),
+        ("compression", config.compression != Compression::None),
+        ("allow_msg_ttl", config.allow_msg_ttl),
+        ("allow_msg_counter", config.allow_msg_counter),
+        ("allow_atomic", config.allow_atomic),
+        ("allow_msg_schedules", config.allow_msg_schedules),
+        ("persist_mode", config.persist_mode != PersistMode::Default),
+        ("allow_batched", config.allow_batched),
+    ];
+    let (field, _) = fields.into_iter().find(|(_, wanted)| *wanted)?;
+    let text = format!("`{field}` is not supported by this server yet");
+    Some(table::STREAM_INVALID_CONFIG.with(text))
+}

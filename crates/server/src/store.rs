@@ -1,0 +1,362 @@
+//! The store of a server: opened at its start, worked on by threads of its own.
+//!
+//! The committer makes rounds durable, one at a time, and does nothing else. The keeper writes
+//! blocks and checkpoints behind it, and never holds it up. The reader fetches records from blocks.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use thiserror::Error;
+use watershed_engine::{Completion, Engine, Now, Placed, Restored};
+use watershed_store::blocks::{BlockReader, BlockWriter};
+use watershed_store::bytes::BadState;
+use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use watershed_store::log::Position;
+use watershed_store::record::{RecordError, repair};
+use watershed_store::{Journal, LogId, OpenError, Record, Recovered, Round};
+
+use crate::disk::OsDisk;
+use crate::shard::{Command, Remote};
+
+/// What a store's folder says of itself, in the file `FORMAT`.
+const FORMAT: &str = "watershed store 1\n";
+
+/// Why a store cannot be opened. Nothing in it was changed.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The disk refused.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process has it.
+    #[error("{0} is in use by another process: stop that one, or choose another folder")]
+    InUse(PathBuf),
+    /// It is of a version that this program does not know.
+    #[error("{path} holds a store of another format ({found:?}): use the program that made it")]
+    Format {
+        /// The folder.
+        path: PathBuf,
+        /// What it says of itself.
+        found: String,
+    },
+    /// The folder has files, and none of them is a store's.
+    #[error("{0} is not empty and holds no store: choose another folder")]
+    Foreign(PathBuf),
+    /// The journal is damaged.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The checkpoints are damaged.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A block's footer, or a state, is damaged.
+    #[error("the store is damaged: {0}; nothing was changed")]
+    Damaged(String),
+}
+
+impl From<BadState> for StoreError {
+    fn from(error: BadState) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// An open store, before its threads run.
+pub(crate) struct Store {
+    /// Holds the lock on the folder for as long as it lives.
+    lock: File,
+    disk: OsDisk,
+    journal: Journal<OsDisk>,
+    checkpoints: Checkpoints<OsDisk>,
+    blocks: BlockWriter<OsDisk>,
+}
+
+/// The threads of a store.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    committer: Sender<Commit>,
+    keeper: Sender<Keep>,
+    reader: Sender<Read>,
+    threads: Vec<JoinHandle<()>>,
+    _lock: File,
+}
+
+enum Commit {
+    Round(Round),
+    Release(u64),
+}
+
+enum Keep {
+    Place(Box<Placed>),
+    Drop(Vec<(LogId, u32)>),
+    Checkpoint(Checkpoint),
+}
+
+enum Read {
+    Record { ticket: u64, log: LogId, position: Position },
+    Forget(Vec<(LogId, u32)>),
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes one, and gives what it holds to the engine.
+    pub(crate) fn open(folder: &Path, engine: &mut Engine, now: Now) -> Result<Self, StoreError> {
+        let io = |what| {
+            let path = folder.to_owned();
+            move |source| StoreError::Io { what, path, source }
+        };
+        let disk = OsDisk::new(folder).map_err(io("create"))?;
+        let lock = lock(folder)?;
+        check_format(folder)?;
+        let (checkpoints, checkpoint) = Checkpoints::open(disk.clone())?;
+        let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
+        let Recovered { journal, mut rounds, torn, repaired } = Journal::open(disk.clone(), round)?;
+        if let Some(torn) = torn {
+            tracing::warn!(
+                round = torn.round,
+                file = torn.path,
+                at = torn.offset,
+                "a round was being written when the power went; it was never acknowledged and is cut"
+            );
+        }
+        for round in repaired {
+            tracing::warn!(round, "a damaged bit was repaired");
+        }
+        let mut reader = BlockReader::new(disk.clone());
+        let mut footer = |log, block| {
+            reader.footer(log, block).map_err(|error| StoreError::Damaged(error.to_string()))
+        };
+        let next_round = journal.next_round();
+        let restored =
+            Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
+        engine.restore(now, restored)?;
+        let mut blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
+        let known = engine.known_blocks();
+        blocks.retain(|log, block| known.contains(&(log, block))).map_err(io("clean"))?;
+        Ok(Self { lock, disk, journal, checkpoints, blocks })
+    }
+
+    /// Starts the threads.
+    pub(crate) fn start(self, remote: &Remote) -> io::Result<Storage> {
+        let Self { lock, disk, mut journal, checkpoints, blocks } = self;
+        let (committer, commits) = channel();
+        let (keeper, keeps) = channel();
+        let (reader, reads) = channel();
+        let mut threads = Vec::new();
+        let mut spawn = |name: &str, run: Box<dyn FnOnce() + Send>| -> io::Result<()> {
+            threads.push(std::thread::Builder::new().name(name.into()).spawn(run)?);
+            Ok(())
+        };
+        let to = remote.clone();
+        spawn("committer", Box::new(move || commit(&mut journal, &commits, &to)))?;
+        let (to, release) = (remote.clone(), committer.clone());
+        let mut keep = Keeper { checkpoints, blocks, release, remote: to, works: true };
+        spawn("keeper", Box::new(move || keeps.iter().for_each(|job| keep.perform(job))))?;
+        let to = remote.clone();
+        spawn("reader", Box::new(move || read(BlockReader::new(disk), &reads, &to)))?;
+        Ok(Storage { committer, keeper, reader, threads, _lock: lock })
+    }
+}
+
+impl Storage {
+    // A thread that has ended has reported why; there is nobody else to tell.
+
+    pub(crate) fn commit(&self, round: Round) {
+        let _ = self.committer.send(Commit::Round(round));
+    }
+
+    pub(crate) fn place(&self, placed: Box<Placed>) {
+        if !placed.dropped.is_empty() {
+            let _ = self.reader.send(Read::Forget(placed.dropped.clone()));
+        }
+        let _ = self.keeper.send(Keep::Place(placed));
+    }
+
+    pub(crate) fn drop_blocks(&self, blocks: Vec<(LogId, u32)>) {
+        let _ = self.reader.send(Read::Forget(blocks.clone()));
+        let _ = self.keeper.send(Keep::Drop(blocks));
+    }
+
+    pub(crate) fn checkpoint(&self, checkpoint: Checkpoint) {
+        let _ = self.keeper.send(Keep::Checkpoint(checkpoint));
+    }
+
+    pub(crate) fn read(&self, ticket: u64, log: LogId, position: Position) {
+        let _ = self.reader.send(Read::Record { ticket, log, position });
+    }
+
+    /// Waits until all work that was given is done.
+    pub(crate) fn finish(self) {
+        let Self { committer, keeper, reader, threads, _lock } = self;
+        // The keeper holds a sender to the committer: it must end first, which it does when its
+        // own queue has no sender left.
+        drop((committer, keeper, reader));
+        for thread in threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("LOCK");
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let io = |what| {
+        let path = path.clone();
+        move |source| StoreError::Io { what, path, source }
+    };
+    let file = options.open(&path).map_err(io("open"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(io("lock")(error)),
+    }
+}
+
+/// Reads what the folder says of itself; a new store says it first.
+fn check_format(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join("FORMAT");
+    let io = |what| {
+        let path = path.clone();
+        move |source| StoreError::Io { what, path, source }
+    };
+    match std::fs::read(&path) {
+        Ok(found) if found == FORMAT.as_bytes() => Ok(()),
+        Ok(found) => {
+            let found = String::from_utf8_lossy(&found).trim_end().chars().take(80).collect();
+            Err(StoreError::Format { path: folder.to_owned(), found })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let entries = std::fs::read_dir(folder).map_err(io("list"))?;
+            if entries.flatten().any(|entry| entry.file_name() != "LOCK") {
+                return Err(StoreError::Foreign(folder.to_owned()));
+            }
+            let unfinished = folder.join("FORMAT.new");
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = file.open(&unfinished).map_err(io("create"))?;
+            io::Write::write_all(&mut file, FORMAT.as_bytes()).map_err(io("write"))?;
+            file.sync_all().map_err(io("sync"))?;
+            std::fs::rename(&unfinished, &path).map_err(io("create"))?;
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync"))
+        }
+        Err(error) => Err(io("read")(error)),
+    }
+}
+
+fn commit(journal: &mut Journal<OsDisk>, jobs: &Receiver<Commit>, remote: &Remote) {
+    for job in jobs {
+        match job {
+            Commit::Release(round) => journal.release(round),
+            Commit::Round(round) => {
+                let done = match journal.commit(&round) {
+                    Ok(()) => Completion::Durable { round: round.number() },
+                    Err(error) => Completion::Failed { reason: error.to_string() },
+                };
+                remote.send(Command::Completed(done));
+            }
+        }
+    }
+}
+
+struct Keeper {
+    checkpoints: Checkpoints<OsDisk>,
+    blocks: BlockWriter<OsDisk>,
+    release: Sender<Commit>,
+    remote: Remote,
+    /// Whether every job so far succeeded. After one that did not, block files are not what they
+    /// should be: no checkpoint may say that they are.
+    works: bool,
+}
+
+impl Keeper {
+    fn perform(&mut self, job: Keep) {
+        if !self.works {
+            return;
+        }
+        let result = match job {
+            Keep::Place(placed) => self.place(&placed),
+            Keep::Drop(blocks) => self.drop_blocks(&blocks),
+            Keep::Checkpoint(checkpoint) => self.checkpoint(&checkpoint),
+        };
+        if let Err(error) = result {
+            // Everything is still in the journal, which is not released any more.
+            tracing::error!(%error, "blocks cannot be written: the journal keeps everything from now on");
+            self.works = false;
+        }
+    }
+
+    fn place(&mut self, placed: &Placed) -> io::Result<()> {
+        self.blocks.place(&placed.round, &placed.placements)?;
+        for (log, sealed) in &placed.sealed {
+            self.blocks.seal(*log, sealed)?;
+        }
+        self.drop_blocks(&placed.dropped)?;
+        let round = placed.round.number();
+        self.remote.send(Command::Completed(Completion::Placed { round }));
+        Ok(())
+    }
+
+    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) -> io::Result<()> {
+        blocks.iter().try_for_each(|(log, block)| self.blocks.remove(*log, *block))
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
+        self.blocks.sync()?;
+        let release = self.checkpoints.write(checkpoint)?;
+        let _ = self.release.send(Commit::Release(release));
+        self.remote.send(Command::Completed(Completion::Checkpointed));
+        Ok(())
+    }
+}
+
+fn read(mut blocks: BlockReader<OsDisk>, jobs: &Receiver<Read>, remote: &Remote) {
+    for job in jobs {
+        match job {
+            Read::Forget(dropped) => {
+                for (log, block) in dropped {
+                    blocks.forget(log, block);
+                }
+            }
+            Read::Record { ticket, log, position } => {
+                let record = read_record(&mut blocks, log, position);
+                remote.send(Command::Completed(Completion::Read { ticket, record }));
+            }
+        }
+    }
+}
+
+/// Reads a record and checks that it is one; a single wrong bit is repaired.
+fn read_record(
+    blocks: &mut BlockReader<OsDisk>,
+    log: LogId,
+    position: Position,
+) -> Option<Vec<u8>> {
+    let length = position.length as usize;
+    let read = blocks.read(log, position.block, position.offset, length);
+    let mut bytes = read
+        .inspect_err(|error| tracing::error!(%error, log = log.0, "a block cannot be read"))
+        .ok()?;
+    if let Err(RecordError::Content { length }) = Record::decode(&bytes) {
+        repair(&mut bytes, length);
+    }
+    match Record::decode(&bytes) {
+        Ok((record, _)) if record.log == log => Some(bytes),
+        _ => {
+            tracing::error!(
+                log = log.0,
+                block = position.block,
+                at = position.offset,
+                "a record is damaged"
+            );
+            None
+        }
+    }
+}
