@@ -45,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut programs = vec![Program::ours(&arguments.ours)];
     for peer in &arguments.peer {
-        programs.push(Program::nats_server(peer)?);
+        programs.extend(Program::nats_servers(peer)?);
     }
     let wanted = |case: &&Case| {
         arguments.only.is_empty() || arguments.only.iter().any(|part| case.name.contains(part))

@@ -14,40 +14,51 @@ use tempfile::TempDir;
 pub(crate) struct Program {
     pub(crate) name: String,
     path: PathBuf,
-    /// Whether it takes nats-server's configuration file.
-    peer: bool,
+    /// What nats-server's configuration file says; `None` for this server.
+    config: Option<&'static str>,
 }
 
 /// Only what would cut off a slow reader is changed from nats-server's defaults.
-const PEER_CONFIG: &str = "max_pending: 256MB\n";
+const DEFAULT: &str = "max_pending: 256MB\n";
+
+/// With every message synced, as this server does it.
+const SYNC_ALWAYS: &str = "max_pending: 256MB\njetstream { sync_interval: always }\n";
 
 impl Program {
     pub(crate) fn ours(path: &Path) -> Self {
-        Self { name: "watershed".into(), path: path.to_owned(), peer: false }
+        Self { name: "watershed".into(), path: path.to_owned(), config: None }
     }
 
-    pub(crate) fn nats_server(path: &Path) -> anyhow::Result<Self> {
+    /// A nats-server as it comes, and one that syncs every message.
+    pub(crate) fn nats_servers(path: &Path) -> anyhow::Result<[Self; 2]> {
         let output = Command::new(path).arg("-v").output();
         let output = output.with_context(|| format!("cannot run {}", path.display()))?;
         let version = String::from_utf8_lossy(&output.stdout);
         let version = version.trim().trim_start_matches("nats-server: v");
-        Ok(Self { name: format!("nats-server {version}"), path: path.to_owned(), peer: true })
+        let name = format!("nats-server {version}");
+        let always = format!("{name} sync always");
+        Ok([
+            Self { name, path: path.to_owned(), config: Some(DEFAULT) },
+            Self { name: always, path: path.to_owned(), config: Some(SYNC_ALWAYS) },
+        ])
     }
 
     /// Starts the program on a free port with an empty store.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(&self.path);
-        if self.peer {
-            let config = folder.path().join("nats.conf");
-            fs::write(&config, PEER_CONFIG)?;
-            command.arg("-c").arg(config);
+        if let Some(config) = self.config {
+            let path = folder.path().join("nats.conf");
+            fs::write(&path, config)?;
+            command.arg("-js").arg("-c").arg(path);
         } else {
             command.arg("serve");
         }
         command
             .args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"])
             .arg(folder.path())
+            .arg("--store_dir")
+            .arg(folder.path().join("store"))
             .stderr(Stdio::null())
             .stdout(Stdio::null());
         let child =

@@ -1,6 +1,9 @@
 //! What is measured.
 
 mod core;
+mod jetstream;
+
+use self::jetstream::{Kept, Load};
 
 use std::net::SocketAddr;
 
@@ -50,4 +53,33 @@ pub(crate) const CASES: &[Case] = &[
         run: |address, seconds| core::fan_out(address, seconds, 128, 8),
     },
     Case { name: "request and reply, one at a time", run: core::request },
+    Case {
+        name: "memory stream, 256 in flight",
+        run: |a, s| jetstream::publish(a, s, load(Kept::Memory, 1, 256)),
+    },
+    Case {
+        name: "file stream, one at a time",
+        run: |a, s| jetstream::publish(a, s, load(Kept::File, 1, 1)),
+    },
+    Case {
+        name: "file stream, 8 x one at a time",
+        run: |a, s| jetstream::publish(a, s, load(Kept::File, 8, 1)),
+    },
+    Case {
+        name: "file stream, 256 in flight",
+        run: |a, s| jetstream::publish(a, s, load(Kept::File, 1, 256)),
+    },
+    Case {
+        name: "file stream, 8 x 256 in flight",
+        run: |a, s| jetstream::publish(a, s, load(Kept::File, 8, 256)),
+    },
+    Case {
+        name: "file stream, 64 x 256 in flight",
+        run: |a, s| jetstream::publish(a, s, load(Kept::File, 64, 256)),
+    },
 ];
+
+/// Messages of 128 bytes.
+const fn load(kept: Kept, connections: usize, window: usize) -> Load {
+    Load { kept, connections, window, bytes: 128 }
+}

@@ -186,6 +186,9 @@ impl Engine {
         }
         let (log, last, sequence) = (stream.log.id(), stream.log.last(), wanted.seq);
         if stream.position(sequence).is_none() {
+            if stream.is_memory() {
+                return self.refuse_call(DELETE, table::SEQUENCE_NOT_FOUND.with(sequence));
+            }
             let text = if sequence > last { "stream store EOF" } else { "no message found" };
             return self.refuse_call(DELETE, table::STREAM_MSG_DELETE_FAILED.with(text));
         }

@@ -113,8 +113,8 @@ impl Stream {
         self.assigned += 1;
         if let Some(id) = msg_id {
             self.dedup.insert(id, self.assigned, time, self.config.duplicate_window);
-            self.last_msg_id = id.into();
         }
+        self.last_msg_id = msg_id.unwrap_or_default().into();
         if !self.is_memory() {
             self.inflight.push_back(Inflight { subject: subject.into(), weight });
         }
@@ -137,10 +137,12 @@ impl Stream {
         self.assigned = self.assigned.max(self.log.last());
         let time = UnixNanos(record.time);
         self.last_time = time;
-        if !record.head.is_empty()
-            && let Some(id) = HeaderBlock(record.head).value(MSG_ID)
-        {
-            self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
+        if self.inflight.is_empty() {
+            // On replay nobody assigned anything before.
+            let id = HeaderBlock(record.head).value(MSG_ID).unwrap_or_default();
+            if !id.is_empty() {
+                self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
+            }
             self.last_msg_id = id.into();
         }
         if let Some(place) = place {

@@ -6,6 +6,8 @@ mod transcript;
 
 use std::path::Path;
 
+use watershed_server::Server;
+
 /// Every transcript gets the answers that are written in it, from this server and, where one is at
 /// hand, from nats-server.
 #[test]
@@ -15,7 +17,8 @@ fn transcripts_are_answered_alike() {
     assert!(!transcripts.is_empty());
     let mut failures = Vec::new();
     for transcript in &transcripts {
-        let server = watershed_server::Server::builder().start().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::builder().store_dir(folder.path().join("store")).start().unwrap();
         failures.extend(transcript.run("watershed", server.local_addr()));
     }
     match peer::NatsServer::find() {
