@@ -128,9 +128,8 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         ping_interval: config.ping_interval,
         ping_max: config.ping_max,
         auth_timeout: config.auth_timeout,
-        jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
-            max_file_store: jetstream.max_file_store,
-            max_memory_store: jetstream.max_memory_store,
+        jetstream: config.jetstream.as_ref().map(|jetstream| {
+            JetStreamSettings::new(jetstream.max_file_store, jetstream.max_memory_store)
         }),
         seed,
     }

@@ -14,7 +14,7 @@ use thiserror::Error;
 use watershed_engine::{Completion, Engine, Now, Placed, Restored};
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints};
+use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Found};
 use watershed_store::log::Position;
 use watershed_store::record::{RecordError, repair};
 use watershed_store::{Journal, LogId, OpenError, Record, Recovered, Round};
@@ -115,7 +115,7 @@ impl Store {
         let disk = OsDisk::new(folder).map_err(io("create"))?;
         let lock = lock(folder)?;
         check_format(folder)?;
-        let (checkpoints, checkpoint) = Checkpoints::open(disk.clone())?;
+        let Found { checkpoints, newest: checkpoint, referred } = Checkpoints::open(disk.clone())?;
         let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
         let Recovered { journal, mut rounds, torn, repaired } = Journal::open(disk.clone(), round)?;
         if let Some(torn) = torn {
@@ -139,7 +139,8 @@ impl Store {
         engine.restore(now, restored)?;
         let mut blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
         let known = engine.known_blocks();
-        blocks.retain(|log, block| known.contains(&(log, block))).map_err(io("clean"))?;
+        let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
+        blocks.retain(known).map_err(io("clean"))?;
         Ok(Self { lock, disk, journal, checkpoints, blocks })
     }
 
@@ -283,7 +284,10 @@ impl Keeper {
         }
         let result = match job {
             Keep::Place(placed) => self.place(&placed),
-            Keep::Drop(blocks) => self.drop_blocks(&blocks),
+            Keep::Drop(blocks) => {
+                self.drop_blocks(&blocks);
+                Ok(())
+            }
             Keep::Checkpoint(checkpoint) => self.checkpoint(&checkpoint),
         };
         if let Err(error) = result {
@@ -298,19 +302,22 @@ impl Keeper {
         for (log, sealed) in &placed.sealed {
             self.blocks.seal(*log, sealed)?;
         }
-        self.drop_blocks(&placed.dropped)?;
+        self.drop_blocks(&placed.dropped);
         let round = placed.round.number();
         self.remote.send(Command::Completed(Completion::Placed { round }));
         Ok(())
     }
 
-    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) -> io::Result<()> {
-        blocks.iter().try_for_each(|(log, block)| self.blocks.remove(*log, *block))
+    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) {
+        for (log, block) in blocks {
+            self.blocks.remove(*log, *block);
+        }
     }
 
     fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
         self.blocks.sync()?;
         let release = self.checkpoints.write(checkpoint)?;
+        self.blocks.checkpointed()?;
         let _ = self.release.send(Commit::Release(release));
         self.remote.send(Command::Completed(Completion::Checkpointed));
         Ok(())

@@ -82,6 +82,10 @@ pub struct BlockWriter<D: Disk> {
     dirty: BTreeSet<BlockKey>,
     /// Whether entries of the folder were not synced.
     folder_dirty: bool,
+    /// Blocks that hold nothing any more, to which the next checkpoint does not refer.
+    condemned: Vec<BlockKey>,
+    /// Blocks to which the last checkpoint does not refer, but the one before may.
+    doomed: Vec<BlockKey>,
 }
 
 impl<D: Disk> BlockWriter<D> {
@@ -89,7 +93,9 @@ impl<D: Disk> BlockWriter<D> {
     pub fn new(disk: D) -> io::Result<Self> {
         disk.create_dir(BLOCKS_FOLDER)?;
         disk.sync_dir("")?;
-        Ok(Self { files: Files::new(disk), dirty: BTreeSet::new(), folder_dirty: false })
+        let files = Files::new(disk);
+        let (dirty, condemned, doomed) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Ok(Self { files, dirty, folder_dirty: false, condemned, doomed })
     }
 
     /// Writes records of a round. Neighbours in a block are written at once.
@@ -133,9 +139,20 @@ impl<D: Disk> BlockWriter<D> {
         Ok(())
     }
 
-    /// Removes a block that holds nothing any more.
-    pub fn remove(&mut self, log: LogId, block: u32) -> io::Result<()> {
-        let key = (log, block);
+    /// Gives a block up that holds nothing any more. Its file goes when no checkpoint on disk refers
+    /// to it: until then opening the store may need it.
+    pub fn remove(&mut self, log: LogId, block: u32) {
+        self.condemned.push((log, block));
+    }
+
+    /// A checkpoint was written that knows of everything so far.
+    pub fn checkpointed(&mut self) -> io::Result<()> {
+        let condemned = std::mem::take(&mut self.condemned);
+        let doomed = std::mem::replace(&mut self.doomed, condemned);
+        doomed.into_iter().try_for_each(|key| self.delete(key))
+    }
+
+    fn delete(&mut self, key: BlockKey) -> io::Result<()> {
         self.files.open.remove(&key);
         self.dirty.remove(&key);
         self.folder_dirty = true;
@@ -144,6 +161,10 @@ impl<D: Disk> BlockWriter<D> {
 
     /// Makes everything durable that was written so far.
     pub fn sync(&mut self) -> io::Result<()> {
+        // What nobody will refer to needs no sync.
+        for key in &self.condemned {
+            self.dirty.remove(key);
+        }
         while let Some(key) = self.dirty.pop_first() {
             self.files.file(key, false)?.sync()?;
         }
@@ -163,7 +184,7 @@ impl<D: Disk> BlockWriter<D> {
             if let (Some(log), Some(block)) = (log, block)
                 && !known(LogId(log), block)
             {
-                self.remove(LogId(log), block)?;
+                self.delete((LogId(log), block))?;
             }
         }
         Ok(())

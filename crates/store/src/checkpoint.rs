@@ -7,19 +7,24 @@
 //!      8    8  round
 //!     16    8  length of the state
 //!     24    8  CRC-64 of bytes 0..24 and of the state
-//!     32       state
+//!     32       state: the blocks that it refers to (count, then log and number of each), and what
+//!              the store's user keeps
 //! ```
 //!
 //! Two files take turns, so the one before is still there when one is damaged. The journal is
-//! released only up to the older of the two.
+//! released only up to the older of the two, and a block is there for as long as one of the two
+//! refers to it.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use thiserror::Error;
 
+use crate::bytes::{Reader, put_count, put_u32};
+
 use crate::checksum::{Flipped, checksum, flipped_bit};
 use crate::disk::{Disk, DiskFile, read_all};
-use crate::record::{u32_at, u64_at};
+use crate::record::{LogId, u32_at, u64_at};
 
 const FILES: [&str; 2] = ["checkpoint-0", "checkpoint-1"];
 const UNFINISHED: &str = "checkpoint.new";
@@ -36,6 +41,8 @@ const CHECKPOINT_BYTES_MAX: u64 = 8 * 1024 * 1024 * 1024;
 pub struct Checkpoint {
     /// Last round that is covered.
     pub round: u64,
+    /// Blocks that the state refers to.
+    pub blocks: Vec<(LogId, u32)>,
     /// What the store's user keeps; not looked at here.
     pub state: Vec<u8>,
 }
@@ -64,6 +71,17 @@ pub enum CheckpointError {
     Damaged,
 }
 
+/// What [`Checkpoints::open`] found.
+#[derive(Debug)]
+pub struct Found<D: Disk> {
+    /// The checkpoints, ready for the next one.
+    pub checkpoints: Checkpoints<D>,
+    /// The newest one.
+    pub newest: Option<Checkpoint>,
+    /// Blocks that either one refers to.
+    pub referred: BTreeSet<(LogId, u32)>,
+}
+
 /// The checkpoints of a store.
 #[derive(Debug)]
 pub struct Checkpoints<D: Disk> {
@@ -76,7 +94,7 @@ pub struct Checkpoints<D: Disk> {
 
 impl<D: Disk> Checkpoints<D> {
     /// Opens the checkpoints of `disk`, and reads the newest one that is whole.
-    pub fn open(disk: D) -> Result<(Self, Option<Checkpoint>), CheckpointError> {
+    pub fn open(disk: D) -> Result<Found<D>, CheckpointError> {
         let (mut found, mut damaged) = (Vec::new(), false);
         for (index, path) in FILES.into_iter().enumerate() {
             let file = match disk.open(path) {
@@ -94,24 +112,34 @@ impl<D: Disk> Checkpoints<D> {
         if found.is_empty() && damaged {
             return Err(CheckpointError::Damaged);
         }
+        let blocks = found.iter().flat_map(|(checkpoint, _)| &checkpoint.blocks);
+        let referred = blocks.copied().collect();
         let newest = found.into_iter().max_by_key(|(checkpoint, _)| checkpoint.round);
         let turn = newest.as_ref().map_or(0, |(_, index)| 1 - index);
         let newest = newest.map(|(checkpoint, _)| checkpoint);
         let round = newest.as_ref().map_or(0, |checkpoint| checkpoint.round);
-        Ok((Self { disk, newest: round, turn }, newest))
+        let checkpoints = Self { disk, newest: round, turn };
+        Ok(Found { checkpoints, newest, referred })
     }
 
     /// Writes a checkpoint. Everything that it refers to is durable already. Returns the round up
     /// to which the journal may be released.
     pub fn write(&mut self, checkpoint: &Checkpoint) -> io::Result<u64> {
+        let mut state = Vec::new();
+        put_count(&mut state, checkpoint.blocks.len());
+        for (log, block) in &checkpoint.blocks {
+            put_u32(&mut state, log.0);
+            put_u32(&mut state, *block);
+        }
+        state.extend_from_slice(&checkpoint.state);
         let mut bytes = vec![0; HEADER_BYTES];
         bytes[0..4].copy_from_slice(MAGIC);
         bytes[4..8].copy_from_slice(&VERSION.to_le_bytes());
         bytes[8..16].copy_from_slice(&checkpoint.round.to_le_bytes());
-        bytes[16..24].copy_from_slice(&(checkpoint.state.len() as u64).to_le_bytes());
-        let crc = checksum(&[&bytes[..CRC_AT], &checkpoint.state]);
+        bytes[16..24].copy_from_slice(&(state.len() as u64).to_le_bytes());
+        let crc = checksum(&[&bytes[..CRC_AT], &state]);
         bytes[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
-        bytes.extend_from_slice(&checkpoint.state);
+        bytes.extend_from_slice(&state);
         self.disk.remove(UNFINISHED)?;
         let file = self.disk.create(UNFINISHED)?;
         file.write_at(&bytes, 0)?;
@@ -124,7 +152,7 @@ impl<D: Disk> Checkpoints<D> {
 }
 
 /// The version and the content, with one wrong bit repaired.
-fn decode(bytes: &mut Vec<u8>) -> Option<(u32, Checkpoint)> {
+fn decode(bytes: &mut [u8]) -> Option<(u32, Checkpoint)> {
     let (header, state) = bytes.split_at_mut_checked(HEADER_BYTES)?;
     let stored = u64_at(header, CRC_AT);
     let computed = checksum(&[&header[..CRC_AT], state]);
@@ -139,5 +167,12 @@ fn decode(bytes: &mut Vec<u8>) -> Option<(u32, Checkpoint)> {
     }
     let whole = header[0..4] == *MAGIC && u64_at(header, 16) == state.len() as u64;
     let (version, round) = (u32_at(header, 4), u64_at(header, 8));
-    whole.then(|| (version, Checkpoint { round, state: bytes.split_off(HEADER_BYTES) }))
+    if !whole {
+        return None;
+    }
+    let mut reader = Reader(state);
+    let count = reader.count(8).ok()?;
+    let block = |reader: &mut Reader<'_>| Some((LogId(reader.u32().ok()?), reader.u32().ok()?));
+    let blocks = (0..count).map(|_| block(&mut reader)).collect::<Option<_>>()?;
+    Some((version, Checkpoint { round, blocks, state: reader.0.to_vec() }))
 }

@@ -182,7 +182,8 @@ impl Engine {
         if self.overlaps_another(account, &config) {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
-        let stream = Stream::new(account, config, created, log);
+        let block_bytes = self.jetstream.block_bytes();
+        let stream = Stream::new(account, config, created, log, block_bytes);
         let key = self.add_stream(stream);
         Ok(Created { info: self.stream_info(key), did_create: true })
     }

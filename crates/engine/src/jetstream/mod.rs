@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use slab::Slab;
+use watershed_store::log::BLOCK_BYTES;
 use watershed_store::{LogId, Record};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
@@ -43,6 +44,22 @@ pub struct JetStreamSettings {
     pub max_file_store: u64,
     /// Bytes in memory that streams may set aside.
     pub max_memory_store: u64,
+    /// Bytes of rounds after which a checkpoint lets the journal be used again.
+    pub journal_bytes_per_checkpoint: usize,
+    /// Bytes at which a block of a stream is sealed.
+    pub block_bytes: u32,
+}
+
+impl JetStreamSettings {
+    /// Settings for a store that may take so much.
+    pub fn new(max_file_store: u64, max_memory_store: u64) -> Self {
+        Self {
+            max_file_store,
+            max_memory_store,
+            journal_bytes_per_checkpoint: JOURNAL_BYTES_PER_CHECKPOINT,
+            block_bytes: BLOCK_BYTES,
+        }
+    }
 }
 
 /// All streams of a node.
@@ -105,6 +122,11 @@ impl JetStream {
         let same = streams
             .filter(|config| config.storage == storage && Some(config.name.as_str()) != except);
         same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
+    }
+
+    /// Bytes at which a block of a stream is sealed.
+    pub(crate) fn block_bytes(&self) -> u32 {
+        self.settings.map_or(BLOCK_BYTES, |settings| settings.block_bytes)
     }
 
     pub(crate) fn next_log(&mut self) -> LogId {
@@ -244,7 +266,10 @@ impl Engine {
 
     fn checkpoint_if_due(&mut self, round: u64) {
         let jetstream = &mut self.jetstream;
-        if jetstream.journal_bytes < JOURNAL_BYTES_PER_CHECKPOINT || jetstream.checkpointing {
+        let due = jetstream.settings.is_some_and(|settings| {
+            jetstream.journal_bytes >= settings.journal_bytes_per_checkpoint
+        });
+        if !due || jetstream.checkpointing {
             return;
         }
         jetstream.journal_bytes = 0;

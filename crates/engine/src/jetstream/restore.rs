@@ -31,6 +31,7 @@ impl Engine {
         now: Now,
         restored: Restored<'_, E>,
     ) -> Result<(), E> {
+        let block_bytes = self.jetstream.block_bytes();
         if let Some(checkpoint) = &restored.checkpoint {
             let mut reader = Reader(&checkpoint.state);
             if reader.u32()? != VERSION {
@@ -39,7 +40,8 @@ impl Engine {
             self.jetstream.last_log = reader.u32()?;
             for _ in 0..reader.count(1)? {
                 let account = |name: &str| self.account(name);
-                let stream = Stream::restore(&mut reader, account, &mut *restored.footer)?;
+                let footer = &mut *restored.footer;
+                let stream = Stream::restore(&mut reader, block_bytes, account, footer)?;
                 self.add_stream(stream);
             }
         }
@@ -75,6 +77,7 @@ impl Engine {
             let account = &self.accounts[stream.account.0 as usize].name;
             stream.checkpoint(account, &mut state);
         }
-        Checkpoint { round, state }
+        let blocks = self.known_blocks().into_iter().collect();
+        Checkpoint { round, blocks, state }
     }
 }

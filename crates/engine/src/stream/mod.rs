@@ -69,8 +69,9 @@ impl Stream {
         config: StreamConfig,
         created: UnixNanos,
         log: LogId,
+        block_bytes: u32,
     ) -> Self {
-        let log = Log::new(log, config.first_seq);
+        let log = Log::new(log, config.first_seq, block_bytes);
         Self {
             account,
             created,
@@ -199,7 +200,7 @@ impl Stream {
         put_counted(out, &self.last_msg_id);
         if self.is_memory() {
             // The definition survives, the messages do not; sequences are never used again.
-            let mut empty = Log::new(self.log.id(), 1);
+            let mut empty = Log::new(self.log.id(), 1, 0);
             empty.skip_to(self.log.last());
             empty.checkpoint(out);
             put_u64(out, 0);
@@ -212,6 +213,7 @@ impl Stream {
     /// Reads a stream. `account` finds an account by its name.
     pub(crate) fn restore<E: From<BadState>>(
         reader: &mut Reader<'_>,
+        block_bytes: u32,
         account: impl FnOnce(&str) -> AccountId,
         footer: impl FnMut(LogId, u32) -> Result<Vec<u8>, E>,
     ) -> Result<Self, E> {
@@ -220,8 +222,8 @@ impl Stream {
         let created = UnixNanos(reader.i64()?);
         let last_time = UnixNanos(reader.i64()?);
         let last_msg_id = reader.counted()?.into();
-        let log = Log::restore(reader, footer)?;
-        let mut stream = Self::new(account(name), config, created, log.id());
+        let log = Log::restore(reader, block_bytes, footer)?;
+        let mut stream = Self::new(account(name), config, created, log.id(), block_bytes);
         stream.assigned = log.last();
         stream.memory_first = log.last() + 1;
         stream.log = log;

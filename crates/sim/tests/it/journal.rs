@@ -99,7 +99,7 @@ fn a_power_cut_at_any_call_loses_nothing_committed() {
 #[test]
 fn a_second_power_cut_loses_nothing_either() {
     let calls = calls();
-    for seed in 0..600 {
+    for seed in 0..crate::seeds(600) {
         let mut rng = Rng::with_seed(seed);
         let (mut disk, mut history) = (SimDisk::default(), History::default());
         for _ in 0..3 {

@@ -2,3 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod journal;
+mod node;
+
+/// How many seeds to try: `WATERSHED_SEEDS` if it is set, for a long run.
+fn seeds(usual: u64) -> u64 {
+    std::env::var("WATERSHED_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::keys::{KeyId, Keys};
-use super::{BLOCK_BYTES, Position, Sealed};
+use super::{Position, Sealed};
 use crate::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u32, put_u64};
 use crate::checksum::checksum;
 use crate::record::LogId;
@@ -118,8 +118,8 @@ impl Block {
         live.map(|entry| u64::from(entry.weight)).sum()
     }
 
-    pub(super) fn has_room(&self, length: u32, time: i64) -> bool {
-        let fits = self.length.checked_add(length).is_some_and(|sum| sum <= BLOCK_BYTES);
+    pub(super) fn has_room(&self, length: u32, time: i64, block_bytes: u32) -> bool {
+        let fits = self.length.checked_add(length).is_some_and(|sum| sum <= block_bytes);
         !self.sealed && (fits || self.entries.is_empty()) && self.milliseconds(time).is_some()
     }
 

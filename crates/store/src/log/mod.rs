@@ -1,6 +1,6 @@
 //! The index of one log, in memory: where each record is, which key it has, what is gone.
 //!
-//! A log's records lie in blocks, files of about [`BLOCK_BYTES`]. The index decides where each
+//! A log's records lie in blocks, files of about [`BLOCK_BYTES`] bytes. The index decides where each
 //! record goes and never does I/O: others write the blocks, and read them. A full block is sealed:
 //! its part of the index is written behind its records, so that opening a log reads footers and no
 //! records.
@@ -18,7 +18,7 @@ pub use self::keys::{KeyId, KeyState};
 use crate::bytes::{BadState, Reader, put_count, put_u32, put_u64};
 use crate::record::LogId;
 
-/// Bytes at which a block is sealed.
+/// Bytes at which a block is sealed, unless a log is told otherwise.
 pub const BLOCK_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Where a record is.
@@ -76,11 +76,13 @@ pub struct Log {
     /// Their weights.
     weight: u64,
     next_block: u32,
+    /// Bytes at which a block is sealed.
+    block_bytes: u32,
 }
 
 impl Log {
     /// An empty log whose first record will have the sequence `first`.
-    pub fn new(id: LogId, first: u64) -> Self {
+    pub fn new(id: LogId, first: u64, block_bytes: u32) -> Self {
         let first = first.max(1);
         Self {
             id,
@@ -91,6 +93,7 @@ impl Log {
             records: 0,
             weight: 0,
             next_block: 1,
+            block_bytes,
         }
     }
 
@@ -148,7 +151,8 @@ impl Log {
 
     /// Adds a record of `length` bytes under the next sequence. `weight` is what it counts for.
     pub fn append(&mut self, key: &[u8], time: i64, length: u32, weight: u32) -> Appended {
-        let full = self.blocks.back().is_some_and(|block| !block.has_room(length, time));
+        let full =
+            self.blocks.back().is_some_and(|block| !block.has_room(length, time, self.block_bytes));
         let sealed = full.then(|| self.seal_last()).flatten();
         if full || self.blocks.is_empty() {
             self.blocks.push_back(Block::new(self.next_block, self.last + 1, time));
@@ -286,11 +290,12 @@ impl Log {
     /// Reads a log. `footer` reads the footer of a sealed block.
     pub fn restore<E: From<BadState>>(
         reader: &mut Reader<'_>,
+        block_bytes: u32,
         mut footer: impl FnMut(LogId, u32) -> Result<Vec<u8>, E>,
     ) -> Result<Self, E> {
         let id = LogId(reader.u32()?);
         let first = reader.u64()?;
-        let mut log = Self::new(id, 1);
+        let mut log = Self::new(id, 1, block_bytes);
         let last = reader.u64()?;
         log.next_block = reader.u32()?;
         for _ in 0..reader.count(1)? {

@@ -18,7 +18,7 @@ struct Both {
 impl Both {
     fn new() -> Self {
         Self {
-            log: Log::new(LogId(1), 1),
+            log: Log::new(LogId(1), 1, BLOCK_BYTES),
             footers: BTreeMap::new(),
             model: BTreeMap::new(),
             last: 0,
@@ -50,7 +50,7 @@ impl Both {
     fn restart(&mut self) {
         let mut state = Vec::new();
         self.log.checkpoint(&mut state);
-        let restored = Log::restore::<BadState>(&mut Reader(&state), |id, block| {
+        let restored = Log::restore::<BadState>(&mut Reader(&state), BLOCK_BYTES, |id, block| {
             assert_eq!(id, LogId(1));
             self.footers.get(&block).cloned().ok_or(BadState)
         });
@@ -138,14 +138,14 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_restored(bytes: Vec<u8>) {
-        let _ = Log::restore::<BadState>(&mut Reader(&bytes), |_, _| Err(BadState));
-        let _ = Log::restore::<BadState>(&mut Reader(&bytes), |_, _| Ok(bytes.clone()));
+        let _ = Log::restore::<BadState>(&mut Reader(&bytes), BLOCK_BYTES, |_, _| Err(BadState));
+        let _ = Log::restore::<BadState>(&mut Reader(&bytes), BLOCK_BYTES, |_, _| Ok(bytes.clone()));
     }
 }
 
 #[test]
 fn records_are_found_by_time() {
-    let mut log = Log::new(LogId(1), 1);
+    let mut log = Log::new(LogId(1), 1, BLOCK_BYTES);
     for second in [10, 20, 20, 30_i64] {
         log.append(b"k", second * 1_000_000_000, 100, 1);
     }
@@ -159,7 +159,7 @@ fn records_are_found_by_time() {
 
 #[test]
 fn an_emptied_log_goes_on_where_it_was() {
-    let mut log = Log::new(LogId(1), 1);
+    let mut log = Log::new(LogId(1), 1, BLOCK_BYTES);
     log.append(b"k", 0, 100, 1);
     log.remove(1);
     assert_eq!((log.first(), log.last()), (2, 1));
