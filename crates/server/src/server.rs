@@ -23,7 +23,7 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The address is taken, or not this machine's.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Bind {
         /// Address that was asked for.
         address: SocketAddr,
@@ -34,7 +34,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The system refused something that every server needs.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}")]
     System {
         /// What was refused.
         what: &'static str,

@@ -29,7 +29,7 @@ const FORMAT: &str = "watershed store 1\n";
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The disk refused.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}")]
     Io {
         /// What was tried.
         what: &'static str,

@@ -88,6 +88,44 @@ pub fn go_duration(nanos: i64) -> String {
     text
 }
 
+/// Reads a duration as Go does (`1h30m`, `1.5s`, `100ms`), in nanoseconds.
+pub fn parse_go_duration(text: &str) -> Option<i64> {
+    let (negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = 0_i128;
+    while !rest.is_empty() {
+        let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (digits, after) = rest.split_at_checked(number)?;
+        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, after) = after.split_at_checked(end)?;
+        let nanos: i128 = match unit {
+            "ns" => 1,
+            "us" | "µs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return None,
+        };
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        if whole.is_empty() && part.is_empty() || digits.len() > 20 {
+            return None;
+        }
+        total += whole.parse().unwrap_or(0_i128).checked_mul(nanos)?;
+        if !part.is_empty() {
+            let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
+            total += part.parse::<i128>().ok()?.checked_mul(nanos)? / scale;
+        }
+        rest = after;
+    }
+    i64::try_from(if negative { -total } else { total }).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -121,6 +159,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn durations_survive_text(nanos: i64) {
+            prop_assert_eq!(parse_go_duration(&go_duration(nanos)), Some(nanos));
+        }
+
+        #[test]
+        fn any_text_is_read(text: String) {
+            parse_go_duration(&text);
+        }
+
         #[test]
         fn times_survive_text(nanos in 1..i64::MAX) {
             prop_assert_eq!(UnixNanos::parse(&UnixNanos(nanos).to_string()), Ok(UnixNanos(nanos)));

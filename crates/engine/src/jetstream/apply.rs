@@ -130,7 +130,11 @@ impl Engine {
             placed.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
         }
         placed.dropped.extend(effects.dropped.into_iter().map(|block| (record.log, block)));
-        self.arm_expiry(now, key);
+        if effects.sooner {
+            self.expire(now, key);
+        } else {
+            self.arm_expiry(now, key);
+        }
         self.acknowledge_stored(key, record.sequence, owed);
     }
 
@@ -285,7 +289,7 @@ impl Engine {
     /// Sees to it that messages go when they are too old.
     pub(crate) fn arm_expiry(&mut self, now: Now, key: StreamKey) {
         let stream = &self.jetstream.streams[key.0 as usize];
-        if stream.config.max_age > 0 && !self.has_timer(TimerKey::Expire(key)) {
+        if stream.expires() && !self.has_timer(TimerKey::Expire(key)) {
             self.expire(now, key);
         }
     }

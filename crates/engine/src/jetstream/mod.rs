@@ -209,8 +209,12 @@ impl Engine {
             return;
         }
         // Memory promises nothing beyond this process: no round to wait for.
-        stream.append(&record, 0, None);
-        self.arm_expiry(now, key);
+        let effects = stream.append(&record, 0, None);
+        if effects.sooner {
+            self.expire(now, key);
+        } else {
+            self.arm_expiry(now, key);
+        }
         self.acknowledge_stored(key, sequence, owed);
     }
 

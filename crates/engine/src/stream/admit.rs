@@ -5,7 +5,7 @@ use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::publish::{
     EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SEQ, EXPECTED_LAST_SUBJECT_SEQ,
-    EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, MSG_ID, ROLLUP,
+    EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, MSG_ID, ROLLUP, TTL, TimeToLive,
 };
 use watershed_wire::jetstream::stream::Discard;
 use watershed_wire::op::Publish;
@@ -40,7 +40,8 @@ impl Stream {
         let mut msg_id = None;
         if !message.header.is_empty() {
             let header = HeaderBlock(message.header);
-            if let Some(error) = self.refuse_expectation(header) {
+            let refused = self.refuse_expectation(header).or_else(|| self.refuse_ttl(header));
+            if let Some(error) = refused {
                 return Admission::Refuse(error);
             }
             msg_id = header.value(MSG_ID).filter(|id| !id.is_empty());
@@ -77,6 +78,14 @@ impl Stream {
             return Some(table::STREAM_NOT_MATCH.into());
         }
         None
+    }
+
+    fn refuse_ttl(&self, header: HeaderBlock<'_>) -> Option<ApiError> {
+        let value = header.value(TTL).filter(|value| !value.is_empty())?;
+        if TimeToLive::parse(value).is_none() {
+            return Some(table::MESSAGE_TTL_INVALID.into());
+        }
+        (!self.config.allow_msg_ttl).then(|| table::MESSAGE_TTL_DISABLED.into())
     }
 
     fn refuse_sequence(&self, own: &[u8], header: HeaderBlock<'_>) -> Option<ApiError> {

@@ -4,6 +4,7 @@ pub(crate) mod admit;
 mod dedup;
 mod read;
 mod retention;
+mod ttl;
 pub(crate) mod unbuilt;
 
 use std::collections::VecDeque;
@@ -13,12 +14,13 @@ use watershed_store::log::{Appended, Position};
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::jetstream::publish::MSG_ID;
+use watershed_wire::jetstream::publish::{MSG_ID, TTL, TimeToLive};
 use watershed_wire::jetstream::stream::{Storage, StreamState};
 use watershed_wire::time::UnixNanos;
 
 use self::dedup::Dedup;
 pub(crate) use self::read::{Stored, subject_counts};
+use self::ttl::Deadlines;
 use crate::account::AccountId;
 use crate::jetstream::tail::TailPlace;
 
@@ -38,6 +40,7 @@ pub(crate) struct Stream {
     /// Accepted and not yet durable: subject and message id by sequence, from `log.last() + 1` on.
     inflight: VecDeque<Inflight>,
     dedup: Dedup,
+    deadlines: Deadlines,
     last_time: UnixNanos,
     last_msg_id: Box<[u8]>,
     /// Where the newest messages are in memory, for file storage.
@@ -61,6 +64,8 @@ pub(crate) struct Effects {
     pub(crate) appended: Option<Appended>,
     /// Blocks that hold nothing any more.
     pub(crate) dropped: Vec<u32>,
+    /// Whether a message may go earlier than any before it.
+    pub(crate) sooner: bool,
 }
 
 impl Stream {
@@ -78,6 +83,7 @@ impl Stream {
             assigned: log.last(),
             inflight: VecDeque::new(),
             dedup: Dedup::default(),
+            deadlines: Deadlines::default(),
             last_time: UnixNanos(0),
             last_msg_id: Box::default(),
             tail: VecDeque::new(),
@@ -154,6 +160,11 @@ impl Stream {
             record.encode(&mut bytes);
             self.memory.push_back(Some(bytes.into()));
         }
+        let ttl = HeaderBlock(record.head).value(TTL).and_then(TimeToLive::parse);
+        if let Some(ttl) = ttl.filter(|_| self.config.allow_msg_ttl) {
+            self.deadlines.insert(record.sequence, time, ttl);
+            effects.sooner = true;
+        }
         self.roll_up(record, &mut effects);
         self.enforce_limits(Some(record.key), &mut effects);
         effects
@@ -164,6 +175,11 @@ impl Stream {
         while self.tail.front().is_some_and(|at| at.round < round) {
             self.tail.pop_front();
         }
+    }
+
+    /// Whether any message goes by itself.
+    pub(crate) fn expires(&self) -> bool {
+        self.config.max_age > 0 || !self.deadlines.is_empty()
     }
 
     /// What the stream holds.
@@ -204,9 +220,11 @@ impl Stream {
             empty.skip_to(self.log.last());
             empty.checkpoint(out);
             put_u64(out, 0);
+            put_u64(out, 0);
         } else {
             self.log.checkpoint(out);
             self.dedup.checkpoint(self.log.last(), out);
+            self.deadlines.checkpoint(out);
         }
     }
 
@@ -229,6 +247,7 @@ impl Stream {
         stream.log = log;
         (stream.last_time, stream.last_msg_id) = (last_time, last_msg_id);
         stream.dedup = Dedup::restore(reader)?;
+        stream.deadlines = Deadlines::restore(reader)?;
         Ok(stream)
     }
 }

@@ -16,6 +16,7 @@ impl Stream {
     pub(crate) fn remove(&mut self, sequence: u64, effects: &mut Effects) -> bool {
         let Some(removed) = self.log.remove(sequence) else { return false };
         effects.dropped.extend(removed.dropped);
+        self.deadlines.remove(sequence);
         if let Some(index) = sequence.checked_sub(self.memory_first)
             && let Ok(index) = usize::try_from(index)
             && let Some(message) = self.memory.get_mut(index)
@@ -73,19 +74,34 @@ impl Stream {
         }
     }
 
-    /// Removes messages that are too old. Says how many nanoseconds remain until the next one is.
+    /// Removes messages that are too old. Says after what time the next one is.
     pub(crate) fn expire(&mut self, now: UnixNanos, effects: &mut Effects) -> Option<Duration> {
+        while let Some((_, sequence)) = self.deadlines.next().filter(|(time, _)| *time <= now.0) {
+            self.deadlines.remove(sequence);
+            self.remove(sequence, effects);
+        }
+        let own = self.deadlines.next().map(|(time, _)| time);
+        let next = own.into_iter().chain(self.expire_by_age(now, effects)).min()?;
+        Some(Duration::from_nanos(u64::try_from(next.saturating_sub(now.0)).unwrap_or(0)))
+    }
+
+    /// Removes messages above `max_age`, but for those that have a deadline of their own. Says when
+    /// the next one is.
+    fn expire_by_age(&mut self, now: UnixNanos, effects: &mut Effects) -> Option<i64> {
         let age = self.config.max_age;
         if age <= 0 {
             return None;
         }
-        while self.log.records() > 0 {
-            let time = self.log.time_of(self.log.first())?;
-            let remaining = time.saturating_add(age).saturating_sub(now.0);
-            if remaining > 0 {
-                return Some(Duration::from_nanos(u64::try_from(remaining).unwrap_or(0)));
+        let mut next = self.log.next(self.log.first());
+        while let Some(sequence) = next {
+            if !self.deadlines.has(sequence) {
+                let deadline = self.log.time_of(sequence)?.saturating_add(age);
+                if deadline > now.0 {
+                    return Some(deadline);
+                }
+                self.remove(sequence, effects);
             }
-            self.remove(self.log.first(), effects);
+            next = self.log.next(sequence + 1);
         }
         None
     }

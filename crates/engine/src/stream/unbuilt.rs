@@ -12,7 +12,7 @@ pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
         ("subject_transform", config.subject_transform.is_some()),
         ("republish", config.republish.is_some()),
         ("compression", config.compression != Compression::None),
-        ("allow_msg_ttl", config.allow_msg_ttl),
+        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),
         ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),

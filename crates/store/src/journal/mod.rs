@@ -61,7 +61,7 @@ pub enum CommitError {
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The disk refused.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}")]
     Io {
         /// What was tried.
         what: &'static str,

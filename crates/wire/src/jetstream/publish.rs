@@ -19,6 +19,34 @@ pub const EXPECTED_LAST_MSG_ID: &str = "Nats-Expected-Last-Msg-Id";
 /// `sub` or `all`: earlier messages that this one replaces.
 pub const ROLLUP: &str = "Nats-Rollup";
 
+/// Time after which the message goes.
+pub const TTL: &str = "Nats-TTL";
+
+/// How long a message lives, by its own word (ADR-43).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeToLive {
+    /// As long as nobody removes it: not even `max_age` does.
+    Never,
+    /// So many nanoseconds, at least a second of them.
+    Nanos(i64),
+}
+
+impl TimeToLive {
+    /// Parses a header's value: seconds, a duration, or `never`.
+    pub fn parse(value: &[u8]) -> Option<Self> {
+        const SECOND: i64 = 1_000_000_000;
+        let text = std::str::from_utf8(value).ok()?;
+        if text == "never" {
+            return Some(Self::Never);
+        }
+        let nanos = match text.parse::<i64>() {
+            Ok(seconds) => seconds.checked_mul(SECOND)?,
+            Err(_) => crate::time::parse_go_duration(text)?,
+        };
+        (nanos >= SECOND).then_some(Self::Nanos(nanos))
+    }
+}
+
 /// The answer to a publish.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -61,6 +89,23 @@ pub fn encode_ack(out: &mut Vec<u8>, stream: &str, seq: u64, duplicate: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_to_live() {
+        let second = 1_000_000_000;
+        for (text, expected) in [
+            ("5", Some(TimeToLive::Nanos(5 * second))),
+            ("1h30m", Some(TimeToLive::Nanos(5400 * second))),
+            ("never", Some(TimeToLive::Never)),
+            ("0", None),
+            ("-1", None),
+            ("0.5s", None),
+            ("500ms", None),
+            ("x", None),
+        ] {
+            assert_eq!(TimeToLive::parse(text.as_bytes()), expected, "{text}");
+        }
+    }
 
     #[test]
     fn an_ack_reads_as_one() {
