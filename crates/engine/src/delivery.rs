@@ -27,9 +27,22 @@ enum Delivered {
 
 /// Whether a subject will come again.
 #[derive(Clone, Copy)]
-enum Lookup {
+enum Lookup<'a> {
+    /// It will: that of the message.
     Remembered,
-    Once,
+    /// It will not: this one.
+    Once(&'a [u8]),
+}
+
+/// Whether somebody took a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Nobody listens there.
+    Nobody,
+    /// Somebody does.
+    Yes,
+    /// Somebody does, and has much to read already.
+    Congested,
 }
 
 /// Who took a message.
@@ -93,9 +106,37 @@ impl Engine {
         flow
     }
 
-    /// The server itself sends a message in `account`: a reply, or what a stream delivers.
+    /// The server itself sends a message in `account`.
     pub(crate) fn send_in(&mut self, account: AccountId, message: &Publish<'_>) {
-        self.route(account, None, message, Lookup::Once);
+        self.route(account, None, message, Lookup::Once(message.subject));
+    }
+
+    /// Sends a stored message to those who listen to `via`. It keeps its own subject.
+    pub(crate) fn send_via(
+        &mut self,
+        account: AccountId,
+        via: &[u8],
+        message: &Publish<'_>,
+    ) -> Taken {
+        match self.route(account, None, message, Lookup::Once(via)) {
+            (Listeners { anybody: false, .. }, _) => Taken::Nobody,
+            (_, Flow::Stall) => Taken::Congested,
+            _ => Taken::Yes,
+        }
+    }
+
+    /// The server publishes a message of its own, which streams may store.
+    pub(crate) fn publish_own(&mut self, account: AccountId, subject: &[u8], payload: &[u8]) {
+        let message = Publish { subject, reply: None, header: b"", payload, has_header: false };
+        let (listeners, _) = self.route(account, None, &message, Lookup::Remembered);
+        if let Some(stream) = listeners.stream {
+            self.store(self.now, stream, &message);
+        }
+    }
+
+    /// Whether anybody in `account` listens to a subject.
+    pub(crate) fn has_listener(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        !self.accounts[account.0 as usize].router.matched_once(subject).is_empty()
     }
 
     /// Delivers a message to everybody who listens in `account`.
@@ -104,14 +145,14 @@ impl Engine {
         account: AccountId,
         from: Option<usize>,
         message: &Publish<'_>,
-        lookup: Lookup,
+        lookup: Lookup<'_>,
     ) -> (Listeners, Flow) {
         let Self { accounts, sessions, subscriptions, outputs, ended, random, congested, .. } =
             self;
         let router = &mut accounts[account.0 as usize].router;
         let matched = match lookup {
             Lookup::Remembered => router.matched(message.subject),
-            Lookup::Once => router.matched_once(message.subject),
+            Lookup::Once(via) => router.matched_once(via),
         };
         let mut listeners = Listeners { anybody: false, stream: matched.stream };
         if matched.is_empty() {

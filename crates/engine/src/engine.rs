@@ -9,6 +9,7 @@ use watershed_wire::subject;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
 use crate::account::{Account, AccountId};
+use crate::consumer::ConsumerKey;
 use crate::jetstream::{JetStream, JetStreamSettings};
 use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_HIGH, SUBSCRIPTIONS_MAX};
 use crate::now::{Now, Tick};
@@ -68,8 +69,12 @@ pub struct Engine {
     /// Sessions with more than [`OUTBOX_BYTES_HIGH`] waiting, until half of that has gone.
     pub(crate) congested: usize,
     pub(crate) jetstream: JetStream,
+    /// The present, as the shell last told it.
+    pub(crate) now: Now,
     /// Where replies are put together.
     pub(crate) scratch: Vec<u8>,
+    /// Where a record is kept while it is delivered.
+    pub(crate) record: Vec<u8>,
     timers: Timers,
     connections_ever: u64,
 }
@@ -87,7 +92,9 @@ impl Engine {
             outputs: Vec::new(),
             ended: Vec::new(),
             congested: 0,
+            now: Now::default(),
             scratch: Vec::new(),
+            record: Vec::new(),
             timers: Timers::default(),
             connections_ever: 0,
         }
@@ -139,6 +146,7 @@ impl Engine {
     /// An operation arrived.
     #[inline]
     pub fn received(&mut self, now: Now, conn: ConnId, op: ClientOp<'_>) -> Flow {
+        self.now = now;
         let Some(slot) = self.slot(conn) else { return Flow::Close };
         let session = &mut self.sessions[slot];
         session.pings_unanswered = 0;
@@ -204,6 +212,7 @@ impl Engine {
 
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, now: Now) {
+        self.now = now;
         while let Some(key) = self.timers.expired(now.tick) {
             match key {
                 TimerKey::Authentication(conn) => {
@@ -215,6 +224,8 @@ impl Engine {
                 }
                 TimerKey::Ping(conn) => self.ping(now, conn),
                 TimerKey::Expire(stream) => self.expire(now, stream),
+                TimerKey::Consumer(consumer) => self.consumer_timeout(consumer),
+                TimerKey::Events => self.save_all_events(),
             }
         }
     }
@@ -226,6 +237,7 @@ impl Engine {
 
     /// Takes what the shell has to do, appending to `out`.
     pub fn drain(&mut self, out: &mut Vec<Output>) {
+        self.advance_ready();
         self.close_round();
         out.append(&mut self.outputs);
     }
@@ -244,6 +256,9 @@ impl Engine {
         if session.congested && session.outbox.len() < OUTBOX_BYTES_HIGH / 2 {
             session.congested = false;
             self.congested -= 1;
+            // Consumers that held something back go on.
+            let held = std::mem::take(&mut self.jetstream.held);
+            self.jetstream.ready.extend(held);
         }
     }
 
@@ -398,8 +413,20 @@ impl Engine {
             session.subscriptions.insert(sid.into(), key);
             let account = session.account.0 as usize;
             self.accounts[account].router.insert(filter, queue, key);
+            self.wake_push_consumers(filter);
         }
         self.acknowledge(slot);
+    }
+
+    /// Somebody subscribed: push consumers that deliver there have a listener.
+    fn wake_push_consumers(&mut self, filter: &[u8]) {
+        let JetStream { consumers, ready, .. } = &mut self.jetstream;
+        for (index, consumer) in consumers.iter() {
+            let target = consumer.config.deliver_subject.as_bytes();
+            if !target.is_empty() && subject::matches(filter, target) {
+                ready.insert(ConsumerKey(u32::try_from(index).expect("consumers fit 32 bits")));
+            }
+        }
     }
 
     fn unsubscribe(&mut self, slot: usize, sid: &[u8], max: Option<u64>) {

@@ -8,6 +8,7 @@
 
 mod account;
 mod api;
+mod consumer;
 mod delivery;
 mod engine;
 mod jetstream;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
+use crate::consumer::ConsumerKey;
 use crate::now::Tick;
 use crate::output::ConnId;
 use crate::stream::StreamKey;
@@ -15,6 +16,10 @@ pub(crate) enum TimerKey {
     Authentication(ConnId),
     /// A connection is pinged, or has not answered.
     Ping(ConnId),
+    /// A consumer has something to do.
+    Consumer(ConsumerKey),
+    /// Events of consumers have waited long enough for a round.
+    Events,
     /// The oldest message of a stream is too old.
     Expire(StreamKey),
 }

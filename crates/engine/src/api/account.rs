@@ -27,7 +27,7 @@ impl Engine {
             reserved_memory: reserved(Storage::Memory),
             reserved_storage: reserved(Storage::File),
             streams: jetstream.streams_of(request.account).count(),
-            consumers: 0,
+            consumers: jetstream.streams_of(request.account).map(|s| s.consumers.len()).sum(),
             limits: AccountLimits::default(),
             domain: String::new(),
             api: ApiStats {

@@ -14,6 +14,7 @@ use watershed_wire::time::UnixNanos;
 
 use super::{Answer, Request};
 use crate::account::AccountId;
+use crate::consumer::ConsumerKey;
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
 use crate::output::Output;
@@ -29,15 +30,28 @@ struct Got {
 
 /// Who waits for a record to be read, and in which form.
 #[derive(Debug)]
-pub(crate) struct Reading {
-    account: AccountId,
-    reply: Vec<u8>,
-    form: Form,
+pub(crate) enum Reading {
+    /// A client.
+    Client {
+        /// Account to reply in.
+        account: AccountId,
+        /// Subject to reply to.
+        reply: Vec<u8>,
+        /// How.
+        form: Form,
+    },
+    /// A consumer that is to deliver it.
+    Consumer {
+        /// The consumer.
+        consumer: ConsumerKey,
+        /// Sequence of the message.
+        sequence: u64,
+    },
 }
 
 /// How a message is sent to who asked for it.
 #[derive(Debug, Clone)]
-enum Form {
+pub(crate) enum Form {
     /// As JSON, in base64.
     Api,
     /// As it was published, with headers that say where it is from.
@@ -121,7 +135,7 @@ impl Engine {
         }
     }
 
-    fn status(&mut self, request: &Request<'_>, code: u16, text: &str) -> Answer {
+    pub(super) fn status(&mut self, request: &Request<'_>, code: u16, text: &str) -> Answer {
         let header = HeaderWriter::with_status(code, text).finish();
         self.reply(request.account, request.reply, &header, b"");
         Answer::Later
@@ -141,8 +155,8 @@ impl Engine {
                 let log = stream.log.id();
                 self.jetstream.last_ticket += 1;
                 let ticket = self.jetstream.last_ticket;
-                let reading =
-                    Reading { account: request.account, reply: request.reply.to_vec(), form };
+                let (account, reply) = (request.account, request.reply.to_vec());
+                let reading = Reading::Client { account, reply, form };
                 self.jetstream.reads.insert(ticket, reading);
                 self.outputs.push(Output::Read { ticket, log, position });
                 Answer::Later
@@ -152,8 +166,15 @@ impl Engine {
 
     /// A record was read from its block.
     pub(crate) fn read_done(&mut self, ticket: u64, record: Option<&[u8]>) {
-        let Some(reading) = self.jetstream.reads.remove(&ticket) else { return };
-        let (header, payload) = match (record, &reading.form) {
+        let (account, reply, form) = match self.jetstream.reads.remove(&ticket) {
+            None => return,
+            Some(Reading::Client { account, reply, form }) => (account, reply, form),
+            Some(Reading::Consumer { consumer, sequence }) => {
+                self.record_fetched(consumer, sequence, record);
+                return;
+            }
+        };
+        let (header, payload) = match (record, &form) {
             (Some(bytes), form) => show(&Record::view(bytes), form),
             (None, Form::Api) => {
                 let reply = Reply::<()>::new(GET, Err(table::NO_MESSAGE_FOUND.into()));
@@ -164,7 +185,25 @@ impl Engine {
                 (header, Vec::new())
             }
         };
-        self.reply(reading.account, &reading.reply, &header, &payload);
+        self.reply(account, &reply, &header, &payload);
+    }
+
+    fn record_fetched(&mut self, key: ConsumerKey, sequence: u64, record: Option<&[u8]>) {
+        let Some(consumer) = self.jetstream.consumers.get_mut(key.0 as usize) else { return };
+        if !consumer.reading {
+            return;
+        }
+        let log = self.jetstream.streams[consumer.stream.0 as usize].log.id();
+        let own = |record: &&[u8]| {
+            let found = Record::view(record);
+            found.log == log && found.sequence == sequence
+        };
+        consumer.reading = false;
+        if let Some(record) = record.filter(own) {
+            consumer.fetched = Some((sequence, record.to_vec()));
+            self.wake(key);
+        }
+        // A record that can't be read was reported; the consumer rests rather than skips it.
     }
 
     pub(super) fn message_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {

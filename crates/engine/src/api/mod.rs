@@ -1,6 +1,7 @@
 //! The JetStream API: which request goes to which handler, and how it is answered.
 
 mod account;
+mod consumer;
 mod message;
 mod stream;
 
@@ -13,6 +14,7 @@ use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::stream::StreamInfo;
 use watershed_wire::op::Publish;
 
+use self::consumer::Named;
 pub(crate) use self::message::Reading;
 use crate::account::AccountId;
 use crate::engine::Engine;
@@ -62,10 +64,20 @@ impl Engine {
         account: AccountId,
         message: &Publish<'_>,
     ) -> bool {
-        if self.jetstream.settings.is_none() || !message.subject.starts_with(b"$JS.API.") {
+        if self.jetstream.settings.is_none() {
             return false;
         }
-        let Ok(subject) = std::str::from_utf8(message.subject) else { return true };
+        let Ok(subject) = std::str::from_utf8(message.subject) else { return false };
+        if subject.starts_with("$JS.ACK.") {
+            return self.acknowledge_delivery(account, message);
+        }
+        if subject.starts_with("$JS.FC.") {
+            self.flow_answered(account, subject);
+            return true;
+        }
+        if !subject.starts_with("$JS.API.") {
+            return false;
+        }
         let Some(call) = Call::parse(subject) else { return true };
         let reply = message.reply.unwrap_or_default();
         let request = Request { now, account, reply, body: message.payload };
@@ -102,15 +114,30 @@ impl Engine {
             Call::DirectGetLast { stream, subject } => {
                 self.direct_get_last(request, stream, subject)
             }
-            // Consumers are not built yet: nobody listens.
-            Call::ConsumerCreate(_)
-            | Call::ConsumerCreateNamed { .. }
-            | Call::ConsumerCreateDurable { .. }
-            | Call::ConsumerNames(_)
-            | Call::ConsumerList(_)
-            | Call::ConsumerInfo { .. }
-            | Call::ConsumerDelete { .. }
-            | Call::ConsumerNext { .. } => None,
+            Call::ConsumerCreate(stream) => {
+                let named = Named { stream, consumer: None, filter: None, durable: false };
+                Some(self.consumer_create(request, named))
+            }
+            Call::ConsumerCreateNamed { stream, consumer, filter } => {
+                let named = Named { stream, consumer: Some(consumer), filter, durable: false };
+                Some(self.consumer_create(request, named))
+            }
+            Call::ConsumerCreateDurable { stream, consumer } => {
+                let consumer = Some(consumer);
+                let named = Named { stream, consumer, filter: None, durable: true };
+                Some(self.consumer_create(request, named))
+            }
+            Call::ConsumerNames(stream) => Some(self.consumer_names(request, stream)),
+            Call::ConsumerList(stream) => Some(self.consumer_list(request, stream)),
+            Call::ConsumerInfo { stream, consumer } => {
+                Some(self.consumer_info_call(request, stream, consumer))
+            }
+            Call::ConsumerDelete { stream, consumer } => {
+                Some(self.consumer_delete(request, stream, consumer))
+            }
+            Call::ConsumerNext { stream, consumer } => {
+                self.consumer_next(request, stream, consumer)
+            }
         }
     }
 

@@ -3,19 +3,22 @@
 use watershed_store::blocks::Placement;
 use watershed_store::{LogId, Record, Round};
 use watershed_wire::jetstream::account::{Reply, Success};
+use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::publish::PubAck;
 use watershed_wire::jetstream::stream::PurgeRequest;
-use watershed_wire::jetstream::{StreamConfig, json};
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, json};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
-use super::Owed;
-use super::command::{Command, kind};
+use super::command::{Command, command_record, kind};
 use super::rounds::Batch;
 use super::tail::TailPlace;
+use super::{JetStream, Owed};
 use crate::account::AccountId;
 use crate::api::{Created, Purged};
+use crate::consumer::{Consumer, ConsumerKey, Event, decode_events};
 use crate::engine::Engine;
 use crate::now::Now;
 use crate::output::{Completion, Output, Placed};
@@ -25,6 +28,7 @@ use crate::timer::TimerKey;
 impl Engine {
     /// The shell reports what became of the disk's work.
     pub fn completed(&mut self, now: Now, done: Completion) {
+        self.now = now;
         match done {
             Completion::Durable { round } => {
                 if let Some((round, batch)) = self.jetstream.rounds.durable(round) {
@@ -54,6 +58,11 @@ impl Engine {
         };
         for (place, owed) in batch.work() {
             let record = Record::view(round.slice(place));
+            if record.kind == kind::EVENTS {
+                // Applied when they happened; now somebody may be told.
+                self.reply(owed.account, owed.subject, b"", b"");
+                continue;
+            }
             self.apply(now, &record, TailPlace { round: number, place }, owed, &mut placed);
         }
         self.finish_round(placed);
@@ -74,9 +83,39 @@ impl Engine {
         };
         let nobody = Owed { account: AccountId(0), subject: b"" };
         for (place, record) in round.records() {
+            if record.kind == kind::EVENTS {
+                self.replay_events(now, &record, &mut placed);
+                continue;
+            }
             self.apply(now, &record, TailPlace { round: number, place }, nobody, &mut placed);
         }
         self.finish_round(placed);
+    }
+
+    fn replay_events(&mut self, now: Now, record: &Record<'_>, placed: &mut Placed) {
+        let Some(stream) = self.jetstream.by_log.get(&record.log).copied() else { return };
+        let name = std::str::from_utf8(record.key).unwrap_or_default();
+        let held = &self.jetstream.streams[stream.0 as usize];
+        let Some(key) = held.consumers.get(name).copied() else { return };
+        for event in decode_events(record.body).unwrap_or_default() {
+            let done = match event {
+                Event::AckedAll { sequence } => {
+                    self.jetstream.consumers[key.0 as usize].outstanding.up_to(sequence)
+                }
+                Event::Delivered { sequence, .. } | Event::Acked { sequence } => vec![sequence],
+                Event::GivenUp { .. } | Event::Retry { .. } => Vec::new(),
+            };
+            if !self.jetstream.consumers[key.0 as usize].apply(now, event) {
+                continue;
+            }
+            for sequence in done {
+                let log = &self.jetstream.streams[stream.0 as usize].log;
+                if let Some(subject) = log.key_of(sequence).map(|key| key.name().to_vec()) {
+                    let dropped = self.remove_done(stream, sequence, &subject);
+                    placed.dropped.extend(dropped.into_iter().map(|block| (record.log, block)));
+                }
+            }
+        }
     }
 
     fn finish_round(&mut self, placed: Placed) {
@@ -102,6 +141,9 @@ impl Engine {
         let Some(command) = Command::decode(record.body) else { return };
         let mut effects = Effects::default();
         let answer = self.apply_command(now, record, command, &mut effects);
+        if let Some(key) = self.jetstream.by_log.get(&record.log).copied() {
+            self.tell_consumers(key, &effects);
+        }
         let dropped = effects.dropped.into_iter().map(|block| (record.log, block));
         placed.dropped.extend(dropped);
         self.reply(owed.account, owed.subject, b"", &answer);
@@ -123,13 +165,19 @@ impl Engine {
             return;
         };
         let stream = &mut self.jetstream.streams[key.0 as usize];
-        let effects = stream.append(record, at.place.length, Some(at));
-        if let Some(appended) = effects.appended {
+        let mut effects = stream.append(record, at.place.length, Some(at));
+        if let Some(appended) = effects.appended.take() {
             let position = appended.position;
             placed.placements.push(Placement { log: record.log, position, place: at.place });
             placed.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
         }
-        placed.dropped.extend(effects.dropped.into_iter().map(|block| (record.log, block)));
+        self.tell_consumers(key, &effects);
+        self.stored(key, record.sequence, record.key);
+        if self.nobody_is_interested(key, record.key) {
+            let stream = &mut self.jetstream.streams[key.0 as usize];
+            stream.remove(record.sequence, &mut effects);
+        }
+        placed.dropped.extend(effects.dropped.drain(..).map(|block| (record.log, block)));
         if effects.sooner {
             self.expire(now, key);
         } else {
@@ -162,6 +210,14 @@ impl Engine {
             Command::Purge { request } => {
                 let purged = self.purge_stream(log, &request, effects);
                 json::encode(&Reply::new("stream_purge_response", purged))
+            }
+            Command::PutConsumer { config } => {
+                let created = self.put_consumer(now, log, *config, UnixNanos(record.time));
+                json::encode(&Reply::new("consumer_create_response", created))
+            }
+            Command::DeleteConsumer { name } => {
+                let deleted = self.delete_consumer(log, &name, effects);
+                json::encode(&Reply::new("consumer_delete_response", deleted))
             }
             Command::DeleteMessage { sequence } => {
                 let deleted = self.delete_message(log, sequence, effects);
@@ -235,6 +291,11 @@ impl Engine {
 
     fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Success, ApiError> {
         let key = self.stream_of(log)?;
+        let names: Vec<String> =
+            self.jetstream.streams[key.0 as usize].consumers.keys().cloned().collect();
+        for name in names {
+            self.end_consumer(key, &name);
+        }
         let stream = self.jetstream.streams.remove(key.0 as usize);
         self.jetstream.by_log.remove(&log);
         let router = &mut self.accounts[stream.account.0 as usize].router;
@@ -271,6 +332,124 @@ impl Engine {
         Err(table::STREAM_MSG_DELETE_FAILED.with("no message found"))
     }
 
+    fn put_consumer(
+        &mut self,
+        now: Now,
+        log: LogId,
+        config: ConsumerConfig,
+        created: UnixNanos,
+    ) -> Result<ConsumerInfo, ApiError> {
+        let stream_key = self.stream_of(log)?;
+        let stream = &mut self.jetstream.streams[stream_key.0 as usize];
+        let key = if let Some(key) = stream.consumers.get(&config.name).copied() {
+            let consumer = &mut self.jetstream.consumers[key.0 as usize];
+            consumer.config = config;
+            consumer.count_backlog(&stream.log);
+            key
+        } else {
+            let name = config.name.clone();
+            let consumer = Consumer::new(stream_key, config, created, &stream.log);
+            let index = self.jetstream.consumers.insert(consumer);
+            let key = ConsumerKey(u32::try_from(index).expect("consumers fit 32 bits"));
+            stream.consumers.insert(name, key);
+            key
+        };
+        self.wake(key);
+        Ok(self.consumer_info(key, now))
+    }
+
+    pub(crate) fn delete_consumer(
+        &mut self,
+        log: LogId,
+        name: &str,
+        effects: &mut Effects,
+    ) -> Result<Success, ApiError> {
+        let stream_key = self.stream_of(log)?;
+        if !self.end_consumer(stream_key, name) {
+            return Err(table::CONSUMER_NOT_FOUND.into());
+        }
+        self.drop_uninteresting(stream_key, effects);
+        Ok(Success { success: true })
+    }
+
+    /// Takes a consumer out of every table, and tells those who wait at it.
+    fn end_consumer(&mut self, stream: StreamKey, name: &str) -> bool {
+        let held = &mut self.jetstream.streams[stream.0 as usize];
+        let Some(key) = held.consumers.remove(name) else { return false };
+        let mut consumer = self.jetstream.consumers.remove(key.0 as usize);
+        self.jetstream.ready.remove(&key);
+        self.jetstream.held.remove(&key);
+        self.jetstream.forget_unsaved(key);
+        self.cancel_timer(TimerKey::Consumer(key));
+        while let Some(request) = consumer.waiting.pop() {
+            self.send_status(request.account, &request.reply, 409, "Consumer Deleted", &[]);
+        }
+        true
+    }
+
+    /// A message was stored: consumers that want it have something to do.
+    pub(super) fn stored(&mut self, stream: StreamKey, sequence: u64, subject: &[u8]) {
+        let JetStream { streams, consumers, ready, .. } = &mut self.jetstream;
+        for key in streams[stream.0 as usize].consumers.values() {
+            if consumers[key.0 as usize].stored(sequence, subject) {
+                ready.insert(*key);
+            }
+        }
+    }
+
+    /// Whether a message of an interest stream is kept by nobody.
+    fn nobody_is_interested(&self, stream: StreamKey, subject: &[u8]) -> bool {
+        let stream = &self.jetstream.streams[stream.0 as usize];
+        stream.config.retention == Retention::Interest
+            && !stream
+                .consumers
+                .values()
+                .any(|key| self.jetstream.consumers[key.0 as usize].wants(subject))
+    }
+
+    /// Removes from an interest stream what no consumer needs any more.
+    fn drop_uninteresting(&mut self, key: StreamKey, effects: &mut Effects) {
+        let JetStream { streams, consumers, .. } = &mut self.jetstream;
+        let stream = &mut streams[key.0 as usize];
+        if stream.config.retention != Retention::Interest {
+            return;
+        }
+        let mut next = stream.log.next(stream.log.first());
+        while let Some(sequence) = next {
+            let subject = stream.log.key_of(sequence).map(|key| key.name().to_vec());
+            let subject = subject.unwrap_or_default();
+            let mut all = stream.consumers.values();
+            if !all.any(|key| consumers[key.0 as usize].needs(sequence, &subject)) {
+                stream.remove(sequence, effects);
+            }
+            next = stream.log.next(sequence + 1);
+        }
+    }
+
+    /// Applies a command to something that the journal does not keep.
+    pub(crate) fn apply_unjournaled(&mut self, log: LogId, command: Command) -> Vec<u8> {
+        let mut effects = Effects::default();
+        let body = Vec::new();
+        let record = command_record(log, self.now.wall, &body);
+        self.apply_command(self.now, &record, command, &mut effects)
+    }
+
+    /// Nobody has been at a consumer for longer than it waits.
+    pub(crate) fn abandon(&mut self, key: ConsumerKey) {
+        let consumer = &self.jetstream.consumers[key.0 as usize];
+        let name = consumer.config.name.clone();
+        let stream = &self.jetstream.streams[consumer.stream.0 as usize];
+        let (log, memory) = (stream.log.id(), stream.is_memory());
+        let command = Command::DeleteConsumer { name };
+        if memory {
+            self.apply_unjournaled(log, command);
+            return;
+        }
+        let nobody = Owed { account: AccountId(0), subject: b"" };
+        // Without room it is tried again at the next deadline.
+        let _ = self.jetstream.command(log, self.now.wall, &command, nobody);
+    }
+
     fn stream_of(&self, log: LogId) -> Result<StreamKey, ApiError> {
         self.jetstream.by_log.get(&log).copied().ok_or_else(|| table::STREAM_NOT_FOUND.into())
     }
@@ -302,13 +481,14 @@ impl Engine {
         if let Some(remaining) = stream.expire(now.wall, &mut effects) {
             self.set_timer(TimerKey::Expire(key), now.tick.after(remaining));
         }
-        self.drop_blocks(log, effects);
+        self.tell_consumers(key, &effects);
+        self.drop_blocks(log, effects.dropped);
     }
 
     /// Has blocks removed that went outside of a round.
-    pub(crate) fn drop_blocks(&mut self, log: LogId, effects: Effects) {
-        if !effects.dropped.is_empty() {
-            let blocks = effects.dropped.into_iter().map(|block| (log, block)).collect();
+    pub(crate) fn drop_blocks(&mut self, log: LogId, dropped: Vec<u32>) {
+        if !dropped.is_empty() {
+            let blocks = dropped.into_iter().map(|block| (log, block)).collect();
             self.outputs.push(Output::Drop(blocks));
         }
     }

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 use watershed_store::{LogId, Record};
-use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::stream::PurgeRequest;
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
 /// Kinds of records. A number is never used for something else.
@@ -15,6 +15,8 @@ pub(crate) mod kind {
     pub(crate) const MESSAGE: u8 = 1;
     /// A [`Command`](super::Command), as JSON in the body.
     pub(crate) const COMMAND: u8 = 2;
+    /// Events of a consumer: key is its name, body the events.
+    pub(crate) const EVENTS: u8 = 3;
 }
 
 /// A change that is no message.
@@ -39,6 +41,16 @@ pub(crate) enum Command {
     Purge {
         /// Which.
         request: PurgeRequest,
+    },
+    /// A consumer is created, or its configuration replaced.
+    PutConsumer {
+        /// Its configuration, filled.
+        config: Box<ConsumerConfig>,
+    },
+    /// A consumer is deleted.
+    DeleteConsumer {
+        /// Its name.
+        name: String,
     },
     /// One message is deleted.
     DeleteMessage {

@@ -10,7 +10,8 @@ mod restore;
 mod rounds;
 pub(crate) mod tail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use slab::Slab;
@@ -30,12 +31,17 @@ pub(crate) use self::rounds::{Held, Owed};
 use self::tail::Tail;
 use crate::account::AccountId;
 use crate::api::Reading;
+use crate::consumer::{Consumer, ConsumerKey};
 use crate::engine::Engine;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX};
 use crate::now::Now;
 use crate::output::Output;
 use crate::stream::admit::Admission;
-use crate::stream::{Stream, StreamKey};
+use crate::stream::{Effects, Stream, StreamKey};
+use crate::timer::TimerKey;
+
+/// Longest time that a consumer's events wait for a round.
+const EVENTS_WAIT_MAX: Duration = Duration::from_millis(20);
 
 /// What JetStream may use.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +75,13 @@ pub(crate) struct JetStream {
     pub(crate) settings: Option<JetStreamSettings>,
     pub(crate) streams: Slab<Stream>,
     pub(crate) by_name: BTreeMap<(AccountId, String), StreamKey>,
+    pub(crate) consumers: Slab<Consumer>,
+    /// Consumers that may have something to deliver.
+    pub(crate) ready: BTreeSet<ConsumerKey>,
+    /// Consumers that wait for a client to read what it has been sent.
+    pub(crate) held: BTreeSet<ConsumerKey>,
+    /// Consumers with events that no round has taken.
+    unsaved: BTreeSet<ConsumerKey>,
     by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
     /// Number of the last log that was given away.
     last_log: u32,
@@ -90,6 +103,10 @@ impl JetStream {
             settings,
             streams: Slab::new(),
             by_name: BTreeMap::new(),
+            consumers: Slab::new(),
+            ready: BTreeSet::new(),
+            held: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
             by_log: HashMap::default(),
             last_log: 0,
             rounds: Rounds::new(1),
@@ -107,6 +124,17 @@ impl JetStream {
         // A tuple of references is no key of a map of tuples; names are short.
         let key = *self.by_name.get(&(account, name.to_owned()))?;
         Some((key, &self.streams[key.0 as usize]))
+    }
+
+    /// A consumer of an account.
+    pub(crate) fn consumer(
+        &self,
+        account: AccountId,
+        stream: &str,
+        name: &str,
+    ) -> Option<ConsumerKey> {
+        let (_, stream) = self.stream(account, stream)?;
+        stream.consumers.get(name).copied()
     }
 
     /// The streams of an account, by name.
@@ -127,6 +155,10 @@ impl JetStream {
     /// Bytes at which a block of a stream is sealed.
     pub(crate) fn block_bytes(&self) -> u32 {
         self.settings.map_or(BLOCK_BYTES, |settings| settings.block_bytes)
+    }
+
+    fn forget_unsaved(&mut self, key: ConsumerKey) {
+        self.unsaved.remove(&key);
     }
 
     pub(crate) fn next_log(&mut self) -> LogId {
@@ -210,6 +242,8 @@ impl Engine {
         }
         // Memory promises nothing beyond this process: no round to wait for.
         let effects = stream.append(&record, 0, None);
+        self.tell_consumers(key, &effects);
+        self.stored(key, sequence, message.subject);
         if effects.sooner {
             self.expire(now, key);
         } else {
@@ -263,8 +297,74 @@ impl Engine {
 
     /// Lets the open round go, if the disk is free, and makes a checkpoint when one is due.
     pub(crate) fn close_round(&mut self) {
+        if self.jetstream.rounds.wants_to_close() {
+            // Events ride with a round that goes anyway.
+            self.save_all_events();
+        }
         if let Some(round) = self.jetstream.rounds.close() {
             self.outputs.push(Output::Commit(round));
+        }
+    }
+
+    /// A consumer has events to keep: they go with the next round, or after a moment at the latest.
+    pub(crate) fn note_unsaved(&mut self, key: ConsumerKey) {
+        let consumer = &self.jetstream.consumers[key.0 as usize];
+        if self.jetstream.streams[consumer.stream.0 as usize].is_memory() {
+            // What is gone with the process needs no journal.
+            self.jetstream.consumers[key.0 as usize].take_unsaved();
+            return;
+        }
+        self.jetstream.unsaved.insert(key);
+        if !self.has_timer(TimerKey::Events) {
+            let deadline = self.now.tick.after(EVENTS_WAIT_MAX);
+            self.set_timer(TimerKey::Events, deadline);
+        }
+    }
+
+    /// Makes a consumer's events a record, with the reply that is owed when it is durable. Says
+    /// whether there were any.
+    pub(crate) fn save_events(&mut self, key: ConsumerKey, owed: Owed<'_>) -> bool {
+        self.jetstream.unsaved.remove(&key);
+        let Some(consumer) = self.jetstream.consumers.get_mut(key.0 as usize) else { return false };
+        if !consumer.has_unsaved() {
+            return false;
+        }
+        let body = consumer.take_unsaved();
+        let name = consumer.config.name.clone();
+        let stream = &self.jetstream.streams[consumer.stream.0 as usize];
+        let record = Record {
+            log: stream.log.id(),
+            kind: kind::EVENTS,
+            sequence: 0,
+            time: self.now.wall.0,
+            key: name.as_bytes(),
+            head: b"",
+            body: &body,
+        };
+        let rounds = &mut self.jetstream.rounds;
+        if !rounds.works() || !rounds.has_room(name.len() + body.len()) {
+            return false;
+        }
+        rounds.push(&record, owed);
+        true
+    }
+
+    /// Makes records of all events that wait for one.
+    pub(crate) fn save_all_events(&mut self) {
+        self.cancel_timer(TimerKey::Events);
+        let nobody = Owed { account: AccountId(0), subject: b"" };
+        while let Some(key) = self.jetstream.unsaved.pop_first() {
+            self.save_events(key, nobody);
+        }
+    }
+
+    /// Consumers hear what went from their stream.
+    pub(crate) fn tell_consumers(&mut self, stream: StreamKey, effects: &Effects) {
+        let Some(held) = self.jetstream.streams.get(stream.0 as usize) else { return };
+        for (sequence, subject) in &effects.removed {
+            for key in held.consumers.values() {
+                self.jetstream.consumers[key.0 as usize].removed(*sequence, subject);
+            }
         }
     }
 

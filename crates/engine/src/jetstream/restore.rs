@@ -5,9 +5,10 @@ use watershed_store::checkpoint::Checkpoint;
 use watershed_store::{LogId, Round};
 
 use super::Rounds;
+use crate::consumer::{Consumer, ConsumerKey};
 use crate::engine::Engine;
 use crate::now::Now;
-use crate::stream::{Effects, Stream};
+use crate::stream::{Effects, Stream, StreamKey};
 
 /// Version of the state in a checkpoint.
 const VERSION: u32 = 1;
@@ -31,6 +32,7 @@ impl Engine {
         now: Now,
         restored: Restored<'_, E>,
     ) -> Result<(), E> {
+        self.now = now;
         let block_bytes = self.jetstream.block_bytes();
         if let Some(checkpoint) = &restored.checkpoint {
             let mut reader = Reader(&checkpoint.state);
@@ -42,7 +44,10 @@ impl Engine {
                 let account = |name: &str| self.account(name);
                 let footer = &mut *restored.footer;
                 let stream = Stream::restore(&mut reader, block_bytes, account, footer)?;
-                self.add_stream(stream);
+                let key = self.add_stream(stream);
+                for _ in 0..reader.count(1)? {
+                    self.restore_consumer(&mut reader, now, key)?;
+                }
             }
         }
         for round in restored.rounds {
@@ -55,9 +60,31 @@ impl Engine {
             let stream = &mut self.jetstream.streams[key.0 as usize];
             let log = stream.log.id();
             stream.enforce_limits(None, &mut effects);
-            self.drop_blocks(log, effects);
+            self.tell_consumers(key, &effects);
+            self.drop_blocks(log, effects.dropped);
             self.arm_expiry(now, key);
         }
+        let consumers = self.jetstream.consumers.iter();
+        let keys: Vec<u32> = consumers.filter_map(|(index, _)| u32::try_from(index).ok()).collect();
+        for key in keys {
+            self.wake(ConsumerKey(key));
+        }
+        Ok(())
+    }
+
+    fn restore_consumer(
+        &mut self,
+        reader: &mut Reader<'_>,
+        now: Now,
+        stream: StreamKey,
+    ) -> Result<(), BadState> {
+        let held = &mut self.jetstream.streams[stream.0 as usize];
+        let consumer = Consumer::restore(reader, now, stream, &held.log)?;
+        let name = consumer.config.name.clone();
+        let index = self.jetstream.consumers.insert(consumer);
+        let key = ConsumerKey(u32::try_from(index).map_err(|_| BadState)?);
+        held.consumers.insert(name, key);
+        self.wake(key);
         Ok(())
     }
 
@@ -76,6 +103,12 @@ impl Engine {
         for (_, stream) in &self.jetstream.streams {
             let account = &self.accounts[stream.account.0 as usize].name;
             stream.checkpoint(account, &mut state);
+            // Consumers of what is gone with the process are gone with it.
+            let kept = if stream.is_memory() { 0 } else { stream.consumers.len() };
+            put_count(&mut state, kept);
+            for key in stream.consumers.values().take(kept) {
+                self.jetstream.consumers[key.0 as usize].checkpoint(&mut state);
+            }
         }
         let blocks = self.known_blocks().into_iter().collect();
         Checkpoint { round, blocks, state }

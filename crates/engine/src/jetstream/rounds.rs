@@ -117,9 +117,14 @@ impl Rounds {
         None
     }
 
+    /// Whether a round would be committed now.
+    pub(crate) fn wants_to_close(&self) -> bool {
+        self.committing.is_none() && !self.builder.is_empty() && !self.failed
+    }
+
     /// The round to commit now, if there is one and no other is being committed.
     pub(crate) fn close(&mut self) -> Option<Round> {
-        if self.committing.is_some() || self.builder.is_empty() || self.failed {
+        if !self.wants_to_close() {
             return None;
         }
         let next = RoundBuilder::new(self.builder.number() + 1);

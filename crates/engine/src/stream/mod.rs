@@ -7,7 +7,7 @@ mod retention;
 mod ttl;
 pub(crate) mod unbuilt;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use watershed_store::bytes::{BadState, Reader, put_counted, put_i64, put_u64};
 use watershed_store::log::{Appended, Position};
@@ -22,6 +22,7 @@ use self::dedup::Dedup;
 pub(crate) use self::read::{Stored, subject_counts};
 use self::ttl::Deadlines;
 use crate::account::AccountId;
+use crate::consumer::ConsumerKey;
 use crate::jetstream::tail::TailPlace;
 
 /// A stream's place in the engine's table.
@@ -35,6 +36,8 @@ pub(crate) struct Stream {
     pub(crate) config: StreamConfig,
     pub(crate) created: UnixNanos,
     pub(crate) log: Log,
+    /// Consumers by name.
+    pub(crate) consumers: BTreeMap<String, ConsumerKey>,
     /// Sequence that the last accepted message has; above the log's while some are not durable.
     assigned: u64,
     /// Accepted and not yet durable: subject and message id by sequence, from `log.last() + 1` on.
@@ -64,6 +67,8 @@ pub(crate) struct Effects {
     pub(crate) appended: Option<Appended>,
     /// Blocks that hold nothing any more.
     pub(crate) dropped: Vec<u32>,
+    /// Messages that went, with their subjects, for the consumers to hear of.
+    pub(crate) removed: Vec<(u64, Box<[u8]>)>,
     /// Whether a message may go earlier than any before it.
     pub(crate) sooner: bool,
 }
@@ -81,6 +86,7 @@ impl Stream {
             account,
             created,
             assigned: log.last(),
+            consumers: BTreeMap::new(),
             inflight: VecDeque::new(),
             dedup: Dedup::default(),
             deadlines: Deadlines::default(),
@@ -197,6 +203,7 @@ impl Stream {
             last_ts: self.last_time,
             num_subjects: log.key_count() as u64,
             num_deleted: between - log.records(),
+            consumer_count: self.consumers.len(),
             ..StreamState::default()
         }
     }

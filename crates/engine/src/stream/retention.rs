@@ -14,6 +14,11 @@ use super::{Effects, Stream};
 impl Stream {
     /// Removes a message. Says whether it was there.
     pub(crate) fn remove(&mut self, sequence: u64, effects: &mut Effects) -> bool {
+        if !self.consumers.is_empty()
+            && let Some(key) = self.log.key_of(sequence)
+        {
+            effects.removed.push((sequence, key.name().into()));
+        }
         let Some(removed) = self.log.remove(sequence) else { return false };
         effects.dropped.extend(removed.dropped);
         self.deadlines.remove(sequence);

@@ -191,6 +191,12 @@ impl Block {
         Some(sequence + found as u64)
     }
 
+    pub(super) fn count_where(&self, sequence: u64, wanted: &mut impl FnMut(KeyId) -> bool) -> u64 {
+        let start = usize::try_from(sequence - self.first).unwrap_or(usize::MAX);
+        let entries = self.entries.get(start..).unwrap_or_default();
+        entries.iter().filter(|entry| entry.weight != GONE && wanted(entry.key)).count() as u64
+    }
+
     pub(super) fn last_where(
         &self,
         sequence: u64,

@@ -243,6 +243,21 @@ impl Log {
         Some(first)
     }
 
+    /// Records at or behind `sequence`.
+    pub fn count_from(&self, sequence: u64) -> u64 {
+        if sequence <= self.first {
+            return self.records;
+        }
+        self.count_where(sequence, |_| true)
+    }
+
+    /// Records at or behind `sequence` whose key is wanted.
+    pub fn count_where(&self, sequence: u64, mut wanted: impl FnMut(KeyId) -> bool) -> u64 {
+        let start = self.blocks.partition_point(|block| block.end() <= sequence);
+        let blocks = self.blocks.range(start..);
+        blocks.map(|block| block.count_where(sequence.max(block.first()), &mut wanted)).sum()
+    }
+
     /// The name of a key.
     pub fn key_name(&self, key: KeyId) -> &[u8] {
         self.keys.state(key).name()
