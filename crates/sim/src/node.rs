@@ -23,6 +23,8 @@ use crate::disk::SimDisk;
 pub struct Received {
     /// Subject.
     pub subject: String,
+    /// Subject to answer to, if any.
+    pub reply: Option<String>,
     /// Payload, as text.
     pub payload: String,
 }
@@ -161,9 +163,10 @@ impl Node {
         if let Some(outbox) = self.engine.outbox(self.conn) {
             let bytes = outbox.waiting();
             while let Ok(Some((op, count))) = self.decoder.next(&bytes[taken..]) {
-                if let ServerOp::Message { subject, payload, .. } = op {
+                if let ServerOp::Message { subject, reply, payload, .. } = op {
                     received.push(Received {
                         subject: String::from_utf8_lossy(subject).into_owned(),
+                        reply: reply.map(|reply| String::from_utf8_lossy(reply).into_owned()),
                         payload: String::from_utf8_lossy(payload).into_owned(),
                     });
                 }
@@ -172,6 +175,14 @@ impl Node {
         }
         self.engine.sent(self.conn, taken);
         received
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, nanos: u64) {
+        self.now.tick.0 += nanos;
+        self.now.wall.0 += i64::try_from(nanos).unwrap_or(0);
+        self.engine.timeout(self.now);
+        self.collect();
     }
 
     fn complete(&mut self, done: Completion) {

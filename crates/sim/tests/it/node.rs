@@ -28,6 +28,10 @@ struct Known {
     gone: BTreeSet<u64>,
     /// Message ids that were acknowledged.
     ids: BTreeMap<u64, u64>,
+    /// Whether the stream's consumer was created.
+    consumer: bool,
+    /// Sequences whose acknowledgement was confirmed; they are never delivered again.
+    confirmed: BTreeSet<u64>,
 }
 
 /// What a request asked for, by the number in its reply subject.
@@ -37,6 +41,8 @@ enum Asked {
     Publish { stream: String, payload: String, id: u64 },
     Delete { stream: String, sequence: u64 },
     Purge { stream: String, until: u64 },
+    Consumer(String),
+    Ack { stream: String, sequence: u64 },
 }
 
 /// A client that remembers what it was told.
@@ -45,6 +51,8 @@ struct Client {
     streams: BTreeMap<String, Known>,
     asked: BTreeMap<u64, Asked>,
     requests: u64,
+    /// Deliveries that were not acknowledged: stream, sequence and where to say so.
+    deliveries: Vec<(String, u64, String)>,
 }
 
 const STREAMS: [&str; 3] = ["A", "B", "C"];
@@ -82,6 +90,32 @@ impl Client {
                 let body = format!("{{\"seq\":{until}}}");
                 self.request(node, &subject, "", &body, Asked::Purge { stream, until });
             }
+            (2, Some(_)) if !self.known(&stream).consumer => {
+                let subject = format!("$JS.API.CONSUMER.CREATE.{stream}.C");
+                let config = "{\"durable_name\":\"C\",\"ack_policy\":\"explicit\"}";
+                let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{config}}}");
+                self.request(node, &subject, "", &body, Asked::Consumer(stream));
+            }
+            (2 | 3, Some(_)) => {
+                let body = "{\"batch\":3,\"no_wait\":true}";
+                node.send(
+                    format!(
+                        "PUB $JS.API.CONSUMER.MSG.NEXT.{stream}.C r.pull {}\r\n{body}\r\n",
+                        body.len()
+                    )
+                    .as_bytes(),
+                );
+            }
+            (4..8, _) if !self.deliveries.is_empty() => {
+                let index = rng.usize(..self.deliveries.len());
+                let (stream, sequence, subject) = self.deliveries.swap_remove(index);
+                // Some are confirmed, some just said.
+                if rng.bool() {
+                    self.request(node, &subject, "", "+ACK", Asked::Ack { stream, sequence });
+                } else {
+                    node.send(format!("PUB {subject} 4\r\n+ACK\r\n").as_bytes());
+                }
+            }
             _ if !self.streams.contains_key(&stream) || rng.u8(..30) == 0 => {
                 let subject = format!("$JS.API.STREAM.CREATE.{stream}");
                 let body = format!("{{\"name\":\"{stream}\",\"subjects\":[\"{stream}.>\"]}}");
@@ -106,8 +140,18 @@ impl Client {
     /// Takes note of what it was told.
     fn listen(&mut self, node: &mut Node) -> Result<(), String> {
         for message in node.received() {
-            let number: u64 = message.subject.trim_start_matches("r.").parse().unwrap();
+            if let Some(reply) = &message.reply {
+                self.delivered(reply)?;
+                continue;
+            }
+            let Ok(number) = message.subject.trim_start_matches("r.").parse::<u64>() else {
+                continue;
+            };
             let Some(asked) = self.asked.remove(&number) else { continue };
+            if let Asked::Ack { stream, sequence } = asked {
+                self.known(&stream).confirmed.insert(sequence);
+                continue;
+            }
             let reply: Value = serde_json::from_str(&message.payload).unwrap();
             if !reply["error"].is_null() {
                 continue;
@@ -116,6 +160,8 @@ impl Client {
                 Asked::Create(stream) => {
                     self.known(&stream);
                 }
+                Asked::Consumer(stream) => self.known(&stream).consumer = true,
+                Asked::Ack { .. } => {}
                 Asked::Publish { stream, payload, id } => {
                     let sequence = reply["seq"].as_u64().unwrap();
                     let known = self.known(&stream);
@@ -139,6 +185,45 @@ impl Client {
                 Asked::Purge { stream, until } => self.known(&stream).gone.extend(1..until),
             }
         }
+        Ok(())
+    }
+
+    /// A delivery came, which names its message where it wants to be answered.
+    fn delivered(&mut self, reply: &str) -> Result<(), String> {
+        let mut tokens = reply.split('.').skip(2);
+        let stream = tokens.next().unwrap().to_owned();
+        let sequence: u64 = tokens.nth(2).unwrap().parse().unwrap();
+        if self.known(&stream).confirmed.contains(&sequence) {
+            return Err(format!("{stream} {sequence} was acknowledged and is delivered again"));
+        }
+        self.deliveries.push((stream, sequence, reply.to_owned()));
+        Ok(())
+    }
+
+    /// Has everything delivered that is to be, and sees that nothing confirmed is among it.
+    fn verify_deliveries(&mut self, node: &mut Node) -> Result<(), String> {
+        let streams = self.streams.iter().filter(|(_, known)| known.consumer);
+        let streams: Vec<String> = streams.map(|(name, _)| name.clone()).collect();
+        // What was outstanding when the power went is delivered again after its ack wait.
+        node.wait(31_000_000_000);
+        for stream in streams {
+            let body = "{\"batch\":500,\"no_wait\":true}";
+            node.send(
+                format!(
+                    "PUB $JS.API.CONSUMER.MSG.NEXT.{stream}.C r.pull {}\r\n{body}\r\n",
+                    body.len()
+                )
+                .as_bytes(),
+            );
+            let deliveries = node.received();
+            if deliveries.is_empty() {
+                return Err(format!("the consumer of {stream} does not answer"));
+            }
+            for reply in deliveries.iter().filter_map(|message| message.reply.as_ref()) {
+                self.delivered(reply)?;
+            }
+        }
+        self.deliveries.clear();
         Ok(())
     }
 
@@ -192,6 +277,7 @@ const ACTIONS: usize = 70;
 fn run(disk: &SimDisk, client: &mut Client, rng: &mut Rng) -> Result<(), String> {
     let Ok(mut node) = Node::start(disk, settings(), rng.u64(..)) else { return Ok(()) };
     client.asked.clear();
+    client.deliveries.clear();
     for _ in 0..ACTIONS {
         client.act(&mut node, rng);
         // The disk is sometimes ahead and sometimes behind.
@@ -216,6 +302,8 @@ fn check(seed: u64, call: Option<u64>, survival: Survival, restarts: usize) -> R
         disk = disk.power_cut(survival, &mut rng);
         let mut node = Node::start(&disk, settings(), seed)?;
         client.verify(&mut node)?;
+        // On a node of its own: what is delivered here is not told to the workload.
+        client.verify_deliveries(&mut Node::start(&disk.after_kill(), settings(), seed)?)?;
     }
     Ok(())
 }
