@@ -2,7 +2,7 @@
 //!
 //! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
 //! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
-//! absent. In an expected line `*` stands for any one word. `\xNN` is a byte and `\r`, `\n` are line
+//! absent. In an expected line `*` stands for any one word, after `<~` also for a part of one. `\xNN` is a byte and `\r`, `\n` are line
 //! ends inside a line. `INFO` lines are passed over. Lines that begin with `#` are comments.
 
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ fn parse(number: usize, line: &str) -> Option<Step> {
         Action::ExpectJson(serde_json::from_str(json).unwrap_or_else(|e| panic!("{number}: {e}")))
     } else if rest == "<EOF" {
         Action::ExpectEnd
+    } else if let Some(text) = rest.strip_prefix("<~ ") {
+        Action::Expect(text.to_owned())
     } else if let Some(text) = rest.strip_prefix('<') {
         Action::Expect(text.strip_prefix(' ').unwrap_or(text).to_owned())
     } else {
@@ -198,11 +200,24 @@ fn matches(pattern: &str, line: &str) -> bool {
     loop {
         match (pattern.next(), line.next()) {
             (None, None) => return true,
-            (Some("*"), Some(_)) => {}
-            (Some(left), Some(right)) if left == right => {}
+            (Some(left), Some(right)) if word_matches(left, right) => {}
             _ => return false,
         }
     }
+}
+
+/// A word with at most one `*` that stands for any part. (`*` alone is not a literal wildcard of a
+/// subject: those have a dot beside it.)
+fn word_matches(pattern: &str, word: &str) -> bool {
+    if pattern == word || pattern == "*" {
+        return true;
+    }
+    pattern.starts_with("$JS.ACK.")
+        && pattern.split_once('*').is_some_and(|(before, after)| {
+            word.len() >= before.len() + after.len()
+                && word.starts_with(before)
+                && word.ends_with(after)
+        })
 }
 
 /// Whether `found` has at least the fields of `wanted`. The text `*` stands for any value.
