@@ -2,7 +2,7 @@
 
 use watershed_store::blocks::Placement;
 use watershed_store::checkpoint::Checkpoint;
-use watershed_store::log::{Position, Sealed};
+use watershed_store::log::Sealed;
 use watershed_store::{LogId, Round};
 use watershed_wire::handshake::Connect;
 
@@ -26,14 +26,18 @@ pub enum Output {
     Checkpoint(Checkpoint),
     /// Remove these blocks, after all that was placed so far.
     Drop(Vec<(LogId, u32)>),
-    /// Read a record from its block.
+    /// Read from a block.
     Read {
         /// Names the read in its completion.
         ticket: u64,
-        /// Log that the record belongs to.
+        /// Log that the block belongs to.
         log: LogId,
-        /// Where it is.
-        position: Position,
+        /// Number of the block.
+        block: u32,
+        /// Where to start.
+        offset: u32,
+        /// Bytes to read; less where the block ends.
+        length: usize,
     },
     /// Bytes wait in the outbox of this connection.
     Flush(ConnId),
@@ -136,11 +140,11 @@ pub enum Completion {
     },
     /// A checkpoint is durable, or could not be made.
     Checkpointed,
-    /// A record was read.
+    /// Part of a block was read.
     Read {
         /// Which read.
         ticket: u64,
-        /// The record's bytes, checked; `None` if they can't be read.
-        record: Option<Vec<u8>>,
+        /// The bytes, as they are on disk; `None` if they can't be read.
+        bytes: Option<Vec<u8>>,
     },
 }

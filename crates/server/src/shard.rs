@@ -362,7 +362,9 @@ impl Shard {
                     Output::Place(placed) => storage.place(placed),
                     Output::Drop(blocks) => storage.drop_blocks(blocks),
                     Output::Checkpoint(checkpoint) => storage.checkpoint(checkpoint),
-                    Output::Read { ticket, log, position } => storage.read(ticket, log, position),
+                    Output::Read { ticket, log, block, offset, length } => {
+                        storage.read(ticket, log, block, offset, length);
+                    }
                     Output::Flush(_) | Output::Authenticate { .. } | Output::Close { .. } => {}
                 }
             }

@@ -15,9 +15,7 @@ use watershed_engine::{Completion, Engine, Now, Placed, Restored};
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Found};
-use watershed_store::log::Position;
-use watershed_store::record::{RecordError, repair};
-use watershed_store::{Journal, LogId, OpenError, Record, Recovered, Round};
+use watershed_store::{Journal, LogId, OpenError, Recovered, Round};
 
 use crate::disk::OsDisk;
 use crate::shard::{Command, Remote};
@@ -101,7 +99,7 @@ enum Keep {
 }
 
 enum Read {
-    Record { ticket: u64, log: LogId, position: Position },
+    Block { ticket: u64, log: LogId, block: u32, offset: u32, length: usize },
     Forget(Vec<(LogId, u32)>),
 }
 
@@ -189,8 +187,8 @@ impl Storage {
         let _ = self.keeper.send(Keep::Checkpoint(checkpoint));
     }
 
-    pub(crate) fn read(&self, ticket: u64, log: LogId, position: Position) {
-        let _ = self.reader.send(Read::Record { ticket, log, position });
+    pub(crate) fn read(&self, ticket: u64, log: LogId, block: u32, offset: u32, length: usize) {
+        let _ = self.reader.send(Read::Block { ticket, log, block, offset, length });
     }
 
     /// Waits until all work that was given is done.
@@ -332,38 +330,12 @@ fn read(mut blocks: BlockReader<OsDisk>, jobs: &Receiver<Read>, remote: &Remote)
                     blocks.forget(log, block);
                 }
             }
-            Read::Record { ticket, log, position } => {
-                let record = read_record(&mut blocks, log, position);
-                remote.send(Command::Completed(Completion::Read { ticket, record }));
+            Read::Block { ticket, log, block, offset, length } => {
+                let read = blocks.read(log, block, offset, length).inspect_err(|error| {
+                    tracing::error!(%error, log = log.0, block, "a block cannot be read");
+                });
+                remote.send(Command::Completed(Completion::Read { ticket, bytes: read.ok() }));
             }
-        }
-    }
-}
-
-/// Reads a record and checks that it is one; a single wrong bit is repaired.
-fn read_record(
-    blocks: &mut BlockReader<OsDisk>,
-    log: LogId,
-    position: Position,
-) -> Option<Vec<u8>> {
-    let length = position.length as usize;
-    let read = blocks.read(log, position.block, position.offset, length);
-    let mut bytes = read
-        .inspect_err(|error| tracing::error!(%error, log = log.0, "a block cannot be read"))
-        .ok()?;
-    if let Err(RecordError::Content { length }) = Record::decode(&bytes) {
-        repair(&mut bytes, length);
-    }
-    match Record::decode(&bytes) {
-        Ok((record, _)) if record.log == log => Some(bytes),
-        _ => {
-            tracing::error!(
-                log = log.0,
-                block = position.block,
-                at = position.offset,
-                "a record is damaged"
-            );
-            None
         }
     }
 }

@@ -11,7 +11,7 @@ use watershed_engine::{
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::{Checkpoint, Checkpoints, Found};
-use watershed_store::{Journal, LogId, Record, Recovered, Round};
+use watershed_store::{Journal, LogId, Recovered, Round};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -228,11 +228,9 @@ impl Node {
                 Output::Place(placed) => self.keep.push_back(Keep::Place(placed)),
                 Output::Drop(blocks) => self.keep.push_back(Keep::Drop(blocks)),
                 Output::Checkpoint(checkpoint) => self.keep.push_back(Keep::Checkpoint(checkpoint)),
-                Output::Read { ticket, log, position } => {
-                    let length = position.length as usize;
-                    let read = self.reader.read(log, position.block, position.offset, length);
-                    let record = read.ok().filter(|bytes| Record::decode(bytes).is_ok());
-                    self.complete(Completion::Read { ticket, record });
+                Output::Read { ticket, log, block, offset, length } => {
+                    let bytes = self.reader.read(log, block, offset, length).ok();
+                    self.complete(Completion::Read { ticket, bytes });
                 }
                 Output::Flush(_) | Output::Authenticate { .. } | Output::Close { .. } => {}
             }

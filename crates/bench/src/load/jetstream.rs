@@ -1,6 +1,5 @@
 //! Publishing to a stream, each message acknowledged.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,7 +34,7 @@ pub(crate) fn publish(address: SocketAddr, seconds: f64, load: Load) -> anyhow::
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(seconds);
     let publishers: Vec<_> = (0..load.connections)
-        .map(|index| thread::spawn(move || publisher(address, index, end, load)))
+        .map(|index| thread::spawn(move || publisher(address, index, Until::Time(end), load)))
         .collect();
     let mut messages = 0;
     for publisher in publishers {
@@ -44,30 +43,55 @@ pub(crate) fn publish(address: SocketAddr, seconds: f64, load: Load) -> anyhow::
     Ok((messages as f64, start.elapsed().as_secs_f64()))
 }
 
+/// Publishes so many messages, on one connection.
+pub(crate) fn publish_count(address: SocketAddr, count: u64, load: Load) -> anyhow::Result<()> {
+    publisher(address, 0, Until::Count(count), load).map(|_| ())
+}
+
 fn create(address: SocketAddr, kept: Kept) -> anyhow::Result<()> {
     let storage = if kept == Kept::File { "file" } else { "memory" };
     let body =
         format!("{{\"name\":\"BENCH\",\"subjects\":[\"bench.>\"],\"storage\":\"{storage}\"}}");
     let mut client = Client::connect(address)?;
-    client.send(b"SUB reply 1\r\n")?;
-    let subject = b"$JS.API.STREAM.CREATE.BENCH";
-    client.send(&frame(subject, b"reply", body.as_bytes()))?;
-    let mut error = None;
-    let mut answered = false;
-    while !answered {
+    client.send(b"SUB api 1\r\n")?;
+    request(&mut client, "$JS.API.STREAM.CREATE.BENCH", &body).map(|_| ())
+}
+
+/// Calls the API; the client listens to `api`.
+pub(crate) fn request(client: &mut Client, subject: &str, body: &str) -> anyhow::Result<String> {
+    client.send(&frame(subject.as_bytes(), b"api", body.as_bytes()))?;
+    let mut answer = None;
+    while answer.is_none() {
         client.read(|op| {
             if let ServerOp::Message { payload, .. } = op {
-                answered = true;
-                if memchr::memmem::find(payload, b"\"error\"").is_some() {
-                    error = Some(payload.escape_ascii().to_string());
-                }
+                answer = Some(payload.escape_ascii().to_string().replace("\\\"", "\""));
             }
         })?;
     }
-    error.map_or(Ok(()), |error| bail!("the stream was refused: {error}"))
+    let answer = answer.unwrap_or_default();
+    if answer.contains("\"error\"") {
+        bail!("{subject} was refused: {answer}");
+    }
+    Ok(answer)
 }
 
-fn publisher(address: SocketAddr, index: usize, end: Instant, load: Load) -> anyhow::Result<u64> {
+/// When a publisher stops.
+#[derive(Clone, Copy)]
+enum Until {
+    Time(Instant),
+    Count(u64),
+}
+
+impl Until {
+    fn reached(self, sent: u64) -> bool {
+        match self {
+            Self::Time(end) => Instant::now() >= end,
+            Self::Count(count) => sent >= count,
+        }
+    }
+}
+
+fn publisher(address: SocketAddr, index: usize, until: Until, load: Load) -> anyhow::Result<u64> {
     let mut client = Client::connect(address)?;
     let reply = format!("_INBOX.bench{index}");
     let mut line = Vec::new();
@@ -79,16 +103,16 @@ fn publisher(address: SocketAddr, index: usize, end: Instant, load: Load) -> any
     let (mut sent, mut acknowledged) = (0_u64, 0_u64);
     let mut bad = None;
     let mut out = Vec::new();
-    let mut inflight: VecDeque<()> = VecDeque::new();
+    let mut inflight = 0;
     loop {
         out.clear();
-        if Instant::now() < end {
-            while inflight.len() < load.window {
+        if !until.reached(sent) {
+            while inflight < load.window {
                 out.extend_from_slice(&one);
-                inflight.push_back(());
+                inflight += 1;
                 sent += 1;
             }
-        } else if inflight.is_empty() {
+        } else if inflight == 0 {
             break;
         }
         if !out.is_empty() {
@@ -97,7 +121,7 @@ fn publisher(address: SocketAddr, index: usize, end: Instant, load: Load) -> any
         client.read(|op| {
             if let ServerOp::Message { payload, .. } = op {
                 acknowledged += 1;
-                inflight.pop_front();
+                inflight -= 1;
                 if !payload.starts_with(b"{\"stream\"") {
                     bad = Some(payload.escape_ascii().to_string());
                 }

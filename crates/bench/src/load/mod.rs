@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod consume;
 mod core;
 mod jetstream;
 
@@ -76,6 +77,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         name: "file stream, 64 x 256 in flight",
         run: |a, s| jetstream::publish(a, s, load(Kept::File, 64, 256)),
+    },
+    Case { name: "fetch 500, acknowledged", run: |a, _| consume::fetch(a, "limits") },
+    Case {
+        name: "work queue: fetch 500, acknowledged, removed",
+        run: |a, _| consume::fetch(a, "workqueue"),
     },
 ];
 

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
-use watershed_store::Record;
+use watershed_store::log::Position;
+use watershed_store::{LogId, Record};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::account::Reply;
 use watershed_wire::jetstream::error::table;
@@ -18,6 +19,7 @@ use crate::consumer::ConsumerKey;
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
 use crate::output::Output;
+use crate::stream::chunk::Chunk;
 use crate::stream::{Effects, Stored, Stream, StreamKey};
 
 const GET: &str = "stream_msg_get_response";
@@ -39,13 +41,21 @@ pub(crate) enum Reading {
         reply: Vec<u8>,
         /// How.
         form: Form,
+        /// Log of the message.
+        log: LogId,
+        /// Where it is.
+        position: Position,
     },
-    /// A consumer that is to deliver it.
+    /// A consumer that is to deliver it, and what lies behind it.
     Consumer {
         /// The consumer.
         consumer: ConsumerKey,
-        /// Sequence of the message.
-        sequence: u64,
+        /// Log of its stream.
+        log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
     },
 }
 
@@ -153,57 +163,49 @@ impl Engine {
             }
             Some(Stored::Disk(position)) => {
                 let log = stream.log.id();
-                self.jetstream.last_ticket += 1;
-                let ticket = self.jetstream.last_ticket;
                 let (account, reply) = (request.account, request.reply.to_vec());
-                let reading = Reading::Client { account, reply, form };
-                self.jetstream.reads.insert(ticket, reading);
-                self.outputs.push(Output::Read { ticket, log, position });
+                let reading = Reading::Client { account, reply, form, log, position };
+                let ticket = self.jetstream.expect_read(reading);
+                let (block, offset) = (position.block, position.offset);
+                let length = position.length as usize;
+                self.outputs.push(Output::Read { ticket, log, block, offset, length });
                 Answer::Later
             }
         }
     }
 
-    /// A record was read from its block.
-    pub(crate) fn read_done(&mut self, ticket: u64, record: Option<&[u8]>) {
-        let (account, reply, form) = match self.jetstream.reads.remove(&ticket) {
-            None => return,
-            Some(Reading::Client { account, reply, form }) => (account, reply, form),
-            Some(Reading::Consumer { consumer, sequence }) => {
-                self.record_fetched(consumer, sequence, record);
-                return;
+    /// Part of a block was read.
+    pub(crate) fn read_done(&mut self, ticket: u64, bytes: Option<Vec<u8>>) {
+        match self.jetstream.take_reading(ticket) {
+            None => {}
+            Some(Reading::Client { account, reply, form, log, position }) => {
+                let (block, offset) = (position.block, position.offset);
+                let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
+                let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
+                let (header, payload) = match (record, &form) {
+                    (Some(bytes), form) => show(&Record::view(bytes), form),
+                    (None, Form::Api) => {
+                        let reply = Reply::<()>::new(GET, Err(table::NO_MESSAGE_FOUND.into()));
+                        (Vec::new(), json::encode(&reply))
+                    }
+                    (None, Form::Direct { .. }) => {
+                        let header = HeaderWriter::with_status(404, "Message Not Found").finish();
+                        (header, Vec::new())
+                    }
+                };
+                self.reply(account, &reply, &header, &payload);
             }
-        };
-        let (header, payload) = match (record, &form) {
-            (Some(bytes), form) => show(&Record::view(bytes), form),
-            (None, Form::Api) => {
-                let reply = Reply::<()>::new(GET, Err(table::NO_MESSAGE_FOUND.into()));
-                (Vec::new(), json::encode(&reply))
+            Some(Reading::Consumer { consumer: key, log, block, offset }) => {
+                let consumers = &mut self.jetstream.consumers;
+                let Some(consumer) = consumers.get_mut(key.0 as usize) else { return };
+                consumer.reading = false;
+                if let Some(bytes) = bytes {
+                    consumer.chunk = Some(Chunk { log, block, offset, bytes });
+                    self.wake(key);
+                }
+                // What can't be read was reported; the consumer rests rather than skips it.
             }
-            (None, Form::Direct { .. }) => {
-                let header = HeaderWriter::with_status(404, "Message Not Found").finish();
-                (header, Vec::new())
-            }
-        };
-        self.reply(account, &reply, &header, &payload);
-    }
-
-    fn record_fetched(&mut self, key: ConsumerKey, sequence: u64, record: Option<&[u8]>) {
-        let Some(consumer) = self.jetstream.consumers.get_mut(key.0 as usize) else { return };
-        if !consumer.reading {
-            return;
         }
-        let log = self.jetstream.streams[consumer.stream.0 as usize].log.id();
-        let own = |record: &&[u8]| {
-            let found = Record::view(record);
-            found.log == log && found.sequence == sequence
-        };
-        consumer.reading = false;
-        if let Some(record) = record.filter(own) {
-            consumer.fetched = Some((sequence, record.to_vec()));
-            self.wake(key);
-        }
-        // A record that can't be read was reported; the consumer rests rather than skips it.
     }
 
     pub(super) fn message_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {

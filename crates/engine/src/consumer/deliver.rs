@@ -1,6 +1,7 @@
 //! Sending what a consumer picks, for as long as somebody takes it.
 
-use watershed_store::Record;
+use watershed_store::log::Position;
+use watershed_store::{LogId, Record};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::ack::AckSubject;
 use watershed_wire::jetstream::consumer::AckPolicy;
@@ -14,6 +15,7 @@ use crate::engine::Engine;
 use crate::now::Tick;
 use crate::output::Output;
 use crate::stream::Stored;
+use crate::stream::chunk::CHUNK_BYTES;
 use crate::timer::TimerKey;
 
 /// Bytes that a push consumer with flow control sends before it waits for an answer.
@@ -61,25 +63,44 @@ impl Engine {
         }
         let mut bytes = std::mem::take(&mut self.record);
         bytes.clear();
-        match consumer.fetched.take() {
-            Some((fetched, record)) if fetched == sequence => bytes = record,
-            _ => match stream.stored(sequence, &jetstream.tail) {
-                Some(Stored::Memory(record)) => bytes.extend_from_slice(record),
-                Some(Stored::Disk(position)) => {
-                    consumer.reading = true;
-                    let log = stream.log.id();
-                    jetstream.last_ticket += 1;
-                    let ticket = jetstream.last_ticket;
-                    jetstream.reads.insert(ticket, Reading::Consumer { consumer: key, sequence });
-                    self.outputs.push(Output::Read { ticket, log, position });
-                    return Step::Rest;
-                }
-                None => return Step::Again,
-            },
+        match stream.stored(sequence, &jetstream.tail) {
+            Some(Stored::Memory(record)) => {
+                bytes.extend_from_slice(record);
+                consumer.chunk = None;
+            }
+            Some(Stored::Disk(position)) => {
+                let log = stream.log.id();
+                let chunk = consumer.chunk.as_mut();
+                let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                    self.record = bytes;
+                    return self.read_ahead(key, log, position);
+                };
+                bytes.extend_from_slice(record);
+            }
+            None => {
+                self.record = bytes;
+                return Step::Again;
+            }
         }
         let step = self.send_record(key, account, &via, &Record::view(&bytes), before);
         self.record = bytes;
         step
+    }
+
+    /// Has a record read from disk, with those behind it.
+    fn read_ahead(&mut self, key: ConsumerKey, log: LogId, position: Position) -> Step {
+        let jetstream = &mut self.jetstream;
+        let consumer = &mut jetstream.consumers[key.0 as usize];
+        if consumer.chunk.as_ref().is_some_and(|chunk| chunk.starts_at(log, position)) {
+            // It was just read and is damaged. To skip it would be to lose it in silence.
+            return Step::Rest;
+        }
+        consumer.reading = true;
+        let (block, offset) = (position.block, position.offset);
+        let length = CHUNK_BYTES.max(position.length as usize);
+        let ticket = jetstream.expect_read(Reading::Consumer { consumer: key, log, block, offset });
+        self.outputs.push(Output::Read { ticket, log, block, offset, length });
+        Step::Rest
     }
 
     /// Who takes the next message: the account and the subject to send it to.

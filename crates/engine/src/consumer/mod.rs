@@ -25,6 +25,7 @@ pub(crate) use self::outstanding::Outstanding;
 pub(crate) use self::waiting::{Request, Waiting};
 use crate::now::{Now, Tick};
 use crate::stream::StreamKey;
+use crate::stream::chunk::Chunk;
 
 /// A consumer's place in the engine's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,8 +55,8 @@ pub(crate) struct Consumer {
     unsaved: Vec<u8>,
     /// Whether a record is on its way from the disk.
     pub(crate) reading: bool,
-    /// A record that was read, for the delivery that asked for it.
-    pub(crate) fetched: Option<(u64, Vec<u8>)>,
+    /// What was last read from disk.
+    pub(crate) chunk: Option<Chunk>,
     /// Since when nobody has been there; `None` while somebody is.
     pub(crate) idle_since: Option<Tick>,
     /// For push: when something was last sent.
@@ -88,7 +89,7 @@ impl Consumer {
             waiting: Waiting::default(),
             unsaved: Vec::new(),
             reading: false,
-            fetched: None,
+            chunk: None,
             idle_since: None,
             last_sent: Tick(0),
             flow_bytes: 0,

@@ -44,7 +44,7 @@ impl Engine {
                 }
             }
             Completion::Checkpointed => self.jetstream.checkpointing = false,
-            Completion::Read { ticket, record } => self.read_done(ticket, record.as_deref()),
+            Completion::Read { ticket, bytes } => self.read_done(ticket, bytes),
         }
     }
 

@@ -88,8 +88,8 @@ pub(crate) struct JetStream {
     pub(crate) rounds: Rounds,
     pub(crate) tail: Tail,
     /// Reads on their way, by ticket.
-    pub(crate) reads: BTreeMap<u64, Reading>,
-    pub(crate) last_ticket: u64,
+    reads: BTreeMap<u64, Reading>,
+    last_ticket: u64,
     /// Bytes of rounds since the last checkpoint.
     journal_bytes: usize,
     checkpointing: bool,
@@ -150,6 +150,18 @@ impl JetStream {
         let same = streams
             .filter(|config| config.storage == storage && Some(config.name.as_str()) != except);
         same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
+    }
+
+    /// Who waited for a read.
+    pub(crate) fn take_reading(&mut self, ticket: u64) -> Option<Reading> {
+        self.reads.remove(&ticket)
+    }
+
+    /// Remembers who waits for a read; names it.
+    pub(crate) fn expect_read(&mut self, reading: Reading) -> u64 {
+        self.last_ticket += 1;
+        self.reads.insert(self.last_ticket, reading);
+        self.last_ticket
     }
 
     /// Bytes at which a block of a stream is sealed.

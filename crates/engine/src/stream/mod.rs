@@ -1,6 +1,7 @@
 //! A stream: its configuration, the index of its messages, and what happens to both.
 
 pub(crate) mod admit;
+pub(crate) mod chunk;
 mod dedup;
 mod read;
 mod retention;
