@@ -5,6 +5,7 @@ mod peer;
 mod transcript;
 
 use std::path::Path;
+use std::process::Command;
 
 use watershed_server::Server;
 
@@ -31,4 +32,19 @@ fn transcripts_are_answered_alike() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// nats-py, unmodified, does what its users do.
+#[test]
+fn nats_py_works() {
+    let Some(python) = std::env::var_os("WATERSHED_PYTHON") else {
+        eprintln!("not run: no Python with nats-py (set WATERSHED_PYTHON to its path)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::builder().store_dir(folder.path().join("store")).start().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/nats_py.py");
+    let output = Command::new(python).arg(script).arg(server.client_url()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
 }
