@@ -207,7 +207,9 @@ impl Engine {
         self.timers.cancel(TimerKey::Authentication(conn));
         self.timers.cancel(TimerKey::Ping(conn));
         let session = self.sessions.remove(slot);
-        self.congested -= usize::from(session.congested);
+        if session.congested {
+            self.decongested();
+        }
     }
 
     /// Deadlines up to `now` have passed.
@@ -255,11 +257,23 @@ impl Engine {
         session.flush_requested = !session.outbox.is_empty();
         if session.congested && session.outbox.len() < OUTBOX_BYTES_HIGH / 2 {
             session.congested = false;
-            self.congested -= 1;
-            // Consumers that held something back go on.
-            let held = std::mem::take(&mut self.jetstream.held);
-            self.jetstream.ready.extend(held);
+            self.decongested();
         }
+    }
+
+    /// A connection has little to read again, or is gone: consumers that held something back go on.
+    fn decongested(&mut self) {
+        self.congested -= 1;
+        let held = std::mem::take(&mut self.jetstream.held);
+        self.jetstream.ready.extend(held);
+    }
+
+    /// Whether everything that was accepted is durable. With `save`, what may wait does not.
+    pub fn is_settled(&mut self, save: bool) -> bool {
+        if save {
+            self.save_all_events();
+        }
+        self.jetstream.rounds.is_settled()
     }
 
     /// Whether any connection has so much to read that those who publish to it should wait.

@@ -28,6 +28,9 @@ const WAKER: Token = Token(usize::MAX - 1);
 /// Longest time that a publisher is held back for a subscriber that can't keep up.
 const STALL: Duration = Duration::from_millis(5);
 
+/// Longest time that a server takes to make durable what it has accepted when it is to stop.
+const STOP: Duration = Duration::from_secs(10);
+
 /// Connections accepted in one turn, so that a flood of them does not starve those that are there.
 const ACCEPTED_PER_TURN: usize = 64;
 
@@ -148,11 +151,22 @@ impl Shard {
             }
             self.carry_out(now);
         }
-        self.finish();
+        self.finish(&mut events);
     }
 
-    /// Makes durable what was accepted, and tells nobody any more.
-    fn finish(&mut self) {
+    /// Reads nothing more. What was accepted becomes durable and is answered; then everybody is
+    /// told that this is the end.
+    fn finish(&mut self, events: &mut Events) {
+        let deadline = self.clock.now().tick.after(STOP);
+        while !self.engine.is_settled(true) && self.clock.now().tick < deadline {
+            self.carry_out(self.clock.now());
+            if self.poll.poll(events, Some(STALL)).is_err() {
+                break;
+            }
+            self.obey(self.clock.now());
+        }
+        self.engine.shutdown();
+        self.carry_out(self.clock.now());
         if let Some(storage) = self.storage.take() {
             storage.finish();
         }
@@ -247,10 +261,7 @@ impl Shard {
                     }
                     self.engine.completed(now, done);
                 }
-                Command::Stop => {
-                    self.engine.shutdown();
-                    self.stopping = true;
-                }
+                Command::Stop => self.stopping = true,
             }
         }
     }

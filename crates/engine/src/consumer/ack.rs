@@ -12,7 +12,7 @@ use watershed_wire::time::UnixNanos;
 use super::{ConsumerKey, Event, Request};
 use crate::account::AccountId;
 use crate::engine::Engine;
-use crate::jetstream::Owed;
+use crate::jetstream::{Owed, Saved};
 use crate::now::Tick;
 use crate::stream::{Effects, StreamKey};
 
@@ -42,7 +42,12 @@ impl Engine {
                 let reply = message.reply.unwrap_or_default();
                 let pull = PullRequest::parse(&request).unwrap_or_default();
                 let request = Request::new(account, reply, self.now.tick, &pull);
-                self.jetstream.consumers[key.0 as usize].waiting.push(request);
+                let consumer = &mut self.jetstream.consumers[key.0 as usize];
+                let room =
+                    (consumer.waiting.len() as u64) < consumer.config.max_waiting.unsigned_abs();
+                if room && !consumer.config.is_push() {
+                    consumer.waiting.push(request);
+                }
                 self.wake(key);
                 return true;
             }
@@ -110,9 +115,11 @@ impl Engine {
 
     /// Replies when everything that the consumer was told so far is durable.
     fn confirm(&mut self, key: ConsumerKey, owed: Owed<'_>) {
-        if !self.save_events(key, owed) {
+        match self.save_events(key, owed) {
+            // The client hears nothing, asks again, and may get the message again.
+            Saved::Record | Saved::Impossible => {}
             // Nothing is to be kept, or nothing new: true as soon as what came before is.
-            self.reply_when(false, owed, Vec::new());
+            Saved::Nothing => self.reply_when(false, owed, Vec::new()),
         }
     }
 

@@ -318,10 +318,20 @@ impl Engine {
             self.send_status(account, &reply, 100, "Idle Heartbeat", &position);
         }
         self.push_heartbeat(key, &position);
+        self.forget_gone_clients(key);
         if self.is_abandoned(key) {
             self.abandon(key);
         }
         self.wake(key);
+    }
+
+    /// Requests of clients that have gone hold no credit.
+    fn forget_gone_clients(&mut self, key: ConsumerKey) {
+        for (account, reply) in self.jetstream.consumers[key.0 as usize].waiting.replies() {
+            if !self.has_listener(account, &reply) {
+                self.jetstream.consumers[key.0 as usize].waiting.forget(&reply);
+            }
+        }
     }
 
     fn push_heartbeat(&mut self, key: ConsumerKey, position: &[(&str, u64)]) {

@@ -20,6 +20,11 @@ impl Consumer {
         std::mem::take(&mut self.unsaved)
     }
 
+    /// Bytes of events that no round has taken yet.
+    pub(crate) fn unsaved_len(&self) -> usize {
+        self.unsaved.len()
+    }
+
     pub(crate) fn has_unsaved(&self) -> bool {
         !self.unsaved.is_empty()
     }

@@ -77,6 +77,16 @@ impl Waiting {
         }
     }
 
+    /// Reply subjects of all requests.
+    pub(crate) fn replies(&self) -> Vec<(AccountId, Box<[u8]>)> {
+        self.0.iter().map(|request| (request.account, request.reply.clone())).collect()
+    }
+
+    /// Forgets a request whose client is gone.
+    pub(crate) fn forget(&mut self, reply: &[u8]) {
+        self.0.retain(|request| *request.reply != *reply);
+    }
+
     /// Takes the requests that no longer wait.
     pub(crate) fn expired(&mut self, now: Tick) -> Vec<Request> {
         let (gone, left) = std::mem::take(&mut self.0)

@@ -68,6 +68,17 @@ impl JetStreamSettings {
     }
 }
 
+/// What became of a consumer's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Saved {
+    /// They are a record of the open round.
+    Record,
+    /// There were none.
+    Nothing,
+    /// There is no room, or no disk: they wait, and nobody may be told of them.
+    Impossible,
+}
+
 /// All streams of a node.
 #[derive(Debug)]
 pub(crate) struct JetStream {
@@ -333,14 +344,20 @@ impl Engine {
         }
     }
 
-    /// Makes a consumer's events a record, with the reply that is owed when it is durable. Says
-    /// whether there were any.
-    pub(crate) fn save_events(&mut self, key: ConsumerKey, owed: Owed<'_>) -> bool {
-        self.jetstream.unsaved.remove(&key);
-        let Some(consumer) = self.jetstream.consumers.get_mut(key.0 as usize) else { return false };
+    /// Makes a consumer's events a record, with the reply that is owed when it is durable.
+    pub(crate) fn save_events(&mut self, key: ConsumerKey, owed: Owed<'_>) -> Saved {
+        let Some(consumer) = self.jetstream.consumers.get_mut(key.0 as usize) else {
+            return Saved::Nothing;
+        };
         if !consumer.has_unsaved() {
-            return false;
+            return Saved::Nothing;
         }
+        let rounds = &mut self.jetstream.rounds;
+        let length = consumer.config.name.len() + consumer.unsaved_len();
+        if !rounds.works() || !rounds.has_room(length) {
+            return Saved::Impossible;
+        }
+        self.jetstream.unsaved.remove(&key);
         let body = consumer.take_unsaved();
         let name = consumer.config.name.clone();
         let stream = &self.jetstream.streams[consumer.stream.0 as usize];
@@ -353,20 +370,18 @@ impl Engine {
             head: b"",
             body: &body,
         };
-        let rounds = &mut self.jetstream.rounds;
-        if !rounds.works() || !rounds.has_room(name.len() + body.len()) {
-            return false;
-        }
-        rounds.push(&record, owed);
-        true
+        self.jetstream.rounds.push(&record, owed);
+        Saved::Record
     }
 
     /// Makes records of all events that wait for one.
     pub(crate) fn save_all_events(&mut self) {
         self.cancel_timer(TimerKey::Events);
         let nobody = Owed { account: AccountId(0), subject: b"" };
-        while let Some(key) = self.jetstream.unsaved.pop_first() {
-            self.save_events(key, nobody);
+        for key in std::mem::take(&mut self.jetstream.unsaved) {
+            if self.save_events(key, nobody) == Saved::Impossible {
+                self.jetstream.unsaved.insert(key);
+            }
         }
     }
 

@@ -117,6 +117,11 @@ impl Rounds {
         None
     }
 
+    /// Whether nothing waits for the disk, or nothing can.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.failed || (self.committing.is_none() && self.builder.is_empty())
+    }
+
     /// Whether a round would be committed now.
     pub(crate) fn wants_to_close(&self) -> bool {
         self.committing.is_none() && !self.builder.is_empty() && !self.failed

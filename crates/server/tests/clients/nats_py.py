@@ -68,6 +68,7 @@ async def push(nc, js, url):
     ordered = await js.subscribe("events.>", ordered_consumer=True)
     for number in range(20):
         assert (await ordered.next_msg(timeout=2)).subject == "events.%d" % number
+    await ordered.unsubscribe()
     taken = asyncio.Queue()
 
     def member(name):
@@ -120,7 +121,7 @@ async def main(url):
     await work_queue(js)
     await push(nc, js, url)
     await buckets(js)
-    await nc.drain()
+    await nc.close()
 
 
 asyncio.run(main(sys.argv[1]))
