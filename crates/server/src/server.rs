@@ -95,7 +95,18 @@ impl Builder {
                 Some(store.start(&remote).map_err(system("start a thread"))?)
             }
         };
-        let parts = Parts { poll, listener, engine, authenticator, commands, clock, storage };
+        let folder = config.jetstream.as_ref().map(|jetstream| jetstream.store_dir.clone());
+        let parts = Parts {
+            poll,
+            listener,
+            engine,
+            authenticator,
+            commands,
+            clock,
+            storage,
+            folder,
+            remote: remote.clone(),
+        };
         let shard =
             Shard::new(parts, config.max_payload).map_err(system("watch the listening socket"))?;
         let thread = std::thread::Builder::new()

@@ -79,6 +79,11 @@ impl Engine {
             return false;
         }
         let Some(call) = Call::parse(subject) else { return true };
+        if !self.jetstream.rounds.works() {
+            let error = Reply::<()>::new("error", Err(table::CLUSTER_NOT_AVAIL.into()));
+            self.reply(account, message.reply.unwrap_or_default(), b"", &json::encode(&error));
+            return true;
+        }
         let reply = message.reply.unwrap_or_default();
         let request = Request { now, account, reply, body: message.payload };
         self.jetstream.api_calls += 1;

@@ -294,7 +294,7 @@ impl Engine {
         let names: Vec<String> =
             self.jetstream.streams[key.0 as usize].consumers.keys().cloned().collect();
         for name in names {
-            self.end_consumer(key, &name);
+            self.end_consumer(key, &name, "Consumer Deleted");
         }
         let stream = self.jetstream.streams.remove(key.0 as usize);
         self.jetstream.by_log.remove(&log);
@@ -365,7 +365,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Success, ApiError> {
         let stream_key = self.stream_of(log)?;
-        if !self.end_consumer(stream_key, name) {
+        if !self.end_consumer(stream_key, name, "Consumer Deleted") {
             return Err(table::CONSUMER_NOT_FOUND.into());
         }
         self.drop_uninteresting(stream_key, effects);
@@ -373,7 +373,7 @@ impl Engine {
     }
 
     /// Takes a consumer out of every table, and tells those who wait at it.
-    fn end_consumer(&mut self, stream: StreamKey, name: &str) -> bool {
+    fn end_consumer(&mut self, stream: StreamKey, name: &str, why: &str) -> bool {
         let held = &mut self.jetstream.streams[stream.0 as usize];
         let Some(key) = held.consumers.remove(name) else { return false };
         let mut consumer = self.jetstream.consumers.remove(key.0 as usize);
@@ -382,7 +382,7 @@ impl Engine {
         self.jetstream.forget_unsaved(key);
         self.cancel_timer(TimerKey::Consumer(key));
         while let Some(request) = consumer.waiting.pop() {
-            self.send_status(request.account, &request.reply, 409, "Consumer Deleted", &[]);
+            self.send_status(request.account, &request.reply, 409, why, &[]);
         }
         true
     }
@@ -491,6 +491,28 @@ impl Engine {
             let blocks = dropped.into_iter().map(|block| (log, block)).collect();
             self.outputs.push(Output::Drop(blocks));
         }
+    }
+
+    /// Forgets all streams, as a restart would, until [`Engine::restore`] brings them back. Core NATS
+    /// goes on.
+    pub fn suspend(&mut self) {
+        let keys: Vec<StreamKey> = self.jetstream.by_name.values().copied().collect();
+        for key in keys {
+            let stream = &self.jetstream.streams[key.0 as usize];
+            let (account, subjects) = (stream.account, stream.config.subjects.clone());
+            let names: Vec<String> = stream.consumers.keys().cloned().collect();
+            for name in names {
+                self.end_consumer(key, &name, "Server Shutdown");
+            }
+            let router = &mut self.accounts[account.0 as usize].router;
+            for filter in &subjects {
+                router.remove_stream(filter.as_bytes(), key);
+            }
+            self.cancel_timer(TimerKey::Expire(key));
+        }
+        self.cancel_timer(TimerKey::Events);
+        self.jetstream = JetStream::new(self.jetstream.settings);
+        self.jetstream.rounds.fail();
     }
 
     /// The journal takes no more rounds: everybody who waits is told that it was in vain.

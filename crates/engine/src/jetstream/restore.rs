@@ -26,7 +26,8 @@ pub struct Restored<'a, E> {
 }
 
 impl Engine {
-    /// Takes over what a store holds. To be called once, before anything else happens.
+    /// Takes over what a store holds. To be called before anything else happens, or after
+    /// [`Engine::suspend`].
     pub fn restore<E: From<BadState>>(
         &mut self,
         now: Now,

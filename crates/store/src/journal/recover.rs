@@ -1,7 +1,7 @@
 //! Opening a journal: which rounds are there, which one was being written, what is damaged.
 //!
-//! Nothing is written before everything is decided. What was found is synced before it is shown to
-//! anybody: a round that was still in the page cache must not be seen now and gone after the next
+//! Nothing is written before everything is decided. What was found is written once more and synced
+//! before it is shown to anybody: a round that was still in the page cache must not be seen now and gone after the next
 //! power cut.
 
 use std::collections::BTreeMap;
@@ -113,11 +113,18 @@ impl<D: Disk> Journal<D> {
         for index in order {
             let scan = std::mem::take(&mut scans[index]);
             let segment = &mut self.segments[index];
-            segment.file.sync().map_err(|source| OpenError::Io {
-                what: "sync",
-                path: segment.path.clone(),
-                source,
-            })?;
+            let io = |what| {
+                let path = segment.path.clone();
+                move |source| OpenError::Io { what, path, source }
+            };
+            if let Some(last) = scan.rounds.last() {
+                // After a sync that failed, a page may count as written that is not: only writing
+                // it again makes the next sync mean something. (Rebello et al., "Can Applications
+                // Recover from fsync Failures?", ATC 2020.)
+                let at = scan.end - last.bytes().len() as u64;
+                segment.file.write_at(last.bytes(), at).map_err(io("write"))?;
+            }
+            segment.file.sync().map_err(io("sync"))?;
             segment.last_round = Some(scan.span.end - 1);
             self.current = Some(index);
             self.offset = scan.end;
