@@ -184,6 +184,7 @@ impl Shard {
             }
             self.obey(self.clock.now());
         }
+        self.engine.checkpoint_at_stop();
         self.engine.shutdown();
         self.carry_out(self.clock.now());
         if let Some(storage) = self.storage.take() {

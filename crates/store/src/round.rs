@@ -167,6 +167,16 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// Number and length of the round at the start of `bytes`, whose header is unharmed. Its body is
+/// not looked at.
+pub(crate) fn peek(bytes: &[u8]) -> Option<(u64, usize)> {
+    let header = bytes.first_chunk::<ROUND_HEADER_BYTES>()?;
+    let whole = header[0..4] == *MAGIC
+        && checksum(&[&header[..HEADER_CRC_AT]]) == u64_at(header, HEADER_CRC_AT);
+    let length = ROUND_HEADER_BYTES + u32_at(header, 4) as usize;
+    whole.then(|| (u64_at(header, 8), length.next_multiple_of(ROUND_ALIGNMENT)))
+}
+
 /// The first place in `bytes` where the header of a round above `number` stands unharmed.
 pub(crate) fn find_later(bytes: &[u8], number: u64) -> Option<usize> {
     let places = (0..bytes.len().saturating_sub(ROUND_HEADER_BYTES)).step_by(ROUND_ALIGNMENT);

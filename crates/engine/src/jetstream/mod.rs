@@ -395,6 +395,16 @@ impl Engine {
         }
     }
 
+    /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
+    pub fn checkpoint_at_stop(&mut self) {
+        if let Some(round) = self.jetstream.rounds.last_applied()
+            && self.jetstream.journal_bytes > 0
+        {
+            let checkpoint = self.checkpoint(round);
+            self.outputs.push(Output::Checkpoint(checkpoint));
+        }
+    }
+
     fn checkpoint_if_due(&mut self, round: u64) {
         let jetstream = &mut self.jetstream;
         let due = jetstream.settings.is_some_and(|settings| {

@@ -117,6 +117,12 @@ impl Rounds {
         None
     }
 
+    /// The last round that was applied, if nothing waits behind it.
+    pub(crate) fn last_applied(&self) -> Option<u64> {
+        let settled = self.committing.is_none() && self.builder.is_empty() && !self.failed;
+        settled.then(|| self.builder.number() - 1)
+    }
+
     /// Whether nothing waits for the disk, or nothing can.
     pub(crate) fn is_settled(&self) -> bool {
         self.failed || (self.committing.is_none() && self.builder.is_empty())

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::disk::read_all;
 use crate::limits::ROUND_BYTES_MAX;
-use crate::round::{Found, Round, find, find_later};
+use crate::round::{Found, Round, find, find_later, peek};
 
 /// A journal that was opened, and what was found in it.
 #[derive(Debug)]
@@ -149,6 +149,16 @@ fn scan(bytes: &[u8], checkpoint: u64) -> Scan {
         scan.end = at as u64;
         let follows = |number: u64| scan.span.is_empty() || number == scan.span.end;
         let rest = &bytes[at.min(bytes.len())..];
+        // What a checkpoint covers is passed over: its content is needed no more.
+        if let Some((number, length)) = peek(rest)
+            && number <= checkpoint
+            && follows(number)
+            && length <= rest.len()
+        {
+            scan.pass(number);
+            at += length;
+            continue;
+        }
         match find(rest) {
             Found::Round(round) if follows(round.number()) => at += scan.add(round, checkpoint),
             Found::Repaired(round) if follows(round.number()) => {
@@ -175,12 +185,17 @@ impl Scan {
     /// Adds a whole round; says how long it is.
     fn add(&mut self, round: Round, checkpoint: u64) -> usize {
         let (number, length) = (round.number(), round.bytes().len());
-        let start = if self.span.is_empty() { number } else { self.span.start };
-        self.span = start..number + 1;
+        self.pass(number);
         if number > checkpoint {
             self.rounds.push(round);
         }
         length
+    }
+
+    /// Counts a round.
+    fn pass(&mut self, number: u64) {
+        let start = if self.span.is_empty() { number } else { self.span.start };
+        self.span = start..number + 1;
     }
 }
 
