@@ -120,6 +120,13 @@ pub struct Placed {
     pub dropped: Vec<(LogId, u32)>,
 }
 
+impl Placed {
+    /// Nothing yet of `round`.
+    pub(crate) fn new(round: Round) -> Self {
+        Self { round, placements: Vec::new(), sealed: Vec::new(), dropped: Vec::new() }
+    }
+}
+
 /// What the shell reports of the disk.
 #[derive(Debug)]
 pub enum Completion {

@@ -50,12 +50,7 @@ impl Engine {
 
     fn apply_round(&mut self, now: Now, round: &Round, mut batch: Batch) {
         let number = round.number();
-        let mut placed = Placed {
-            round: round.clone(),
-            placements: Vec::new(),
-            sealed: Vec::new(),
-            dropped: Vec::new(),
-        };
+        let mut placed = Placed::new(round.clone());
         for (place, owed) in batch.work() {
             let record = Record::view(round.slice(place));
             if record.kind == kind::EVENTS {
@@ -75,12 +70,7 @@ impl Engine {
     /// Applies the rounds of a journal that was opened.
     pub(super) fn replay(&mut self, now: Now, round: &Round) {
         let number = round.number();
-        let mut placed = Placed {
-            round: round.clone(),
-            placements: Vec::new(),
-            sealed: Vec::new(),
-            dropped: Vec::new(),
-        };
+        let mut placed = Placed::new(round.clone());
         let nobody = Owed { account: AccountId(0), subject: b"" };
         for (place, record) in round.records() {
             if record.kind == kind::EVENTS {

@@ -1,6 +1,6 @@
 //! The server's side: operations that clients send.
 
-use super::scan::{self, Arguments, Payload};
+use super::scan::{self, Arguments};
 use super::{DecodeError, DecodeErrorKind};
 use crate::limits::PAYLOAD_BYTES_MAX;
 use crate::op::{ClientOp, Publish};
@@ -89,18 +89,14 @@ impl ClientDecoder {
             }
             _ => return Err(DecodeErrorKind::MalformedArguments.into()),
         };
-        let Some((_, body)) = buffer.split_at_checked(line_taken) else { return Ok(None) };
-        let body = match scan::payload(body, length)? {
-            Payload::Whole(body) => body,
-            Payload::Needs(bytes) => {
-                self.needs = line_taken + bytes;
-                return Ok(None);
-            }
+        let needs = &mut self.needs;
+        let Some(scan::Body { header, payload, taken }) =
+            scan::body(buffer, line_taken, header_length, length, needs)?
+        else {
+            return Ok(None);
         };
-        let (header, payload) =
-            body.split_at_checked(header_length).ok_or(DecodeErrorKind::MalformedArguments)?;
         let op = ClientOp::Publish(Publish { subject, reply, header, payload, has_header });
-        Ok(Some((op, line_taken + length + 2)))
+        Ok(Some((op, taken)))
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) fn length(digits: &[u8], max: usize) -> Result<usize, DecodeError> {
 }
 
 /// A payload of `length` bytes and the CR LF behind it.
-pub(super) enum Payload<'a> {
+enum Payload<'a> {
     /// The payload; with its line end it took `length + 2` bytes.
     Whole(&'a [u8]),
     /// So many bytes, counted from the payload's start, must arrive before it is worth looking again.
@@ -113,7 +113,7 @@ pub(super) enum Payload<'a> {
 }
 
 /// Takes a payload from the start of `buffer`.
-pub(super) fn payload(buffer: &[u8], length: usize) -> Result<Payload<'_>, DecodeError> {
+fn payload(buffer: &[u8], length: usize) -> Result<Payload<'_>, DecodeError> {
     let whole = length + 2;
     let Some(frame) = buffer.get(..whole) else {
         return Ok(Payload::Needs(whole));
@@ -121,5 +121,36 @@ pub(super) fn payload(buffer: &[u8], length: usize) -> Result<Payload<'_>, Decod
     match frame.split_at(length) {
         (payload, b"\r\n") => Ok(Payload::Whole(payload)),
         _ => Err(DecodeErrorKind::UnknownOperation.into()),
+    }
+}
+
+/// Header block and payload of a message.
+pub(super) struct Body<'a> {
+    pub(super) header: &'a [u8],
+    pub(super) payload: &'a [u8],
+    /// Bytes of the whole frame, its control line included.
+    pub(super) taken: usize,
+}
+
+/// Takes the message behind a control line of `line_taken` bytes, or `None` until it has arrived;
+/// then `needs` says how many bytes of `buffer` it takes.
+pub(super) fn body<'a>(
+    buffer: &'a [u8],
+    line_taken: usize,
+    header_length: usize,
+    length: usize,
+    needs: &mut usize,
+) -> Result<Option<Body<'a>>, DecodeError> {
+    let Some((_, rest)) = buffer.split_at_checked(line_taken) else { return Ok(None) };
+    match payload(rest, length)? {
+        Payload::Needs(bytes) => {
+            *needs = line_taken + bytes;
+            Ok(None)
+        }
+        Payload::Whole(whole) => {
+            let parts = whole.split_at_checked(header_length);
+            let (header, payload) = parts.ok_or(DecodeErrorKind::MalformedArguments)?;
+            Ok(Some(Body { header, payload, taken: line_taken + length + 2 }))
+        }
     }
 }

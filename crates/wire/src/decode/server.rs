@@ -1,7 +1,7 @@
 //! The client's side: operations that servers send. Tests, the simulation and the benchmark speak
 //! the same bytes as the server through it.
 
-use super::scan::{self, Arguments, Payload};
+use super::scan::{self, Arguments};
 use super::{DecodeError, DecodeErrorKind};
 use crate::op::ServerOp;
 
@@ -75,17 +75,13 @@ impl ServerDecoder {
             }
             _ => return Err(DecodeErrorKind::MalformedArguments.into()),
         };
-        let Some((_, body)) = buffer.split_at_checked(line_taken) else { return Ok(None) };
-        let body = match scan::payload(body, length)? {
-            Payload::Whole(body) => body,
-            Payload::Needs(bytes) => {
-                self.needs = line_taken + bytes;
-                return Ok(None);
-            }
+        let needs = &mut self.needs;
+        let Some(scan::Body { header, payload, taken }) =
+            scan::body(buffer, line_taken, header_length, length, needs)?
+        else {
+            return Ok(None);
         };
-        let (header, payload) =
-            body.split_at_checked(header_length).ok_or(DecodeErrorKind::MalformedArguments)?;
         let op = ServerOp::Message { subject, sid, reply, header, payload };
-        Ok(Some((op, line_taken + length + 2)))
+        Ok(Some((op, taken)))
     }
 }
