@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use super::keys::{KeyId, Keys};
-use super::{Position, Sealed};
+use super::{Position, SEQUENCE_MAX, Sealed};
 use crate::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u32, put_u64};
 use crate::checksum::checksum;
 use crate::record::LogId;
@@ -27,6 +27,9 @@ const FOOTER_MAGIC: &[u8; 4] = b"WFtr";
 
 /// Bytes behind the body of a footer.
 pub(crate) const FOOTER_TRAILER_BYTES: usize = 16;
+
+/// Longest block: one record alone may be longer than a block should be.
+const BLOCK_LENGTH_MAX: u32 = u32::MAX / 2;
 
 /// Weight of a record that is gone.
 const GONE: u32 = u32::MAX;
@@ -253,6 +256,9 @@ impl Block {
     ) -> Result<Self, E> {
         let number = reader.u32()?;
         let length = reader.u32()?;
+        if !(BLOCK_HEADER_BYTES..=BLOCK_LENGTH_MAX).contains(&length) {
+            return Err(BadState.into());
+        }
         let sealed = reader.u8()? == 1;
         let part = reader.counted()?;
         let footer = if sealed { footer(number)? } else { Vec::new() };
@@ -317,7 +323,9 @@ impl Block {
         let mut reader = Reader(body);
         let mut block = Self::new(0, reader.u64()?, reader.i64()?);
         let count = reader.count(16)?;
-        block.first.checked_add(count as u64).ok_or(BadState)?;
+        if block.first == 0 || block.first > SEQUENCE_MAX {
+            return Err(BadState);
+        }
         for _ in 0..count {
             let (offset, key) = (reader.u32()?, reader.u32()?);
             let (time, weight) = (reader.u32()?, reader.u32()?);

@@ -21,6 +21,12 @@ use crate::record::LogId;
 /// Bytes at which a block is sealed, unless a log is told otherwise.
 pub const BLOCK_BYTES: u32 = 8 * 1024 * 1024;
 
+/// Highest sequence that a stored log may have.
+const SEQUENCE_MAX: u64 = u64::MAX / 4;
+
+/// Highest number that the next block of a stored log may have.
+const BLOCK_NUMBER_MAX: u32 = u32::MAX / 2;
+
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -313,6 +319,10 @@ impl Log {
         let mut log = Self::new(id, 1, block_bytes);
         let last = reader.u64()?;
         log.next_block = reader.u32()?;
+        // Numbers that no log reaches, and that counting on from would overflow.
+        if last > SEQUENCE_MAX || log.next_block > BLOCK_NUMBER_MAX {
+            return Err(BadState.into());
+        }
         for _ in 0..reader.count(1)? {
             let block = Block::restore(reader, &mut log.keys, |number| footer(id, number))?;
             let end = log.blocks.back().map_or(1, Block::end);

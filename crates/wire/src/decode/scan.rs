@@ -17,6 +17,7 @@ pub(super) struct Line<'a> {
 /// The next line of `buffer`, or `None` until its end has arrived.
 ///
 /// A line ends with LF; a CR before it is dropped, as nats-server does it.
+#[inline]
 pub(super) fn line(buffer: &[u8]) -> Result<Option<Line<'_>>, DecodeError> {
     let max = line_bytes_max(buffer) + 2;
     let window = buffer.get(..max).unwrap_or(buffer);
@@ -113,6 +114,7 @@ enum Payload<'a> {
 }
 
 /// Takes a payload from the start of `buffer`.
+#[inline]
 fn payload(buffer: &[u8], length: usize) -> Result<Payload<'_>, DecodeError> {
     let whole = length + 2;
     let Some(frame) = buffer.get(..whole) else {
@@ -134,6 +136,7 @@ pub(super) struct Body<'a> {
 
 /// Takes the message behind a control line of `line_taken` bytes, or `None` until it has arrived;
 /// then `needs` says how many bytes of `buffer` it takes.
+#[inline]
 pub(super) fn body<'a>(
     buffer: &'a [u8],
     line_taken: usize,
