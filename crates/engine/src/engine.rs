@@ -268,11 +268,9 @@ impl Engine {
         self.jetstream.ready.extend(held);
     }
 
-    /// Whether everything that was accepted is durable. With `save`, what may wait does not.
-    pub fn is_settled(&mut self, save: bool) -> bool {
-        if save {
-            self.save_all_events();
-        }
+    /// Whether everything that was accepted is durable. What may wait for a round does not any more.
+    pub fn settle(&mut self) -> bool {
+        self.save_all_events();
         self.jetstream.rounds.is_settled()
     }
 

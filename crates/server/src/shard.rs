@@ -177,7 +177,7 @@ impl Shard {
     /// told that this is the end.
     fn finish(&mut self, events: &mut Events) {
         let deadline = self.clock.now().tick.after(STOP);
-        while !self.engine.is_settled(true) && self.clock.now().tick < deadline {
+        while !self.engine.settle() && self.clock.now().tick < deadline {
             self.carry_out(self.clock.now());
             if self.poll.poll(events, Some(STALL)).is_err() {
                 break;

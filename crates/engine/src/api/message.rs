@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::jetstream::command::Command;
 use crate::output::Output;
 use crate::stream::chunk::Chunk;
-use crate::stream::{Effects, Stored, Stream, StreamKey};
+use crate::stream::{Stored, Stream, StreamKey};
 
 const GET: &str = "stream_msg_get_response";
 const DELETE: &str = "stream_msg_delete_response";
@@ -234,9 +234,8 @@ impl Engine {
             return self.refuse_call(DELETE, table::STREAM_MSG_DELETE_FAILED.with(text));
         }
         if stream.is_memory() {
-            let mut effects = Effects::default();
-            let deleted = self.delete_message(log, sequence, &mut effects);
-            return Answer::Reply(json::encode(&Reply::new(DELETE, deleted)));
+            let command = Command::DeleteMessage { sequence };
+            return Answer::Reply(self.apply_unjournaled(log, command));
         }
         Answer::Change(log, Command::DeleteMessage { sequence })
     }

@@ -16,7 +16,7 @@ use super::{Answer, Created, Request};
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
 use crate::limits::{DELETED_DETAILS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE};
-use crate::stream::{Effects, Stream, StreamKey, subject_counts, unbuilt};
+use crate::stream::{Stream, StreamKey, subject_counts, unbuilt};
 
 const CREATE: &str = "stream_create_response";
 const UPDATE: &str = "stream_update_response";
@@ -239,9 +239,8 @@ impl Engine {
         }
         let log = stream.log.id();
         if stream.is_memory() {
-            let mut effects = Effects::default();
-            let purged = self.purge_stream(log, &purge, &mut effects);
-            return Answer::Reply(json::encode(&Reply::new(PURGE, purged)));
+            let command = Command::Purge { request: purge };
+            return Answer::Reply(self.apply_unjournaled(log, command));
         }
         Answer::Change(log, Command::Purge { request: purge })
     }

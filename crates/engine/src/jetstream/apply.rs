@@ -131,9 +131,6 @@ impl Engine {
         let Some(command) = Command::decode(record.body) else { return };
         let mut effects = Effects::default();
         let answer = self.apply_command(now, record, command, &mut effects);
-        if let Some(key) = self.jetstream.by_log.get(&record.log).copied() {
-            self.tell_consumers(key, &effects);
-        }
         let dropped = effects.dropped.into_iter().map(|block| (record.log, block));
         placed.dropped.extend(dropped);
         self.reply(owed.account, owed.subject, b"", &answer);
@@ -161,19 +158,31 @@ impl Engine {
             placed.placements.push(Placement { log: record.log, position, place: at.place });
             placed.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
         }
-        self.tell_consumers(key, &effects);
+        self.after_append(now, key, record, &mut effects);
+        placed.dropped.extend(effects.dropped.into_iter().map(|block| (record.log, block)));
+        self.acknowledge_stored(key, record.sequence, owed);
+    }
+
+    /// What follows from a message that was just appended, wherever it is kept: consumers hear of
+    /// it, it goes if nobody wants it, and it is seen to that it goes in time.
+    pub(super) fn after_append(
+        &mut self,
+        now: Now,
+        key: StreamKey,
+        record: &Record<'_>,
+        effects: &mut Effects,
+    ) {
+        self.tell_consumers(key, effects);
         self.stored(key, record.sequence, record.key);
         if self.nobody_is_interested(key, record.key) {
             let stream = &mut self.jetstream.streams[key.0 as usize];
-            stream.remove(record.sequence, &mut effects);
+            stream.remove(record.sequence, effects);
         }
-        placed.dropped.extend(effects.dropped.drain(..).map(|block| (record.log, block)));
         if effects.sooner {
             self.expire(now, key);
         } else {
             self.arm_expiry(now, key);
         }
-        self.acknowledge_stored(key, record.sequence, owed);
     }
 
     fn apply_command(
@@ -184,7 +193,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Vec<u8> {
         let log = record.log;
-        match command {
+        let answer = match command {
             Command::CreateStream { account, config } => {
                 let created = self.create_stream(&account, *config, log, UnixNanos(record.time));
                 json::encode(&Reply::new("stream_create_response", created))
@@ -213,7 +222,11 @@ impl Engine {
                 let deleted = self.delete_message(log, sequence, effects);
                 json::encode(&Reply::new("stream_msg_delete_response", deleted))
             }
+        };
+        if let Some(key) = self.jetstream.by_log.get(&log).copied() {
+            self.tell_consumers(key, effects);
         }
+        answer
     }
 
     fn create_stream(
@@ -298,7 +311,7 @@ impl Engine {
         Ok(Success { success: true })
     }
 
-    pub(crate) fn purge_stream(
+    fn purge_stream(
         &mut self,
         log: LogId,
         request: &PurgeRequest,
@@ -309,7 +322,7 @@ impl Engine {
         Ok(Purged { success: true, purged })
     }
 
-    pub(crate) fn delete_message(
+    fn delete_message(
         &mut self,
         log: LogId,
         sequence: u64,
@@ -348,7 +361,7 @@ impl Engine {
         Ok(self.consumer_info(key, now))
     }
 
-    pub(crate) fn delete_consumer(
+    fn delete_consumer(
         &mut self,
         log: LogId,
         name: &str,
@@ -378,7 +391,7 @@ impl Engine {
     }
 
     /// A message was stored: consumers that want it have something to do.
-    pub(super) fn stored(&mut self, stream: StreamKey, sequence: u64, subject: &[u8]) {
+    fn stored(&mut self, stream: StreamKey, sequence: u64, subject: &[u8]) {
         let JetStream { streams, consumers, ready, .. } = &mut self.jetstream;
         for key in streams[stream.0 as usize].consumers.values() {
             if consumers[key.0 as usize].stored(sequence, subject) {

@@ -264,14 +264,8 @@ impl Engine {
             return;
         }
         // Memory promises nothing beyond this process: no round to wait for.
-        let effects = stream.append(&record, 0, None);
-        self.tell_consumers(key, &effects);
-        self.stored(key, sequence, message.subject);
-        if effects.sooner {
-            self.expire(now, key);
-        } else {
-            self.arm_expiry(now, key);
-        }
+        let mut effects = stream.append(&record, 0, None);
+        self.after_append(now, key, &record, &mut effects);
         self.acknowledge_stored(key, sequence, owed);
     }
 

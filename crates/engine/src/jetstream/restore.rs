@@ -68,6 +68,9 @@ impl Engine {
         let consumers = self.jetstream.consumers.iter();
         let keys: Vec<u32> = consumers.filter_map(|(index, _)| u32::try_from(index).ok()).collect();
         for key in keys {
+            // A checkpoint may hold what events behind it say again: counts are made anew.
+            let consumer = &mut self.jetstream.consumers[key as usize];
+            consumer.count_backlog(&self.jetstream.streams[consumer.stream.0 as usize].log);
             self.wake(ConsumerKey(key));
         }
         Ok(())
