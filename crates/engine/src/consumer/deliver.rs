@@ -178,12 +178,8 @@ impl Engine {
             return false;
         }
         if let Some(request) = consumer.waiting.pop() {
-            let left = [
-                ("Nats-Pending-Messages", request.batch),
-                ("Nats-Pending-Bytes", request.bytes.unwrap_or(0)),
-            ];
             let text = "Message Size Exceeds MaxBytes";
-            self.send_status(request.account, &request.reply, 409, text, &left);
+            self.send_status(request.account, &request.reply, 409, text, &request.left());
         }
         true
     }
@@ -308,11 +304,13 @@ impl Engine {
             self.give_up(key, sequence, deliveries);
         }
         for request in expired {
-            let left = [
-                ("Nats-Pending-Messages", request.batch),
-                ("Nats-Pending-Bytes", request.bytes.unwrap_or(0)),
-            ];
-            self.send_status(request.account, &request.reply, 408, "Request Timeout", &left);
+            self.send_status(
+                request.account,
+                &request.reply,
+                408,
+                "Request Timeout",
+                &request.left(),
+            );
         }
         for (account, reply) in heartbeats {
             self.send_status(account, &reply, 100, "Idle Heartbeat", &position);

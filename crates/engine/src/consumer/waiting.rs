@@ -39,6 +39,11 @@ impl Request {
         }
     }
 
+    /// What it did not get, as statuses say it.
+    pub(crate) fn left(&self) -> [(&'static str, u64); 2] {
+        [("Nats-Pending-Messages", self.batch), ("Nats-Pending-Bytes", self.bytes.unwrap_or(0))]
+    }
+
     fn deadline(&self) -> Option<Tick> {
         let heartbeat = self.heartbeat.map(|(_, next)| next);
         self.expires.into_iter().chain(heartbeat).min()

@@ -439,7 +439,10 @@ impl Engine {
 
     /// Nobody has been at a consumer for longer than it waits.
     pub(crate) fn abandon(&mut self, key: ConsumerKey) {
-        let consumer = &self.jetstream.consumers[key.0 as usize];
+        let now = self.now.tick;
+        let consumer = &mut self.jetstream.consumers[key.0 as usize];
+        // Until the command is durable it is not given again at every look.
+        consumer.idle_since = Some(now);
         let name = consumer.config.name.clone();
         let stream = &self.jetstream.streams[consumer.stream.0 as usize];
         let (log, memory) = (stream.log.id(), stream.is_memory());

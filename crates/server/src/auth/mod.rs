@@ -85,11 +85,6 @@ impl Authenticator {
         Self { users, anonymous, slow }
     }
 
-    /// Whether everybody must show a credential.
-    pub(crate) fn required(&self) -> bool {
-        !self.users.is_empty()
-    }
-
     /// Who a connection without a credential is.
     pub(crate) fn anonymous(&self) -> Option<Identity> {
         let account = self.anonymous?;

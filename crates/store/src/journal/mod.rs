@@ -124,12 +124,6 @@ impl<D: Disk> Journal<D> {
         self.next_round
     }
 
-    /// Bytes of rounds that no checkpoint has made superfluous, rounded up to whole segments.
-    pub fn bytes_in_use(&self) -> u64 {
-        let used = self.segments.iter().filter(|segment| segment.last_round.is_some());
-        used.map(|segment| segment.length).sum()
-    }
-
     /// Makes a round durable.
     pub fn commit(&mut self, round: &Round) -> Result<(), CommitError> {
         if self.poisoned {

@@ -7,7 +7,7 @@ mod consumer;
 mod stream;
 
 pub use consumer::{consumer, consumer_on_stream, fill_consumer};
-pub use stream::{fill_stream, stream, subjects_of};
+pub use stream::{fill_stream, stream};
 
 use super::error::ApiError;
 

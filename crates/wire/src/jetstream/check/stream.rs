@@ -134,13 +134,6 @@ fn limits(config: &StreamConfig, found: &mut Vec<Violation>) {
     }
 }
 
-/// The rules that the subjects of one stream break together.
-pub fn subjects_of(config: &StreamConfig) -> Vec<Violation> {
-    let mut found = Vec::new();
-    subjects(&config.subjects, config.no_ack, &mut found);
-    found
-}
-
 fn subjects(list: &[String], no_ack: bool, found: &mut Vec<Violation>) {
     for (index, filter) in list.iter().enumerate() {
         if !subject::is_valid(filter.as_bytes()) {
