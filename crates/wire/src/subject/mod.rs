@@ -9,7 +9,7 @@ mod relation;
 #[cfg(test)]
 mod tests;
 
-pub use relation::{contains, overlaps, witness};
+pub use relation::{contains, intersection, overlaps, uncovered, witness};
 
 use std::fmt;
 

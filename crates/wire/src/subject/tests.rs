@@ -102,6 +102,27 @@ proptest! {
             Some(common) => prop_assert!(takes(&left, &common) && takes(&right, &common), "{}", common),
             None => prop_assert!(!both),
         }
+        let common = intersection(&left, &right);
+        for subject in &subjects {
+            let shared = takes(&left, subject) && takes(&right, subject);
+            prop_assert_eq!(common.as_ref().is_some_and(|common| takes(common, subject)), shared);
+        }
+    }
+
+    #[test]
+    fn what_no_filter_takes_is_found(
+        outer in filter(),
+        filters in proptest::collection::vec(filter(), 0..4),
+    ) {
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        let takes = |filter: &str, subject: &str| matches(filter.as_bytes(), subject.as_bytes());
+        let escapes = |subject: &String| {
+            takes(&outer, subject) && !filters.iter().any(|filter| takes(filter, subject))
+        };
+        match uncovered(&outer, &filters) {
+            Some(subject) => prop_assert!(escapes(&subject), "{}", subject),
+            None => prop_assert_eq!(universe().into_iter().find(escapes), None),
+        }
     }
 
     #[test]

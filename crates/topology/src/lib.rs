@@ -1,0 +1,33 @@
+//! The topology language: one file that says which streams and consumers a system has, who uses
+//! them, and what the server is to be.
+//!
+//! [`source`] and [`yaml`] turn text into nodes that know where they stand, [`lower`] turns nodes
+//! into a [`model::Topology`], [`lint`] says what is wrong with it, [`plan`] how a live server
+//! differs from it, [`apply`] which calls make it so, [`verify`] whether it holds.
+//!
+//! This crate does not know sockets, files or clocks, and knows no server: what a server answers
+//! comes in as [`observe::Observed`], and what it is to be asked goes out as [`call::Request`]. What
+//! is valid, what a field means when it is absent, and what may change is not written here but read
+//! from [`watershed_wire::jetstream`].
+#![deny(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::iter_over_hash_type,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(test, allow(clippy::indexing_slicing))]
+
+pub mod diagnostic;
+pub mod flow;
+pub mod limits;
+pub mod lint;
+pub mod lower;
+pub mod model;
+pub mod quantity;
+pub mod schema;
+pub mod source;
+pub mod yaml;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use model::Topology;
+pub use source::SourceMap;

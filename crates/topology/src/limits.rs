@@ -1,0 +1,15 @@
+//! Bounds of what is read.
+
+/// Bytes of one file.
+pub const FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Nodes of one file, aliases written out. What repeats itself through aliases grows without one.
+pub const NODES_MAX: usize = 1_000_000;
+
+/// Nesting of one file.
+pub const DEPTH_MAX: usize = 64;
+
+/// Findings that are kept of one run; a file with more is another kind of file.
+pub const DIAGNOSTICS_MAX: usize = 10_000;
+
+const _: () = assert!(FILE_BYTES_MAX < u32::MAX as usize, "spans count in 32 bits");

@@ -1,0 +1,106 @@
+//! What is wrong with a topology, found before anything runs.
+//!
+//! A rule is a file: its text, its examples, its check. [`RULES`] is the list of them. What is wrong
+//! with a file as a text is found on the way in ([`lower`](crate::lower)) and has codes that begin
+//! with `F`.
+
+mod rules;
+
+pub use rules::RULES;
+
+use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
+use crate::model::Topology;
+use crate::source::Span;
+
+/// A rule: what it looks for, and why.
+#[derive(Debug)]
+pub struct Rule {
+    /// Code, for ever.
+    pub code: &'static str,
+    /// Name, for people.
+    pub name: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What a server does with the same mistake, where it is always the same.
+    pub server: ServerSays,
+    /// What it is about and what to do, in sentences.
+    pub about: &'static str,
+    /// A file that it finds fault with, but for its head.
+    pub bad: &'static str,
+    /// The same, put right.
+    pub good: &'static str,
+    /// The check.
+    pub check: fn(&Topology, &mut Report<'_>),
+}
+
+/// Where a rule puts what it finds.
+#[derive(Debug)]
+pub struct Report<'a> {
+    rule: &'static Rule,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Report<'_> {
+    /// A finding at `span`.
+    pub fn at(&mut self, span: Span, message: impl Into<String>) -> Finding<'_> {
+        let rule = self.rule;
+        let diagnostic = Diagnostic::new(rule.code, rule.severity, span, message.into());
+        self.diagnostics.push(diagnostic.server(rule.server));
+        Finding(self.diagnostics.last_mut().expect("it was pushed just now"))
+    }
+}
+
+/// A finding that is being written.
+#[derive(Debug)]
+pub struct Finding<'a>(&'a mut Diagnostic);
+
+impl Finding<'_> {
+    fn change(self, with: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {
+        *self.0 = with(self.0.clone());
+        self
+    }
+
+    /// What is to be seen at the place itself.
+    pub fn label(self, text: impl Into<String>) -> Self {
+        self.change(|diagnostic| diagnostic.label(text))
+    }
+
+    /// Another place that has to do with it.
+    pub fn other(self, span: Span, text: impl Into<String>) -> Self {
+        self.change(|diagnostic| diagnostic.other(span, text))
+    }
+
+    /// Something to know about it.
+    pub fn note(self, text: impl Into<String>) -> Self {
+        self.change(|diagnostic| diagnostic.note(text))
+    }
+
+    /// What to write instead.
+    pub fn fix(self, text: impl Into<String>) -> Self {
+        self.change(|diagnostic| diagnostic.fix(text))
+    }
+
+    /// What the server does with it, where the rule itself does not say.
+    pub fn server(self, says: ServerSays) -> Self {
+        self.change(|diagnostic| diagnostic.server(says))
+    }
+}
+
+/// The rule with this code or this name.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    let same = |rule: &&&Rule| rule.code.eq_ignore_ascii_case(name) || rule.name == name;
+    RULES.iter().find(same).copied()
+}
+
+/// All findings of all rules, in the order of the file.
+pub fn run(topology: &Topology) -> Vec<Diagnostic> {
+    let mut diagnostics = Vec::new();
+    for rule in RULES {
+        (rule.check)(topology, &mut Report { rule, diagnostics: &mut diagnostics });
+    }
+    sort(&mut diagnostics);
+    diagnostics
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,53 @@
+//! A message that is given up and forgotten.
+
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::subject::matches;
+
+use crate::diagnostic::{ServerSays, Severity};
+use crate::flow::stored;
+use crate::lint::{Report, Rule};
+use crate::model::{Consumer, Stream, Topology};
+
+pub(super) static RULE: Rule = Rule {
+    code: "C017",
+    name: "given-up-without-trace",
+    severity: Severity::Warning,
+    server: ServerSays::Accepts,
+    about: "After `max_deliver` attempts a message is no longer delivered. In a work queue it stays, \
+            with nobody to take it. The server says so once, as an advisory on \
+            `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.<stream>.<consumer>`; a stream on that \
+            subject keeps the record.",
+    bad: "streams: { JOBS: { subjects: [jobs], retention: workqueue, max_age: 1d, consumers: { worker: { max_deliver: 3 } } } }\n",
+    good: "streams:\n  JOBS: { subjects: [jobs], retention: workqueue, max_age: 1d, consumers: { worker: { max_deliver: 3 } } }\n  GIVEN_UP: { subjects: [$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.worker], max_age: 30d }\n",
+    check,
+};
+
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    for (stream, consumer) in topology.consumers() {
+        let attempts = consumer.config.max_deliver;
+        let matters = stream.config.retention != Retention::Limits;
+        if !matters || attempts < 0 || recorded(topology, stream, consumer) {
+            continue;
+        }
+        let name = &consumer.name.value;
+        let advisory = advisory(stream, consumer);
+        report
+            .at(
+                consumer.places.at("max_deliver"),
+                format!("what `{name}` gives up after {attempts} attempts stays behind unread"),
+            )
+            .fix(format!("declare a stream on `{advisory}`"));
+    }
+}
+
+/// Where the server says that it gave up a message.
+fn advisory(stream: &Stream, consumer: &Consumer) -> String {
+    let (stream, consumer) = (&stream.name.value, &consumer.name.value);
+    format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}")
+}
+
+fn recorded(topology: &Topology, stream: &Stream, consumer: &Consumer) -> bool {
+    let advisory = advisory(stream, consumer);
+    let keeps = |filter: &String| matches(filter.as_bytes(), advisory.as_bytes());
+    topology.streams.iter().any(|stream| stored(topology, stream).filters.iter().any(keeps))
+}

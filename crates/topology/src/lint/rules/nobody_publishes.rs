@@ -1,0 +1,63 @@
+//! A consumer that waits for what nobody sends.
+
+use watershed_wire::subject::{is_valid, overlaps};
+
+use super::filter_outside_stream::filters;
+use crate::diagnostic::{ServerSays, Severity};
+use crate::flow::stored;
+use crate::lint::{Report, Rule};
+use crate::model::Topology;
+use crate::schema::nearest;
+
+pub(super) static RULE: Rule = Rule {
+    code: "X015",
+    name: "read-not-published",
+    severity: Severity::Warning,
+    server: ServerSays::Accepts,
+    about: "Services publish to this stream, and none of them publishes what this consumer takes: a \
+            misspelling, or a publisher that the file forgot. Publishers outside of the system are \
+            declared as a service too.",
+    bad: "streams: { A: { subjects: [context.>], max_age: 1d, consumers: { c: { filter_subject: context.updated } } } }\nservices: { s: { publishes: [context.events.updated] } }\n",
+    good: "streams: { A: { subjects: [context.>], max_age: 1d, consumers: { c: { filter_subject: context.updated } } } }\nservices: { s: { publishes: [context.updated] } }\n",
+    check,
+};
+
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    let published: Vec<&str> = topology
+        .services
+        .iter()
+        .flat_map(|service| &service.publishes)
+        .map(|subject| subject.value.as_str())
+        .filter(|subject| is_valid(subject.as_bytes()))
+        .collect();
+    for stream in &topology.streams {
+        if stream.consumers.is_empty() {
+            continue;
+        }
+        let stored = stored(topology, stream);
+        let meets = |subject: &&&str| {
+            stored.filters.iter().any(|own| overlaps(own.as_bytes(), subject.as_bytes()))
+        };
+        let here: Vec<&str> = published.iter().filter(meets).copied().collect();
+        if here.is_empty() || stored.open {
+            continue;
+        }
+        for consumer in &stream.consumers {
+            for (filter, place) in filters(consumer) {
+                let sent = |subject: &&str| overlaps(subject.as_bytes(), filter.as_bytes());
+                if here.iter().any(sent) {
+                    continue;
+                }
+                let finding = report.at(place, format!("no service publishes `{filter}`"));
+                let finding = finding.note(format!(
+                    "published to `{}`: {}",
+                    stream.name.value,
+                    here.join(", ")
+                ));
+                if let Some(near) = nearest(filter, here.iter().copied()) {
+                    finding.fix(format!("did you mean `{near}`?"));
+                }
+            }
+        }
+    }
+}

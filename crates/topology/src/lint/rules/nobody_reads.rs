@@ -1,0 +1,64 @@
+//! Messages that are stored and that no consumer takes.
+
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::subject::{is_valid, overlaps};
+
+use super::filter_outside_stream::filters;
+use crate::diagnostic::{ServerSays, Severity};
+use crate::lint::{Report, Rule};
+use crate::model::{Stream, Topology};
+
+pub(super) static RULE: Rule = Rule {
+    code: "X013",
+    name: "published-not-read",
+    severity: Severity::Info,
+    server: ServerSays::Accepts,
+    about: "A service publishes what a stream keeps and no declared consumer of that stream takes. \
+            It may be kept for the record; it may be a misspelling, on one side or the other.",
+    bad: "streams: { A: { subjects: [context.>], max_age: 1d, consumers: { c: { filter_subject: context.updated } } } }\nservices: { s: { publishes: [context.events.updated, context.updated], consumes: [A/c] } }\n",
+    good: "streams: { A: { subjects: [context.>], max_age: 1d, consumers: { c: { filter_subject: context.updated } } } }\nservices: { s: { publishes: [context.updated], consumes: [A/c] } }\n",
+    check,
+};
+
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    for service in &topology.services {
+        for subject in &service.publishes {
+            let text = subject.value.as_bytes();
+            if !is_valid(text) {
+                continue;
+            }
+            let keeps = |stream: &&Stream| {
+                let own = stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
+                own.into_iter().any(|own| overlaps(own.as_bytes(), text))
+            };
+            let Some(stream) = topology.streams.iter().find(keeps) else { continue };
+            // A stream without consumers is a record. One that keeps only what is wanted has a
+            // rule of its own.
+            let limits = stream.config.retention == Retention::Limits;
+            if stream.consumers.is_empty() || !limits || reads(stream, text) {
+                continue;
+            }
+            let sourced = topology.streams.iter().any(|other| {
+                other.config.sources.iter().any(|source| source.name == stream.name.value)
+            });
+            if sourced {
+                continue;
+            }
+            report.at(
+                subject.span,
+                format!(
+                    "no consumer of `{}` takes `{}`, which `{}` publishes",
+                    stream.name.value, subject.value, service.name.value
+                ),
+            );
+        }
+    }
+}
+
+fn reads(stream: &Stream, subject: &[u8]) -> bool {
+    stream.consumers.iter().any(|consumer| {
+        let takes = filters(consumer);
+        consumer.config.filters().is_empty()
+            || takes.iter().any(|(filter, _)| overlaps(filter.as_bytes(), subject))
+    })
+}

@@ -1,0 +1,75 @@
+//! What a work queue demands of its consumers.
+
+use watershed_wire::jetstream::check::consumer_on_stream;
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::subject::witness;
+
+use super::filter_outside_stream::filters;
+use crate::diagnostic::{ServerSays, Severity};
+use crate::lint::{Report, Rule};
+use crate::model::{Stream, Topology};
+
+pub(super) static RULE: Rule = Rule {
+    code: "X005",
+    name: "work-queue-readers",
+    severity: Severity::Error,
+    server: ServerSays::Nothing,
+    about: "A message of a work queue belongs to one consumer: filters must not overlap, there is \
+            one consumer at most without a filter, each acknowledges explicitly and starts at the \
+            beginning. Several services that are to see the same message want `retention: limits` \
+            or `interest`; several workers share one consumer.",
+    bad: "streams: { JOBS: { subjects: [jobs.>], retention: workqueue, consumers: { a: {}, b: { filter_subject: jobs.x } } } }\n",
+    good: "streams: { JOBS: { subjects: [jobs.x, jobs.y], retention: workqueue, consumers: { a: { filter_subject: jobs.y }, b: { filter_subject: jobs.x } } } }\n",
+    check,
+};
+
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    let queues =
+        topology.streams.iter().filter(|stream| stream.config.retention == Retention::WorkQueue);
+    for stream in queues {
+        for consumer in &stream.consumers {
+            for violation in consumer_on_stream(&consumer.config, &stream.config) {
+                let code = violation.error.err_code;
+                if matches!(code, 10084 | 10098 | 10101) {
+                    let name = &consumer.name.value;
+                    let text = &violation.error.description;
+                    report
+                        .at(consumer.places.at(violation.field), format!("`{name}`: {text}"))
+                        .server(ServerSays::Refuses(code));
+                }
+            }
+        }
+        one_reader(stream, report);
+    }
+}
+
+/// No message has two consumers.
+fn one_reader(stream: &Stream, report: &mut Report<'_>) {
+    for (index, second) in stream.consumers.iter().enumerate() {
+        for first in stream.consumers.iter().take(index) {
+            let names = (&first.name.value, &second.name.value);
+            if first.config.filters().is_empty() || second.config.filters().is_empty() {
+                report
+                    .at(
+                        second.name.span,
+                        format!("`{}` and `{}` would share every message", names.0, names.1),
+                    )
+                    .other(first.name.span, "the other consumer")
+                    .note("a consumer without a filter takes the whole work queue")
+                    .fix("let the workers share one consumer, or give each a filter of its own")
+                    .server(ServerSays::Refuses(10099));
+                continue;
+            }
+            for (filter, place) in filters(second) {
+                for (other, other_place) in filters(first) {
+                    let Some(both) = witness(filter, other) else { continue };
+                    report
+                        .at(place, format!("`{}` and `{}` would share `{both}`", names.0, names.1))
+                        .other(other_place, format!("`{other}` of `{}`", names.0))
+                        .fix("let the workers share one consumer, or make the filters distinct")
+                        .server(ServerSays::Refuses(10100));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Nodes to a [`Topology`], with everything that is wrong on the way.
+//!
+//! What the format decides where the API is treacherous is decided here: an absent `ack_policy` is
+//! `explicit` (the API's own default is none), a consumer is durable under its key.
+
+mod fields;
+mod people;
+
+use serde_json::json;
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+
+use self::fields::{Fields, Reader, typed};
+use crate::diagnostic::{Diagnostic, Severity, sort};
+use crate::model::{Consumer, Places, Stream, Topology};
+use crate::schema::{CONSUMER, STREAM};
+use crate::source::{FileId, SourceMap, Spanned};
+use crate::yaml::{Entry, Node, Style, Value};
+
+/// The version of the format that is read here.
+const FORMAT: &str = "1";
+
+/// What a file turned out to be.
+#[derive(Debug)]
+pub enum Lowered {
+    /// It has no `watershed` key: some other file, which is passed over.
+    NotATopology,
+    /// A topology, as far as it can be read.
+    Topology(Box<Topology>),
+}
+
+/// Reads the topology in a file.
+pub fn lower(sources: &SourceMap, file: FileId) -> (Lowered, Vec<Diagnostic>) {
+    let (root, mut diagnostics) = crate::yaml::parse(sources, file);
+    let is_topology = match root.as_ref().map(|root| &root.value) {
+        Some(Value::Mapping(entries)) => entries.iter().any(|entry| entry.key == "watershed"),
+        _ => false,
+    };
+    let Some(root) = root.filter(|_| is_topology) else {
+        return (Lowered::NotATopology, diagnostics);
+    };
+    let mut reader = Reader::default();
+    let topology = topology(&mut reader, &root);
+    diagnostics.append(&mut reader.diagnostics);
+    sort(&mut diagnostics);
+    (Lowered::Topology(Box::new(topology)), diagnostics)
+}
+
+const KEYS: &[&str] =
+    &["watershed", "name", "account", "defaults", "streams", "services", "users", "server"];
+
+fn topology(reader: &mut Reader, root: &Node) -> Topology {
+    let entries = reader.mapping(root, "a topology");
+    let find = |key: &str| entries.iter().find(|entry| entry.key == key);
+    for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
+        reader.unknown(entry, KEYS, "a topology");
+    }
+    if let Some(entry) = find("watershed") {
+        version(reader, entry);
+    }
+    let mut topology = Topology::default();
+    match find("name") {
+        Some(entry) => topology.name = name(reader, &entry.node, "name").unwrap_or_default(),
+        None => {
+            let message = "a topology has a `name`, which marks what it owns";
+            reader.error("F006", root.span, message);
+        }
+    }
+    topology.account = find("account").and_then(|entry| name(reader, &entry.node, "account"));
+    let defaults = find("defaults").map(|entry| Defaults::read(reader, &entry.node));
+    let defaults = defaults.unwrap_or_default();
+    if let Some(entry) = find("streams") {
+        for entry in reader.mapping(&entry.node, "`streams`") {
+            topology.streams.push(stream(reader, entry, &defaults));
+        }
+    }
+    if let Some(entry) = find("services") {
+        people::services(reader, &entry.node, &mut topology);
+    }
+    if let Some(entry) = find("users") {
+        people::users(reader, &entry.node, &mut topology);
+    }
+    if let Some(entry) = find("server") {
+        people::server(reader, &entry.node, &mut topology.server);
+    }
+    topology
+}
+
+fn version(reader: &mut Reader, entry: &Entry) {
+    let text = reader.text(&entry.node, "watershed");
+    if text.as_deref().is_some_and(|text| text != FORMAT) {
+        let message = "this is a format that this program does not know";
+        let diagnostic = Diagnostic::new("F004", Severity::Error, entry.node.span, message.into());
+        reader.push(diagnostic.fix(format!("write `watershed: {FORMAT}`")));
+    }
+}
+
+/// A name that can be an account, a folder and a value in metadata.
+fn name(reader: &mut Reader, node: &Node, what: &str) -> Option<Spanned<String>> {
+    let text = reader.text(node, what)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
+        let message =
+            format!("`{what}` is up to 64 letters, digits, `-` and `_`, and this is `{text}`");
+        reader.error("F004", node.span, message);
+    }
+    Some(Spanned::new(text, node.span))
+}
+
+/// What streams and consumers have unless they say otherwise.
+#[derive(Default)]
+struct Defaults {
+    stream: Fields,
+    consumer: Fields,
+}
+
+impl Defaults {
+    fn read(reader: &mut Reader, node: &Node) -> Self {
+        let mut defaults = Self::default();
+        for entry in reader.mapping(node, "`defaults`") {
+            let what = format!("`defaults.{}`", entry.key);
+            let inner = match entry.key.as_str() {
+                "stream" | "consumer" => reader.mapping(&entry.node, &what),
+                _ => {
+                    reader.unknown(entry, &["stream", "consumer"], "`defaults`");
+                    continue;
+                }
+            };
+            match entry.key.as_str() {
+                "stream" => defaults.stream = reader.fields(inner, STREAM, &[], &what),
+                _ => defaults.consumer = reader.fields(inner, CONSUMER, &[], &what),
+            }
+        }
+        defaults
+    }
+}
+
+fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+    let what = format!("stream `{}`", entry.key);
+    let entries = reader.mapping(&entry.node, &what);
+    let fields = reader.fields(entries, STREAM, &["consumers"], &what).or(&defaults.stream);
+    let name = Spanned::new(entry.key.clone(), entry.key_span);
+    let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
+    let places = Places { name: name.span, fields: fields.places };
+    let mut stream = Stream { name, config, places, consumers: Vec::new() };
+    if let Some(consumers) = entries.iter().find(|entry| entry.key == "consumers") {
+        for entry in reader.mapping(&consumers.node, "`consumers`") {
+            let consumer = consumer(reader, entry, defaults);
+            stream.consumers.push(consumer);
+        }
+    }
+    stream.fill();
+    stream
+}
+
+fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer {
+    let what = format!("consumer `{}`", entry.key);
+    let entries = reader.mapping(&entry.node, &what);
+    let mut own = reader.fields(entries, CONSUMER, &[], &what);
+    // An ack wait of its own is what the consumer says; the defaults' backoff would replace it.
+    let mut defaults = defaults.consumer.clone();
+    if own.json.contains_key("ack_wait") && !own.json.contains_key("backoff") {
+        defaults.json.remove("backoff");
+    }
+    // The two ways to say a filter are one field.
+    if own.json.contains_key("filter_subject") || own.json.contains_key("filter_subjects") {
+        defaults.json.remove("filter_subject");
+        defaults.json.remove("filter_subjects");
+    }
+    own = own.or(&defaults);
+    own.json.entry("ack_policy").or_insert_with(|| json!("explicit"));
+    let name = Spanned::new(entry.key.clone(), entry.key_span);
+    let names = [("name", name.value.as_str()), ("durable_name", name.value.as_str())];
+    let config: ConsumerConfig = typed(reader, &own, &names, name.span);
+    Consumer { places: Places { name: name.span, fields: own.places }, name, config }
+}
+
+/// Whether a text was written as it is, and may therefore be a number or a word with a meaning.
+fn is_plain(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Plain)
+}
+
+#[cfg(test)]
+mod tests;

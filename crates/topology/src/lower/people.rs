@@ -1,0 +1,188 @@
+//! Who publishes, who consumes, who may connect, and to what.
+
+use std::net::SocketAddr;
+
+use serde_json::Value as Json;
+
+use super::fields::{Fields, Reader};
+use super::is_plain;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::{Access, ConsumerName, Secret, ServerSettings, Service, Topology, User};
+use crate::schema::{SERVER, SERVICE};
+use crate::source::{Span, Spanned};
+use crate::yaml::{Entry, Node, Value};
+
+pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology) {
+    for entry in reader.mapping(node, "`services`") {
+        let what = format!("service `{}`", entry.key);
+        let entries = reader.mapping(&entry.node, &what);
+        let fields = reader.fields(entries, SERVICE, &[], &what);
+        let name = Spanned::new(entry.key.clone(), entry.key_span);
+        let mut service = Service { name, ..Service::default() };
+        service.replicas = Spanned::new(1, entry.key_span);
+        service.publishes = texts(&fields, "publishes");
+        for consumer in texts(&fields, "consumes") {
+            match consumer.value.split_once('/') {
+                Some((stream, name)) => service.consumes.push(Spanned::new(
+                    ConsumerName { stream: stream.into(), consumer: name.into() },
+                    consumer.span,
+                )),
+                None => reader.push(
+                    Diagnostic::new(
+                        "F004",
+                        Severity::Error,
+                        consumer.span,
+                        format!(
+                            "`{}` does not say which stream the consumer is of",
+                            consumer.value
+                        ),
+                    )
+                    .fix(format!("write `STREAM/{}`", consumer.value)),
+                ),
+            }
+        }
+        if let Some(number) = fields.json.get("replicas").and_then(Json::as_u64) {
+            service.replicas = Spanned::new(number, place(&fields, "replicas"));
+        }
+        topology.services.push(service);
+    }
+}
+
+fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {
+    let list = fields.json.get(name).and_then(Json::as_array);
+    let spanned = |(index, text): (usize, &Json)| {
+        let span = place(fields, &format!("{name}.{index}"));
+        Spanned::new(text.as_str().unwrap_or_default().to_owned(), span)
+    };
+    list.into_iter().flatten().enumerate().map(spanned).collect()
+}
+
+fn place(fields: &Fields, path: &str) -> Span {
+    fields.places.get(path).copied().unwrap_or_default()
+}
+
+const USER_KEYS: &[&str] = &["password", "role", "service"];
+
+pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
+    for entry in reader.mapping(node, "`users`") {
+        let what = format!("user `{}`", entry.key);
+        let entries = reader.mapping(&entry.node, &what);
+        let mut password = None;
+        let mut access = None;
+        for inner in entries {
+            match inner.key.as_str() {
+                "password" => password = secret(reader, &inner.node),
+                "role" => {
+                    if reader.text(&inner.node, "role").is_some_and(|role| role != "admin") {
+                        let message = "`admin` is the only role; everybody else has a `service`";
+                        reader.error("F004", inner.node.span, message);
+                    }
+                    one_access(reader, inner, &mut access, Access::Admin);
+                }
+                "service" => {
+                    let Some(name) = reader.text(&inner.node, "service") else { continue };
+                    let service = Access::Service(Spanned::new(name, inner.node.span));
+                    one_access(reader, inner, &mut access, service);
+                }
+                _ => reader.unknown(inner, USER_KEYS, "a user"),
+            }
+        }
+        let name = Spanned::new(entry.key.clone(), entry.key_span);
+        let Some(access) = access else {
+            let message = format!("{what} has neither a `service` nor a `role`");
+            let diagnostic = Diagnostic::new("F006", Severity::Error, name.span, message);
+            reader.push(
+                diagnostic.fix(
+                    "name the service whose permissions the user gets, or write `role: admin`",
+                ),
+            );
+            continue;
+        };
+        topology.users.push(User { name, password, access });
+    }
+}
+
+fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new: Access) {
+    if old.is_some() {
+        let message = "a user has a `service` or a `role`, not both";
+        reader.error("F004", entry.key_span, message);
+    }
+    *old = Some(new);
+}
+
+/// A reference to a secret. A secret itself is refused, and not repeated.
+fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
+    if let Value::Scalar(scalar) = &node.value
+        && !node.is_null()
+    {
+        if scalar.text.starts_with("$2") && scalar.text.len() == 60 {
+            return Some(Secret::Bcrypt(scalar.text.clone()));
+        }
+        let variable = scalar.text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
+        let diagnostic = if let Some(name) = variable {
+            let message = "variables are not expanded here: this would be the password itself";
+            Diagnostic::new("F008", Severity::Error, node.span, message.into())
+                .fix(format!("write `{{ env: {name} }}`"))
+        } else {
+            let message = "a password is not written into the file";
+            Diagnostic::new("F008", Severity::Error, node.span, message.into())
+                .note("whoever reads the file or its history would have it")
+                .fix("write `{ env: NAME }` or `{ file: PATH }`, or a bcrypt hash")
+        };
+        reader.push(diagnostic);
+        return None;
+    }
+    let entries = reader.mapping(node, "a reference to a secret");
+    match entries {
+        [entry] if entry.key == "env" => reader.text(&entry.node, "env").map(Secret::Env),
+        [entry] if entry.key == "file" => reader.text(&entry.node, "file").map(Secret::File),
+        _ => {
+            let message = "a reference to a secret is `{ env: NAME }` or `{ file: PATH }`";
+            reader.error("F004", node.span, message);
+            None
+        }
+    }
+}
+
+pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSettings) {
+    let entries = reader.mapping(node, "`server`");
+    let fields = reader.fields(entries, SERVER, &[], "`server`");
+    settings.listen = address(reader, entries, "listen", 4222);
+    settings.http = address(reader, entries, "http", 8222);
+    let size = |json: Option<&Json>, path: &str| {
+        let bytes = json.and_then(Json::as_i64).and_then(|bytes| u64::try_from(bytes).ok())?;
+        Some(Spanned::new(bytes, place(&fields, path)))
+    };
+    settings.max_payload = size(fields.json.get("max_payload"), "max_payload");
+    let Some(jetstream) = fields.json.get("jetstream") else { return };
+    settings.store_dir = jetstream
+        .get("store_dir")
+        .and_then(Json::as_str)
+        .map(|text| Spanned::new(text.to_owned(), place(&fields, "jetstream.store_dir")));
+    let limit = |name: &str| size(jetstream.get(name), &format!("jetstream.{name}"));
+    settings.max_file_store = limit("max_file_store");
+    settings.max_memory_store = limit("max_memory_store");
+}
+
+/// `host:port`, `:port`, or a port alone on loopback.
+fn address(
+    reader: &mut Reader,
+    entries: &[Entry],
+    key: &str,
+    port: u16,
+) -> Option<Spanned<SocketAddr>> {
+    let entry = entries.iter().find(|entry| entry.key == key)?;
+    let text = reader.text(&entry.node, key)?;
+    let alone = text.parse::<u16>().ok().filter(|_| is_plain(&entry.node));
+    let parsed = match alone {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port))),
+        None => text.replace("localhost", "127.0.0.1").parse().ok(),
+    };
+    let Some(address) = parsed else {
+        let message = format!("`{key}` is an address and a port, and this is `{text}`");
+        let diagnostic = Diagnostic::new("F004", Severity::Error, entry.node.span, message);
+        reader.push(diagnostic.fix(format!("write it as in `127.0.0.1:{port}`")));
+        return None;
+    };
+    Some(Spanned::new(address, entry.node.span))
+}

@@ -1,0 +1,165 @@
+use std::fmt::Write as _;
+
+use super::*;
+
+/// What is wrong with a text, a place a line.
+fn findings(text: &str) -> String {
+    let mut sources = SourceMap::default();
+    let file = sources.add("watershed.yaml", text);
+    let (_, diagnostics) = lower(&sources, file);
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        let _ = writeln!(out, "{}", diagnostic.plain(&sources));
+    }
+    out
+}
+
+fn read(text: &str) -> Topology {
+    assert_eq!(findings(text), "");
+    let mut sources = SourceMap::default();
+    let file = sources.add("watershed.yaml", text);
+    match lower(&sources, file).0 {
+        Lowered::Topology(topology) => *topology,
+        Lowered::NotATopology => panic!("no topology"),
+    }
+}
+
+#[test]
+fn a_file_becomes_a_topology() {
+    let topology = read(
+        r"
+watershed: 1
+name: fleet
+account: FLEET
+defaults:
+  stream: { storage: file, max_age: 7d }
+  consumer: { max_deliver: 5, backoff: [30s, 1m] }
+streams:
+  PLANNING:
+    subjects: planning.>
+    max_msgs: 1_000_000
+    max_bytes: 1GiB
+    consumers:
+      approved: { filter_subject: planning.approved }
+      slow: { ack_wait: 5m, max_deliver: unlimited }
+  ALL:
+    max_age: unlimited
+    sources: [{ name: PLANNING, filter_subject: planning.x }]
+services:
+  context: { replicas: 2, consumes: [PLANNING/approved], publishes: [context.updated] }
+users:
+  admin: { password: { env: ADMIN_PASS }, role: admin }
+  context: { service: context }
+server:
+  listen: 127.0.0.1:4222
+  jetstream: { store_dir: ./data, max_file_store: 20GiB }
+",
+    );
+    assert_eq!(topology.account_name(), "FLEET");
+    let planning = topology.stream("PLANNING").unwrap();
+    assert_eq!(planning.config.subjects, ["planning.>"]);
+    assert_eq!((planning.config.max_msgs, planning.config.max_bytes), (1_000_000, 1 << 30));
+    assert_eq!(planning.config.max_age, 7 * 86_400_000_000_000);
+    let approved = &planning.consumer("approved").unwrap().config;
+    assert_eq!(approved.ack_wait, 30_000_000_000);
+    assert_eq!(approved.durable_name, "approved");
+    let slow = &planning.consumer("slow").unwrap().config;
+    assert_eq!((slow.ack_wait, slow.max_deliver, slow.backoff.len()), (300_000_000_000, -1, 0));
+    let all = topology.stream("ALL").unwrap();
+    assert_eq!((all.config.max_age, all.config.sources.len()), (0, 1));
+    assert_eq!(topology.services[0].replicas.value, 2);
+    assert_eq!(topology.users.len(), 2);
+    assert_eq!(topology.server.max_file_store.as_ref().unwrap().value, 20 << 30);
+}
+
+#[test]
+fn every_mistake_is_named_with_its_place() {
+    insta::assert_snapshot!(findings(
+        r"
+watershed: 1
+name: my fleet
+defaults: { strem: {} }
+streams:
+  A:
+    subject: a.>
+    max_age: 604800
+    max_bytes: 10G
+    max_msgs: 1M
+    retention: work
+    deny_delete: yes
+    max_msgs_per_subject: 0
+    dead_letter: X
+    consumers: [c]
+  B: { subjects: [*.x] }
+"
+    ), @r#"
+    watershed.yaml:3:7: error[F004]: `name` is up to 64 letters, digits, `-` and `_`, and this is `my fleet`
+    watershed.yaml:4:13: error[F003]: `defaults` has no `strem`
+      help: did you mean `stream`?
+    watershed.yaml:7:5: error[F003]: stream `A` has no `subject`
+      help: did you mean `subjects`?
+    watershed.yaml:8:14: error[F005]: `604800` has no unit: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d)
+      help: write `7d`
+    watershed.yaml:9:16: error[F005]: `10G` is 10·1024³ for the nats command line and 10·1000³ for nats.conf
+      help: write `10GiB` or `10GB`
+    watershed.yaml:10:15: error[F004]: `max_msgs` is a whole number, and this is `1M`
+      help: write it as in `1_000_000`
+    watershed.yaml:11:16: error[F004]: `retention` has no `work`
+      note: it is one of limits, interest, workqueue
+      help: did you mean `workqueue`?
+    watershed.yaml:12:18: error[F004]: `deny_delete` is true or false, and this is `yes`
+      help: write `true`
+    watershed.yaml:13:27: warning[F009]: `max_msgs_per_subject: 0` means no limit
+      help: write `unlimited`
+    watershed.yaml:14:5: error[F007]: `dead_letter` belongs to the language and is not built yet
+    watershed.yaml:15:16: error[F004]: `consumers` is a mapping, and this is a list
+    watershed.yaml:16:19: error[F001]: this is no YAML: while parsing node, found unknown anchor
+      note: in YAML an unquoted `*` begins an alias, the name of something written before
+      help: put a subject that begins with `*` in quotes: "*.created"
+    "#);
+    insta::assert_snapshot!(findings(
+        r#"
+watershed: 2
+name: x
+streams:
+  A:
+    subjects: >
+    sources: [{ nam: X }]
+services:
+  s: { consumes: [worker] }
+users:
+  a: { password: secret, role: admin }
+  b: { password: "$B_PASS", service: s }
+  c: { role: boss, service: s }
+  d: {}
+server: { listen: everywhere }
+"#
+    ), @r#"
+    watershed.yaml:2:12: error[F004]: this is a format that this program does not know
+      help: write `watershed: 1`
+    watershed.yaml:6:15: error[F001]: an unquoted `>` begins a block of text in YAML; this is not the subject `>`
+      help: put the subject in quotes: ">"
+    watershed.yaml:7:17: error[F003]: `sources` has no `nam`
+      help: did you mean `name`?
+    watershed.yaml:9:19: error[F004]: `worker` does not say which stream the consumer is of
+      help: write `STREAM/worker`
+    watershed.yaml:11:18: error[F008]: a password is not written into the file
+      note: whoever reads the file or its history would have it
+      help: write `{ env: NAME }` or `{ file: PATH }`, or a bcrypt hash
+    watershed.yaml:12:18: error[F008]: variables are not expanded here: this would be the password itself
+      help: write `{ env: B_PASS }`
+    watershed.yaml:13:14: error[F004]: `admin` is the only role; everybody else has a `service`
+    watershed.yaml:13:20: error[F004]: a user has a `service` or a `role`, not both
+    watershed.yaml:14:3: error[F006]: user `d` has neither a `service` nor a `role`
+      help: name the service whose permissions the user gets, or write `role: admin`
+    watershed.yaml:15:19: error[F004]: `listen` is an address and a port, and this is `everywhere`
+      help: write it as in `127.0.0.1:4222`
+    "#);
+}
+
+#[test]
+fn a_file_without_the_key_is_something_else() {
+    let mut sources = SourceMap::default();
+    let file = sources.add("compose.yaml", "services:\n  nats: {}\n");
+    assert!(matches!(lower(&sources, file), (Lowered::NotATopology, found) if found.is_empty()));
+}

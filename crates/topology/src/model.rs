@@ -1,0 +1,216 @@
+//! A topology: what the file says, typed, each part with the place where it is said.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
+
+use crate::source::{Span, Spanned};
+
+/// Where the fields of something stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Where its name stands.
+    pub name: Span,
+    /// By path: `max_age`, `subjects.0`, `sources.1.filter_subject`.
+    pub(crate) fields: BTreeMap<String, Span>,
+}
+
+impl Places {
+    /// Where `field` is written, here or among the defaults.
+    pub fn get(&self, field: &str) -> Option<Span> {
+        self.fields.get(field).copied()
+    }
+
+    /// Where `field` is written, or the name of what it belongs to.
+    pub fn at(&self, field: &str) -> Span {
+        self.get(field).unwrap_or(self.name)
+    }
+
+    /// Where the `index`th entry of the list `field` is written.
+    pub fn item(&self, field: &str, index: usize) -> Span {
+        self.get(&format!("{field}.{index}")).unwrap_or_else(|| self.at(field))
+    }
+}
+
+/// Everything that one file says.
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// Name; marks what the topology owns on a server.
+    pub name: Spanned<String>,
+    /// Account, if not named as the topology.
+    pub account: Option<Spanned<String>>,
+    /// Streams, in their order.
+    pub streams: Vec<Stream>,
+    /// Who publishes and who consumes.
+    pub services: Vec<Service>,
+    /// Who may connect.
+    pub users: Vec<User>,
+    /// What the server is to be.
+    pub server: ServerSettings,
+}
+
+/// A stream with its consumers.
+#[derive(Debug, Clone, Default)]
+pub struct Stream {
+    /// Name.
+    pub name: Spanned<String>,
+    /// What it is to be, every field filled in as a server does.
+    pub config: StreamConfig,
+    /// Where that is said.
+    pub places: Places,
+    /// Consumers, in their order.
+    pub consumers: Vec<Consumer>,
+}
+
+/// A durable consumer.
+#[derive(Debug, Clone, Default)]
+pub struct Consumer {
+    /// Name.
+    pub name: Spanned<String>,
+    /// What it is to be, every field filled in as a server does.
+    pub config: ConsumerConfig,
+    /// Where that is said.
+    pub places: Places,
+}
+
+/// A consumer as services name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsumerName {
+    /// Stream.
+    pub stream: String,
+    /// Consumer.
+    pub consumer: String,
+}
+
+impl std::fmt::Display for ConsumerName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.stream, self.consumer)
+    }
+}
+
+/// A program that publishes and consumes.
+#[derive(Debug, Clone, Default)]
+pub struct Service {
+    /// Name.
+    pub name: Spanned<String>,
+    /// Subjects that it publishes.
+    pub publishes: Vec<Spanned<String>>,
+    /// Consumers that it reads.
+    pub consumes: Vec<Spanned<ConsumerName>>,
+    /// How many of it run.
+    pub replicas: Spanned<u64>,
+}
+
+/// Somebody who may connect.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Name.
+    pub name: Spanned<String>,
+    /// Where the password is, if that is said.
+    pub password: Option<Secret>,
+    /// What they may do.
+    pub access: Access,
+}
+
+/// Where a secret is. Never the secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// In this environment variable.
+    Env(String),
+    /// In this file, relative to the topology's.
+    File(String),
+    /// A bcrypt hash of it.
+    Bcrypt(String),
+}
+
+impl std::fmt::Display for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Bcrypt(_) => f.write_str("bcrypt hash"),
+        }
+    }
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everything in the account.
+    Admin,
+    /// What this service does.
+    Service(Spanned<String>),
+}
+
+/// What the server is to be.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// Address for clients.
+    pub listen: Option<Spanned<SocketAddr>>,
+    /// Address for monitoring.
+    pub http: Option<Spanned<SocketAddr>>,
+    /// Longest message.
+    pub max_payload: Option<Spanned<u64>>,
+    /// Folder of the streams, as written.
+    pub store_dir: Option<Spanned<String>>,
+    /// Most bytes on disk.
+    pub max_file_store: Option<Spanned<u64>>,
+    /// Most bytes in memory.
+    pub max_memory_store: Option<Spanned<u64>>,
+}
+
+impl Topology {
+    /// The account that this topology lives in, where there is a choice.
+    pub fn account_name(&self) -> &str {
+        self.account.as_ref().map_or(&self.name.value, |account| &account.value)
+    }
+
+    /// The stream with this name.
+    pub fn stream(&self, name: &str) -> Option<&Stream> {
+        self.streams.iter().find(|stream| stream.name.value == name)
+    }
+
+    /// The service with this name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name.value == name)
+    }
+
+    /// The consumer that a service names.
+    pub fn consumer(&self, name: &ConsumerName) -> Option<(&Stream, &Consumer)> {
+        let stream = self.stream(&name.stream)?;
+        Some((stream, stream.consumer(&name.consumer)?))
+    }
+
+    /// All consumers with their streams.
+    pub fn consumers(&self) -> impl Iterator<Item = (&Stream, &Consumer)> {
+        let of = |stream| move |consumer| (stream, consumer);
+        self.streams.iter().flat_map(move |stream| stream.consumers.iter().map(of(stream)))
+    }
+
+    /// The same topology with so many copies of everything.
+    pub fn with_replicas(mut self, replicas: i64) -> Self {
+        for stream in &mut self.streams {
+            stream.config.num_replicas = replicas;
+            for consumer in &mut stream.consumers {
+                consumer.config.num_replicas = 0;
+            }
+        }
+        self
+    }
+}
+
+impl Stream {
+    /// The consumer with this name.
+    pub fn consumer(&self, name: &str) -> Option<&Consumer> {
+        self.consumers.iter().find(|consumer| consumer.name.value == name)
+    }
+
+    /// Fills in what absent fields mean, here and in the consumers.
+    pub(crate) fn fill(&mut self) {
+        check::fill_stream(&mut self.config);
+        for consumer in &mut self.consumers {
+            check::fill_consumer(&mut consumer.config, &self.config);
+        }
+    }
+}
