@@ -8,6 +8,7 @@ use watershed_wire::{encode, subject};
 use crate::account::AccountId;
 use crate::engine::Engine;
 use crate::limits::{OUTBOX_BYTES_HIGH, OUTBOX_BYTES_MAX};
+use crate::monitor::Traffic;
 use crate::now::Now;
 use crate::output::{CloseReason, Flow, Output};
 use crate::router::{Group, SubKey};
@@ -60,6 +61,7 @@ struct Tables<'a> {
     outputs: &'a mut Vec<Output>,
     ended: &'a mut Vec<SubKey>,
     congested: &'a mut usize,
+    traffic: &'a mut Traffic,
     overflowed: Vec<usize>,
 }
 
@@ -67,6 +69,8 @@ impl Engine {
     /// A client publishes.
     #[inline]
     pub(crate) fn publish_from(&mut self, now: Now, slot: usize, message: &Publish<'_>) -> Flow {
+        self.traffic.in_msgs += 1;
+        self.traffic.in_bytes += (message.header.len() + message.payload.len()) as u64;
         let session = &self.sessions[slot];
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
@@ -147,8 +151,17 @@ impl Engine {
         message: &Publish<'_>,
         lookup: Lookup<'_>,
     ) -> (Listeners, Flow) {
-        let Self { accounts, sessions, subscriptions, outputs, ended, random, congested, .. } =
-            self;
+        let Self {
+            accounts,
+            sessions,
+            subscriptions,
+            outputs,
+            ended,
+            random,
+            congested,
+            traffic,
+            ..
+        } = self;
         let router = &mut accounts[account.0 as usize].router;
         let matched = match lookup {
             Lookup::Remembered => router.matched(message.subject),
@@ -158,8 +171,15 @@ impl Engine {
         if matched.is_empty() {
             return (listeners, Flow::Continue);
         }
-        let mut tables =
-            Tables { sessions, subscriptions, outputs, ended, congested, overflowed: Vec::new() };
+        let mut tables = Tables {
+            sessions,
+            subscriptions,
+            outputs,
+            ended,
+            congested,
+            traffic,
+            overflowed: Vec::new(),
+        };
         let mut stall = false;
         let mut note = |delivered| {
             listeners.anybody |= delivered != Delivered::No;
@@ -174,6 +194,7 @@ impl Engine {
         }
         let overflowed = tables.overflowed;
         for slot in overflowed {
+            self.traffic.slow_consumers += 1;
             self.close(slot, CloseReason::SlowConsumer);
         }
         while let Some(key) = self.ended.pop() {
@@ -196,7 +217,8 @@ impl Engine {
             payload: b"",
             has_header: true,
         };
-        let Self { accounts, sessions, subscriptions, outputs, ended, congested, .. } = self;
+        let Self { accounts, sessions, subscriptions, outputs, ended, congested, traffic, .. } =
+            self;
         let matched = accounts[account].router.matched(reply);
         let members = matched.groups.iter().flat_map(|group| &group.members);
         let own = matched
@@ -205,8 +227,15 @@ impl Engine {
             .chain(members)
             .copied()
             .find(|key| subscriptions[*key as usize].slot == slot);
-        let mut tables =
-            Tables { sessions, subscriptions, outputs, ended, congested, overflowed: Vec::new() };
+        let mut tables = Tables {
+            sessions,
+            subscriptions,
+            outputs,
+            ended,
+            congested,
+            traffic,
+            overflowed: Vec::new(),
+        };
         if let Some(key) = own {
             tables.deliver(key, None, &message);
         }
@@ -256,6 +285,8 @@ impl Tables<'_> {
             self.outputs.push(Output::Flush(session.id));
         }
         subscription.delivered += 1;
+        self.traffic.out_msgs += 1;
+        self.traffic.out_bytes += (header.len() + message.payload.len()) as u64;
         if subscription.max == Some(subscription.delivered) {
             self.ended.push(key);
         }

@@ -12,6 +12,7 @@ use crate::account::{Account, AccountId};
 use crate::consumer::ConsumerKey;
 use crate::jetstream::{JetStream, JetStreamSettings};
 use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_HIGH, SUBSCRIPTIONS_MAX};
+use crate::monitor::Traffic;
 use crate::now::{Now, Tick};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
@@ -75,8 +76,9 @@ pub struct Engine {
     pub(crate) scratch: Vec<u8>,
     /// Where a record is kept while it is delivered.
     pub(crate) record: Vec<u8>,
+    pub(crate) traffic: Traffic,
     timers: Timers,
-    connections_ever: u64,
+    pub(crate) connections_ever: u64,
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             now: Now::default(),
             scratch: Vec::new(),
             record: Vec::new(),
+            traffic: Traffic::default(),
             timers: Timers::default(),
             connections_ever: 0,
         }

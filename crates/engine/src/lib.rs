@@ -13,6 +13,7 @@ mod delivery;
 mod engine;
 mod jetstream;
 pub mod limits;
+pub mod monitor;
 mod now;
 mod outbox;
 mod output;

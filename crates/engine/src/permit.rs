@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use watershed_wire::subject::{Filter, matches};
-use watershed_wire::subject::{contains, overlaps};
+use watershed_wire::subject::{Filter, SubjectError, contains, matches, overlaps};
 
 /// Allow and deny lists for one direction. No allow list at all means everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +20,12 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Allows these filters and nothing else.
+    pub fn allow(filters: &[String]) -> Result<Self, SubjectError> {
+        let filters = filters.iter().map(|filter| Filter::new(filter)).collect::<Result<_, _>>()?;
+        Ok(Self { allow: Some(filters), deny: Vec::new() })
+    }
+
     /// Whether a message to or from the literal `subject` may pass.
     fn permits_subject(&self, subject: &[u8]) -> bool {
         let hit = |list: &[Filter]| list.iter().any(|filter| matches(filter.as_bytes(), subject));

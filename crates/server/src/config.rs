@@ -35,6 +35,8 @@ impl JetStreamConfig {
 pub struct Config {
     /// Address for clients; port 0 for any free one.
     pub listen: SocketAddr,
+    /// Address for monitoring; none without.
+    pub http: Option<SocketAddr>,
     /// Name that clients are told; its id if absent.
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody, into [`Config::anonymous_account`].
@@ -58,6 +60,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            http: None,
             server_name: None,
             users: Vec::new(),
             anonymous_account: None,

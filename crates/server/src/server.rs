@@ -16,6 +16,7 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, entropy};
 use crate::config::{Config, JetStreamConfig};
+use crate::http::Http;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
 
@@ -68,6 +69,12 @@ impl Builder {
         self
     }
 
+    /// Answers monitoring requests here; port 0 for any free one.
+    pub fn http(mut self, address: SocketAddr) -> Self {
+        self.config.http = Some(address);
+        self
+    }
+
     /// Starts the server. When this returns, clients can connect.
     pub fn start(self) -> Result<Server, StartError> {
         let config = self.config;
@@ -84,7 +91,16 @@ impl Builder {
         let [seed, id @ ..] = random;
         let poll = Poll::new().map_err(system("wait for sockets"))?;
         let (remote, commands) = Shard::remote(&poll).map_err(system("wake a thread"))?;
-        let mut engine = Engine::new(settings(&config, address, id, seed));
+        let monitoring = match config.http {
+            None => None,
+            Some(address) => Some(
+                std::net::TcpListener::bind(address)
+                    .map_err(|source| StartError::Bind { address, source })?,
+            ),
+        };
+        let settings = settings(&config, address, id, seed);
+        let info = settings.info.clone();
+        let mut engine = Engine::new(settings);
         let authenticator = Authenticator::new(&config, &mut engine, &remote);
         let clock = Clock::new();
         let storage = match &config.jetstream {
@@ -93,6 +109,13 @@ impl Builder {
                 let store = Store::open(&jetstream.store_dir, &mut engine, clock.now())?;
                 Some(store.start(&remote).map_err(system("start a thread"))?)
             }
+        };
+        let http = match monitoring {
+            None => None,
+            Some(listener) => Some(
+                Http::start(listener, &config, info, remote.clone())
+                    .map_err(system("start a thread"))?,
+            ),
         };
         let folder = config.jetstream.as_ref().map(|jetstream| jetstream.store_dir.clone());
         let parts = Parts {
@@ -112,7 +135,7 @@ impl Builder {
             .name("watershed".into())
             .spawn(move || shard.run())
             .map_err(system("start a thread"))?;
-        Ok(Server { address, remote, thread: Some(thread) })
+        Ok(Server { address, http, remote, thread: Some(thread) })
     }
 }
 
@@ -128,7 +151,7 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         port: address.port(),
         headers: true,
         max_payload: config.max_payload,
-        auth_required: !config.users.is_empty(),
+        auth_required: !config.users.is_empty() && config.anonymous_account.is_none(),
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()
@@ -149,6 +172,7 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    http: Option<Http>,
     remote: Remote,
     thread: Option<JoinHandle<()>>,
 }
@@ -164,6 +188,11 @@ impl Server {
         self.address
     }
 
+    /// Address of the monitoring, if there is any.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Http::address)
+    }
+
     /// URL that clients connect to.
     pub fn client_url(&self) -> String {
         format!("nats://{}", self.address)
@@ -175,6 +204,8 @@ impl Server {
     }
 
     fn end(&mut self) {
+        // Before the loop that it asks.
+        self.http.take();
         self.remote.send(Command::Stop);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use tokio::sync::oneshot;
+use watershed_engine::monitor::{Detail, Snapshot};
 use watershed_engine::{
     CloseReason, Completion, ConnId, Engine, Flow, Identity, Now, Output, Peer, Tick,
 };
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Authenticated(ConnId, Option<Identity>),
     /// The disk has done something.
     Completed(Completion),
+    /// Somebody wants to know what there is.
+    Snapshot(Detail, oneshot::Sender<Snapshot>),
     /// Tell the clients, write what waits, end.
     Stop,
 }
@@ -281,6 +285,10 @@ impl Shard {
                     if failed {
                         self.close_store(now);
                     }
+                }
+                Command::Snapshot(detail, answer) => {
+                    // Who asked may have gone.
+                    let _ = answer.send(self.engine.snapshot(&detail));
                 }
                 Command::Stop => self.stopping = true,
             }

@@ -17,15 +17,21 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+pub mod apply;
+pub mod call;
 pub mod diagnostic;
 pub mod flow;
 pub mod limits;
 pub mod lint;
 pub mod lower;
 pub mod model;
+pub mod observe;
+pub mod permission;
+pub mod plan;
 pub mod quantity;
 pub mod schema;
 pub mod source;
+pub mod verify;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};

@@ -388,7 +388,9 @@ mod tests {
             }
             Value::Sequence(items) => {
                 let _ = writeln!(out, "{:depth$}{place} list", "");
-                items.iter().for_each(|item| print(sources, item, depth + 2, out));
+                for item in items {
+                    print(sources, item, depth + 2, out);
+                }
             }
             Value::Mapping(entries) => {
                 let _ = writeln!(out, "{:depth$}{place} mapping", "");

@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::command::serve;
+use crate::command::{
+    apply, destroy, explain, lint, next, plan, publish, serve, status, subscribe, up, verify, view,
+};
 use crate::exit::Exit;
 
 /// JetStream topology as code, with a durable embedded server.
@@ -18,14 +20,49 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server alone.
+    Up(up::Arguments),
+    Lint(lint::Arguments),
+    Explain(explain::Arguments),
+    Plan(plan::Arguments),
+    Apply(apply::Arguments),
+    Verify(verify::Arguments),
+    Destroy(destroy::Arguments),
+    Status(status::Arguments),
+    #[command(name = "pub")]
+    Publish(publish::Arguments),
+    #[command(name = "sub")]
+    Subscribe(subscribe::Arguments),
+    Next(next::Arguments),
+    View(view::Arguments),
     Serve(serve::Arguments),
+    /// Prints the completion script of a shell.
+    Completion {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self.command {
+            Command::Up(arguments) => up::run(&arguments),
+            Command::Lint(arguments) => lint::run(&arguments),
+            Command::Explain(arguments) => explain::run(&arguments),
+            Command::Plan(arguments) => plan::run(&arguments),
+            Command::Apply(arguments) => apply::run(&arguments),
+            Command::Verify(arguments) => verify::run(&arguments),
+            Command::Destroy(arguments) => destroy::run(&arguments),
+            Command::Status(arguments) => status::run(&arguments),
+            Command::Publish(arguments) => publish::run(&arguments),
+            Command::Subscribe(arguments) => subscribe::run(&arguments),
+            Command::Next(arguments) => next::run(&arguments),
+            Command::View(arguments) => view::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
+            Command::Completion { shell } => {
+                let mut command = Self::command();
+                clap_complete::generate(shell, &mut command, "watershed", &mut std::io::stdout());
+                Ok(Exit::Clean)
+            }
         }
     }
 }
@@ -72,7 +109,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 }

@@ -2,7 +2,12 @@
 
 mod cli;
 mod command;
+mod connection;
+mod data;
 mod exit;
+mod load;
+mod secret;
+mod ui;
 
 use std::process::ExitCode;
 

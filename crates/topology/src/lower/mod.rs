@@ -58,12 +58,11 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
         version(reader, entry);
     }
     let mut topology = Topology::default();
-    match find("name") {
-        Some(entry) => topology.name = name(reader, &entry.node, "name").unwrap_or_default(),
-        None => {
-            let message = "a topology has a `name`, which marks what it owns";
-            reader.error("F006", root.span, message);
-        }
+    if let Some(entry) = find("name") {
+        topology.name = name(reader, &entry.node, "name").unwrap_or_default();
+    } else {
+        let message = "a topology has a `name`, which marks what it owns";
+        reader.error("F006", root.span, message);
     }
     topology.account = find("account").and_then(|entry| name(reader, &entry.node, "account"));
     let defaults = find("defaults").map(|entry| Defaults::read(reader, &entry.node));

@@ -73,6 +73,7 @@ server:
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one line a thing that is said")]
 fn every_mistake_is_named_with_its_place() {
     insta::assert_snapshot!(findings(
         r"

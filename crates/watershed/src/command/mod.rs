@@ -1,3 +1,125 @@
-//! One module per command.
+//! One command, one file: load, call a function of a library, show.
 
+pub(crate) mod apply;
+pub(crate) mod destroy;
+pub(crate) mod explain;
+pub(crate) mod lint;
+pub(crate) mod next;
+pub(crate) mod plan;
+pub(crate) mod publish;
 pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod subscribe;
+pub(crate) mod up;
+pub(crate) mod verify;
+pub(crate) mod view;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use watershed_client::{Client, NotReady, wait};
+use watershed_topology::Severity;
+use watershed_topology::plan::{Names, Policy};
+
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::load::{Loaded, Workspace, load};
+use crate::ui;
+
+/// Which topology a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct TopologyFile {
+    /// Topology file, or a folder with a watershed.yaml; that of the current folder if absent.
+    file: Option<PathBuf>,
+    /// Keep so many copies of every stream, whatever the file says.
+    #[arg(long, value_name = "N")]
+    replicas: Option<i64>,
+}
+
+/// What may be lost.
+#[derive(Debug, Args, Default)]
+pub(crate) struct LossArguments {
+    /// Let these streams lose messages where the change deletes some; or `all`.
+    #[arg(long, value_name = "STREAM")]
+    allow_loss: Vec<String>,
+    /// Delete and make again these streams or consumers (STREAM/CONSUMER); or `all`.
+    #[arg(long, value_name = "NAME")]
+    recreate: Vec<String>,
+    /// Delete what the topology owns and no longer declares.
+    #[arg(long)]
+    prune: bool,
+}
+
+impl LossArguments {
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            allow_loss: Names::from_words(&self.allow_loss),
+            recreate: Names::from_words(&self.recreate),
+            prune: self.prune,
+        }
+    }
+}
+
+/// How a topology was read.
+pub(crate) enum Read {
+    /// It is without errors.
+    Good(Box<Loaded>),
+    /// It has errors, which were shown.
+    Bad(Exit),
+}
+
+impl TopologyFile {
+    /// Reads the one topology; shows what is wrong with it, if it is wrong.
+    pub(crate) fn read(&self) -> anyhow::Result<Read> {
+        let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
+        let mut workspace = load(&paths)?;
+        if workspace.worst() == Some(Severity::Error) {
+            ui::diagnostic::show(&workspace);
+            return Ok(Read::Bad(Exit::Findings));
+        }
+        mention(&workspace);
+        let mut loaded = workspace.topologies.pop().context("there is no topology")?;
+        if let Some(replicas) = self.replicas {
+            loaded.topology = loaded.topology.with_replicas(replicas);
+        }
+        Ok(Read::Good(Box::new(loaded)))
+    }
+}
+
+/// Says that there are findings which do not stop a command.
+pub(crate) fn mention(workspace: &Workspace) {
+    if workspace.worst().is_some_and(|worst| worst >= Severity::Warning) {
+        ui::say(&format!("{} (see `watershed lint`)", ui::diagnostic::summary(workspace)));
+    }
+}
+
+/// Runs what waits for a server.
+pub(crate) fn block_on<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot wait for sockets")?;
+    runtime.block_on(task)
+}
+
+/// Connects and waits until JetStream answers. `None` if it was not ready in time, which was said.
+pub(crate) async fn ready(
+    connection: &Connection,
+    loaded: &Loaded,
+    limit: Duration,
+) -> anyhow::Result<Option<Client>> {
+    let options = connection.options(Some(loaded))?;
+    let shown = options.shown();
+    let say = |cause: &str| ui::say(&format!("waiting for {shown}: {cause}"));
+    match wait(&options, limit, say).await {
+        Ok(client) => Ok(Some(client)),
+        Err(error @ NotReady::InTime { .. }) => {
+            ui::say(&format!("error: {shown} is {error}"));
+            Ok(None)
+        }
+        Err(NotReady::Connect(error)) => Err(error.into()),
+    }
+}

@@ -13,7 +13,7 @@ use watershed_server::{Config, Credential, JetStreamConfig, Server, User};
 
 use crate::exit::Exit;
 
-/// Flags of `serve`, under nats-server's names.
+/// Runs the server alone, with nats-server's flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed serve -p 4222")]
 pub(crate) struct Arguments {

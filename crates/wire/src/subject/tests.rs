@@ -119,9 +119,10 @@ proptest! {
         let escapes = |subject: &String| {
             takes(&outer, subject) && !filters.iter().any(|filter| takes(filter, subject))
         };
-        match uncovered(&outer, &filters) {
-            Some(subject) => prop_assert!(escapes(&subject), "{}", subject),
-            None => prop_assert_eq!(universe().into_iter().find(escapes), None),
+        if let Some(subject) = uncovered(&outer, &filters) {
+            prop_assert!(escapes(&subject), "{}", subject);
+        } else {
+            prop_assert_eq!(universe().into_iter().find(escapes), None);
         }
     }
 

@@ -1,0 +1,15 @@
+//! Live NATS servers: connects, waits until JetStream answers, asks what there is, carries plans out.
+//!
+//! What to ask and what to do is decided in [`watershed_topology`]; this crate sends it.
+
+mod client;
+mod context;
+mod options;
+mod wait;
+
+pub use client::{Client, Subscription};
+pub use context::{ContextError, load_context};
+pub use options::{ConnectError, Credential, Options};
+pub use wait::{NotReady, wait};
+
+pub use async_nats::{HeaderMap, Message};

@@ -1,0 +1,168 @@
+//! Which server, and as whom.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Where to connect, and as whom.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// URLs, separated by commas.
+    pub servers: String,
+    /// As whom.
+    pub credential: Credential,
+    /// Certificates of authorities to trust besides the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// Certificate and key to show.
+    pub tls_identity: Option<(PathBuf, PathBuf)>,
+    /// Prefix of subjects for answers, in place of `_INBOX`.
+    pub inbox_prefix: Option<String>,
+    /// Longest wait for a connection or an answer.
+    pub timeout: Duration,
+}
+
+/// What a connection shows.
+#[derive(Clone, Default)]
+pub enum Credential {
+    /// Nothing; or what the URL holds.
+    #[default]
+    None,
+    /// A user with a password.
+    Password {
+        /// Name.
+        user: String,
+        /// Password.
+        password: String,
+    },
+    /// A token.
+    Token(String),
+    /// A file with a JWT and a seed.
+    CredentialsFile(PathBuf),
+    /// A file with a seed.
+    NkeyFile(PathBuf),
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the secret.
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Password { .. } => "Password",
+            Self::Token(_) => "Token",
+            Self::CredentialsFile(_) => "CredentialsFile",
+            Self::NkeyFile(_) => "NkeyFile",
+        })
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            servers: "nats://127.0.0.1:4222".into(),
+            credential: Credential::None,
+            tls_ca: None,
+            tls_identity: None,
+            inbox_prefix: None,
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// A file with a secret or a certificate cannot be used.
+    #[error("cannot use {path}: {cause}")]
+    File {
+        /// File.
+        path: String,
+        /// Why not.
+        cause: String,
+    },
+    /// The server, or the way to it, says no.
+    #[error("cannot connect to {servers}: {cause}")]
+    Refused {
+        /// Where, without secrets.
+        servers: String,
+        /// Why not.
+        cause: String,
+        /// Whether it makes no sense to try again: the server was reached and said no.
+        settled: bool,
+    },
+}
+
+impl Options {
+    /// The URLs without user and password, to be shown.
+    pub fn shown(&self) -> String {
+        let bare = |url: &str| match (url.find("://"), url.rfind('@')) {
+            (Some(scheme), Some(at)) if at > scheme => {
+                let start = url.get(..scheme + 3).unwrap_or_default();
+                let rest = url.get(at + 1..).unwrap_or_default();
+                format!("{start}{rest}")
+            }
+            (None, Some(at)) => url.get(at + 1..).unwrap_or_default().to_owned(),
+            _ => url.to_owned(),
+        };
+        self.servers.split(',').map(|url| bare(url.trim())).collect::<Vec<_>>().join(",")
+    }
+
+    pub(crate) async fn connect(&self) -> Result<async_nats::Client, ConnectError> {
+        let mut options = async_nats::ConnectOptions::new()
+            .name("watershed")
+            .connection_timeout(self.timeout)
+            .request_timeout(Some(self.timeout))
+            .subscription_capacity(1 << 16);
+        let file = |path: &PathBuf, cause: &dyn std::fmt::Display| ConnectError::File {
+            path: path.display().to_string(),
+            cause: cause.to_string(),
+        };
+        options = match &self.credential {
+            Credential::None => options,
+            Credential::Password { user, password } => {
+                options.user_and_password(user.clone(), password.clone())
+            }
+            Credential::Token(token) => options.token(token.clone()),
+            Credential::CredentialsFile(path) => {
+                options.credentials_file(path).await.map_err(|error| file(path, &error))?
+            }
+            Credential::NkeyFile(path) => {
+                let seed = std::fs::read_to_string(path).map_err(|error| file(path, &error))?;
+                options.nkey(seed.trim().to_owned())
+            }
+        };
+        if let Some(path) = &self.tls_ca {
+            options = options.add_root_certificates(path.clone());
+        }
+        if let Some((certificate, key)) = &self.tls_identity {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
+        if let Some(prefix) = &self.inbox_prefix {
+            options = options.custom_inbox_prefix(prefix);
+        }
+        let servers: Vec<String> =
+            self.servers.split(',').map(|url| url.trim().to_owned()).collect();
+        options.connect(servers).await.map_err(|error| {
+            use async_nats::ConnectErrorKind as Kind;
+            let settled = matches!(
+                error.kind(),
+                Kind::Authentication | Kind::AuthorizationViolation | Kind::ServerParse | Kind::Tls
+            );
+            ConnectError::Refused { servers: self.shown(), cause: error.to_string(), settled }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_urls_are_not_shown() {
+        let options = |servers: &str| Options { servers: servers.into(), ..Options::default() };
+        assert_eq!(options("nats://a:b@h:1, h2:2").shown(), "nats://h:1,h2:2");
+        assert_eq!(options("a:b@h:1").shown(), "h:1");
+        let secret = Credential::Password { user: "u".into(), password: "p".into() };
+        assert_eq!(format!("{secret:?}"), "Password");
+    }
+}

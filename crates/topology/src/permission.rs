@@ -1,0 +1,47 @@
+//! What a service's users may do, derived from what the service does.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Access, Topology, User};
+
+/// Filters that a user may publish and subscribe to. `None` is a user who may do everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// What may be published to.
+    pub publish: Vec<String>,
+    /// What may be subscribed to.
+    pub subscribe: Vec<String>,
+}
+
+/// What `user` may do: enough for every client library to publish with acknowledgement and to read
+/// the declared consumers, and nothing that creates, changes or deletes.
+pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
+    let Access::Service(name) = &user.access else { return None };
+    let service = topology.service(&name.value);
+    let mut publish = BTreeSet::new();
+    let mut subscribe = BTreeSet::from(["_INBOX.>".to_owned()]);
+    // Clients ask which stream a subject belongs to, and whether JetStream is there.
+    for call in ["INFO", "STREAM.NAMES"] {
+        publish.insert(format!("$JS.API.{call}"));
+    }
+    if let Some(service) = service {
+        publish.extend(service.publishes.iter().map(|subject| subject.value.clone()));
+        for wanted in &service.consumes {
+            let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
+            let (stream, consumer, config) =
+                (&stream.name.value, &consumer.name.value, &consumer.config);
+            publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
+            publish.insert(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
+            publish.insert(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
+            publish.insert(format!("$JS.ACK.{stream}.{consumer}.>"));
+            if config.is_push() {
+                subscribe.insert(config.deliver_subject.clone());
+                publish.insert(format!("$JS.FC.{stream}.{consumer}.>"));
+            }
+        }
+    }
+    Some(Permissions {
+        publish: publish.into_iter().collect(),
+        subscribe: subscribe.into_iter().collect(),
+    })
+}

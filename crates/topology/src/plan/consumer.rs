@@ -1,0 +1,168 @@
+//! The declared consumers of a stream against what is there.
+
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::change::{consumer_changes, refuse_consumer};
+use watershed_wire::jetstream::check::fill_consumer;
+use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequest};
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+
+use super::{Action, Plan, RESERVED, Refusal, Step, Target, changes, json, merged};
+use crate::call::Request;
+use crate::model::{Consumer, Stream, Topology};
+use crate::observe::{OWNER, Observed, ObservedStream};
+
+/// What a declared consumer is to be on the server.
+fn desired(
+    topology: &Topology,
+    consumer: &Consumer,
+    stream: &StreamConfig,
+    observed: &Observed,
+) -> ConsumerConfig {
+    let mut config = consumer.config.clone();
+    fill_consumer(&mut config, stream);
+    if observed.server.keeps_metadata() {
+        config.metadata.insert(OWNER.to_owned(), topology.name.value.clone());
+    } else {
+        config.metadata.clear();
+    }
+    config
+}
+
+/// A live configuration, comparable.
+fn live(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerConfig {
+    let mut config = info.config.clone();
+    fill_consumer(&mut config, stream);
+    config.metadata.retain(|key, _| !key.starts_with(RESERVED));
+    // One filter may be said in two ways.
+    if let [only] = config.filter_subjects.as_slice()
+        && config.filter_subject.is_empty()
+    {
+        config.filter_subject.clone_from(only);
+        config.filter_subjects.clear();
+    }
+    config
+}
+
+/// Steps for all consumers of a stream that is to be made.
+pub(super) fn new_ones(
+    topology: &Topology,
+    stream: &Stream,
+    config: &StreamConfig,
+    observed: &Observed,
+    plan: &mut Plan,
+) {
+    for consumer in &stream.consumers {
+        let desired = desired(topology, consumer, config, observed);
+        plan.steps.push(create(&stream.name.value, &desired));
+    }
+}
+
+/// Steps for the consumers of a stream that is there.
+pub(super) fn compare_all(
+    topology: &Topology,
+    stream: &Stream,
+    config: &StreamConfig,
+    there: &ObservedStream,
+    observed: &Observed,
+    plan: &mut Plan,
+) {
+    for consumer in &stream.consumers {
+        let target = Target::consumer(&stream.name.value, &consumer.name.value);
+        let mut desired = desired(topology, consumer, config, observed);
+        if let [only] = desired.filter_subjects.as_slice() {
+            desired.filter_subject.clone_from(only);
+            desired.filter_subjects.clear();
+        }
+        let Some(live_one) = there.consumers.get(&consumer.name.value) else {
+            plan.steps.push(create(&stream.name.value, &desired));
+            continue;
+        };
+        let before = live(&live_one.info, config);
+        let owner = live_one.owner();
+        let mut compared = desired.clone();
+        if owner.is_none() {
+            compared.metadata.remove(OWNER);
+        }
+        let fields: Vec<&str> =
+            consumer_changes(&before, &compared).into_iter().map(|(field, _)| field).collect();
+        let refuse = |reason: String| Refusal { target: target.clone(), reason, for_safety: true };
+        match owner {
+            _ if owner == Some(&topology.name.value) && fields.is_empty() => {
+                plan.unchanged.push(target);
+            }
+            None if fields.is_empty() => plan.unmanaged.push(target),
+            Some(owner) if owner != topology.name.value => {
+                plan.refused.push(refuse(format!("it belongs to the topology `{owner}`")));
+            }
+            None => plan.refused.push(refuse(format!(
+                "it is there, unmanaged, and differs in {}: taking it over is not built yet; make \
+                 the file say what is there, or delete the consumer",
+                fields.join(", ")
+            ))),
+            Some(_) => {
+                let live_json = &live_one.config;
+                plan.steps.push(change(target, &before, &desired, live_json, &live_one.info));
+            }
+        }
+    }
+}
+
+fn create_request(stream: &str, config: &serde_json::Value, action: CreateAction) -> Request {
+    let name = config.get("durable_name").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let call = Call::ConsumerCreateDurable { stream, consumer: name };
+    let mut request =
+        json(&CreateRequest { stream_name: stream.to_owned(), action, ..CreateRequest::default() });
+    // The configuration as it is, with the fields that this program does not know.
+    if let Some(object) = request.as_object_mut() {
+        object.insert("config".into(), config.clone());
+    }
+    Request::new(call, &request)
+}
+
+fn create(stream: &str, desired: &ConsumerConfig) -> Step {
+    Step {
+        target: Target::consumer(stream, &desired.name),
+        action: Action::Create,
+        changes: Vec::new(),
+        losses: Vec::new(),
+        notes: Vec::new(),
+        requests: vec![create_request(stream, &json(desired), CreateAction::Create)],
+    }
+}
+
+fn change(
+    target: Target,
+    before: &ConsumerConfig,
+    after: &ConsumerConfig,
+    live: &serde_json::Value,
+    info: &ConsumerInfo,
+) -> Step {
+    let fields: Vec<&str> =
+        consumer_changes(before, after).into_iter().map(|(field, _)| field).collect();
+    let changes = changes(&fields, &json(before), &json(after));
+    let stream = target.stream.clone();
+    if let Some(error) = refuse_consumer(before, after) {
+        let delete = Call::ConsumerDelete { stream: &stream, consumer: &after.name };
+        return Step {
+            target,
+            action: Action::Recreate,
+            changes,
+            losses: vec![format!(
+                "its position: acknowledged up to {}, {} outstanding",
+                info.ack_floor.stream_seq, info.num_ack_pending
+            )],
+            notes: vec![format!("the server does not change it in place: {error}")],
+            requests: vec![
+                Request::bare(delete),
+                create_request(&stream, &json(after), CreateAction::Create),
+            ],
+        };
+    }
+    let mut notes = Vec::new();
+    if fields.iter().any(|field| field.starts_with("filter_subject")) {
+        notes.push("messages that it has passed by already are not looked at again".into());
+    }
+    let body = merged(live, &json(after), &fields);
+    let requests = vec![create_request(&stream, &body, CreateAction::Update)];
+    Step { target, action: Action::Update, changes, losses: Vec::new(), notes, requests }
+}

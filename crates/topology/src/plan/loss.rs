@@ -1,0 +1,79 @@
+//! What a change would delete, with the counts of now.
+
+use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig, StreamInfo};
+
+use crate::quantity::{show_duration, show_size};
+
+/// What goes with a stream.
+pub(super) fn everything(info: &StreamInfo) -> Vec<String> {
+    let state = &info.state;
+    let mut losses = match state.messages {
+        0 => vec!["no message: it is empty".to_owned()],
+        count => vec![format!("{} ({})", messages(count), bytes(state.bytes))],
+    };
+    if state.consumer_count > 0 {
+        losses.push(format!("the positions of {} consumers", state.consumer_count));
+    }
+    losses
+}
+
+/// What the server deletes at once when the limits become these.
+pub(super) fn of_update(
+    before: &StreamConfig,
+    after: &StreamConfig,
+    info: &StreamInfo,
+) -> Vec<String> {
+    let state = &info.state;
+    let mut losses = Vec::new();
+    if state.messages == 0 {
+        return losses;
+    }
+    let stricter = |before: i64, after: i64| after > 0 && (before <= 0 || after < before);
+    let over = |held: u64, limit: i64| held.saturating_sub(limit.unsigned_abs());
+    if after.discard == Discard::Old {
+        let surplus = over(state.messages, after.max_msgs);
+        if stricter(before.max_msgs, after.max_msgs) && surplus > 0 {
+            losses.push(format!("the oldest {}", messages(surplus)));
+        }
+        let surplus = over(state.bytes, after.max_bytes);
+        if stricter(before.max_bytes, after.max_bytes) && surplus > 0 {
+            losses.push(format!("the oldest {} of messages", bytes(surplus)));
+        }
+    }
+    if stricter(before.max_age, after.max_age) {
+        let age = info.ts.0.saturating_sub(state.first_ts.0);
+        // Without the server's clock nothing is known, and everything may be old.
+        if info.ts.0 == 0 || age > after.max_age {
+            losses.push(format!(
+                "messages older than {}, of {} (the oldest is from {})",
+                show_duration(after.max_age),
+                state.messages,
+                state.first_ts
+            ));
+        }
+    }
+    let per_subject = after.max_msgs_per_subject;
+    if stricter(before.max_msgs_per_subject, per_subject)
+        && over(state.messages, per_subject) > 0
+        && state.messages > state.num_subjects
+    {
+        losses.push(format!(
+            "all but the newest {per_subject} of each subject, of {} on {} subjects",
+            messages(state.messages),
+            state.num_subjects
+        ));
+    }
+    if before.retention == Retention::Limits && after.retention == Retention::Interest {
+        let held = messages(state.messages);
+        losses.push(format!("what no consumer waits for, of {held}"));
+    }
+    losses
+}
+
+pub(super) fn messages(count: u64) -> String {
+    if count == 1 { "1 message".into() } else { format!("{count} messages") }
+}
+
+fn bytes(count: u64) -> String {
+    show_size(i64::try_from(count).unwrap_or(i64::MAX))
+}

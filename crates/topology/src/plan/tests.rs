@@ -1,0 +1,224 @@
+use std::fmt::Write as _;
+
+use serde_json::json;
+use watershed_wire::jetstream::consumer::ConsumerInfo;
+use watershed_wire::jetstream::stream::StreamInfo;
+
+use super::*;
+use crate::lower::{Lowered, lower};
+use crate::observe::{ObservedConsumer, ObservedStream, ServerFacts};
+use crate::source::SourceMap;
+
+fn topology(body: &str) -> Topology {
+    let mut sources = SourceMap::default();
+    let file = sources.add("f", &format!("watershed: 1\nname: x\nstreams:\n{body}"));
+    let (lowered, diagnostics) = lower(&sources, file);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    match lowered {
+        Lowered::Topology(topology) => *topology,
+        Lowered::NotATopology => panic!("no topology"),
+    }
+}
+
+fn facts() -> ServerFacts {
+    ServerFacts { version: "2.14.6".into(), clustered: false }
+}
+
+/// A server that took every call of a plan.
+fn after(observed: &mut Observed, plan: &Plan) {
+    for request in plan.steps.iter().flat_map(|step| &step.requests) {
+        let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+        let words: Vec<&str> = request.subject.split('.').collect();
+        match words.as_slice() {
+            ["$JS", "API", "STREAM", "CREATE" | "UPDATE", name] => {
+                let info: StreamInfo = serde_json::from_value(json!({"config": body})).unwrap();
+                let stream = observed.streams.entry((*name).to_owned()).or_default();
+                stream.info.config = info.config;
+                stream.config = body;
+            }
+            ["$JS", "API", "STREAM", "DELETE", name] => {
+                observed.streams.remove(*name);
+            }
+            ["$JS", "API", "CONSUMER", "DURABLE", "CREATE", stream, name] => {
+                let config = body["config"].clone();
+                let json = json!({"config": config, "name": name});
+                let info: ConsumerInfo = serde_json::from_value(json).unwrap();
+                let consumer = ObservedConsumer { info, config };
+                let stream = observed.streams.get_mut(*stream).unwrap();
+                stream.consumers.insert((*name).to_owned(), consumer);
+            }
+            ["$JS", "API", "CONSUMER", "DELETE", stream, name] => {
+                observed.streams.get_mut(*stream).unwrap().consumers.remove(*name);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A server that is as the topology with this body.
+fn server(body: &str) -> Observed {
+    let mut observed = Observed { server: facts(), ..Observed::default() };
+    let first = plan(&topology(body), &observed);
+    after(&mut observed, &first);
+    observed
+}
+
+fn show(plan: &Plan) -> String {
+    let mut out = String::new();
+    for step in &plan.steps {
+        let _ = writeln!(out, "{} {} {}", step.action.sign(), step.target.kind(), step.target);
+        for change in &step.changes {
+            let _ = writeln!(out, "    {}: {} -> {}", change.field, change.before, change.after);
+        }
+        for loss in &step.losses {
+            let _ = writeln!(out, "    loses {loss}");
+        }
+        for note in &step.notes {
+            let _ = writeln!(out, "    {note}");
+        }
+    }
+    for refusal in &plan.refused {
+        let _ = writeln!(out, "x {} {}: {}", refusal.target.kind(), refusal.target, refusal.reason);
+    }
+    for target in &plan.unmanaged {
+        let _ = writeln!(out, "unmanaged {target}");
+    }
+    out
+}
+
+const BASE: &str = "  A: { subjects: [a.>], max_age: 7d, consumers: { c: { filter_subject: a.x }, d: {} } }\n  B: { max_age: 1d, sources: [{ name: A }] }\n";
+
+#[test]
+fn what_is_missing_is_made_in_order() {
+    let body = "  COPY: { max_age: 1d, sources: [{ name: A }] }\n  A: { subjects: [a.>], max_age: 7d, consumers: { c: {} } }\n";
+    let observed = Observed { server: facts(), ..Observed::default() };
+    insta::assert_snapshot!(show(&plan(&topology(body), &observed)), @"
+    + stream A
+    + stream COPY
+    + consumer A/c
+    ");
+}
+
+#[test]
+fn a_second_plan_is_empty() {
+    let observed = server(BASE);
+    let again = plan(&topology(BASE), &observed);
+    assert!(again.is_empty(), "{}", show(&again));
+    assert_eq!(again.unchanged.len(), 4);
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one line a thing that is said")]
+fn changes_are_classed_by_what_they_lose() {
+    let mut observed = server(BASE);
+    let state = &mut observed.streams.get_mut("A").unwrap().info.state;
+    (state.messages, state.bytes, state.num_subjects, state.consumer_count) =
+        (41_203, 5 << 20, 9, 2);
+    let mut out = String::new();
+    for body in [
+        "  A: { subjects: [a.>], max_age: 7d, max_msgs: 1000, consumers: { c: { filter_subject: a.y }, d: { deliver_policy: new } } }\n",
+        "  A: { subjects: [a.b], max_age: 1h, max_bytes: 1MiB, max_msgs_per_subject: 1, description: x }\n",
+        "  A: { subjects: [a.>], max_age: 7d, storage: memory, consumers: { c: { filter_subject: a.x } } }\n",
+        "  A: { subjects: [a.>], max_age: unlimited, max_msgs: 100000, num_replicas: 3 }\n",
+        "  A: { subjects: [a.b], max_age: 7d }\n  N: { subjects: [a.c], max_age: 7d }\n",
+    ] {
+        let _ = writeln!(out, "{}", show(&plan(&topology(body), &observed)));
+    }
+    insta::assert_snapshot!(out, @r#"
+    ~! stream A
+        max_msgs: -1 -> 1000
+        loses the oldest 40203 messages
+    ~ consumer A/c
+        filter_subject: "a.x" -> "a.y"
+        messages that it has passed by already are not looked at again
+    -/+ consumer A/d
+        deliver_policy: "all" -> "new"
+        loses its position: acknowledged up to 0, 0 outstanding
+        the server does not change it in place: deliver policy can not be updated (10012)
+    - stream B
+        loses 0 messages (0B)
+
+    ~! stream A
+        max_bytes: -1 -> 1048576
+        max_age: 604800000000000 -> 3600000000000
+        max_msgs_per_subject: -1 -> 1
+        description: null -> "x"
+        subjects: ["a.>"] -> ["a.b"]
+        loses the oldest 4MiB of messages
+        loses messages older than 1h, of 41203 (the oldest is from 0001-01-01T00:00:00Z)
+        loses all but the newest 1 of each subject, of 41203 messages on 9 subjects
+        a.> is no longer stored; what is stored stays
+    - consumer A/c
+        loses its position: acknowledged up to 0, 0 messages to come
+    - consumer A/d
+        loses its position: acknowledged up to 0, 0 messages to come
+    - stream B
+        loses 0 messages (0B)
+
+    -/+ stream A
+        storage: "file" -> "memory"
+        loses 41203 messages (5MiB)
+        loses the positions of 2 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+    - consumer A/d
+        loses its position: acknowledged up to 0, 0 messages to come
+    + consumer A/c
+    - stream B
+        loses 0 messages (0B)
+
+    - consumer A/c
+        loses its position: acknowledged up to 0, 0 messages to come
+    - consumer A/d
+        loses its position: acknowledged up to 0, 0 messages to come
+    - stream B
+        loses 0 messages (0B)
+    x stream A: `num_replicas: 3` needs a cluster, and this server is alone (10074): apply with `--replicas 1`
+
+    ~ stream A
+        subjects: ["a.>"] -> ["a.b"]
+        a.> is no longer stored; what is stored stays
+    - consumer A/c
+        loses its position: acknowledged up to 0, 0 messages to come
+    - consumer A/d
+        loses its position: acknowledged up to 0, 0 messages to come
+    - stream B
+        loses 0 messages (0B)
+    x stream N: `A` has `a.c` now; handing a subject over from one stream to another is not built yet: first apply a file in which `A` has let go of it
+    "#);
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_left_alone() {
+    let mut observed = server(BASE);
+    let strangers = [("A", None), ("B", Some("other"))];
+    for (name, owner) in strangers {
+        let metadata = &mut observed.streams.get_mut(name).unwrap().info.config.metadata;
+        metadata.remove(crate::observe::OWNER);
+        if let Some(owner) = owner {
+            metadata.insert(crate::observe::OWNER.into(), owner.into());
+        }
+    }
+    let mut stray = ObservedStream::default();
+    stray.info.config.subjects = vec!["n.>".into()];
+    observed.streams.insert("STRAY".into(), stray);
+    let body = format!("{BASE}  N: {{ subjects: [n.1], max_age: 1d }}\n");
+    insta::assert_snapshot!(show(&plan(&topology(&body), &observed)), @"
+    x stream B: it belongs to the topology `other`
+    x stream N: `STRAY`, which is nobody's, has `n.1` (10065)
+    unmanaged A
+    ");
+}
+
+#[test]
+fn everything_owned_is_destroyed_in_reverse() {
+    let mut observed = server(BASE);
+    let plan = destroy("x", &observed);
+    insta::assert_snapshot!(show(&plan), @"
+    - stream B
+        loses 0 messages (0B)
+    - stream A
+        loses 0 messages (0B)
+    ");
+    after(&mut observed, &plan);
+    assert!(observed.streams.is_empty());
+}

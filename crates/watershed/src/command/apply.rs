@@ -1,0 +1,112 @@
+//! `watershed apply`: makes a server what a topology says.
+
+use std::time::Duration;
+
+use clap::Args;
+use watershed_client::Client;
+use watershed_topology::plan::{Action, Plan, Policy, plan};
+use watershed_topology::verify::verify;
+
+use super::{LossArguments, Read, TopologyFile, block_on, ready};
+use crate::connection::{Connection, duration};
+use crate::exit::Exit;
+use crate::load::Loaded;
+use crate::ui;
+use crate::ui::prompt::{Answer, ask};
+
+/// Makes a server what the file says; run again, it changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed apply watershed.yaml -s nats://prod:4222 --yes")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    topology: TopologyFile,
+    #[command(flatten)]
+    loss: LossArguments,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Longest wait until JetStream answers.
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    wait: Duration,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let loaded = match arguments.topology.read()? {
+        Read::Good(loaded) => loaded,
+        Read::Bad(exit) => return Ok(exit),
+    };
+    block_on(async {
+        let Some(client) = ready(&arguments.connection, &loaded, arguments.wait).await? else {
+            return Ok(Exit::NotReady);
+        };
+        let observed = client.observe(&loaded.topology).await?;
+        let plan = plan(&loaded.topology, &observed);
+        let policy = arguments.loss.policy();
+        ui::plan::show(&plan, &policy);
+        if let Some(exit) = refused(&plan, &policy) {
+            return Ok(exit);
+        }
+        if plan.steps.iter().any(|step| policy.allows(step)) && !arguments.yes {
+            match ask("apply this?") {
+                Answer::Yes => {}
+                Answer::No => return Ok(Exit::Error),
+                Answer::Nobody => {
+                    ui::say("error: there is nobody to ask: say --yes");
+                    return Ok(Exit::Usage);
+                }
+            }
+        }
+        carry_out(&client, &loaded, &plan, &policy).await
+    })
+}
+
+/// Says what stands in the way of a plan, if anything does. Nothing was changed then.
+pub(crate) fn refused(plan: &Plan, policy: &Policy) -> Option<Exit> {
+    let lossy = |action| matches!(action, Action::UpdateLosing | Action::Recreate);
+    let losses = plan.steps.iter().any(|step| lossy(step.action) && !policy.allows(step));
+    if !losses && plan.refused.is_empty() {
+        return None;
+    }
+    ui::say("error: refused, and nothing was changed");
+    let safety = losses || plan.refused.iter().any(|refusal| refusal.for_safety);
+    Some(if safety { Exit::Refused } else { Exit::Error })
+}
+
+/// Runs the steps that are allowed, and looks whether they did it.
+pub(crate) async fn carry_out(
+    client: &Client,
+    loaded: &Loaded,
+    plan: &Plan,
+    policy: &Policy,
+) -> anyhow::Result<Exit> {
+    let steps = client
+        .apply(plan, policy, |step| {
+            ui::say(&format!(
+                "done: {} {} {}",
+                step.action.word(),
+                step.target.kind(),
+                step.target
+            ));
+        })
+        .await
+        .map_err(|halt| {
+            let done = ui::count(halt.done, "step");
+            anyhow::Error::new(halt).context(format!("stopped after {done}; apply again to go on"))
+        })?;
+    if steps == 0 {
+        return Ok(Exit::Clean);
+    }
+    let verdict = verify(&loaded.topology, &client.observe(&loaded.topology).await?);
+    for problem in &verdict.problems {
+        ui::say(&format!("{} {} {}", problem.target.kind(), problem.target, problem.text));
+    }
+    if verdict.problems.is_empty() {
+        ui::say(&format!("applied {}, verified", ui::count(steps, "step")));
+        Ok(Exit::Clean)
+    } else {
+        ui::say("error: the server took every step, and is not as declared");
+        Ok(Exit::Differs)
+    }
+}

@@ -1,0 +1,54 @@
+//! `watershed destroy`: removes what a topology owns.
+
+use clap::Args;
+use watershed_topology::plan::{Policy, destroy};
+
+use super::{Read, TopologyFile, block_on};
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::ui;
+use crate::ui::prompt::{Answer, ask};
+
+/// Deletes exactly the streams and consumers that the topology owns, with their messages.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed destroy watershed.yaml -s nats://test:4222 --yes")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    topology: TopologyFile,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let loaded = match arguments.topology.read()? {
+        Read::Good(loaded) => loaded,
+        Read::Bad(exit) => return Ok(exit),
+    };
+    block_on(async {
+        let client = arguments.connection.connect(Some(&loaded)).await?;
+        let observed = client.observe(&loaded.topology).await?;
+        let plan = destroy(&loaded.topology.name.value, &observed);
+        if plan.is_empty() {
+            ui::out(&format!("{}: nothing here belongs to it", plan.topology));
+            return Ok(Exit::Clean);
+        }
+        let policy = Policy { prune: true, ..Policy::default() };
+        ui::plan::show(&plan, &policy);
+        if !arguments.yes {
+            match ask("delete all of this, with its messages?") {
+                Answer::Yes => {}
+                Answer::No => return Ok(Exit::Error),
+                Answer::Nobody => {
+                    ui::say("error: there is nobody to ask: say --yes");
+                    return Ok(Exit::Usage);
+                }
+            }
+        }
+        let steps = client.apply(&plan, &policy, |_| {}).await?;
+        ui::say(&format!("deleted {}", ui::count(steps, "asset")));
+        Ok(Exit::Clean)
+    })
+}

@@ -1,0 +1,50 @@
+//! `watershed explain`: what a code means.
+
+use anyhow::bail;
+use clap::Args;
+use watershed_topology::diagnostic::ServerSays;
+use watershed_topology::lint::{RULES, Rule, find};
+use watershed_wire::jetstream::Coded;
+
+use crate::exit::Exit;
+use crate::ui::out;
+
+/// Explains a rule of the linter, or an error code of the server.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed explain 10065")]
+pub(crate) struct Arguments {
+    /// Code or name of a rule (S004, streams-overlap), or error code of the server (10065).
+    code: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let code = arguments.code.trim();
+    if let Some(rule) = find(code) {
+        show(rule);
+        return Ok(Exit::Clean);
+    }
+    let number = code.parse::<u16>().ok();
+    let Some(coded) = number.and_then(Coded::find) else {
+        bail!("there is neither a rule nor a server error `{code}`");
+    };
+    out(&format!("error {}: {}", coded.code, coded.text));
+    let rules = RULES.iter().filter(|rule| rule.server == ServerSays::Refuses(coded.code));
+    for rule in rules {
+        out("");
+        show(rule);
+    }
+    Ok(Exit::Clean)
+}
+
+fn show(rule: &Rule) {
+    out(&format!("{} {} ({})", rule.code, rule.name, rule.severity.word()));
+    out("");
+    out(rule.about);
+    match rule.server {
+        ServerSays::Nothing => {}
+        ServerSays::Refuses(code) => out(&format!("\nThe server refuses it with error {code}.")),
+        ServerSays::Accepts => out("\nThe server accepts it silently."),
+    }
+    out(&format!("\nWrong:\n  {}", rule.bad.trim_end().replace('\n', "\n  ")));
+    out(&format!("\nRight:\n  {}", rule.good.trim_end().replace('\n', "\n  ")));
+}

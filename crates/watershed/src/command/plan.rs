@@ -1,0 +1,43 @@
+//! `watershed plan`: how a server differs from a topology.
+
+use clap::Args;
+use watershed_topology::plan::plan;
+
+use super::{LossArguments, Read, TopologyFile, block_on};
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::ui;
+
+/// Shows what would change on a server, and what would be lost.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed plan watershed.yaml -s nats://prod:4222")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    topology: TopologyFile,
+    #[command(flatten)]
+    loss: LossArguments,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let loaded = match arguments.topology.read()? {
+        Read::Good(loaded) => loaded,
+        Read::Bad(exit) => return Ok(exit),
+    };
+    block_on(async {
+        let client = arguments.connection.connect(Some(&loaded)).await?;
+        let observed = client.observe(&loaded.topology).await?;
+        let plan = plan(&loaded.topology, &observed);
+        let policy = arguments.loss.policy();
+        if arguments.json {
+            ui::json::plan(&plan, &policy);
+        } else {
+            ui::plan::show(&plan, &policy);
+        }
+        Ok(if plan.is_empty() { Exit::Clean } else { Exit::Differs })
+    })
+}

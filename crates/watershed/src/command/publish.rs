@@ -1,0 +1,110 @@
+//! `watershed pub`: publishes, and says where it was stored.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::json;
+use watershed_client::HeaderMap;
+use watershed_topology::call::{CallError, answer};
+use watershed_wire::jetstream::publish::PubAck;
+
+use super::block_on;
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::load::load;
+use crate::ui;
+
+/// Publishes a message and waits until a stream has stored it.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed pub planning.plan.approved '{\"plan\":\"p1\"}'")]
+pub(crate) struct Arguments {
+    /// Subject.
+    subject: String,
+    /// Payload; what comes from a pipe if absent.
+    payload: Option<String>,
+    /// Header, as NAME:VALUE.
+    #[arg(short = 'H', long = "header", value_name = "NAME:VALUE")]
+    headers: Vec<String>,
+    /// Message id: the same again within the stream's window is stored once.
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Publish to whoever listens; no stream needs to store it.
+    #[arg(long)]
+    core: bool,
+    /// Topology that says which server and whose secrets.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let payload = payload(arguments.payload.as_deref())?;
+    let headers = headers(&arguments.headers, arguments.id.as_deref())?;
+    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
+    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
+    let subject = &arguments.subject;
+    block_on(async {
+        let client = arguments.connection.connect(loaded).await?;
+        if arguments.core {
+            client.publish(subject, headers, payload.into()).await?;
+            return Ok(Exit::Clean);
+        }
+        let reply = client.publish_stored(subject, headers, payload.into()).await;
+        let reply = match reply {
+            Err(CallError::NoJetStream) => {
+                bail!(
+                    "no stream stores `{subject}`, and nothing was published; --core does without"
+                )
+            }
+            other => other?,
+        };
+        let ack: PubAck = answer(&reply)?;
+        if arguments.json {
+            ui::json::print(&json!({
+                "stream": ack.stream, "sequence": ack.seq, "duplicate": ack.duplicate,
+            }));
+        } else if ack.duplicate {
+            ui::out(&format!("{} has had it before, as {}", ack.stream, ack.seq));
+        } else {
+            ui::out(&format!("stored in {} as {}", ack.stream, ack.seq));
+        }
+        Ok(Exit::Clean)
+    })
+}
+
+fn payload(typed: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let mut input = std::io::stdin();
+    match typed {
+        Some("-") => {}
+        Some(text) => return Ok(text.as_bytes().to_vec()),
+        None if input.is_terminal() => return Ok(Vec::new()),
+        None => {}
+    }
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).context("cannot read the payload")?;
+    Ok(bytes)
+}
+
+fn headers(typed: &[String], id: Option<&str>) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for header in typed {
+        let Some((name, value)) = header.split_once(':') else {
+            bail!("a header is NAME:VALUE, and this is `{header}`");
+        };
+        let clean = |text: &str| !text.contains(['\r', '\n', ':']) && !text.is_empty();
+        if !clean(name) || value.contains(['\r', '\n']) {
+            bail!("`{header}` is no header");
+        }
+        headers.append(name, value.trim());
+    }
+    if let Some(id) = id {
+        headers.insert("Nats-Msg-Id", id);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,60 @@
+//! `watershed status`: what an account has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::block_on;
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::load::load;
+use crate::ui;
+
+/// Shows streams and consumers, with what is stored and what is to come.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed status -s nats://127.0.0.1:4222")]
+pub(crate) struct Arguments {
+    /// Topology that says which server; nothing else of it counts.
+    file: Option<PathBuf>,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let paths: Vec<PathBuf> = arguments.file.iter().cloned().collect();
+    let workspace = if paths.is_empty() { None } else { Some(load(&paths)?) };
+    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
+    block_on(async {
+        let client = arguments.connection.connect(loaded).await?;
+        let observed = client.observe_everything().await?;
+        if arguments.json {
+            ui::json::status(&observed);
+            return Ok(Exit::Clean);
+        }
+        let names = observed.streams.keys().map(String::as_str);
+        let owner = |name: &str| match observed.streams.get(name).and_then(|s| s.owner()) {
+            Some(_) => "managed",
+            None => "unmanaged",
+        };
+        ui::out(&ui::table::streams(&observed, names, owner));
+        let rows = observed.streams.values().flat_map(|stream| stream.consumers.values());
+        let rows = rows
+            .map(|live| (&live.info, if live.owner().is_some() { "managed" } else { "unmanaged" }));
+        if let Some(table) = ui::table::consumers(rows) {
+            ui::out(&table);
+        }
+        let account = &observed.account;
+        ui::out(&format!(
+            "server {}, {} and {} in this account, {} stored on disk, {} in memory",
+            observed.server.version,
+            ui::count(account.streams, "stream"),
+            ui::count(account.consumers, "consumer"),
+            ui::table::bytes(account.storage),
+            ui::table::bytes(account.memory),
+        ));
+        Ok(Exit::Clean)
+    })
+}

@@ -1,0 +1,68 @@
+//! `watershed sub`: shows messages as they are published.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::block_on;
+use crate::connection::Connection;
+use crate::exit::Exit;
+use crate::load::load;
+use crate::ui::message::Shown;
+use crate::ui::say;
+
+/// Shows what is published from now on. It reads no stream and acknowledges nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed sub 'events.>'")]
+pub(crate) struct Arguments {
+    /// Subject; may have wildcards.
+    subject: String,
+    /// End after so many messages.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    /// Share the messages with others of this queue group.
+    #[arg(long, value_name = "GROUP")]
+    queue: Option<String>,
+    /// Topology that says which server and whose secrets.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// For programs: an object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
+    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
+    block_on(async {
+        let client = arguments.connection.connect(loaded).await?;
+        let queue = arguments.queue.as_deref();
+        let mut subscription = client.subscribe(&arguments.subject, queue).await?;
+        say(&format!("listening to {}", arguments.subject));
+        let mut left = arguments.count;
+        while left != Some(0) {
+            let Some(message) = subscription.next().await else { break };
+            shown(&message).print(arguments.json);
+            left = left.map(|left| left - 1);
+        }
+        Ok(Exit::Clean)
+    })
+}
+
+/// A message that came over a subscription.
+pub(crate) fn shown(message: &watershed_client::Message) -> Shown<'_> {
+    let headers = message.headers.iter().flat_map(|map| map.iter());
+    let headers = headers.flat_map(|(name, values)| {
+        values.iter().map(move |value| (name.to_string(), value.to_string()))
+    });
+    Shown {
+        subject: message.subject.as_str(),
+        headers: headers.collect(),
+        payload: &message.payload,
+        sequence: None,
+        time: None,
+        delivery: None,
+    }
+}

@@ -1,0 +1,244 @@
+//! `watershed up`: a server on this machine that holds the topologies, verified.
+
+mod people;
+mod report;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tracing::level_filters::LevelFilter;
+use watershed_client::{Client, Credential, Options, wait};
+use watershed_server::{Config, JetStreamConfig, Server};
+use watershed_topology::Severity;
+use watershed_topology::observe::Observed;
+use watershed_topology::plan::{Plan, Policy, plan};
+use watershed_topology::source::{Span, Spanned};
+use watershed_topology::verify::verify;
+
+use self::people::People;
+use super::{LossArguments, apply, block_on, mention};
+use crate::data;
+use crate::exit::Exit;
+use crate::load::{Loaded, Workspace, load};
+use crate::ui;
+
+/// Port for clients, unless somebody says otherwise.
+const PORT: u16 = 4222;
+/// Port for monitoring, unless somebody says otherwise.
+const HTTP_PORT: u16 = 8222;
+
+/// Longest wait for the server that was just started in this process.
+const READY: Duration = Duration::from_secs(30);
+
+/// Runs a JetStream server that holds these topologies, in the foreground.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed up examples/persistent-events")]
+pub(crate) struct Arguments {
+    /// Topology files, or folders with a watershed.yaml; that of the current folder if absent.
+    files: Vec<PathBuf>,
+    /// Address for clients; 127.0.0.1:4222, or what the files say.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<SocketAddr>,
+    /// Address for monitoring; 127.0.0.1:8222, or what the files say.
+    #[arg(long, value_name = "HOST:PORT")]
+    http: Option<SocketAddr>,
+    /// Folder of everything that is kept; ./.watershed/<name>, or what the files say.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    loss: LossArguments,
+    /// When ready, print what is there for programs.
+    #[arg(long)]
+    json: bool,
+    /// Log more.
+    #[arg(short = 'D', long)]
+    debug: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let mut workspace = load(&arguments.files)?;
+    if workspace.worst() == Some(Severity::Error) {
+        ui::diagnostic::show(&workspace);
+        return Ok(Exit::Findings);
+    }
+    mention(&workspace);
+    for path in &workspace.passed_over {
+        ui::say(&format!("{} is no topology and is passed over", path.display()));
+    }
+    one_copy(&mut workspace);
+    let level = if arguments.debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    // Before anything that would have to be undone: a signal must find somebody who listens.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let listen = agreed(&workspace, arguments.listen, "listen", PORT, |loaded| {
+        loaded.topology.server.listen.as_ref()
+    })?;
+    let http = agreed(&workspace, arguments.http, "http", HTTP_PORT, |loaded| {
+        loaded.topology.server.http.as_ref()
+    })?;
+    let folder = data::data_folder(arguments.data.as_deref(), &workspace)?;
+    data::prepare(&folder)?;
+    let people = People::settle(&workspace, &folder, listen)?;
+    let config = config(&workspace, listen, http, &folder, &people);
+    let server = Server::builder().config(config).start()?;
+    let exit = block_on(hold(arguments, &workspace, &server, &people))?;
+    if exit != Exit::Clean {
+        server.stop();
+        return Ok(exit);
+    }
+    signals.forever().next();
+    ui::say("stopping: everything that was accepted is made durable");
+    server.stop();
+    Ok(Exit::Clean)
+}
+
+/// One machine keeps one copy; says so where more were declared.
+fn one_copy(workspace: &mut Workspace) {
+    for loaded in &mut workspace.topologies {
+        let copies = |loaded: &Loaded| {
+            loaded.topology.streams.iter().any(|stream| stream.config.num_replicas > 1)
+        };
+        if copies(loaded) {
+            let name = &loaded.topology.name.value;
+            ui::say(&format!("{name}: `num_replicas` is for clusters; here it is 1"));
+            loaded.topology = std::mem::take(&mut loaded.topology).with_replicas(1);
+        }
+    }
+}
+
+/// What the flag says, else the files, which must agree.
+fn agreed(
+    workspace: &Workspace,
+    flag: Option<SocketAddr>,
+    key: &str,
+    port: u16,
+    said: impl Fn(&Loaded) -> Option<&Spanned<SocketAddr>>,
+) -> anyhow::Result<SocketAddr> {
+    if let Some(address) = flag {
+        return Ok(address);
+    }
+    let said: Vec<_> = workspace.topologies.iter().filter_map(said).collect();
+    let Some(first) = said.first() else {
+        return Ok(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    };
+    if let Some(second) = said.iter().find(|other| other.value != first.value) {
+        let place = |span: Span| workspace.sources.place(span).to_string();
+        bail!(
+            "{} and {} want two addresses for one server: say which with --{key}",
+            place(first.span),
+            place(second.span)
+        );
+    }
+    Ok(first.value)
+}
+
+fn config(
+    workspace: &Workspace,
+    listen: SocketAddr,
+    http: SocketAddr,
+    folder: &std::path::Path,
+    people: &People,
+) -> Config {
+    let mut jetstream = JetStreamConfig::new(folder.join("store"));
+    let sum = |limit: fn(&Loaded) -> Option<u64>| -> Option<u64> {
+        let limits: Option<Vec<u64>> = workspace.topologies.iter().map(limit).collect();
+        limits.map(|limits| limits.iter().fold(0_u64, |sum, limit| sum.saturating_add(*limit)))
+    };
+    if let Some(bytes) = sum(|l| l.topology.server.max_file_store.as_ref().map(|max| max.value)) {
+        jetstream.max_file_store = bytes;
+    }
+    if let Some(bytes) = sum(|l| l.topology.server.max_memory_store.as_ref().map(|max| max.value)) {
+        jetstream.max_memory_store = bytes;
+    }
+    let mut config = Config {
+        listen,
+        http: Some(http),
+        jetstream: Some(jetstream),
+        users: people.users.clone(),
+        anonymous_account: people.anonymous_account.clone(),
+        ..Config::default()
+    };
+    let payloads =
+        workspace.topologies.iter().filter_map(|l| l.topology.server.max_payload.as_ref());
+    if let Some(bytes) = payloads.map(|max| max.value).max() {
+        config.max_payload = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    config
+}
+
+/// A topology and the connection through which it is kept.
+struct Held<'a> {
+    loaded: &'a Loaded,
+    client: Client,
+    plan: Plan,
+}
+
+/// Makes every topology true, or none of them.
+async fn hold(
+    arguments: &Arguments,
+    workspace: &Workspace,
+    server: &Server,
+    people: &People,
+) -> anyhow::Result<Exit> {
+    let policy = arguments.loss.policy();
+    let mut held = Vec::new();
+    for loaded in &workspace.topologies {
+        let (user, password) = people.keeper(loaded.topology.account_name());
+        let options = Options {
+            servers: server.client_url(),
+            credential: Credential::Password { user, password },
+            ..Options::default()
+        };
+        let client = wait(&options, READY, |cause| ui::say(&format!("waiting: {cause}"))).await?;
+        let observed = client.observe(&loaded.topology).await?;
+        let plan = plan(&loaded.topology, &observed);
+        held.push(Held { loaded, client, plan });
+    }
+    if let Some(exit) = refused(&held, &policy) {
+        return Ok(exit);
+    }
+    let mut seen: Vec<Observed> = Vec::new();
+    for topology in &held {
+        let Held { loaded, client, plan } = topology;
+        client.apply(plan, &policy, |_| {}).await?;
+        let observed = client.observe(&loaded.topology).await?;
+        let verdict = verify(&loaded.topology, &observed);
+        if let Some(problem) = verdict.problems.first() {
+            bail!(
+                "{} {} {}: the server took every step, and is not as declared",
+                problem.target.kind(),
+                problem.target,
+                problem.text
+            );
+        }
+        seen.push(observed);
+    }
+    let plans: Vec<&Plan> = held.iter().map(|held| &held.plan).collect();
+    if arguments.json {
+        report::json(workspace, server, people);
+    } else {
+        report::show(workspace, server, people, (&plans, &policy), &seen);
+    }
+    Ok(Exit::Clean)
+}
+
+/// Shows the plans that something stands in the way of.
+fn refused(held: &[Held<'_>], policy: &Policy) -> Option<Exit> {
+    let mut worst = None;
+    for Held { plan, .. } in held {
+        let blocked = plan
+            .steps
+            .iter()
+            .any(|step| !policy.allows(step) && step.action.flag() != Some("--prune"));
+        if blocked || !plan.refused.is_empty() {
+            ui::plan::show(plan, policy);
+            worst = worst.or(apply::refused(plan, policy));
+        }
+    }
+    worst
+}

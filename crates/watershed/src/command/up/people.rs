@@ -1,0 +1,187 @@
+//! Who may connect to the server that `up` runs.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::bail;
+use watershed_server::{Credential, Permissions, Rules, User};
+use watershed_topology::model::Access;
+use watershed_topology::permission;
+
+use crate::load::{Loaded, Workspace};
+use crate::secret::{Kept, generate, resolve};
+
+/// Begins the name of the user through which `up` itself works on an account. Its password is made
+/// anew at each start and never leaves the process.
+const KEEPER: &str = "watershed-up-";
+
+/// Everybody who may connect.
+#[derive(Debug)]
+pub(super) struct People {
+    /// Users, as the server takes them.
+    pub(super) users: Vec<User>,
+    /// Account of those who need no password.
+    pub(super) anonymous_account: Option<String>,
+    /// Users as they are shown, by account.
+    pub(super) shown: BTreeMap<String, Vec<Shown>>,
+    /// Where generated passwords are kept, if there are any.
+    pub(super) kept_in: Option<PathBuf>,
+    keepers: BTreeMap<String, String>,
+}
+
+/// A user as it is shown.
+#[derive(Debug)]
+pub(super) struct Shown {
+    /// Name.
+    pub(super) name: String,
+    /// Where the password is.
+    pub(super) password: String,
+}
+
+impl People {
+    /// Finds every password, or makes it where only this machine can connect.
+    pub(super) fn settle(
+        workspace: &Workspace,
+        folder: &Path,
+        listen: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let mut people = Self {
+            users: Vec::new(),
+            anonymous_account: None,
+            shown: BTreeMap::new(),
+            kept_in: None,
+            keepers: BTreeMap::new(),
+        };
+        let mut kept = Kept::load(folder)?;
+        let loopback = listen.ip().is_loopback();
+        let alone = workspace.topologies.len() == 1;
+        for loaded in &workspace.topologies {
+            let account = loaded.topology.account_name();
+            if !loaded.topology.users.is_empty() {
+                people.declared(loaded, &mut kept, loopback)?;
+            } else if !loopback {
+                bail!(
+                    "{listen} can be reached from other machines, and `{}` declares no users: \
+                     declare them, or listen on 127.0.0.1",
+                    loaded.topology.name.value
+                );
+            } else if alone {
+                people.anonymous_account = Some(account.to_owned());
+                people.shown.insert(account.to_owned(), Vec::new());
+            } else {
+                let password = kept.ensure(account, account)?;
+                people.add(account, account, Credential::Plain(password), None, &kept)?;
+            }
+            people.keep(account)?;
+        }
+        kept.save()?;
+        Ok(people)
+    }
+
+    /// User and password through which `up` works on an account.
+    pub(super) fn keeper(&self, account: &str) -> (String, String) {
+        let password = self.keepers.get(account).cloned().unwrap_or_default();
+        (format!("{KEEPER}{account}"), password)
+    }
+
+    fn keep(&mut self, account: &str) -> anyhow::Result<()> {
+        let password = generate()?;
+        self.users.push(User {
+            name: format!("{KEEPER}{account}"),
+            credential: Credential::Plain(password.clone()),
+            account: account.to_owned(),
+            permissions: None,
+        });
+        self.keepers.insert(account.to_owned(), password);
+        Ok(())
+    }
+
+    /// The users that a topology declares.
+    fn declared(&mut self, loaded: &Loaded, kept: &mut Kept, loopback: bool) -> anyhow::Result<()> {
+        let topology = &loaded.topology;
+        let account = topology.account_name();
+        for user in &topology.users {
+            let name = &user.name.value;
+            let found = match &user.password {
+                Some(secret) => {
+                    let said = secret.to_string();
+                    resolve(secret, &loaded.folder)?.map(|password| (password, said))
+                }
+                None => None,
+            };
+            let permissions = permission::permissions(topology, user);
+            match found {
+                Some((password, said)) => {
+                    let credential = Credential::from_config(&password);
+                    self.add_shown(account, name, credential, permissions, said)?;
+                }
+                None if loopback => {
+                    let password = kept.ensure(account, name)?;
+                    self.add(account, name, Credential::Plain(password), permissions, kept)?;
+                }
+                None => match &user.password {
+                    Some(secret) => {
+                        bail!("the password of `{name}` is not there: set the {secret}")
+                    }
+                    None => bail!("`{name}` has no password: say where it is, in the file"),
+                },
+            }
+            if user.access == Access::Admin {
+                // Shown first: it is the one to begin with.
+                if let Some(shown) = self.shown.get_mut(account) {
+                    shown.rotate_right(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Somebody whose password is kept here.
+    fn add(
+        &mut self,
+        account: &str,
+        name: &str,
+        credential: Credential,
+        permissions: Option<permission::Permissions>,
+        kept: &Kept,
+    ) -> anyhow::Result<()> {
+        self.kept_in = Some(kept.path().to_owned());
+        let said = kept.path().display().to_string();
+        self.add_shown(account, name, credential, permissions, said)
+    }
+
+    fn add_shown(
+        &mut self,
+        account: &str,
+        name: &str,
+        credential: Credential,
+        permissions: Option<permission::Permissions>,
+        said: String,
+    ) -> anyhow::Result<()> {
+        if let Some(other) = self.users.iter().find(|user| user.name == name) {
+            bail!(
+                "two accounts, `{}` and `{account}`, have a user `{name}`: one server tells users \
+                 apart by name",
+                other.account
+            );
+        }
+        let rules = |allow: &[String]| Rules::allow(allow);
+        let permissions = permissions.map(|own| -> anyhow::Result<_> {
+            Ok(Arc::new(Permissions {
+                publish: rules(&own.publish)?,
+                subscribe: rules(&own.subscribe)?,
+            }))
+        });
+        self.users.push(User {
+            name: name.to_owned(),
+            credential,
+            account: account.to_owned(),
+            permissions: permissions.transpose()?,
+        });
+        let shown = self.shown.entry(account.to_owned()).or_default();
+        shown.push(Shown { name: name.to_owned(), password: said });
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Which server a command talks to, and as whom: the `nats` command line tool's flags and
+//! variables, and what a topology says.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use watershed_client::{Client, Credential, Options, load_context};
+use watershed_topology::model::{Access, User};
+use watershed_topology::quantity;
+
+use crate::data::data_folders;
+use crate::load::Loaded;
+use crate::secret::{Kept, resolve};
+use crate::ui::say;
+
+/// Flags of a connection.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// Server, or several with commas; what the topology says if absent.
+    #[arg(short, long, env = "NATS_URL", value_name = "URL")]
+    server: Option<String>,
+    /// User; one of the topology's, or the server's own.
+    #[arg(long, env = "NATS_USER")]
+    user: Option<String>,
+    /// Password. Visible to everybody on this machine; prefer NATS_PASSWORD.
+    #[arg(long, env = "NATS_PASSWORD", hide_env_values = true, requires = "user")]
+    password: Option<String>,
+    /// Token. Visible to everybody on this machine; prefer NATS_TOKEN.
+    #[arg(long, env = "NATS_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// File with credentials.
+    #[arg(long, env = "NATS_CREDS", value_name = "FILE")]
+    creds: Option<PathBuf>,
+    /// File with an nkey seed.
+    #[arg(long, env = "NATS_NKEY", value_name = "FILE")]
+    nkey: Option<PathBuf>,
+    /// Certificates of authorities to trust.
+    #[arg(long, env = "NATS_CA", value_name = "FILE")]
+    tlsca: Option<PathBuf>,
+    /// Certificate to show.
+    #[arg(long, env = "NATS_CERT", value_name = "FILE", requires = "tlskey")]
+    tlscert: Option<PathBuf>,
+    /// Key of that certificate.
+    #[arg(long, env = "NATS_KEY", value_name = "FILE", requires = "tlscert")]
+    tlskey: Option<PathBuf>,
+    /// Context of the `nats` command line tool.
+    #[arg(long, env = "NATS_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
+    /// Prefix of subjects for answers.
+    #[arg(long, env = "NATS_INBOX_PREFIX", value_name = "PREFIX")]
+    inbox_prefix: Option<String>,
+    /// Longest wait for an answer.
+    #[arg(long, default_value = "5s", value_parser = duration)]
+    timeout: Duration,
+}
+
+/// A duration as the file writes them.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = quantity::duration(text).map_err(|error| match error {
+        quantity::QuantityError::Ambiguous { .. } => {
+            format!("`{text}` has no unit: write `{text}s`")
+        }
+        other => other.to_string(),
+    })?;
+    u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| "a duration is positive".into())
+}
+
+impl Connection {
+    /// What to connect to, given what a topology says.
+    pub(crate) fn options(&self, topology: Option<&Loaded>) -> anyhow::Result<Options> {
+        let mut options = match &self.context {
+            Some(name) => load_context(&config_home()?, name)?,
+            None => Options::default(),
+        };
+        options.timeout = self.timeout;
+        match (&self.server, &self.context, topology) {
+            (Some(server), ..) => options.servers.clone_from(server),
+            (None, None, Some(loaded)) => {
+                if let Some(listen) = &loaded.topology.server.listen {
+                    options.servers = format!("nats://{}", listen.value);
+                }
+            }
+            _ => {}
+        }
+        if let Some(credential) = self.credential(topology)? {
+            options.credential = credential;
+        }
+        if self.tlsca.is_some() {
+            options.tls_ca.clone_from(&self.tlsca);
+        }
+        if let (Some(certificate), Some(key)) = (&self.tlscert, &self.tlskey) {
+            options.tls_identity = Some((certificate.clone(), key.clone()));
+        }
+        if self.inbox_prefix.is_some() {
+            options.inbox_prefix.clone_from(&self.inbox_prefix);
+        }
+        Ok(options)
+    }
+
+    /// Connects, once.
+    pub(crate) async fn connect(&self, topology: Option<&Loaded>) -> anyhow::Result<Client> {
+        Ok(Client::connect(&self.options(topology)?).await?)
+    }
+
+    fn credential(&self, topology: Option<&Loaded>) -> anyhow::Result<Option<Credential>> {
+        if let Some(path) = &self.creds {
+            return Ok(Some(Credential::CredentialsFile(path.clone())));
+        }
+        if let Some(path) = &self.nkey {
+            return Ok(Some(Credential::NkeyFile(path.clone())));
+        }
+        if let Some(token) = &self.token {
+            warn_if_typed("--token", "NATS_TOKEN", token);
+            return Ok(Some(Credential::Token(token.clone())));
+        }
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            warn_if_typed("--password", "NATS_PASSWORD", password);
+            return Ok(Some(password_of(user, password.clone())));
+        }
+        // A server that was named is somebody's own: the secrets kept here are not sent there,
+        // unless a user of the topology is named too.
+        let foreign = self.server.is_some() || self.context.is_some();
+        match (topology, &self.user) {
+            (Some(loaded), user) if !foreign || user.is_some() => {
+                from_topology(loaded, user.as_deref())
+            }
+            (_, Some(user)) => bail!("user `{user}` has no password: set NATS_PASSWORD"),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn password_of(user: &str, password: String) -> Credential {
+    Credential::Password { user: user.to_owned(), password }
+}
+
+fn warn_if_typed(flag: &str, variable: &str, value: &str) {
+    if std::env::var(variable).as_deref() != Ok(value) {
+        say(&format!(
+            "warning: {flag} can be seen by everybody on this machine; set {variable} instead"
+        ));
+    }
+}
+
+/// The credential of a user of the topology: the named one, else an admin, else the one that `up`
+/// makes for the account.
+fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<Credential>> {
+    let topology = &loaded.topology;
+    let account = topology.account_name();
+    let user: Option<&User> = match name {
+        Some(name) => topology.users.iter().find(|user| user.name.value == name),
+        None => topology.users.iter().find(|user| user.access == Access::Admin),
+    };
+    let found = user.and_then(|user| user.password.as_ref());
+    if let (Some(user), Some(secret)) = (user, found)
+        && let Some(password) = resolve(secret, &loaded.folder)?
+    {
+        return Ok(Some(password_of(&user.name.value, password)));
+    }
+    let wanted = user.map_or(name.unwrap_or(account), |user| user.name.value.as_str());
+    for folder in data_folders(loaded) {
+        if let Some(password) = Kept::load(&folder)?.find(account, wanted) {
+            return Ok(Some(password_of(wanted, password.to_owned())));
+        }
+    }
+    match (user, found) {
+        (Some(user), Some(secret)) => {
+            bail!("the password of `{}` is not there: {secret} is not set", user.name.value)
+        }
+        (None, _) if name.is_some() => bail!("the topology has no user `{wanted}`"),
+        (None, _) if !topology.users.is_empty() => {
+            bail!("the topology has no user with `role: admin`: name one with --user")
+        }
+        _ => Ok(None),
+    }
+}
+
+fn config_home() -> anyhow::Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("XDG_CONFIG_HOME") {
+        return Ok(folder.into());
+    }
+    let home = std::env::var_os("HOME").context("neither XDG_CONFIG_HOME nor HOME is set")?;
+    Ok(Path::new(&home).join(".config"))
+}

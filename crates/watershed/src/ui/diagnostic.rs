@@ -1,0 +1,76 @@
+//! Findings as people read them: the source with the place underlined.
+
+use std::collections::BTreeMap;
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use watershed_topology::diagnostic::{Diagnostic, Label, Severity};
+use watershed_topology::source::FileId;
+
+use super::{count, out};
+use crate::load::Workspace;
+
+/// Prints all findings, and how many there are.
+pub(crate) fn show(workspace: &Workspace) {
+    let renderer = Renderer::styled();
+    for diagnostic in &workspace.diagnostics {
+        out(&renderer.render(&[group(workspace, diagnostic)]));
+        out("");
+    }
+    for path in &workspace.passed_over {
+        out(&format!("{} has no `watershed:` key and is passed over", path.display()));
+    }
+    out(&summary(workspace));
+}
+
+/// How many findings there are, in a line.
+pub(crate) fn summary(workspace: &Workspace) -> String {
+    let files = count(workspace.topologies.len(), "topology").replace("topologys", "topologies");
+    let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .filter(|severity| workspace.count(*severity) > 0)
+        .map(|severity| count(workspace.count(severity), severity.word()).replace("infos", "info"))
+        .collect();
+    if parts.is_empty() {
+        format!("{files}: no findings")
+    } else {
+        format!("{files}: {}", parts.join(", "))
+    }
+}
+
+fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    let mut by_file: BTreeMap<FileId, Vec<Annotation<'a>>> = BTreeMap::new();
+    let mut annotate = |label: &'a Label, kind: AnnotationKind| {
+        let span = label.span.start as usize..label.span.end as usize;
+        let annotation = kind.span(span).label((!label.text.is_empty()).then_some(&*label.text));
+        by_file.entry(label.span.file).or_default().push(annotation);
+    };
+    annotate(&diagnostic.place, AnnotationKind::Primary);
+    for other in &diagnostic.others {
+        annotate(other, AnnotationKind::Context);
+    }
+    let mut group = title.elements(std::iter::empty::<Snippet<'_, Annotation<'_>>>());
+    // The file of the finding itself comes first.
+    let first = diagnostic.place.span.file;
+    let own = by_file.remove(&first).map(|annotations| (first, annotations));
+    for (file, annotations) in own.into_iter().chain(by_file) {
+        let file = workspace.sources.file(file);
+        let snippet = Snippet::source(&file.text).path(&file.name).annotations(annotations);
+        group = group.element(snippet);
+    }
+    for note in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(note));
+    }
+    if let Some(sentence) = diagnostic.server_sentence() {
+        group = group.element(Level::NOTE.message(sentence));
+    }
+    if let Some(fix) = &diagnostic.fix {
+        group = group.element(Level::HELP.message(fix));
+    }
+    group
+}

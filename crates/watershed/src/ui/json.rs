@@ -1,0 +1,145 @@
+//! The published JSON form of what commands report. `version` counts changes that readers notice.
+
+use serde_json::{Value as Json, json};
+use watershed_topology::diagnostic::{Diagnostic, Label, ServerSays};
+use watershed_topology::observe::Observed;
+use watershed_topology::plan::{Plan, Policy, Target};
+use watershed_topology::verify::{Problem, Verdict};
+
+use super::out;
+use crate::load::Workspace;
+
+/// Version of these forms.
+const VERSION: u32 = 1;
+
+/// Prints findings.
+pub(crate) fn findings(workspace: &Workspace) {
+    let findings: Vec<Json> =
+        workspace.diagnostics.iter().map(|diagnostic| finding(workspace, diagnostic)).collect();
+    let passed_over: Vec<String> =
+        workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
+    print(&json!({"version": VERSION, "findings": findings, "passed_over": passed_over}));
+}
+
+fn finding(workspace: &Workspace, diagnostic: &Diagnostic) -> Json {
+    let place = |label: &Label| {
+        let sources = &workspace.sources;
+        let place = sources.place(label.span);
+        json!({
+            "file": place.file,
+            "line": place.line,
+            "column": place.column,
+            "text": sources.text(label.span),
+            "label": label.text,
+        })
+    };
+    let (server_code, server_accepts) = match diagnostic.server {
+        ServerSays::Nothing => (None, false),
+        ServerSays::Refuses(code) => (Some(code), false),
+        ServerSays::Accepts => (None, true),
+    };
+    json!({
+        "code": diagnostic.code,
+        "severity": diagnostic.severity.word(),
+        "message": diagnostic.message,
+        "place": place(&diagnostic.place),
+        "others": diagnostic.others.iter().map(place).collect::<Vec<_>>(),
+        "notes": diagnostic.notes,
+        "fix": diagnostic.fix,
+        "server_code": server_code,
+        "server_accepts": server_accepts,
+    })
+}
+
+/// Prints a plan.
+pub(crate) fn plan(plan: &Plan, policy: &Policy) {
+    let steps: Vec<Json> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let changes: Vec<Json> = step
+                .changes
+                .iter()
+                .map(|c| json!({"field": c.field, "before": c.before, "after": c.after}))
+                .collect();
+            json!({
+                "action": step.action.word(),
+                "kind": step.target.kind(),
+                "target": step.target.to_string(),
+                "changes": changes,
+                "losses": step.losses,
+                "notes": step.notes,
+                "allowed": policy.allows(step),
+                "flag": step.action.flag(),
+            })
+        })
+        .collect();
+    let refused: Vec<Json> = plan
+        .refused
+        .iter()
+        .map(|refusal| {
+            json!({
+                "kind": refusal.target.kind(),
+                "target": refusal.target.to_string(),
+                "reason": refusal.reason,
+                "for_safety": refusal.for_safety,
+            })
+        })
+        .collect();
+    print(&json!({
+        "version": VERSION,
+        "topology": plan.topology,
+        "steps": steps,
+        "refused": refused,
+        "unchanged": names(&plan.unchanged),
+        "unmanaged": names(&plan.unmanaged),
+    }));
+}
+
+/// Prints what was verified.
+pub(crate) fn verdict(topology: &str, verdict: &Verdict) {
+    let problems = |problems: &[Problem]| -> Vec<Json> {
+        let one = |problem: &Problem| {
+            json!({
+                "kind": problem.target.kind(),
+                "target": problem.target.to_string(),
+                "text": problem.text,
+            })
+        };
+        problems.iter().map(one).collect()
+    };
+    print(&json!({
+        "version": VERSION,
+        "topology": topology,
+        "held": names(&verdict.held),
+        "problems": problems(&verdict.problems),
+        "notes": problems(&verdict.notes),
+    }));
+}
+
+/// Prints what an account has.
+pub(crate) fn status(observed: &Observed) {
+    let streams: Vec<Json> = observed
+        .streams
+        .values()
+        .map(|stream| {
+            let consumers: Vec<&_> = stream.consumers.values().map(|c| &c.info).collect();
+            json!({"stream": stream.info, "owner": stream.owner(), "consumers": consumers})
+        })
+        .collect();
+    print(&json!({
+        "version": VERSION,
+        "server": observed.server.version,
+        "account": observed.account,
+        "streams": streams,
+    }));
+}
+
+fn names(targets: &[Target]) -> Vec<String> {
+    targets.iter().map(ToString::to_string).collect()
+}
+
+/// Prints a value on one line, or over several where a person looks.
+pub(crate) fn print(json: &Json) {
+    out(&serde_json::to_string_pretty(json).unwrap_or_default());
+}

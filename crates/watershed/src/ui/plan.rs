@@ -1,0 +1,102 @@
+//! Plans as people read them.
+
+use serde_json::Value as Json;
+use watershed_topology::plan::{Action, Change, Plan, Policy, Step};
+use watershed_topology::quantity::{show_duration, show_size};
+
+use super::{count, out};
+
+/// Prints a plan.
+pub(crate) fn show(plan: &Plan, policy: &Policy) {
+    for step in &plan.steps {
+        show_step(step, policy);
+    }
+    for refusal in &plan.refused {
+        out(&format!("  ✗ {} {}", refusal.target.kind(), refusal.target));
+        out(&format!("        {}", refusal.reason));
+    }
+    for target in &plan.unmanaged {
+        out(&format!("    {} {target} is as declared, and unmanaged: left alone", target.kind()));
+    }
+    out(&summary(plan, policy));
+}
+
+fn show_step(step: &Step, policy: &Policy) {
+    out(&format!("{:>3} {} {}", step.action.sign(), step.target.kind(), step.target));
+    for change in &step.changes {
+        out(&format!(
+            "        {}: {} → {}",
+            change.field,
+            value(change, &change.before),
+            value(change, &change.after)
+        ));
+    }
+    for loss in &step.losses {
+        out(&format!("        loses {loss}"));
+    }
+    for note in &step.notes {
+        out(&format!("        {note}"));
+    }
+    if !policy.allows(step) {
+        let flag = step.action.flag().unwrap_or_default();
+        out(&match step.action {
+            Action::Delete => format!("        left alone without {flag}"),
+            _ => format!("        refused without {flag} {}", step.target),
+        });
+    }
+}
+
+/// How much there is to do, in a line.
+pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
+    let number = |action| plan.steps.iter().filter(|step| step.action == action).count();
+    let words = [
+        (number(Action::Create), "to create"),
+        (number(Action::Update), "to update"),
+        (number(Action::UpdateLosing), "to update with loss"),
+        (number(Action::Recreate), "to recreate"),
+        (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),
+        (plan.refused.len(), "impossible"),
+    ];
+    let parts: Vec<String> =
+        words.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let same = plan.unchanged.len() + plan.unmanaged.len();
+    if parts.is_empty() {
+        format!("{}: nothing to do, {} as declared", plan.topology, count(same, "asset"))
+    } else {
+        format!("{}: {}, {same} as declared", plan.topology, parts.join(", "))
+    }
+}
+
+/// A value with the unit that its field has.
+fn value(change: &Change, value: &Json) -> String {
+    let field = change.field.as_str();
+    let duration = matches!(
+        field,
+        "max_age"
+            | "duplicate_window"
+            | "ack_wait"
+            | "idle_heartbeat"
+            | "inactive_threshold"
+            | "max_expires"
+            | "priority_timeout"
+            | "subject_delete_marker_ttl"
+    );
+    let size = matches!(field, "max_bytes" | "max_msg_size");
+    match (value, value.as_i64()) {
+        (Json::Null, _) => "nothing".into(),
+        (_, Some(0)) if field == "max_age" => "unlimited".into(),
+        (_, Some(-1)) => "unlimited".into(),
+        (_, Some(number)) if duration => show_duration(number),
+        (_, Some(number)) if size => show_size(number),
+        (Json::Array(items), _) if field == "backoff" => {
+            let items = items.iter().filter_map(Json::as_i64).map(show_duration);
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        (Json::String(text), _) => text.clone(),
+        (Json::Array(items), _) if items.iter().all(Json::is_string) => {
+            let items: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => value.to_string(),
+    }
+}
