@@ -231,6 +231,7 @@ impl Engine {
                 TimerKey::Expire(stream) => self.expire(now, stream),
                 TimerKey::Consumer(consumer) => self.consumer_timeout(consumer),
                 TimerKey::Events => self.save_all_events(),
+                TimerKey::Follow => self.wake_waiting_followers(),
             }
         }
     }
@@ -242,6 +243,7 @@ impl Engine {
 
     /// Takes what the shell has to do, appending to `out`.
     pub fn drain(&mut self, out: &mut Vec<Output>) {
+        self.advance_following();
         self.advance_ready();
         self.close_round();
         out.append(&mut self.outputs);
@@ -274,6 +276,8 @@ impl Engine {
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.
     pub fn settle(&mut self) -> bool {
         self.save_all_events();
+        // What is not copied yet is copied after the next start.
+        self.jetstream.following.clear();
         self.jetstream.rounds.is_settled()
     }
 

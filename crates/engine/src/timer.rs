@@ -20,6 +20,8 @@ pub(crate) enum TimerKey {
     Consumer(ConsumerKey),
     /// Events of consumers have waited long enough for a round.
     Events,
+    /// Streams that had no room for copies try again.
+    Follow,
     /// The oldest message of a stream is too old.
     Expire(StreamKey),
 }

@@ -46,6 +46,19 @@ pub(crate) enum Reading {
         /// Where it is.
         position: Position,
     },
+    /// A stream that is to copy it, and what lies behind it.
+    Follower {
+        /// The stream.
+        stream: StreamKey,
+        /// Which of its origins.
+        index: usize,
+        /// Log of the origin.
+        log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
+    },
     /// A consumer that is to deliver it, and what lies behind it.
     Consumer {
         /// The consumer.
@@ -194,6 +207,18 @@ impl Engine {
                     }
                 };
                 self.reply(account, &reply, &header, &payload);
+            }
+            Some(Reading::Follower { stream: key, index, log, block, offset }) => {
+                let stream = self.jetstream.streams.get_mut(key.0 as usize);
+                let Some(following) = stream.and_then(|s| s.following.get_mut(index)) else {
+                    return;
+                };
+                following.reading = false;
+                if let Some(bytes) = bytes {
+                    following.chunk = Some(Chunk { log, block, offset, bytes });
+                    self.jetstream.following.insert(key);
+                }
+                // What can't be read was reported; the follower rests rather than skips it.
             }
             Some(Reading::Consumer { consumer: key, log, block, offset }) => {
                 let consumers = &mut self.jetstream.consumers;

@@ -3,6 +3,7 @@
 mod account;
 mod consumer;
 mod message;
+mod origin;
 mod stream;
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use watershed_wire::op::Publish;
 
 use self::consumer::Named;
 pub(crate) use self::message::Reading;
+pub(crate) use self::origin::check_origins;
 use crate::account::AccountId;
 use crate::engine::Engine;
 use crate::jetstream::Owed;

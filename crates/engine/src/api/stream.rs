@@ -12,6 +12,7 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, StreamConfig, change, c
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
+use super::origin::check_origins;
 use super::{Answer, Created, Request};
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
@@ -64,7 +65,7 @@ impl Engine {
         let all = self.listed(request, &wanted);
         let now = request.now.wall;
         let infos = all.iter().skip(wanted.offset).take(STREAMS_PER_PAGE);
-        let streams = infos.map(|stream| info(stream, now)).collect();
+        let streams = infos.map(|stream| self.describe(stream, now)).collect();
         let page = Page { total: all.len(), offset: wanted.offset, limit: STREAMS_PER_PAGE };
         let list = List { page, streams };
         Answer::Reply(json::encode(&Reply::new("stream_list_response", Ok(list))))
@@ -160,6 +161,7 @@ impl Engine {
         if self.overlaps_another(request.account, config) {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
+        check_origins(&self.jetstream, request.account, config)?;
         let (Some(settings), Ok(wanted)) =
             (self.jetstream.settings, u64::try_from(config.max_bytes))
         else {
@@ -248,20 +250,25 @@ impl Engine {
     /// A stream as replies about it show it.
     pub(crate) fn stream_info(&self, key: StreamKey) -> StreamInfo {
         let stream = &self.jetstream.streams[key.0 as usize];
-        let mut info = info(stream, stream.created);
+        let mut info = self.describe(stream, self.now.wall);
+        info.ts = stream.created;
         let metadata = &mut info.config.metadata;
         metadata.insert("_nats.ver".into(), NATS_VERSION.into());
         metadata.insert("_nats.level".into(), API_LEVEL.to_string());
         info
     }
-}
 
-fn info(stream: &Stream, now: UnixNanos) -> StreamInfo {
-    StreamInfo {
-        config: stream.config.clone(),
-        created: stream.created,
-        state: stream.state(),
-        ts: now,
-        ..StreamInfo::default()
+    fn describe(&self, stream: &Stream, now: UnixNanos) -> StreamInfo {
+        let mut origins = self.jetstream.source_infos(stream, now);
+        let mirror = stream.config.mirror.as_ref().and_then(|_| origins.pop());
+        StreamInfo {
+            config: stream.config.clone(),
+            created: stream.created,
+            state: stream.state(),
+            mirror,
+            sources: origins,
+            ts: now,
+            ..StreamInfo::default()
+        }
     }
 }

@@ -142,6 +142,7 @@ impl Engine {
         let held = &jetstream.streams[stream.0 as usize];
         let goes = match held.config.retention {
             Retention::Limits => false,
+            _ if jetstream.is_awaited(held, sequence, subject) => false,
             Retention::WorkQueue => true,
             Retention::Interest => {
                 let consumers = held.consumers.values();

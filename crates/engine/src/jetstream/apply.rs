@@ -17,7 +17,7 @@ use super::rounds::Batch;
 use super::tail::TailPlace;
 use super::{JetStream, Owed};
 use crate::account::AccountId;
-use crate::api::{Created, Purged};
+use crate::api::{Created, Purged, check_origins};
 use crate::consumer::{Consumer, ConsumerKey, Event, decode_events};
 use crate::engine::Engine;
 use crate::now::Now;
@@ -64,6 +64,7 @@ impl Engine {
         for held in batch.take_held() {
             self.reply(held.account, &held.subject, b"", &held.payload);
         }
+        self.wake_waiting_followers();
         self.checkpoint_if_due(number);
     }
 
@@ -122,7 +123,7 @@ impl Engine {
         owed: Owed<'_>,
         placed: &mut Placed,
     ) {
-        if record.kind == kind::MESSAGE {
+        if matches!(record.kind, kind::MESSAGE | kind::COPY) {
             self.apply_message(now, record, at, owed, placed);
             return;
         }
@@ -151,6 +152,9 @@ impl Engine {
             self.reply(owed.account, owed.subject, b"", &json::encode(&ack));
             return;
         };
+        if record.kind == kind::COPY {
+            self.before_copy(key, record.sequence, placed);
+        }
         let stream = &mut self.jetstream.streams[key.0 as usize];
         let mut effects = stream.append(record, at.place.length, Some(at));
         if let Some(appended) = effects.appended.take() {
@@ -160,6 +164,9 @@ impl Engine {
         }
         self.after_append(now, key, record, &mut effects);
         placed.dropped.extend(effects.dropped.into_iter().map(|block| (record.log, block)));
+        if record.kind == kind::COPY {
+            placed.dropped.extend(self.copied(key, record));
+        }
         self.acknowledge_stored(key, record.sequence, owed);
     }
 
@@ -174,7 +181,7 @@ impl Engine {
     ) {
         self.tell_consumers(key, effects);
         self.stored(key, record.sequence, record.key);
-        if self.nobody_is_interested(key, record.key) {
+        if self.nobody_is_interested(key, record.sequence, record.key) {
             let stream = &mut self.jetstream.streams[key.0 as usize];
             stream.remove(record.sequence, effects);
         }
@@ -245,6 +252,7 @@ impl Engine {
         if self.overlaps_another(account, &config) {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
+        check_origins(&self.jetstream, account, &config)?;
         let block_bytes = self.jetstream.block_bytes();
         let stream = Stream::new(account, config, created, log, block_bytes);
         let key = self.add_stream(stream);
@@ -263,6 +271,7 @@ impl Engine {
         for filter in &subjects {
             self.accounts[account.0 as usize].router.insert_stream(filter.as_bytes(), key);
         }
+        self.jetstream.link(key);
         key
     }
 
@@ -278,6 +287,8 @@ impl Engine {
         if self.overlaps_another(account, &config) {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
+        check_origins(&self.jetstream, account, &config)?;
+        self.jetstream.unlink(key);
         let stream = &mut self.jetstream.streams[key.0 as usize];
         let router = &mut self.accounts[account.0 as usize].router;
         for filter in &stream.config.subjects {
@@ -286,8 +297,9 @@ impl Engine {
         for filter in &config.subjects {
             router.insert_stream(filter.as_bytes(), key);
         }
-        stream.config = config;
+        stream.configure(config);
         stream.enforce_limits(None, effects);
+        self.jetstream.link(key);
         self.arm_expiry(now, key);
         Ok(self.stream_info(key))
     }
@@ -299,6 +311,7 @@ impl Engine {
         for name in names {
             self.end_consumer(key, &name, "Consumer Deleted");
         }
+        self.jetstream.unlink(key);
         let stream = self.jetstream.streams.remove(key.0 as usize);
         self.jetstream.by_log.remove(&log);
         let router = &mut self.accounts[stream.account.0 as usize].router;
@@ -392,7 +405,8 @@ impl Engine {
 
     /// A message was stored: consumers that want it have something to do.
     fn stored(&mut self, stream: StreamKey, sequence: u64, subject: &[u8]) {
-        let JetStream { streams, consumers, ready, .. } = &mut self.jetstream;
+        let JetStream { streams, consumers, ready, following, .. } = &mut self.jetstream;
+        following.extend(&streams[stream.0 as usize].followers);
         for key in streams[stream.0 as usize].consumers.values() {
             if consumers[key.0 as usize].stored(sequence, subject) {
                 ready.insert(*key);
@@ -401,9 +415,10 @@ impl Engine {
     }
 
     /// Whether a message of an interest stream is kept by nobody.
-    fn nobody_is_interested(&self, stream: StreamKey, subject: &[u8]) -> bool {
+    fn nobody_is_interested(&self, stream: StreamKey, sequence: u64, subject: &[u8]) -> bool {
         let stream = &self.jetstream.streams[stream.0 as usize];
         stream.config.retention == Retention::Interest
+            && !self.jetstream.is_awaited(stream, sequence, subject)
             && !stream
                 .consumers
                 .values()
@@ -412,17 +427,22 @@ impl Engine {
 
     /// Removes from an interest stream what no consumer needs any more.
     fn drop_uninteresting(&mut self, key: StreamKey, effects: &mut Effects) {
-        let JetStream { streams, consumers, .. } = &mut self.jetstream;
-        let stream = &mut streams[key.0 as usize];
+        let jetstream = &mut self.jetstream;
+        let stream = &jetstream.streams[key.0 as usize];
         if stream.config.retention != Retention::Interest {
             return;
         }
         let mut next = stream.log.next(stream.log.first());
         while let Some(sequence) = next {
+            let stream = &jetstream.streams[key.0 as usize];
             let subject = stream.log.key_of(sequence).map(|key| key.name().to_vec());
             let subject = subject.unwrap_or_default();
+            let stream = &jetstream.streams[key.0 as usize];
             let mut all = stream.consumers.values();
-            if !all.any(|key| consumers[key.0 as usize].needs(sequence, &subject)) {
+            let needed = jetstream.is_awaited(stream, sequence, &subject)
+                || all.any(|key| jetstream.consumers[key.0 as usize].needs(sequence, &subject));
+            let stream = &mut jetstream.streams[key.0 as usize];
+            if !needed {
                 stream.remove(sequence, effects);
             }
             next = stream.log.next(sequence + 1);

@@ -15,6 +15,8 @@ pub(crate) mod kind {
     pub(crate) const MESSAGE: u8 = 1;
     /// A [`Command`](super::Command), as JSON in the body.
     pub(crate) const COMMAND: u8 = 2;
+    /// A message that was copied from another stream, with the same parts.
+    pub(crate) const COPY: u8 = 4;
     /// Events of a consumer: key is its name, body the events.
     pub(crate) const EVENTS: u8 = 3;
 }

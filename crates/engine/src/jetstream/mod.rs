@@ -6,6 +6,7 @@
 
 mod apply;
 pub(crate) mod command;
+mod follow;
 mod restore;
 mod rounds;
 pub(crate) mod tail;
@@ -93,6 +94,12 @@ pub(crate) struct JetStream {
     pub(crate) held: BTreeSet<ConsumerKey>,
     /// Consumers with events that no round has taken.
     unsaved: BTreeSet<ConsumerKey>,
+    /// Streams that may have something to copy.
+    pub(crate) following: BTreeSet<StreamKey>,
+    /// Streams that have something to copy and no room for it.
+    following_waits: BTreeSet<StreamKey>,
+    /// Who follows whom, by the name of the origin, which need not exist.
+    followers: BTreeMap<(AccountId, String), BTreeSet<StreamKey>>,
     by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
     /// Number of the last log that was given away.
     last_log: u32,
@@ -118,6 +125,9 @@ impl JetStream {
             ready: BTreeSet::new(),
             held: BTreeSet::new(),
             unsaved: BTreeSet::new(),
+            following: BTreeSet::new(),
+            following_waits: BTreeSet::new(),
+            followers: BTreeMap::new(),
             by_log: HashMap::default(),
             last_log: 0,
             rounds: Rounds::new(1),

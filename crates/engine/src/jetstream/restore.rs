@@ -11,7 +11,7 @@ use crate::now::Now;
 use crate::stream::{Effects, Stream, StreamKey};
 
 /// Version of the state in a checkpoint.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a store held when it was opened.
 pub struct Restored<'a, E> {

@@ -63,6 +63,21 @@ impl Stream {
         }
     }
 
+    /// Whether a message with this id was stored inside the window.
+    pub(crate) fn has_seen(&mut self, id: &[u8], now: UnixNanos) -> bool {
+        self.dedup.find(id, now, self.config.duplicate_window).is_some()
+    }
+
+    /// Whether a message is longer than the stream takes.
+    pub(crate) fn is_too_long(&self, message: &Publish<'_>) -> bool {
+        self.refuse_size(message).is_some()
+    }
+
+    /// Whether there is no room, in a stream that refuses what is new.
+    pub(crate) fn is_full(&self, message: &Publish<'_>) -> bool {
+        self.refuse_full(message).is_some()
+    }
+
     fn refuse_size(&self, message: &Publish<'_>) -> Option<ApiError> {
         if self.config.sealed {
             return Some(table::STREAM_SEALED.into());

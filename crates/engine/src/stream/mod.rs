@@ -3,6 +3,7 @@
 pub(crate) mod admit;
 pub(crate) mod chunk;
 mod dedup;
+pub(crate) mod following;
 mod read;
 mod retention;
 mod ttl;
@@ -11,7 +12,7 @@ pub(crate) mod unbuilt;
 use std::collections::{BTreeMap, VecDeque};
 
 use watershed_store::bytes::{BadState, Reader, put_counted, put_i64, put_u64};
-use watershed_store::log::{Appended, Position};
+use watershed_store::log::{Appended, Position, Sealed};
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
@@ -20,6 +21,7 @@ use watershed_wire::jetstream::stream::{Storage, StreamState};
 use watershed_wire::time::UnixNanos;
 
 use self::dedup::Dedup;
+use self::following::{Following, followings};
 pub(crate) use self::read::{Stored, subject_counts};
 use self::ttl::Deadlines;
 use crate::account::AccountId;
@@ -47,11 +49,15 @@ pub(crate) struct Stream {
     deadlines: Deadlines,
     last_time: UnixNanos,
     last_msg_id: Box<[u8]>,
-    /// Where the newest messages are in memory, for file storage.
-    tail: VecDeque<TailPlace>,
+    /// Where the newest messages are in memory, by sequence, for file storage.
+    tail: VecDeque<(u64, TailPlace)>,
     /// The messages themselves, for memory storage; from the log's first sequence on.
     memory: VecDeque<Option<Box<[u8]>>>,
     memory_first: u64,
+    /// Whom it follows, in the order of its configuration.
+    pub(crate) following: Vec<Following>,
+    /// Who follows it.
+    pub(crate) followers: Vec<StreamKey>,
 }
 
 /// A message that was accepted and is not yet durable.
@@ -96,6 +102,8 @@ impl Stream {
             tail: VecDeque::new(),
             memory: VecDeque::new(),
             memory_first: log.last() + 1,
+            following: followings(&config, &[]),
+            followers: Vec::new(),
             log,
             config,
         }
@@ -114,6 +122,35 @@ impl Stream {
             Storage::File => 34,
         };
         u32::try_from(content + overhead).unwrap_or(u32::MAX - 1)
+    }
+
+    /// Sequence that the last accepted message has.
+    pub(crate) fn assigned(&self) -> u64 {
+        self.assigned
+    }
+
+    /// The next message that is accepted gets this sequence, if it is above all others.
+    pub(crate) fn assign_from(&mut self, sequence: u64) {
+        self.assigned = self.assigned.max(sequence - 1);
+    }
+
+    /// The next message that is appended has this sequence, if it is above all others.
+    pub(crate) fn skip_to(&mut self, sequence: u64) -> Option<Sealed> {
+        if self.is_memory() {
+            let left_out = sequence.saturating_sub(self.log.last() + 1);
+            if self.memory.is_empty() {
+                self.memory_first += left_out;
+            } else {
+                self.memory.extend((0..left_out).map(|_| None));
+            }
+        }
+        self.log.skip(sequence)
+    }
+
+    /// Takes another configuration, keeping what is known of the origins that it names.
+    pub(crate) fn configure(&mut self, config: StreamConfig) {
+        self.following = followings(&config, &self.following);
+        self.config = config;
     }
 
     /// A message that was admitted gets its sequence.
@@ -160,7 +197,7 @@ impl Stream {
             self.last_msg_id = id.into();
         }
         if let Some(place) = place {
-            self.tail.push_back(place);
+            self.tail.push_back((record.sequence, place));
             effects.appended = Some(appended);
         } else {
             let mut bytes = Vec::with_capacity(record.encoded_len());
@@ -179,7 +216,7 @@ impl Stream {
 
     /// Forgets tail places that point before `round`.
     pub(crate) fn trim_tail(&mut self, round: u64) {
-        while self.tail.front().is_some_and(|at| at.round < round) {
+        while self.tail.front().is_some_and(|(_, at)| at.round < round) {
             self.tail.pop_front();
         }
     }
@@ -225,14 +262,18 @@ impl Stream {
         if self.is_memory() {
             // The definition survives, the messages do not; sequences are never used again.
             let mut empty = Log::new(self.log.id(), 1, 0);
-            empty.skip_to(self.log.last());
+            if self.config.mirror.is_none() {
+                empty.skip_to(self.log.last());
+            } // A mirror has its origin's sequences, and begins anew.
             empty.checkpoint(out);
             put_u64(out, 0);
             put_u64(out, 0);
+            following::checkpoint(&[], out);
         } else {
             self.log.checkpoint(out);
             self.dedup.checkpoint(self.log.last(), out);
             self.deadlines.checkpoint(out);
+            following::checkpoint(&self.following, out);
         }
     }
 
@@ -256,6 +297,7 @@ impl Stream {
         (stream.last_time, stream.last_msg_id) = (last_time, last_msg_id);
         stream.dedup = Dedup::restore(reader)?;
         stream.deadlines = Deadlines::restore(reader)?;
+        following::restore(&mut stream.following, reader)?;
         Ok(stream)
     }
 }

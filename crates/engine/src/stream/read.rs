@@ -6,7 +6,7 @@ use watershed_store::log::Position;
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::Stream;
-use crate::jetstream::tail::Tail;
+use crate::jetstream::tail::{Tail, TailPlace};
 
 /// Where a message's record is.
 #[derive(Debug)]
@@ -25,13 +25,23 @@ impl Stream {
             let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
             return self.memory.get(index)?.as_deref().map(Stored::Memory);
         }
-        // The tail ends with the last message, so it is counted from there.
-        let back = usize::try_from(self.log.last() - sequence).ok()?;
-        let index = self.tail.len().checked_sub(back + 1);
-        let place = index.and_then(|index| self.tail.get(index));
-        match place.and_then(|place| tail.record(*place)) {
+        match self.tail_place(sequence).and_then(|place| tail.record(place)) {
             Some(record) => Some(Stored::Memory(record)),
             None => Some(Stored::Disk(position)),
+        }
+    }
+
+    /// Where the tail has a message.
+    fn tail_place(&self, sequence: u64) -> Option<TailPlace> {
+        // The tail ends with the last message, and only a mirror's leaves out sequences.
+        let back = usize::try_from(self.log.last().checked_sub(sequence)?).ok()?;
+        let dense = self.tail.len().checked_sub(back + 1).and_then(|index| self.tail.get(index));
+        match dense {
+            Some((found, place)) if *found == sequence => Some(*place),
+            _ => {
+                let index = self.tail.binary_search_by_key(&sequence, |(found, _)| *found).ok()?;
+                self.tail.get(index).map(|(_, place)| *place)
+            }
         }
     }
 

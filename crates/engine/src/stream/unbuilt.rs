@@ -2,13 +2,11 @@
 
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::stream::{Compression, PersistMode};
+use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
 
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
-        ("mirror", config.mirror.is_some()),
-        ("sources", !config.sources.is_empty()),
         ("subject_transform", config.subject_transform.is_some()),
         ("republish", config.republish.is_some()),
         ("compression", config.compression != Compression::None),
@@ -19,7 +17,16 @@ pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
         ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
     ];
-    let (field, _) = fields.into_iter().find(|(_, wanted)| *wanted)?;
+    let mut origins = config.mirror.iter().chain(&config.sources);
+    let asks = |source: &StreamSource| {
+        [
+            ("external", source.external.is_some()),
+            ("subject_transforms", !source.subject_transforms.is_empty()),
+            ("consumer", source.consumer.is_some()),
+        ]
+    };
+    let fields = fields.into_iter().chain(origins.by_ref().flat_map(asks));
+    let (field, _) = { fields }.find(|(_, wanted)| *wanted)?;
     let text = format!("`{field}` is not supported by this server yet");
     Some(table::STREAM_INVALID_CONFIG.with(text))
 }

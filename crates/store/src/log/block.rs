@@ -141,6 +141,19 @@ impl Block {
         Position { block: self.number, offset, length }
     }
 
+    /// Whether records can be added behind those that it has.
+    pub(super) fn is_open(&self) -> bool {
+        !self.sealed && !self.entries.is_empty()
+    }
+
+    /// Adds entries of records that are gone.
+    pub(super) fn leave_out(&mut self, count: u64) {
+        let time = self.entries.last().map_or(0, |entry| entry.time);
+        let gone = Entry { offset: self.length, key: KeyId(0), time, weight: GONE };
+        let count = usize::try_from(count).expect("bounded by who asks");
+        self.entries.resize(self.entries.len() + count, gone);
+    }
+
     pub(super) fn remove(&mut self, sequence: u64) -> Option<(KeyId, u32)> {
         let index = self.index(sequence)?;
         let entry = &mut self.entries[index];

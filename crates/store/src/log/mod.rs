@@ -27,6 +27,9 @@ const SEQUENCE_MAX: u64 = u64::MAX / 4;
 /// Highest number that the next block of a stored log may have.
 const BLOCK_NUMBER_MAX: u32 = u32::MAX / 2;
 
+/// Sequences that one block leaves out at once: an entry each.
+const SKIPPED_MAX: u64 = 4096;
+
 /// Where a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -208,6 +211,24 @@ impl Log {
         self.blocks.push_back(Block::new(self.next_block, last + 1, 0));
         self.next_block += 1;
         sealed
+    }
+
+    /// Leaves out the sequences before `next`, so that the next record has that one. Only upwards.
+    pub fn skip(&mut self, next: u64) -> Option<Sealed> {
+        let count = next.checked_sub(self.last + 1).filter(|count| *count > 0)?;
+        if self.records == 0 {
+            return self.skip_to(next - 1);
+        }
+        self.last = next - 1;
+        // Sequences in a block are dense: what is left out is as if it had been and gone, unless
+        // that is so much that another block is cheaper.
+        match self.blocks.back_mut().filter(|block| count <= SKIPPED_MAX && block.is_open()) {
+            Some(block) => {
+                block.leave_out(count);
+                None
+            }
+            None => self.seal_last(),
+        }
     }
 
     /// Where a record is.

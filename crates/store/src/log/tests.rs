@@ -41,6 +41,12 @@ impl Both {
         self.positions.insert(self.last, appended.position);
     }
 
+    fn skip(&mut self, count: u64) {
+        let sealed = self.log.skip(self.last + 1 + count);
+        self.keep(sealed);
+        self.last += count;
+    }
+
     fn remove(&mut self, sequence: u64) {
         let removed = self.log.remove(sequence);
         let expected = self.model.remove(&sequence);
@@ -101,6 +107,7 @@ impl Both {
 #[derive(Debug, Clone)]
 enum Step {
     Append(u8, i64, u32),
+    Skip(u64),
     Remove(prop::sample::Index),
     RemoveFirst,
     Restart,
@@ -110,6 +117,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..5_u8, 0..10_i64, prop_oneof![50..200_u32, Just(BLOCK_BYTES / 3)])
             .prop_map(|(key, seconds, length)| Step::Append(key, seconds * 1_000_000_000, length)),
+        1 => prop_oneof![0..5_u64, Just(SKIPPED_MAX + 1)].prop_map(Step::Skip),
         2 => any::<prop::sample::Index>().prop_map(Step::Remove),
         1 => Just(Step::RemoveFirst),
         1 => Just(Step::Restart),
@@ -124,6 +132,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Append(key, time, length) => both.append(key, time, length),
+                Step::Skip(count) => both.skip(count),
                 Step::Remove(index) if both.last > 0 => {
                     let sequence = index.index(usize::try_from(both.last).unwrap()) as u64 + 1;
                     both.remove(sequence);
