@@ -115,9 +115,10 @@ pub fn show_duration(nanos: i64) -> String {
 
 /// A size in the largest unit that says it exactly.
 pub fn show_size(bytes: i64) -> String {
+    // The largest unit says it with the smallest number; equal ones do not happen.
     let exact = |(_, length): &&(&str, i128)| i128::from(bytes) % length == 0;
-    let binary = SIZES.iter().filter(|(unit, _)| unit.contains('i')).find(exact);
-    let (unit, length) = binary.or_else(|| SIZES.iter().find(exact)).unwrap_or(&("B", 1));
+    let best = SIZES.iter().filter(exact).max_by_key(|(_, length)| *length);
+    let (unit, length) = best.unwrap_or(&("B", 1));
     match bytes {
         0 => "0B".into(),
         _ => format!("{}{unit}", i128::from(bytes) / length),
@@ -244,6 +245,13 @@ mod tests {
              104857600 => `104857600` has no unit; write `100MiB`
              lots => `lots` is no size (write it as in `100MiB`, `20GB`, `512B`)",
         );
+    }
+
+    #[test]
+    fn sizes_are_shown_as_people_wrote_them() {
+        for text in ["10GB", "366GiB", "100MiB", "1400MiB", "1GB", "512B", "3MB"] {
+            assert_eq!(show_size(size(text).unwrap()), text);
+        }
     }
 
     #[test]

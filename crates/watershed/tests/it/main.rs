@@ -1,6 +1,9 @@
 //! The program as people and init systems run it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apply;
 mod kill;
+mod lint;
 mod serve;
 mod server;
+mod up;

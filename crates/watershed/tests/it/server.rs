@@ -1,25 +1,72 @@
-//! A `watershed serve` to test with.
+//! The program to test with: run to its end, or running as a server.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The program's `serve`, with these arguments.
-pub(crate) fn serve(arguments: &[&str]) -> Command {
+/// The program, with nothing of this environment's NATS settings.
+pub(crate) fn watershed(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watershed"));
-    command.arg("serve").args(arguments);
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NATS_")) {
+        command.env_remove(name);
+    }
     command
 }
+
+/// The program's `serve`, with these arguments.
+pub(crate) fn serve(arguments: &[&str]) -> Command {
+    let mut command = watershed(&["serve"]);
+    command.args(arguments);
+    command
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(arguments: &[&str]) -> Ran {
+    let output = watershed(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+/// Runs the program to its end, which must be a good one; what it printed.
+#[track_caller]
+pub(crate) fn succeed(arguments: &[&str]) -> String {
+    let ran = run(arguments);
+    assert_eq!(ran.code, Some(0), "{arguments:?}: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+/// A topology that the project comes with.
+pub(crate) fn example(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    root.join(name).canonicalize().unwrap().display().to_string()
+}
+
+/// Names of all topologies that the project comes with.
+pub(crate) const EXAMPLES: [&str; 4] =
+    ["20-streams", "agentic-platform", "observability-agent", "persistent-events"];
 
 /// A running server; killed when dropped.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// What `up` said when it was ready.
+    pub(crate) report: Value,
     child: Child,
     _folder: TempDir,
 }
@@ -36,7 +83,8 @@ impl Running {
             .spawn()
             .unwrap();
         let file = folder.path().join(format!("nats-server_{}.ports", child.id()));
-        let mut running = Self { address: ([127, 0, 0, 1], 0).into(), child, _folder: folder };
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut running = Self { address, report: Value::Null, child, _folder: folder };
         let deadline = Instant::now() + PATIENCE;
         let port = loop {
             assert!(Instant::now() < deadline, "the server did not start");
@@ -52,6 +100,29 @@ impl Running {
         running
     }
 
+    /// Starts `up` on free ports with everything that it keeps in `data`, and waits until it is
+    /// ready.
+    pub(crate) fn up(data: &Path, topologies: &[&str]) -> Self {
+        let mut child = up(data, topologies).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut text = String::new();
+        let report: Value = loop {
+            let line = lines.next().expect("up is ready before it ends").unwrap();
+            text.push_str(&line);
+            if let Ok(report) = serde_json::from_str(&text) {
+                break report;
+            }
+        };
+        let url = report["url"].as_str().unwrap();
+        let address = url.trim_start_matches("nats://").parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { address, report, child, _folder: folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -63,6 +134,21 @@ impl Running {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+
+    /// Ctrl-C; the exit code.
+    pub(crate) fn interrupt(mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+/// `up` on free ports, telling programs when it is ready.
+pub(crate) fn up(data: &Path, topologies: &[&str]) -> Command {
+    let mut command = watershed(&["up", "--json", "--listen", "127.0.0.1:0"]);
+    command.args(["--http", "127.0.0.1:0", "--data"]).arg(data).args(topologies);
+    command.stdout(Stdio::piped());
+    command
 }
 
 impl Drop for Running {
@@ -75,4 +161,11 @@ impl Drop for Running {
 /// Exit code and what was said.
 pub(crate) fn outcome(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A topology in a folder of its own.
+pub(crate) fn write(folder: &TempDir, text: &str) -> String {
+    let path: PathBuf = folder.path().join("watershed.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
 }

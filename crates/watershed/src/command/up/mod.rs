@@ -222,7 +222,7 @@ async fn hold(
     if arguments.json {
         report::json(workspace, server, people);
     } else {
-        report::show(workspace, server, people, (&plans, &policy), &seen);
+        report::show(workspace, server, people, &plans, &seen);
     }
     Ok(Exit::Clean)
 }

@@ -1,12 +1,15 @@
 //! What `up` shows when everything holds.
 
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
 use serde_json::json;
 use watershed_server::Server;
 use watershed_topology::observe::Observed;
-use watershed_topology::plan::{Action, Plan, Policy, Target};
+use watershed_topology::plan::{Action, Plan, Target};
 
 use super::people::People;
-use crate::load::Workspace;
+use crate::load::{Loaded, Workspace};
 use crate::ui;
 use crate::ui::out;
 
@@ -15,7 +18,7 @@ pub(super) fn show(
     workspace: &Workspace,
     server: &Server,
     people: &People,
-    (plans, policy): (&[&Plan], &Policy),
+    plans: &[&Plan],
     seen: &[Observed],
 ) {
     for ((loaded, plan), observed) in workspace.topologies.iter().zip(plans).zip(seen) {
@@ -32,31 +35,56 @@ pub(super) fn show(
         if let Some(table) = ui::table::consumers(rows) {
             out(&table);
         }
-        out(&ui::plan::summary(plan, policy));
+        out(&done(plan));
         out("");
     }
     reach(server, people);
-    let Some(loaded) = workspace.topologies.first() else { return };
-    let published = loaded.topology.services.iter().flat_map(|service| &service.publishes);
-    let subject = published
-        .map(|subject| subject.value.as_str())
-        .chain(
-            loaded
-                .topology
-                .streams
-                .iter()
-                .flat_map(|s| s.config.subjects.iter().map(String::as_str)),
-        )
-        .map(example)
-        .next();
-    let file = workspace.sources.place(loaded.topology.name.span).file;
-    out("try");
-    if let Some(subject) = subject {
-        out(&format!("  watershed pub -f {file} {subject} hello"));
+    if let Some(loaded) = workspace.topologies.first() {
+        to_try(workspace, loaded, server, people);
     }
-    out(&format!("  watershed status {file}"));
-    out(&format!("  watershed verify {file}"));
     out("Ctrl-C stops; everything is on disk.");
+}
+
+/// What was done to a topology, in a line.
+fn done(plan: &Plan) -> String {
+    let number = |actions: &[Action]| {
+        plan.steps.iter().filter(|step| actions.contains(&step.action)).count()
+    };
+    let words = [
+        (number(&[Action::Create]), "created"),
+        (number(&[Action::Update, Action::UpdateLosing]), "updated"),
+        (number(&[Action::Recreate]), "recreated"),
+        (plan.unchanged.len() + plan.unmanaged.len(), "unchanged"),
+        (number(&[Action::Delete]), "no longer declared"),
+    ];
+    let parts = words.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, word)| format!("{number} {word}")).collect();
+    format!("verified: {}", parts.join(", "))
+}
+
+/// Commands that work as they stand.
+fn to_try(workspace: &Workspace, loaded: &Loaded, server: &Server, people: &People) {
+    let topology = &loaded.topology;
+    let published = topology.services.iter().flat_map(|service| &service.publishes);
+    let stored = topology.streams.iter().flat_map(|stream| &stream.config.subjects);
+    let mut subjects = published.map(|subject| &subject.value).chain(stored);
+    let file = workspace.sources.place(topology.name.span).file;
+    // The file says where the server is, unless a flag said otherwise.
+    let said = topology.server.listen.as_ref().map(|listen| listen.value);
+    let usual = said.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], super::PORT)));
+    let mut connection = String::new();
+    if server.local_addr() != usual {
+        connection = format!(" -s {}", server.client_url());
+        if let Some(user) = people.shown.get(topology.account_name()).and_then(|all| all.first()) {
+            let _ = write!(connection, " --user {}", user.name);
+        }
+    }
+    out("try");
+    if let Some(subject) = subjects.next() {
+        out(&format!("  watershed pub -f {file}{connection} {} hello", example(subject)));
+    }
+    out(&format!("  watershed status {file}{connection}"));
+    out(&format!("  watershed verify {file}{connection}"));
 }
 
 /// Where clients connect, as whom, and where the passwords are.
