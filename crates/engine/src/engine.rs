@@ -350,7 +350,7 @@ impl Engine {
     }
 
     fn connect(&mut self, slot: usize, json: &[u8]) {
-        let Ok(connect) = serde_json::from_slice::<Connect>(json) else {
+        let Some(connect) = Connect::decode(json) else {
             self.close(slot, CloseReason::Protocol);
             return;
         };

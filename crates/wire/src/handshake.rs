@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::jetstream::json::object;
+
 /// What a server says of itself, in the `INFO` line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -97,6 +99,14 @@ pub struct Connect {
     pub no_responders: bool,
 }
 
+impl Connect {
+    /// Reads the JSON of a `CONNECT` line. As for nats-server, `null` is absence: async-nats sends it
+    /// for a name that nobody gave. `None` for what is no such JSON.
+    pub fn decode(json: &[u8]) -> Option<Self> {
+        object(json).ok()
+    }
+}
+
 impl Default for Connect {
     fn default() -> Self {
         Self {
@@ -140,8 +150,10 @@ mod tests {
 
     #[test]
     fn absent_fields_have_the_servers_defaults() {
-        let connect: Connect = serde_json::from_str(r#"{"lang":"x","unknown":1}"#).unwrap();
+        let json = br#"{"lang":"x","unknown":1,"name":null,"echo":null}"#;
+        let connect = Connect::decode(json).unwrap();
         assert!(connect.verbose && connect.pedantic && connect.echo && !connect.headers);
+        assert_eq!((Connect::decode(b"{"), Connect::decode(b"[]")), (None, None));
     }
 
     #[test]

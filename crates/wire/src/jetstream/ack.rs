@@ -113,7 +113,7 @@ fn nak_delay(body: &[u8]) -> i64 {
         #[serde(default)]
         delay: i64,
     }
-    serde_json::from_slice::<Options>(body).map_or(0, |options| options.delay.max(0))
+    super::json::object::<Options>(body).map_or(0, |options| options.delay.max(0))
 }
 
 #[cfg(test)]

@@ -7,6 +7,20 @@ use serde_json::Value;
 
 use super::error::{ApiError, table};
 
+/// Parses an object as Go does: `null` is absence, fields that the type does not have are ignored.
+pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        return Err(serde::de::Error::custom("this is no object"));
+    }
+    // Few clients write `null`.
+    serde_json::from_slice(bytes).or_else(|_| {
+        let mut value: Value = serde_json::from_slice(bytes)?;
+        strip_nulls(&mut value);
+        serde_json::from_value(value)
+    })
+}
+
 /// Parses a request. A field that the type does not have is refused by name.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut value: Value = serde_json::from_slice(bytes).map_err(invalid)?;

@@ -45,7 +45,7 @@ impl PullRequest {
             let batch: i64 = serde_json::from_slice(body).map_err(error)?;
             return Ok(Self { batch: batch.max(1), ..Self::default() });
         }
-        let mut request: Self = serde_json::from_slice(body).map_err(error)?;
+        let mut request: Self = super::json::object(body).map_err(error)?;
         request.batch = request.batch.max(1);
         Ok(request)
     }
@@ -62,6 +62,8 @@ mod tests {
         assert_eq!(batch("10"), Ok(10));
         assert_eq!(batch(r#"{"batch":5,"expires":1000}"#), Ok(5));
         assert_eq!(batch("{}"), Ok(1));
+        // async-nats writes what it was not told as null.
+        assert_eq!(batch(r#"{"batch":5,"max_bytes":null,"group":null}"#), Ok(5));
         assert!(batch("x").is_err());
     }
 }
