@@ -6,6 +6,23 @@ use crate::router::Router;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccountId(pub(crate) u32);
 
+/// What an account may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountStore {
+    /// Whether it may have streams at all.
+    pub enabled: bool,
+    /// Bytes in memory that its streams may set aside.
+    pub max_memory: Option<u64>,
+    /// Bytes on disk that its streams may set aside.
+    pub max_file: Option<u64>,
+}
+
+impl Default for AccountStore {
+    fn default() -> Self {
+        Self { enabled: true, max_memory: None, max_file: None }
+    }
+}
+
 /// An account.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -13,10 +30,12 @@ pub(crate) struct Account {
     pub(crate) name: String,
     /// Who listens to what.
     pub(crate) router: Router,
+    /// What it may keep.
+    pub(crate) store: AccountStore,
 }
 
 impl Account {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), router: Router::default() }
+        Self { name: name.to_owned(), router: Router::default(), store: AccountStore::default() }
     }
 }

@@ -8,7 +8,7 @@ use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
-use crate::account::{Account, AccountId};
+use crate::account::{Account, AccountId, AccountStore};
 use crate::consumer::ConsumerKey;
 use crate::jetstream::{JetStream, JetStreamSettings};
 use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_HIGH, SUBSCRIPTIONS_MAX};
@@ -111,6 +111,11 @@ impl Engine {
             self.accounts.len() - 1
         });
         AccountId(u32::try_from(index).expect("accounts are few"))
+    }
+
+    /// Says what an account may keep.
+    pub fn limit_account(&mut self, account: AccountId, store: AccountStore) {
+        self.accounts[account.0 as usize].store = store;
     }
 
     /// A connection opened. Its first bytes are in its outbox.

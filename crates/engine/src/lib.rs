@@ -24,7 +24,7 @@ mod session;
 mod stream;
 mod timer;
 
-pub use account::AccountId;
+pub use account::{AccountId, AccountStore};
 pub use engine::{Engine, Settings};
 pub use jetstream::{JetStreamSettings, Restored};
 pub use now::{Now, Tick};

@@ -138,8 +138,8 @@ impl Engine {
     fn jetstream_snapshot(&mut self, detail: &Detail) -> JetStreamSnapshot {
         let jetstream = &self.jetstream;
         let mut snapshot = JetStreamSnapshot {
-            reserved_memory: jetstream.reserved(Storage::Memory, None),
-            reserved_storage: jetstream.reserved(Storage::File, None),
+            reserved_memory: jetstream.reserved(Storage::Memory),
+            reserved_storage: jetstream.reserved(Storage::File),
             api: ApiStats {
                 level: API_LEVEL,
                 total: jetstream.api_calls,

@@ -1,9 +1,11 @@
 //! What a server is told at its start.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use watershed_engine::AccountStore;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 
 use crate::auth::User;
@@ -44,6 +46,9 @@ pub struct Config {
     /// Account of connections without a credential. With [`Config::users`] set, absent means that
     /// there are none.
     pub anonymous_account: Option<String>,
+    /// What each account may keep. One that is not here may keep what there is room for, unless
+    /// others are here.
+    pub accounts: BTreeMap<String, AccountStore>,
     /// Streams, if there are any: JetStream is off without.
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
@@ -64,6 +69,7 @@ impl Default for Config {
             server_name: None,
             users: Vec::new(),
             anonymous_account: None,
+            accounts: BTreeMap::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
             ping_interval: Duration::from_mins(2),

@@ -11,6 +11,7 @@
 
 mod auth;
 mod clock;
+mod conf;
 mod config;
 mod connection;
 mod disk;
@@ -20,7 +21,9 @@ mod shard;
 mod store;
 
 pub use auth::{Credential, User};
+pub use conf::{ConfigError, Process, read_config};
 pub use config::{Config, JetStreamConfig};
 pub use server::{Builder, Server, StartError};
 pub use store::StoreError;
+pub use watershed_engine::AccountStore;
 pub use watershed_engine::permit::{Permissions, Rules};

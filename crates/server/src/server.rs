@@ -101,6 +101,10 @@ impl Builder {
         let settings = settings(&config, address, id, seed);
         let info = settings.info.clone();
         let mut engine = Engine::new(settings);
+        for (name, store) in &config.accounts {
+            let account = engine.account(name);
+            engine.limit_account(account, *store);
+        }
         let authenticator = Authenticator::new(&config, &mut engine, &remote);
         let clock = Clock::new();
         let storage = match &config.jetstream {

@@ -15,6 +15,7 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+pub mod conf;
 pub mod decode;
 pub mod encode;
 pub mod handshake;

@@ -21,6 +21,8 @@ impl Engine {
             let same = streams.filter(|stream| stream.config.storage == storage);
             same.filter_map(|stream| u64::try_from(stream.config.max_bytes).ok()).sum()
         };
+        let own = self.accounts[request.account.0 as usize].store;
+        let limit = |limit: Option<u64>| limit.map_or(-1, |l| i64::try_from(l).unwrap_or(i64::MAX));
         let info = AccountInfo {
             memory: used(Storage::Memory),
             storage: used(Storage::File),
@@ -28,7 +30,11 @@ impl Engine {
             reserved_storage: reserved(Storage::File),
             streams: jetstream.streams_of(request.account).count(),
             consumers: jetstream.streams_of(request.account).map(|s| s.consumers.len()).sum(),
-            limits: AccountLimits::default(),
+            limits: AccountLimits {
+                max_memory: limit(own.max_memory),
+                max_storage: limit(own.max_file),
+                ..AccountLimits::default()
+            },
             domain: String::new(),
             api: ApiStats {
                 level: API_LEVEL,

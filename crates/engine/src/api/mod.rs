@@ -86,6 +86,12 @@ impl Engine {
             self.reply(account, message.reply.unwrap_or_default(), b"", &json::encode(&error));
             return true;
         }
+        if !self.accounts[account.0 as usize].store.enabled {
+            let error = table::NOT_ENABLED_FOR_ACCOUNT.into();
+            let error = Reply::<()>::new("error", Err(error));
+            self.reply(account, message.reply.unwrap_or_default(), b"", &json::encode(&error));
+            return true;
+        }
         let reply = message.reply.unwrap_or_default();
         let request = Request { now, account, reply, body: message.payload };
         self.jetstream.api_calls += 1;

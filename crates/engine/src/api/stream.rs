@@ -167,12 +167,26 @@ impl Engine {
         else {
             return Ok(());
         };
-        let reserved = self.jetstream.reserved(config.storage, Some(&config.name));
+        let existing = self.jetstream.stream(request.account, &config.name);
+        let own_now = existing.filter(|(_, stream)| stream.config.storage == config.storage);
+        let own_now = own_now.and_then(|(_, s)| u64::try_from(s.config.max_bytes).ok());
+        let reserved = self.jetstream.reserved(config.storage);
+        let reserved = reserved.saturating_sub(own_now.unwrap_or(0));
         let (limit, error) = match config.storage {
             Storage::File => (settings.max_file_store, table::STORAGE_RESOURCES_EXCEEDED),
             Storage::Memory => (settings.max_memory_store, table::MEMORY_RESOURCES_EXCEEDED),
         };
-        if reserved.saturating_add(wanted) > limit { Err(error.into()) } else { Ok(()) }
+        let own = self.accounts[request.account.0 as usize].store;
+        let own_limit = match config.storage {
+            Storage::File => own.max_file,
+            Storage::Memory => own.max_memory,
+        };
+        let own_reserved = self.jetstream.reserved_by(request.account, config);
+        let over = |reserved: u64, limit: u64| reserved.saturating_add(wanted) > limit;
+        if over(reserved, limit) || own_limit.is_some_and(|limit| over(own_reserved, limit)) {
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     pub(super) fn stream_info_call(&mut self, request: &Request<'_>, name: &str) -> Answer {

@@ -18,6 +18,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 use watershed_store::log::BLOCK_BYTES;
 use watershed_store::{LogId, Record};
+use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::publish::{PubAck, encode_ack};
@@ -166,11 +167,18 @@ impl JetStream {
     }
 
     /// Bytes that streams have set aside by `max_bytes`.
-    pub(crate) fn reserved(&self, storage: Storage, except: Option<&str>) -> u64 {
+    pub(crate) fn reserved(&self, storage: Storage) -> u64 {
         let streams = self.streams.iter().map(|(_, stream)| &stream.config);
-        let same = streams
-            .filter(|config| config.storage == storage && Some(config.name.as_str()) != except);
+        let same = streams.filter(|config| config.storage == storage);
         same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
+    }
+
+    /// Bytes that the other streams of an account have set aside where `config` wants some.
+    pub(crate) fn reserved_by(&self, account: AccountId, config: &StreamConfig) -> u64 {
+        let streams = self.streams_of(account).map(|stream| &stream.config);
+        let same =
+            streams.filter(|other| other.storage == config.storage && other.name != config.name);
+        same.filter_map(|other| u64::try_from(other.max_bytes).ok()).sum()
     }
 
     /// Who waited for a read.

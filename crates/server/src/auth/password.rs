@@ -31,7 +31,7 @@ impl Credential {
     }
 
     /// Whether `offered` is the password.
-    pub(super) fn accepts(&self, offered: &str) -> bool {
+    pub(crate) fn accepts(&self, offered: &str) -> bool {
         match self {
             Self::Plain(password) => same(password.as_bytes(), offered.as_bytes()),
             Self::Bcrypt(hash) => bcrypt::verify(offered, hash).unwrap_or(false),

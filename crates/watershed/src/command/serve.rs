@@ -6,23 +6,40 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
-use watershed_server::{Config, Credential, JetStreamConfig, Server, User};
+use watershed_server::{Config, Credential, JetStreamConfig, Process, Server, User, read_config};
 
 use crate::exit::Exit;
+use crate::ui;
+
+/// Port for clients, unless somebody says otherwise.
+const PORT: u16 = 4222;
 
 /// Runs the server alone, with nats-server's flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed serve -p 4222")]
 pub(crate) struct Arguments {
+    /// Configuration file, in nats.conf's grammar. Flags come before what it says.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Only look whether the configuration can be used.
+    #[arg(short = 't', long, requires = "config")]
+    test: bool,
     /// Address to listen on; loopback unless users are configured.
     #[arg(short, long, visible_alias = "net", value_name = "HOST")]
     addr: Option<IpAddr>,
-    /// Port for clients; -1 for any free one.
-    #[arg(short, long, default_value_t = 4222, allow_negative_numbers = true)]
-    port: i32,
+    /// Port for clients, 4222 if nobody says otherwise; -1 for any free one.
+    #[arg(short, long, allow_negative_numbers = true)]
+    port: Option<i32>,
+    /// Port for monitoring; none if absent.
+    #[arg(short = 'm', long = "http_port", value_name = "PORT", allow_negative_numbers = true)]
+    http_port: Option<i32>,
+    /// File to write the process's number to.
+    #[arg(short = 'P', long = "pid", value_name = "FILE")]
+    pid_file: Option<PathBuf>,
     /// Keep streams: JetStream.
     #[arg(long, visible_alias = "js")]
     jetstream: bool,
@@ -41,6 +58,9 @@ pub(crate) struct Arguments {
     /// Log more.
     #[arg(short = 'D', long)]
     debug: bool,
+    /// The same: there is no log of single operations.
+    #[arg(short = 'V', long)]
+    trace: bool,
     /// Bind and accept as nats-server does.
     #[arg(long, hide = true)]
     as_nats_server: bool,
@@ -52,6 +72,11 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
     let name = text.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
     let flag = name.split('=').next().unwrap_or_default();
     let long = [
+        "config",
+        "test",
+        "http_port",
+        "pid",
+        "trace",
         "addr",
         "net",
         "port",
@@ -68,32 +93,77 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let level = if arguments.debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let (config, process) = settings(arguments)?;
+    if arguments.test {
+        ui::say("the configuration can be used");
+        return Ok(Exit::Clean);
+    }
+    let debug = arguments.debug || arguments.trace || process.debug;
+    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    if config.users.is_empty() && !config.listen.ip().is_loopback() {
+        let host = config.listen.ip();
+        tracing::warn!("anybody who reaches {host} may connect without a password");
+    }
     // Before anything that would have to be undone: a signal must find somebody who listens.
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
-    let server = Server::builder().config(config(arguments)?).start()?;
-    let ports_file = arguments
-        .ports_file_dir
-        .as_ref()
-        .map(|dir| dir.join(format!("nats-server_{}.ports", std::process::id())));
-    if let Some(path) = &ports_file {
-        let json = format!("{{\"nats\":[\"{}\"]}}", server.client_url());
-        std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
-    }
+    let server = Server::builder().config(config).start()?;
+    let files = Files::write(arguments, &process, &server)?;
     tracing::info!("Listening for client connections on {}", server.local_addr());
+    if let Some(address) = server.http_addr() {
+        tracing::info!("Starting http monitor on {address}");
+    }
     tracing::info!("Server is ready");
     signals.forever().next();
     tracing::info!("stopping");
     server.stop();
-    if let Some(path) = &ports_file {
-        let _ = std::fs::remove_file(path);
-    }
+    drop(files);
     Ok(Exit::Clean)
 }
 
-fn config(arguments: &Arguments) -> anyhow::Result<Config> {
-    let mut config = Config::default();
+/// Files that say where the server is, for as long as it is there.
+struct Files(Vec<PathBuf>);
+
+impl Files {
+    fn write(arguments: &Arguments, process: &Process, server: &Server) -> anyhow::Result<Self> {
+        let mut files = Self(Vec::new());
+        let number = std::process::id();
+        if let Some(dir) = &arguments.ports_file_dir {
+            let mut ports = json!({"nats": [server.client_url()]});
+            if let Some(address) = server.http_addr() {
+                ports["monitoring"] = json!([format!("http://{address}")]);
+            }
+            files.add(dir.join(format!("nats-server_{number}.ports")), &ports.to_string())?;
+        }
+        if let Some(path) = arguments.pid_file.as_ref().or(process.pid_file.as_ref()) {
+            files.add(path.clone(), &number.to_string())?;
+        }
+        Ok(files)
+    }
+
+    fn add(&mut self, path: PathBuf, text: &str) -> anyhow::Result<()> {
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        self.0.push(path);
+        Ok(())
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// What the file says, and what the flags say against it.
+fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
+    let (mut config, process) = if let Some(path) = &arguments.config {
+        read_config(path, &|name| std::env::var(name).ok())?
+    } else {
+        let listen = SocketAddr::from(([0, 0, 0, 0], PORT));
+        (Config { listen, ..Config::default() }, Process::default())
+    };
     if let (Some(name), Some(password)) = (&arguments.user, &arguments.pass) {
         config.users.push(User {
             name: name.clone(),
@@ -102,26 +172,36 @@ fn config(arguments: &Arguments) -> anyhow::Result<Config> {
             permissions: None,
         });
     }
-    if arguments.jetstream || arguments.store_dir.is_some() {
-        let folder = arguments.store_dir.clone().unwrap_or_else(|| ".watershed/serve".into());
-        config.jetstream = Some(JetStreamConfig::new(folder));
+    if let Some(folder) = &arguments.store_dir {
+        let limits = config.jetstream.unwrap_or_else(|| JetStreamConfig::new(folder));
+        config.jetstream = Some(JetStreamConfig { store_dir: folder.clone(), ..limits });
+    } else if arguments.jetstream && config.jetstream.is_none() {
+        config.jetstream = Some(JetStreamConfig::new(".watershed/serve"));
     }
-    let everywhere = arguments.as_nats_server || !config.users.is_empty();
-    let default = if everywhere { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
-    let host = arguments.addr.unwrap_or_else(|| default.into());
-    if config.users.is_empty() && !host.is_loopback() {
-        if !arguments.as_nats_server {
-            anyhow::bail!(
-                "{host} can be reached from other machines, and nobody would need a password: \
-                 set --user and --pass, or listen on 127.0.0.1"
-            );
-        }
-        tracing::warn!("anybody who reaches {host} may connect without a password");
+    let anybody = config.users.is_empty();
+    let mut host = config.listen.ip();
+    if let Some(said) = arguments.addr {
+        host = said;
+    } else if !process.host_is_said && anybody && !arguments.as_nats_server {
+        host = IpAddr::from([127, 0, 0, 1]);
     }
-    let port = match arguments.port {
-        -1 => 0,
-        port => u16::try_from(port).with_context(|| format!("{port} is no port"))?,
-    };
-    config.listen = SocketAddr::new(host, port);
-    Ok(config)
+    if anybody && !host.is_loopback() && !arguments.as_nats_server {
+        anyhow::bail!(
+            "{host} can be reached from other machines, and nobody would need a password: \
+             set --user and --pass, or listen on 127.0.0.1"
+        );
+    }
+    let port = arguments.port.map(port_number).transpose()?;
+    config.listen = SocketAddr::new(host, port.unwrap_or(config.listen.port()));
+    if let Some(number) = arguments.http_port {
+        config.http = Some(SocketAddr::new(host, port_number(number)?));
+    }
+    Ok((config, process))
+}
+
+fn port_number(number: i32) -> anyhow::Result<u16> {
+    match number {
+        -1 => Ok(0),
+        number => u16::try_from(number).with_context(|| format!("{number} is no port")),
+    }
 }

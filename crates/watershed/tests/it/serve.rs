@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::server::{Running, outcome, serve};
+use crate::server::{Running, outcome, serve, watershed, write};
 
 /// Starts a server that can't; what it says, without the place of the folder.
 #[track_caller]
@@ -68,4 +68,56 @@ fn nobody_else_gets_in_without_a_password() {
     let expected = "error: 0.0.0.0 can be reached from other machines, and nobody would need a \
                     password: set --user and --pass, or listen on 127.0.0.1";
     check(&["-p", "-1", "-a", "0.0.0.0"], Path::new("none"), expected);
+}
+
+#[test]
+fn a_configuration_file_is_obeyed_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nats.conf");
+    let name = path.to_str().unwrap();
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write("host: 127.0.0.1\nauthorization { user: a, password: $WATERSHED_NONE }\n");
+    let expected = "error: FOLDER/nats.conf: line 2: the variable `WATERSHED_NONE` is set neither here \
+                    nor in the environment";
+    check(&["-c", name], folder.path(), expected);
+    write("host: 127.0.0.1\ncluster { name: c }\n");
+    let expected = "error: FOLDER/nats.conf: line 2: `cluster` is not known to this server";
+    check(&["-c", name], folder.path(), expected);
+    write("host: 127.0.0.1\nauthorization { user: a, password: b }\n");
+    let output = serve(&["-c", name, "-t"]).output().unwrap();
+    assert_eq!(outcome(&output), (Some(0), "the configuration can be used\n".into()));
+}
+
+/// Two accounts of one configuration see nothing of each other, and keep to what they may keep.
+#[test]
+fn accounts_of_a_configuration_are_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nats.conf");
+    let store = folder.path().join("store");
+    let text = format!(
+        "accounts {{\n A {{ jetstream {{ max_file: 1M }}, users [ {{ user: a, password: $WATERSHED_PW }} ] }}\n \
+         B {{ jetstream: enabled, users [ {{ user: b, password: b }} ] }}\n C {{ users [ {{ user: c, password: c }} ] }}\n}}\n\
+         jetstream {{ store_dir: {:?} }}\n",
+        store.to_str().unwrap()
+    );
+    std::fs::write(&path, text).unwrap();
+    let server = Running::serve(&["-c", path.to_str().unwrap()], &[("WATERSHED_PW", "hush")]);
+    let url = server.url();
+    let apply = |user: &str, password: &str, max_bytes: &str| {
+        let text = format!(
+            "watershed: 1\nname: x\nstreams: {{ S: {{ subjects: [s], max_bytes: {max_bytes} }} }}\n"
+        );
+        let file = write(&folder, &text);
+        let mut command =
+            watershed(&["apply", "--yes", "--wait", "200ms", "-s", &url, "--user", user, &file]);
+        outcome(&command.env("NATS_PASSWORD", password).output().unwrap())
+    };
+    let (code, said) = apply("a", "hush", "2MB");
+    assert!(code == Some(1) && said.contains("10047"), "{said}");
+    assert_eq!(apply("a", "hush", "1MB").0, Some(0));
+    assert_eq!(apply("b", "b", "2MB").0, Some(0));
+    let (code, said) = apply("c", "c", "1MB");
+    assert!(code == Some(6) && said.contains("10039"), "{said}");
+    let (code, said) = apply("a", "wrong", "1MB");
+    assert!(code == Some(1) && said.contains("authorization violation"), "{said}");
 }

@@ -74,11 +74,17 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on a free port with its streams in `store`.
     pub(crate) fn start(store: &Path) -> Self {
+        Self::serve(&["--store_dir", store.to_str().unwrap()], &[])
+    }
+
+    /// Starts `serve` on a free port of loopback.
+    pub(crate) fn serve(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = serve(&["-p", "-1", "--store_dir"])
-            .arg(store)
+        let child = serve(&["-a", "127.0.0.1", "-p", "-1"])
+            .args(arguments)
             .arg("--ports_file_dir")
             .arg(folder.path())
+            .envs(environment.iter().copied())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -86,17 +92,16 @@ impl Running {
         let address = ([127, 0, 0, 1], 0).into();
         let mut running = Self { address, report: Value::Null, child, _folder: folder };
         let deadline = Instant::now() + PATIENCE;
-        let port = loop {
+        running.address = loop {
             assert!(Instant::now() < deadline, "the server did not start");
             assert_eq!(running.child.try_wait().unwrap(), None, "the server ended");
             let text = std::fs::read_to_string(&file).unwrap_or_default();
-            let port = text.trim_end_matches("\"]}").rsplit(':').next().unwrap().parse::<u16>();
-            match port {
-                Ok(port) => break port,
-                Err(_) => std::thread::yield_now(),
+            let ports: Value = serde_json::from_str(&text).unwrap_or_default();
+            match ports["nats"][0].as_str() {
+                Some(url) => break url.trim_start_matches("nats://").parse().unwrap(),
+                None => std::thread::yield_now(),
             }
         };
-        running.address.set_port(port);
         running
     }
 

@@ -1,0 +1,568 @@
+//! A server's configuration from a `nats.conf`. A key that is not known here is refused by name: to
+//! ignore one would be to run another server than the one that was asked for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use watershed_engine::AccountStore;
+use watershed_engine::permit::{Permissions, Rules};
+use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
+use watershed_wire::subject::Filter;
+use watershed_wire::time::parse_go_duration;
+
+use crate::auth::{Credential, User};
+use crate::config::{Config, DEFAULT_ACCOUNT, JetStreamConfig};
+
+/// Files that include each other.
+const INCLUDE_DEPTH_MAX: usize = 8;
+
+/// Bytes of one file.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What stands there is not right.
+    #[error("{path}", path = path.display())]
+    Wrong {
+        /// File.
+        path: PathBuf,
+        /// Where, and why.
+        source: ConfError,
+    },
+}
+
+/// What a file says of things that are not the server's own business.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Whether to log more.
+    pub debug: bool,
+    /// Whether the file says which address to listen on.
+    pub host_is_said: bool,
+    /// File to write the process's number to.
+    pub pid_file: Option<PathBuf>,
+}
+
+/// Reads a configuration. `variable` looks up what the file itself does not set.
+pub fn read_config(
+    path: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Config, Process), ConfigError> {
+    let mut reader = Reader {
+        variable,
+        config: Config::default(),
+        process: Process::default(),
+        host: None,
+        port: None,
+        http_port: None,
+        no_auth_user: None,
+    };
+    let pairs = load(path, 0)?;
+    let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source };
+    reader.top(&pairs).map_err(wrong)?;
+    reader.finish().map_err(wrong)
+}
+
+/// The entries of a file, with those of the files that it includes in their place.
+fn load(path: &Path, depth: usize) -> Result<Vec<Pair>, ConfigError> {
+    let read = |source| ConfigError::Read { path: path.to_owned(), source };
+    let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(read)?.len() > FILE_BYTES_MAX {
+        return Err(wrong(ConfError {
+            line: 1,
+            what: "this is too long to be a configuration".into(),
+        }));
+    }
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    let mut all = Vec::new();
+    for pair in parse(&text).map_err(wrong)? {
+        if pair.key != "include" {
+            all.push(pair);
+            continue;
+        }
+        let Value::Text { text: inner, .. } = &pair.item.value else {
+            return Err(wrong(error(&pair, "`include` names a file")));
+        };
+        if depth == INCLUDE_DEPTH_MAX {
+            return Err(wrong(error(&pair, "these files include each other")));
+        }
+        let inner = path.parent().unwrap_or(Path::new(".")).join(inner);
+        all.extend(load(&inner, depth + 1)?);
+    }
+    Ok(all)
+}
+
+fn error(pair: &Pair, what: impl Into<String>) -> ConfError {
+    ConfError { line: pair.place.line, what: what.into() }
+}
+
+type Read<T> = Result<T, ConfError>;
+
+struct Reader<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    config: Config,
+    process: Process,
+    host: Option<IpAddr>,
+    port: Option<u16>,
+    http_port: Option<u16>,
+    no_auth_user: Option<(String, usize)>,
+}
+
+impl Reader<'_> {
+    fn top(&mut self, pairs: &[Pair]) -> Read<()> {
+        for pair in &self.resolved(pairs)? {
+            match pair.key.as_str() {
+                "listen" => {
+                    let (host, port) = address(pair)?;
+                    (self.host, self.port) = (host.or(self.host), Some(port));
+                }
+                "host" | "net" => self.host = Some(parsed(pair, "an address")?),
+                "port" => self.port = Some(number(pair)?),
+                "http" => {
+                    let (host, port) = address(pair)?;
+                    let host = host.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+                    self.config.http = Some(SocketAddr::new(host, port));
+                }
+                "http_port" | "monitor_port" => self.http_port = Some(number(pair)?),
+                "server_name" => self.config.server_name = Some(text(pair)?),
+                "max_payload" => self.config.max_payload = number(pair)?,
+                "ping_interval" => self.config.ping_interval = duration(pair)?,
+                "ping_max" => self.config.ping_max = number(pair)?,
+                "jetstream" => self.jetstream(pair)?,
+                "authorization" => self.authorization(pair)?,
+                "accounts" => self.accounts(pair)?,
+                "no_auth_user" => {
+                    self.no_auth_user = Some((text(pair)?, pair.place.line));
+                }
+                "debug" | "trace" => self.process.debug |= flag(pair)?,
+                // The log has the time anyway.
+                "logtime" => drop(flag(pair)?),
+                "pid_file" | "pidfile" => self.process.pid_file = Some(text(pair)?.into()),
+                // Keys that only exist to be referred to are not settings.
+                name if mentions(pairs, name) => {}
+                _ => return Err(unknown(pair)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The same entries with variables replaced: by what was set before, else from outside.
+    fn resolved(&self, pairs: &[Pair]) -> Read<Vec<Pair>> {
+        let mut done: Vec<Pair> = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let item = self.resolve(&pair.item, &done)?;
+            done.push(Pair { item, ..pair.clone() });
+        }
+        Ok(done)
+    }
+
+    fn resolve(&self, item: &Item, before: &[Pair]) -> Read<Item> {
+        let value = match &item.value {
+            Value::Variable(name) => match before.iter().rev().find(|pair| pair.key == *name) {
+                Some(pair) => pair.item.value.clone(),
+                None => self.look_up(name, item)?,
+            },
+            Value::List(items) => {
+                let items = items.iter().map(|item| self.resolve(item, before));
+                Value::List(items.collect::<Read<_>>()?)
+            }
+            Value::Map(pairs) => {
+                let mut scope = before.to_vec();
+                let mut done = Vec::with_capacity(pairs.len());
+                for pair in pairs {
+                    let item = self.resolve(&pair.item, &scope)?;
+                    let pair = Pair { item, ..pair.clone() };
+                    scope.push(pair.clone());
+                    done.push(pair);
+                }
+                Value::Map(done)
+            }
+            other => other.clone(),
+        };
+        Ok(Item { value, place: item.place })
+    }
+
+    fn look_up(&self, name: &str, item: &Item) -> Read<Value> {
+        let Some(text) = (self.variable)(name) else {
+            let what = format!("the variable `{name}` is set neither here nor in the environment");
+            return Err(ConfError { line: item.place.line, what });
+        };
+        // As nats-server does: what looks like a number is one.
+        let parsed = parse(&format!("value: {text}")).ok();
+        let value = parsed.and_then(|mut pairs| pairs.pop()).map(|pair| pair.item.value);
+        Ok(value
+            .filter(|value| matches!(value, Value::Integer(_) | Value::Flag(_)))
+            .unwrap_or(Value::Text { text, quoted: true }))
+    }
+
+    fn jetstream(&mut self, pair: &Pair) -> Read<()> {
+        let mut jetstream = JetStreamConfig::new(std::env::temp_dir().join("nats/jetstream"));
+        let pairs = match &pair.item.value {
+            Value::Map(pairs) => pairs.as_slice(),
+            _ if enabled(pair)? => &[],
+            _ => return Ok(()),
+        };
+        for pair in pairs {
+            match pair.key.as_str() {
+                "store_dir" | "storedir" => jetstream.store_dir = text(pair)?.into(),
+                "max_memory_store" | "max_mem_store" | "max_mem" => {
+                    jetstream.max_memory_store = number(pair)?;
+                }
+                "max_file_store" | "max_file" => jetstream.max_file_store = number(pair)?,
+                "enabled" | "enable" if !flag(pair)? => return Ok(()),
+                "enabled" | "enable" => {}
+                // Whatever it says, nothing is acknowledged before it is synced.
+                "sync" | "sync_interval" => {
+                    if text(pair).as_deref() != Ok("always") {
+                        duration(pair)?;
+                    }
+                }
+                _ => return Err(unknown(pair)),
+            }
+        }
+        self.config.jetstream = Some(jetstream);
+        Ok(())
+    }
+
+    fn authorization(&mut self, pair: &Pair) -> Read<()> {
+        let (mut user, mut password) = (None, None);
+        for pair in map(pair)? {
+            match pair.key.as_str() {
+                "user" | "username" => user = Some(text(pair)?),
+                "pass" | "password" => password = Some(text(pair)?),
+                "users" => self.users(pair, DEFAULT_ACCOUNT)?,
+                "timeout" => self.config.auth_timeout = duration(pair)?,
+                _ => return Err(unknown(pair)),
+            }
+        }
+        match (user, password) {
+            (None, None) => Ok(()),
+            (Some(name), Some(password)) => self.add(
+                pair,
+                User {
+                    name,
+                    credential: Credential::from_config(&password),
+                    account: DEFAULT_ACCOUNT.into(),
+                    permissions: None,
+                },
+            ),
+            _ => Err(error(pair, "a user has a password, and a password a user")),
+        }
+    }
+
+    fn accounts(&mut self, pair: &Pair) -> Read<()> {
+        for account in map(pair)? {
+            let mut store = AccountStore { enabled: false, ..AccountStore::default() };
+            for pair in map(account)? {
+                match pair.key.as_str() {
+                    "users" => self.users(pair, &account.key)?,
+                    "jetstream" => store = account_store(pair)?,
+                    _ => return Err(unknown(pair)),
+                }
+            }
+            self.config.accounts.insert(account.key.clone(), store);
+        }
+        Ok(())
+    }
+
+    fn users(&mut self, pair: &Pair, account: &str) -> Read<()> {
+        let Value::List(items) = &pair.item.value else { return Err(wrong(pair, "a list")) };
+        for item in items {
+            let Value::Map(pairs) = &item.value else {
+                return Err(ConfError { line: item.place.line, what: "a user is a block".into() });
+            };
+            let (mut name, mut password, mut permissions) = (None, None, None);
+            for pair in pairs {
+                match pair.key.as_str() {
+                    "user" | "username" => name = Some(text(pair)?),
+                    "pass" | "password" => password = Some(text(pair)?),
+                    "permissions" | "permission" | "authorization" => {
+                        permissions = Some(Arc::new(permissions_of(pair)?));
+                    }
+                    _ => return Err(unknown(pair)),
+                }
+            }
+            let missing = |what: &str| ConfError {
+                line: item.place.line,
+                what: format!("this user has no `{what}`"),
+            };
+            let user = User {
+                name: name.ok_or_else(|| missing("user"))?,
+                credential: Credential::from_config(&password.ok_or_else(|| missing("password"))?),
+                account: account.to_owned(),
+                permissions,
+            };
+            self.add(pair, user)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, pair: &Pair, user: User) -> Read<()> {
+        if self.config.users.iter().any(|other| other.name == user.name) {
+            return Err(error(pair, format!("there are two users `{}`", user.name)));
+        }
+        self.config.users.push(user);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Read<(Config, Process)> {
+        self.process.host_is_said = self.host.is_some();
+        let host = self.host.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        self.config.listen = SocketAddr::new(host, self.port.unwrap_or(4222));
+        if let Some(port) = self.http_port {
+            self.config.http = Some(SocketAddr::new(host, port));
+        }
+        if let Some((name, line)) = self.no_auth_user {
+            let user = self.config.users.iter().find(|user| user.name == name);
+            let Some(user) = user else {
+                let what = format!("`no_auth_user` names `{name}`, and there is no such user");
+                return Err(ConfError { line, what });
+            };
+            if user.permissions.is_some() {
+                let what = "a `no_auth_user` with permissions is not built yet".into();
+                return Err(ConfError { line, what });
+            }
+            self.config.anonymous_account = Some(user.account.clone());
+        }
+        Ok((self.config, self.process))
+    }
+}
+
+/// `host:port`, `:port` or a port.
+fn address(pair: &Pair) -> Read<(Option<IpAddr>, u16)> {
+    if let Value::Integer(_) = pair.item.value {
+        return Ok((None, number(pair)?));
+    }
+    let text = text(pair)?.replace("localhost", "127.0.0.1");
+    if let Some(port) = text.strip_prefix(':') {
+        return port.parse().map(|port| (None, port)).map_err(|_| wrong(pair, "a port"));
+    }
+    let address: SocketAddr = text.parse().map_err(|_| wrong(pair, "an address and a port"))?;
+    Ok((Some(address.ip()), address.port()))
+}
+
+/// Whether an entry below refers to `name`.
+fn mentions(pairs: &[Pair], name: &str) -> bool {
+    fn inside(item: &Item, name: &str) -> bool {
+        match &item.value {
+            Value::Variable(own) => own == name,
+            Value::List(items) => items.iter().any(|item| inside(item, name)),
+            Value::Map(pairs) => mentions(pairs, name),
+            _ => false,
+        }
+    }
+    pairs.iter().any(|pair| inside(&pair.item, name))
+}
+
+fn unknown(pair: &Pair) -> ConfError {
+    error(pair, format!("`{}` is not known to this server", pair.key))
+}
+
+fn wrong(pair: &Pair, wanted: &str) -> ConfError {
+    error(pair, format!("`{}` is {wanted}, and this is {}", pair.key, pair.item.value.kind()))
+}
+
+fn map(pair: &Pair) -> Read<&[Pair]> {
+    match &pair.item.value {
+        Value::Map(pairs) => Ok(pairs),
+        _ => Err(wrong(pair, "a block")),
+    }
+}
+
+fn text(pair: &Pair) -> Read<String> {
+    match &pair.item.value {
+        Value::Text { text, .. } => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        _ => Err(wrong(pair, "text")),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(pair: &Pair, wanted: &str) -> Read<T> {
+    let text = text(pair)?.replace("localhost", "127.0.0.1");
+    text.parse()
+        .map_err(|_| error(pair, format!("`{}` is {wanted}, and this is `{text}`", pair.key)))
+}
+
+fn number<T: TryFrom<i64>>(pair: &Pair) -> Read<T> {
+    let Value::Integer(number) = pair.item.value else { return Err(wrong(pair, "a whole number")) };
+    T::try_from(number)
+        .map_err(|_| error(pair, format!("{number} is too much or too little for `{}`", pair.key)))
+}
+
+fn flag(pair: &Pair) -> Read<bool> {
+    match pair.item.value {
+        Value::Flag(flag) => Ok(flag),
+        _ => Err(wrong(pair, "true or false")),
+    }
+}
+
+fn enabled(pair: &Pair) -> Read<bool> {
+    match &pair.item.value {
+        Value::Flag(flag) => Ok(*flag),
+        Value::Text { text, .. } if matches!(text.as_str(), "enabled" | "enable") => Ok(true),
+        Value::Text { text, .. } if matches!(text.as_str(), "disabled" | "disable") => Ok(false),
+        _ => Err(wrong(pair, "`enabled`, `disabled` or a block")),
+    }
+}
+
+/// `2m`, or seconds.
+fn duration(pair: &Pair) -> Read<Duration> {
+    let text = match &pair.item.value {
+        Value::Integer(_) => return number(pair).map(Duration::from_secs),
+        Value::Float(seconds) => {
+            return Duration::try_from_secs_f64(*seconds).map_err(|_| wrong(pair, "a duration"));
+        }
+        _ => text(pair)?,
+    };
+    let nanos = parse_go_duration(&text).and_then(|nanos| u64::try_from(nanos).ok());
+    nanos.map(Duration::from_nanos).ok_or_else(|| wrong(pair, "a duration such as `2m`"))
+}
+
+fn account_store(pair: &Pair) -> Read<AccountStore> {
+    let mut store = AccountStore::default();
+    let Value::Map(pairs) = &pair.item.value else {
+        return Ok(AccountStore { enabled: enabled(pair)?, ..store });
+    };
+    for pair in pairs {
+        match pair.key.as_str() {
+            "max_mem" | "max_memory" => store.max_memory = Some(number(pair)?),
+            "max_file" | "max_store" | "max_disk" => store.max_file = Some(number(pair)?),
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(store)
+}
+
+fn permissions_of(pair: &Pair) -> Read<Permissions> {
+    let mut permissions = Permissions::default();
+    for pair in map(pair)? {
+        match pair.key.as_str() {
+            "publish" | "pub" => permissions.publish = rules(pair)?,
+            "subscribe" | "sub" => permissions.subscribe = rules(pair)?,
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(permissions)
+}
+
+fn rules(pair: &Pair) -> Read<Rules> {
+    let Value::Map(pairs) = &pair.item.value else {
+        return Ok(Rules { allow: Some(filters(pair)?), deny: Vec::new() });
+    };
+    let mut rules = Rules::default();
+    for pair in pairs {
+        match pair.key.as_str() {
+            "allow" => rules.allow = Some(filters(pair)?),
+            "deny" => rules.deny = filters(pair)?,
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(rules)
+}
+
+/// A subject, or a list of them.
+fn filters(pair: &Pair) -> Read<Vec<Filter>> {
+    let items = match &pair.item.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&pair.item),
+    };
+    let filter = |item: &Item| match &item.value {
+        Value::Text { text, .. } => Filter::new(text).map_err(|problem| ConfError {
+            line: item.place.line,
+            what: format!("`{text}` is no subject: {problem}"),
+        }),
+        _ => Err(wrong(pair, "subjects")),
+    };
+    items.iter().map(filter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a configuration becomes, or what is wrong with it.
+    fn read(text: &str) -> Result<(Config, Process), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nats.conf");
+        std::fs::write(&path, text).unwrap();
+        std::fs::write(folder.path().join("more.conf"), "server_name: included\n").unwrap();
+        let variable = |name: &str| (name == "SECRET").then(|| "hush".to_owned());
+        read_config(&path, &variable).map_err(|error| match error {
+            ConfigError::Wrong { source, .. } => source.to_string(),
+            ConfigError::Read { .. } => error.to_string(),
+        })
+    }
+
+    #[test]
+    fn a_configuration_with_accounts() {
+        let (config, process) = read(
+            r#"
+            include ./more.conf
+            listen: 127.0.0.1:4333
+            http_port: 8333
+            debug: true
+            max_payload: 2MB
+            JS_DIR: "/tmp/js"
+            jetstream { store_dir: $JS_DIR, max_file: 10G, max_mem: 1Gb, sync_interval: always }
+            accounts {
+              A {
+                jetstream { max_file: 1G }
+                users = [ { user: a, password: $SECRET, permissions { publish: ["a.>", b], subscribe { deny: c } } } ]
+              }
+              B { users: [ { user: b, password: "$SECRET" } ], jetstream: enabled }
+            }
+            no_auth_user: b
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:4333");
+        assert_eq!(config.http.unwrap().to_string(), "127.0.0.1:8333");
+        assert_eq!(config.server_name.as_deref(), Some("included"));
+        assert_eq!((config.max_payload, process.debug), (2 << 20, true));
+        let jetstream = config.jetstream.unwrap();
+        assert_eq!(jetstream.store_dir, Path::new("/tmp/js"));
+        assert_eq!(
+            (jetstream.max_file_store, jetstream.max_memory_store),
+            (10_000_000_000, 1 << 30)
+        );
+        let [a, b] = config.users.as_slice() else { panic!() };
+        // In quotes a variable is its own name.
+        assert!(a.credential.accepts("hush") && b.credential.accepts("$SECRET"));
+        let permissions = a.permissions.as_ref().unwrap();
+        assert_eq!(permissions.publish.allow.as_ref().unwrap().len(), 2);
+        assert_eq!(permissions.subscribe.deny.len(), 1);
+        assert_eq!(config.anonymous_account.as_deref(), Some("B"));
+        assert_eq!(config.accounts["A"].max_file, Some(1_000_000_000));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        for (text, expected) in [
+            ("a: 1", "line 1: `a` is not known to this server"),
+            ("port: x", "line 1: `port` is a whole number, and this is text"),
+            ("port: 70000", "line 1: 70000 is too much or too little for `port`"),
+            ("\njetstream { domain: x }", "line 2: `domain` is not known to this server"),
+            ("cluster { }", "line 1: `cluster` is not known to this server"),
+            ("authorization { users: [ { user: a } ] }", "line 1: this user has no `password`"),
+            ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
+            (
+                "server_name: $NONE",
+                "line 1: the variable `NONE` is set neither here nor in the environment",
+            ),
+            ("listen: nowhere", "line 1: `listen` is an address and a port, and this is text"),
+        ] {
+            assert_eq!(read(text).map(|_| ()), Err(expected.to_owned()), "{text}");
+        }
+    }
+}
