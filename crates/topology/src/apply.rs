@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::call::{CallError, Request, answer};
-use crate::plan::{Plan, Policy, Step, Target};
+use crate::plan::{Action, Plan, Policy, Step, Target};
 
 /// A plan on its way. [`next`](Self::next) says what to send, [`done`](Self::done) takes the
 /// answer; the first surprise ends it.
@@ -31,9 +31,18 @@ pub struct Halt {
 }
 
 impl Run {
-    /// The steps of `plan` that `policy` allows.
+    /// The steps of `plan` that `policy` allows, without those that need one that it does not.
     pub fn new(plan: &Plan, policy: &Policy) -> Self {
-        let steps = plan.steps.iter().filter(|step| policy.allows(step)).cloned().collect();
+        // The consumers of a stream that would be made again are planned for the new one.
+        let waits = |step: &Step| {
+            let stream = Target::stream(&step.target.stream);
+            let needed = |other: &&Step| {
+                other.target == stream && other.action == Action::Recreate && !policy.allows(other)
+            };
+            step.target != stream && plan.steps.iter().any(|other| needed(&other))
+        };
+        let allowed = plan.steps.iter().filter(|step| policy.allows(step) && !waits(step));
+        let steps = allowed.cloned().collect();
         Self { steps, step: 0, request: 0 }
     }
 

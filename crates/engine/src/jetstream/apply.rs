@@ -218,7 +218,7 @@ impl Engine {
                 json::encode(&Reply::new("stream_purge_response", purged))
             }
             Command::PutConsumer { config } => {
-                let created = self.put_consumer(now, log, *config, UnixNanos(record.time));
+                let created = self.put_consumer(now, log, *config, UnixNanos(record.time), effects);
                 json::encode(&Reply::new("consumer_create_response", created))
             }
             Command::DeleteConsumer { name } => {
@@ -354,6 +354,7 @@ impl Engine {
         log: LogId,
         config: ConsumerConfig,
         created: UnixNanos,
+        effects: &mut Effects,
     ) -> Result<ConsumerInfo, ApiError> {
         let stream_key = self.stream_of(log)?;
         let stream = &mut self.jetstream.streams[stream_key.0 as usize];
@@ -361,6 +362,8 @@ impl Engine {
             let consumer = &mut self.jetstream.consumers[key.0 as usize];
             consumer.config = config;
             consumer.count_backlog(&stream.log);
+            // It may want less than before.
+            self.drop_uninteresting(stream_key, effects);
             key
         } else {
             let name = config.name.clone();

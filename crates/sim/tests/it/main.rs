@@ -4,6 +4,7 @@
 mod copies;
 mod journal;
 mod node;
+mod plan;
 
 /// How many seeds to try: `WATERSHED_SEEDS` if it is set, for a long run.
 fn seeds(usual: u64) -> u64 {

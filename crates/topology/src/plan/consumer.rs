@@ -4,12 +4,13 @@ use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::change::{consumer_changes, refuse_consumer};
 use watershed_wire::jetstream::check::fill_consumer;
 use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequest};
+use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
-use super::{Action, Plan, RESERVED, Refusal, Step, Target, changes, json, merged};
+use super::{Action, Plan, RESERVED, Refusal, Step, Target, changes, json, loss, merged};
 use crate::call::Request;
 use crate::model::{Consumer, Stream, Topology};
-use crate::observe::{OWNER, Observed, ObservedStream};
+use crate::observe::{OWNER, Observed, ObservedConsumer, ObservedStream};
 
 /// What a declared consumer is to be on the server.
 fn desired(
@@ -100,8 +101,8 @@ pub(super) fn compare_all(
                 fields.join(", ")
             ))),
             Some(_) => {
-                let live_json = &live_one.config;
-                plan.steps.push(change(target, &before, &desired, live_json, &live_one.info));
+                let interest = config.retention == Retention::Interest;
+                plan.steps.push(change(target, &before, &desired, live_one, interest));
             }
         }
     }
@@ -134,9 +135,10 @@ fn change(
     target: Target,
     before: &ConsumerConfig,
     after: &ConsumerConfig,
-    live: &serde_json::Value,
-    info: &ConsumerInfo,
+    live: &ObservedConsumer,
+    interest: bool,
 ) -> Step {
+    let info = &live.info;
     let fields: Vec<&str> =
         consumer_changes(before, after).into_iter().map(|(field, _)| field).collect();
     let changes = changes(&fields, &json(before), &json(after));
@@ -147,10 +149,7 @@ fn change(
             target,
             action: Action::Recreate,
             changes,
-            losses: vec![format!(
-                "its position: acknowledged up to {}, {} outstanding",
-                info.ack_floor.stream_seq, info.num_ack_pending
-            )],
+            losses: loss::position(info, interest),
             notes: vec![format!("the server does not change it in place: {error}")],
             requests: vec![
                 Request::bare(delete),
@@ -158,11 +157,15 @@ fn change(
             ],
         };
     }
-    let mut notes = Vec::new();
+    let (mut notes, mut losses) = (Vec::new(), Vec::new());
     if fields.iter().any(|field| field.starts_with("filter_subject")) {
         notes.push("messages that it has passed by already are not looked at again".into());
+        if interest {
+            losses.extend(loss::of_interest(info));
+        }
     }
-    let body = merged(live, &json(after), &fields);
+    let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
+    let body = merged(&live.config, &json(after), &fields);
     let requests = vec![create_request(&stream, &body, CreateAction::Update)];
-    Step { target, action: Action::Update, changes, losses: Vec::new(), notes, requests }
+    Step { target, action, changes, losses, notes, requests }
 }

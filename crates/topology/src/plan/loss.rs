@@ -1,5 +1,6 @@
 //! What a change would delete, with the counts of now.
 
+use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig, StreamInfo};
 
 use crate::quantity::{show_duration, show_size};
@@ -70,7 +71,25 @@ pub(super) fn of_update(
     losses
 }
 
-pub(super) fn messages(count: u64) -> String {
+/// What goes with a consumer; `interest` is whether its stream keeps only what is wanted.
+pub(super) fn position(info: &ConsumerInfo, interest: bool) -> Vec<String> {
+    let mut losses = vec![format!(
+        "its position: acknowledged up to {}, {} outstanding, {} to come",
+        info.ack_floor.stream_seq, info.num_ack_pending, info.num_pending
+    )];
+    if interest {
+        losses.extend(of_interest(info));
+    }
+    losses
+}
+
+/// What a stream that keeps only what is wanted drops when a consumer wants less.
+pub(super) fn of_interest(info: &ConsumerInfo) -> Option<String> {
+    let waiting = info.num_pending + info.num_ack_pending as u64;
+    (waiting > 0).then(|| format!("what only it waits for, of {}", messages(waiting)))
+}
+
+fn messages(count: u64) -> String {
     if count == 1 { "1 message".into() } else { format!("{count} messages") }
 }
 

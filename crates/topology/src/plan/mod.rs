@@ -207,7 +207,11 @@ impl Policy {
     pub fn allows(&self, step: &Step) -> bool {
         match step.action {
             Action::Create | Action::Update => true,
-            Action::UpdateLosing => self.allow_loss.has(&step.target),
+            // A stream's name stands for what its consumers make it lose, too.
+            Action::UpdateLosing => {
+                self.allow_loss.has(&step.target)
+                    || self.allow_loss.has(&Target::stream(&step.target.stream))
+            }
             Action::Recreate => self.recreate.has(&step.target),
             Action::Delete => self.prune,
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::stream::Retention;
 
 use super::{Action, Plan, Step, Target, loss};
 use crate::call::Request;
@@ -73,18 +74,13 @@ fn delete_stream(name: &str, there: &ObservedStream) -> Step {
 
 fn delete_consumer(stream: &str, consumer: &str, there: &ObservedStream) -> Step {
     let info = there.consumers.get(consumer).map(|live| &live.info);
-    let losses = info.map(|info| {
-        format!(
-            "its position: acknowledged up to {}, {} to come",
-            info.ack_floor.stream_seq,
-            loss::messages(info.num_pending)
-        )
-    });
+    let interest = there.info.config.retention == Retention::Interest;
+    let losses = info.map(|info| loss::position(info, interest)).unwrap_or_default();
     Step {
         target: Target::consumer(stream, consumer),
         action: Action::Delete,
         changes: Vec::new(),
-        losses: losses.into_iter().collect(),
+        losses,
         notes: Vec::new(),
         requests: vec![Request::bare(Call::ConsumerDelete { stream, consumer })],
     }

@@ -133,7 +133,7 @@ fn changes_are_classed_by_what_they_lose() {
         messages that it has passed by already are not looked at again
     -/+ consumer A/d
         deliver_policy: "all" -> "new"
-        loses its position: acknowledged up to 0, 0 outstanding
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
         the server does not change it in place: deliver policy can not be updated (10012)
     - stream B
         loses no message: it is empty
@@ -149,9 +149,9 @@ fn changes_are_classed_by_what_they_lose() {
         loses all but the newest 1 of each subject, of 41203 messages on 9 subjects
         a.> is no longer stored; what is stored stays
     - consumer A/c
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - consumer A/d
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - stream B
         loses no message: it is empty
 
@@ -165,9 +165,9 @@ fn changes_are_classed_by_what_they_lose() {
         loses no message: it is empty
 
     - consumer A/c
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - consumer A/d
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - stream B
         loses no message: it is empty
     x stream A: `num_replicas: 3` needs a cluster, and this server is alone (10074): apply with `--replicas 1`
@@ -176,9 +176,9 @@ fn changes_are_classed_by_what_they_lose() {
         subjects: ["a.>"] -> ["a.b"]
         a.> is no longer stored; what is stored stays
     - consumer A/c
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - consumer A/d
-        loses its position: acknowledged up to 0, 0 messages to come
+        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
     - stream B
         loses no message: it is empty
     x stream N: `A` has `a.c` now; handing a subject over from one stream to another is not built yet: first apply a file in which `A` has let go of it
@@ -219,4 +219,30 @@ fn everything_owned_is_destroyed_in_reverse() {
     ");
     after(&mut observed, &plan);
     assert!(observed.streams.is_empty());
+}
+
+#[test]
+fn less_interest_is_a_loss() {
+    let body = |filter: &str| {
+        format!(
+            "  I: {{ subjects: [i.>], retention: interest, consumers: {{ c: {{ filter_subject: {filter} }} }} }}\n"
+        )
+    };
+    let mut observed = server(&body("i.>"));
+    let consumer = observed.streams.get_mut("I").unwrap().consumers.get_mut("c").unwrap();
+    (consumer.info.num_pending, consumer.info.num_ack_pending) = (6, 1);
+    let plan = plan(&topology(&body("i.x")), &observed);
+    insta::assert_snapshot!(show(&plan), @r#"
+    ~! consumer I/c
+        filter_subject: "i.>" -> "i.x"
+        loses what only it waits for, of 7 messages
+        messages that it has passed by already are not looked at again
+    "#);
+    let allowed = |names: &[&str]| {
+        let words: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let policy = Policy { allow_loss: Names::from_words(&words), ..Policy::default() };
+        policy.allows(&plan.steps[0])
+    };
+    assert!(!allowed(&[]) && !allowed(&["X"]));
+    assert!(allowed(&["I"]) && allowed(&["I/c"]) && allowed(&["all"]));
 }
