@@ -144,7 +144,7 @@ fn run(seed: u64) -> Result<(), String> {
         carry_out(&mut node, &topology, &everything()).map_err(told)?;
         for number in 0..rng.usize(..12) {
             let subject = format!("s{}.{}.x", number % 4, rng.u8(..3));
-            node.send(format!("PUB {subject} 20\r\n{:020}\r\n", number).as_bytes());
+            node.send(format!("PUB {subject} 20\r\n{number:020}\r\n").as_bytes());
         }
         node.settle()?;
         last = Some(topology);

@@ -7,7 +7,7 @@ use watershed_client::Client;
 use watershed_topology::plan::{Action, Plan, Policy, plan};
 use watershed_topology::verify::verify;
 
-use super::{LossArguments, Read, TopologyFile, block_on, ready};
+use super::{LossArguments, TopologyFile, ready};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -33,12 +33,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let loaded = match arguments.topology.read()? {
-        Read::Good(loaded) => loaded,
-        Read::Bad(exit) => return Ok(exit),
-    };
-    block_on(async {
-        let Some(client) = ready(&arguments.connection, &loaded, arguments.wait).await? else {
+    arguments.topology.run(async |loaded| {
+        let Some(client) = ready(&arguments.connection, loaded, arguments.wait).await? else {
             return Ok(Exit::NotReady);
         };
         let observed = client.observe(&loaded.topology).await?;
@@ -58,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 }
             }
         }
-        carry_out(&client, &loaded, &plan, &policy).await
+        carry_out(&client, loaded, &plan, &policy).await
     })
 }
 

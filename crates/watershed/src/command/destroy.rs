@@ -3,7 +3,7 @@
 use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
-use super::{Read, TopologyFile, block_on};
+use super::TopologyFile;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -23,12 +23,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let loaded = match arguments.topology.read()? {
-        Read::Good(loaded) => loaded,
-        Read::Bad(exit) => return Ok(exit),
-    };
-    block_on(async {
-        let client = arguments.connection.connect(Some(&loaded)).await?;
+    arguments.topology.run(async |loaded| {
+        let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
         let plan = destroy(&loaded.topology.name.value, &observed);
         if plan.is_empty() {

@@ -64,7 +64,7 @@ impl LossArguments {
 }
 
 /// How a topology was read.
-pub(crate) enum Read {
+enum Read {
     /// It is without errors.
     Good(Box<Loaded>),
     /// It has errors, which were shown.
@@ -73,7 +73,7 @@ pub(crate) enum Read {
 
 impl TopologyFile {
     /// Reads the one topology; shows what is wrong with it, if it is wrong.
-    pub(crate) fn read(&self) -> anyhow::Result<Read> {
+    fn read(&self) -> anyhow::Result<Read> {
         let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
         let mut workspace = load(&paths)?;
         if workspace.worst() == Some(Severity::Error) {
@@ -93,6 +93,38 @@ impl TopologyFile {
 pub(crate) fn mention(workspace: &Workspace) {
     if workspace.worst().is_some_and(|worst| worst >= Severity::Warning) {
         ui::say(&format!("{} (see `watershed lint`)", ui::diagnostic::summary(workspace)));
+    }
+}
+
+impl TopologyFile {
+    /// Reads the topology and runs what has to do with it and a server.
+    pub(crate) fn run(
+        &self,
+        task: impl AsyncFnOnce(&Loaded) -> anyhow::Result<Exit>,
+    ) -> anyhow::Result<Exit> {
+        match self.read()? {
+            Read::Good(loaded) => block_on(task(&loaded)),
+            Read::Bad(exit) => Ok(exit),
+        }
+    }
+}
+
+/// Which server a command talks to that is not about a topology.
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// Topology that says which server and whose secrets; nothing else of it counts.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+impl ServerArguments {
+    /// Connects, once.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        let workspace = self.file.clone().map(|file| load(&[file])).transpose()?;
+        let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
+        self.connection.connect(loaded).await
     }
 }
 

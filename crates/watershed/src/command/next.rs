@@ -1,6 +1,5 @@
 //! `watershed next`: takes messages from a pull consumer.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -11,11 +10,10 @@ use watershed_wire::jetstream::ack::AckSubject;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::time::UnixNanos;
 
-use super::block_on;
 use super::subscribe::shown;
-use crate::connection::{Connection, duration};
+use super::{ServerArguments, block_on};
+use crate::connection::duration;
 use crate::exit::Exit;
-use crate::load::load;
 use crate::ui::say;
 
 /// Takes the next messages from a pull consumer, shows them and acknowledges them.
@@ -35,21 +33,16 @@ pub(crate) struct Arguments {
     /// Longest wait for the first message.
     #[arg(long, default_value = "5s", value_parser = duration)]
     wait: Duration,
-    /// Topology that says which server and whose secrets.
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
     /// For programs: an object a line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
-    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
     block_on(async {
-        let client = arguments.connection.connect(loaded).await?;
+        let client = arguments.server.connect().await?;
         let inbox = client.inbox();
         let mut replies = client.subscribe(&inbox, None).await?;
         let call = Call::ConsumerNext { stream: &arguments.stream, consumer: &arguments.consumer };

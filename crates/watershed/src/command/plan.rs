@@ -3,7 +3,7 @@
 use clap::Args;
 use watershed_topology::plan::plan;
 
-use super::{LossArguments, Read, TopologyFile, block_on};
+use super::{LossArguments, TopologyFile};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -24,12 +24,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let loaded = match arguments.topology.read()? {
-        Read::Good(loaded) => loaded,
-        Read::Bad(exit) => return Ok(exit),
-    };
-    block_on(async {
-        let client = arguments.connection.connect(Some(&loaded)).await?;
+    arguments.topology.run(async |loaded| {
+        let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
         let policy = arguments.loss.policy();

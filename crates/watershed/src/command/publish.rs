@@ -1,7 +1,6 @@
 //! `watershed pub`: publishes, and says where it was stored.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -10,10 +9,8 @@ use watershed_client::HeaderMap;
 use watershed_topology::call::{CallError, answer};
 use watershed_wire::jetstream::publish::PubAck;
 
-use super::block_on;
-use crate::connection::Connection;
+use super::{ServerArguments, block_on};
 use crate::exit::Exit;
-use crate::load::load;
 use crate::ui;
 
 /// Publishes a message and waits until a stream has stored it.
@@ -33,24 +30,19 @@ pub(crate) struct Arguments {
     /// Publish to whoever listens; no stream needs to store it.
     #[arg(long)]
     core: bool,
-    /// Topology that says which server and whose secrets.
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
     /// For programs.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let payload = payload(arguments.payload.as_deref())?;
     let headers = headers(&arguments.headers, arguments.id.as_deref())?;
-    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
-    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
     let subject = &arguments.subject;
     block_on(async {
-        let client = arguments.connection.connect(loaded).await?;
+        let client = arguments.server.connect().await?;
         if arguments.core {
             client.publish(subject, headers, payload.into()).await?;
             return Ok(Exit::Clean);

@@ -1,34 +1,25 @@
 //! `watershed status`: what an account has.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::block_on;
-use crate::connection::Connection;
+use super::{ServerArguments, block_on};
 use crate::exit::Exit;
-use crate::load::load;
 use crate::ui;
 
 /// Shows streams and consumers, with what is stored and what is to come.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed status -s nats://127.0.0.1:4222")]
 pub(crate) struct Arguments {
-    /// Topology that says which server; nothing else of it counts.
-    file: Option<PathBuf>,
     /// For programs.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let paths: Vec<PathBuf> = arguments.file.iter().cloned().collect();
-    let workspace = if paths.is_empty() { None } else { Some(load(&paths)?) };
-    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
     block_on(async {
-        let client = arguments.connection.connect(loaded).await?;
+        let client = arguments.server.connect().await?;
         let observed = client.observe_everything().await?;
         if arguments.json {
             ui::json::status(&observed);

@@ -1,13 +1,9 @@
 //! `watershed sub`: shows messages as they are published.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::block_on;
-use crate::connection::Connection;
+use super::{ServerArguments, block_on};
 use crate::exit::Exit;
-use crate::load::load;
 use crate::ui::message::Shown;
 use crate::ui::say;
 
@@ -23,21 +19,16 @@ pub(crate) struct Arguments {
     /// Share the messages with others of this queue group.
     #[arg(long, value_name = "GROUP")]
     queue: Option<String>,
-    /// Topology that says which server and whose secrets.
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
     /// For programs: an object a line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
-    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
     block_on(async {
-        let client = arguments.connection.connect(loaded).await?;
+        let client = arguments.server.connect().await?;
         let queue = arguments.queue.as_deref();
         let mut subscription = client.subscribe(&arguments.subject, queue).await?;
         say(&format!("listening to {}", arguments.subject));

@@ -1,7 +1,5 @@
 //! `watershed view`: shows what a stream holds, without a consumer.
 
-use std::path::PathBuf;
-
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,10 +11,8 @@ use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::message::StoredMessage;
 use watershed_wire::jetstream::stream::StreamInfo;
 
-use super::block_on;
-use crate::connection::Connection;
+use super::{ServerArguments, block_on};
 use crate::exit::Exit;
-use crate::load::load;
 use crate::ui;
 use crate::ui::message::Shown;
 
@@ -35,14 +31,11 @@ pub(crate) struct Arguments {
     /// Only these subjects; may have wildcards.
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// Topology that says which server and whose secrets.
-    #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
     /// For programs: an object a line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    server: ServerArguments,
 }
 
 #[derive(serde::Deserialize)]
@@ -51,11 +44,9 @@ struct Found {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let workspace = arguments.file.clone().map(|file| load(&[file])).transpose()?;
-    let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
     let name = &arguments.stream;
     block_on(async {
-        let client = arguments.connection.connect(loaded).await?;
+        let client = arguments.server.connect().await?;
         let reply = client.call(&Request::bare(Call::StreamInfo(name))).await?;
         let info: StreamInfo = match answer(&reply) {
             Err(CallError::Refused(error)) if error.err_code == table::STREAM_NOT_FOUND.code => {

@@ -83,7 +83,7 @@ fn to_try(workspace: &Workspace, loaded: &Loaded, server: &Server, people: &Peop
     if let Some(subject) = subjects.next() {
         out(&format!("  watershed pub -f {file}{connection} {} hello", example(subject)));
     }
-    out(&format!("  watershed status {file}{connection}"));
+    out(&format!("  watershed status -f {file}{connection}"));
     out(&format!("  watershed verify {file}{connection}"));
 }
 
