@@ -50,6 +50,14 @@ impl Client {
         }
     }
 
+    /// The account that the credentials lead to; `None` where the server does not say.
+    pub async fn account(&self) -> Option<String> {
+        let request = Request { subject: "$SYS.REQ.USER.INFO".into(), body: Vec::new() };
+        let reply = self.call(&request).await.ok()?;
+        let reply: serde_json::Value = serde_json::from_slice(&reply).ok()?;
+        Some(reply.get("data")?.get("account")?.as_str()?.to_owned())
+    }
+
     /// Looks at everything that `topology` has to do with.
     pub async fn observe(&self, topology: &Topology) -> Result<Observed, CallError> {
         self.finish(Observation::new(topology, self.facts())).await

@@ -6,6 +6,7 @@ use watershed_wire::op::Publish;
 use watershed_wire::{encode, subject};
 
 use crate::account::AccountId;
+use crate::api::USER_INFO;
 use crate::engine::Engine;
 use crate::limits::{OUTBOX_BYTES_HIGH, OUTBOX_BYTES_MAX};
 use crate::monitor::Traffic;
@@ -94,7 +95,11 @@ impl Engine {
         let api =
             message.subject.starts_with(b"$JS.") && self.jetstream_call(now, account, message);
         let (listeners, mut flow) = self.route(account, Some(slot), message, Lookup::Remembered);
-        let mut anybody = api || listeners.anybody;
+        let asks = message.subject == USER_INFO;
+        if asks {
+            self.user_info(slot, account, message);
+        }
+        let mut anybody = api || asks || listeners.anybody;
         if let Some(stream) = listeners.stream {
             anybody = true;
             if !self.store(now, stream, message) {

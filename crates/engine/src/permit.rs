@@ -63,6 +63,11 @@ impl Permit {
         Self(permissions)
     }
 
+    /// What the user may do; `None` for everything.
+    pub fn permissions(&self) -> Option<&Permissions> {
+        self.0.as_deref()
+    }
+
     /// Whether a message may be published to `subject`.
     #[inline]
     pub fn publish(&self, subject: &[u8]) -> bool {

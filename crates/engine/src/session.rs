@@ -57,6 +57,8 @@ pub(crate) struct Session {
     /// Who it is without a credential.
     pub(crate) anonymous: Option<Identity>,
     pub(crate) account: AccountId,
+    /// Name of the user; empty for nobody in particular.
+    pub(crate) user: String,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
     /// Subscriptions by the id that the client gave them.
@@ -98,6 +100,7 @@ impl Session {
             anonymous,
             // Of no effect before the session is ready, when its identity sets it.
             account: AccountId(u32::MAX),
+            user: String::new(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
             subscriptions: HashMap::default(),
@@ -108,6 +111,7 @@ impl Session {
     /// The connection is this user's from now on.
     pub(crate) fn admit(&mut self, identity: Identity) {
         self.account = identity.account;
+        self.user = identity.user;
         self.permit = Permit::new(identity.permissions);
         self.phase = Phase::Ready;
     }

@@ -102,7 +102,11 @@ impl Connection {
 
     /// Connects, once.
     pub(crate) async fn connect(&self, topology: Option<&Loaded>) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.options(topology)?).await?)
+        let client = Client::connect(&self.options(topology)?).await?;
+        if let Some(loaded) = topology {
+            guard_account(&client, loaded).await?;
+        }
+        Ok(client)
     }
 
     fn credential(&self, topology: Option<&Loaded>) -> anyhow::Result<Option<Credential>> {
@@ -130,6 +134,19 @@ impl Connection {
             (_, Some(user)) => bail!("user `{user}` has no password: set NATS_PASSWORD"),
             _ => Ok(None),
         }
+    }
+}
+
+/// Refuses credentials of another account than the one that the file names. A server that does not
+/// say which one they are of has the last word by refusing them.
+pub(crate) async fn guard_account(client: &Client, loaded: &Loaded) -> anyhow::Result<()> {
+    let Some(wanted) = &loaded.topology.account else { return Ok(()) };
+    match client.account().await {
+        Some(account) if account != wanted.value => bail!(
+            "these credentials are of the account `{account}`, and the file is for `{}`",
+            wanted.value
+        ),
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ mod consumer;
 mod message;
 mod origin;
 mod stream;
+mod user;
 
 use serde::Serialize;
 use watershed_store::LogId;
@@ -18,6 +19,7 @@ use watershed_wire::op::Publish;
 use self::consumer::Named;
 pub(crate) use self::message::Reading;
 pub(crate) use self::origin::check_origins;
+pub(crate) use self::user::USER_INFO;
 use crate::account::AccountId;
 use crate::engine::Engine;
 use crate::jetstream::Owed;

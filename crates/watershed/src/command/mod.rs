@@ -24,7 +24,7 @@ use watershed_client::{Client, NotReady, wait};
 use watershed_topology::Severity;
 use watershed_topology::plan::{Names, Policy};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, guard_account};
 use crate::exit::Exit;
 use crate::load::{Loaded, Workspace, load};
 use crate::ui;
@@ -147,7 +147,10 @@ pub(crate) async fn ready(
     let shown = options.shown();
     let say = |cause: &str| ui::say(&format!("waiting for {shown}: {cause}"));
     match wait(&options, limit, say).await {
-        Ok(client) => Ok(Some(client)),
+        Ok(client) => {
+            guard_account(&client, loaded).await?;
+            Ok(Some(client))
+        }
         Err(error @ NotReady::InTime { .. }) => {
             ui::say(&format!("error: {shown} is {error}"));
             Ok(None)

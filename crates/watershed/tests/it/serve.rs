@@ -118,6 +118,17 @@ fn accounts_of_a_configuration_are_apart() {
     assert_eq!(apply("b", "b", "2MB").0, Some(0));
     let (code, said) = apply("c", "c", "1MB");
     assert!(code == Some(6) && said.contains("10039"), "{said}");
+    // A file that names its account is not applied to another one.
+    let text =
+        "watershed: 1\nname: x\naccount: A\nstreams: { S: { subjects: [s], max_bytes: 1MB } }\n";
+    let file = write(&folder, text);
+    let guarded = |user: &str, password: &str| {
+        let mut command = watershed(&["verify", "-s", &url, "--user", user, &file]);
+        outcome(&command.env("NATS_PASSWORD", password).output().unwrap())
+    };
+    assert_eq!(guarded("a", "hush").0, Some(0));
+    let expected = "error: these credentials are of the account `B`, and the file is for `A`\n";
+    assert_eq!(guarded("b", "b"), (Some(1), expected.into()));
     let (code, said) = apply("a", "wrong", "1MB");
     assert!(code == Some(1) && said.contains("authorization violation"), "{said}");
 }
