@@ -364,7 +364,8 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> (Option<Node>, Vec<Diagnostic>) {
         // What a syntax error left open is closed, so that the rest can be looked at.
         while self.root.is_none() && !self.open.is_empty() {
-            let end = Span { file: self.file, start: u32::MAX, end: u32::MAX };
+            let at = offset(self.text.len());
+            let end = Span { file: self.file, start: at, end: at };
             if self.close(end).is_err() {
                 break;
             }
@@ -521,7 +522,23 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read(text in "[-a*&>|:{}\\[\\], \"'\n\té#!%@<0]{0,60}") {
+            fn check(node: &Node, text: &str) {
+                let span = node.span.start as usize..node.span.end as usize;
+                assert!(text.get(span).is_some(), "{node:?}");
+                match &node.value {
+                    Value::Scalar(_) => {}
+                    Value::Sequence(items) => items.iter().for_each(|item| check(item, text)),
+                    Value::Mapping(entries) => {
+                        entries.iter().for_each(|entry| check(&entry.node, text));
+                    }
+                }
+            }
             tree(&text);
+            let mut sources = SourceMap::default();
+            let file = sources.add("f", &text);
+            if let (Some(root), _) = parse(&sources, file) {
+                check(&root, &text);
+            }
         }
     }
 }
