@@ -92,14 +92,11 @@ impl Engine {
             self.acknowledge(slot);
         }
         let account = self.sessions[slot].account;
-        let api =
-            message.subject.starts_with(b"$JS.") && self.jetstream_call(now, account, message);
+        // The server's own subjects are few, and begin alike.
+        let own =
+            message.subject.first() == Some(&b'$') && self.own_subject(now, slot, account, message);
         let (listeners, mut flow) = self.route(account, Some(slot), message, Lookup::Remembered);
-        let asks = message.subject == USER_INFO;
-        if asks {
-            self.user_info(slot, account, message);
-        }
-        let mut anybody = api || asks || listeners.anybody;
+        let mut anybody = own || listeners.anybody;
         if let Some(stream) = listeners.stream {
             anybody = true;
             if !self.store(now, stream, message) {
@@ -113,6 +110,22 @@ impl Engine {
             self.no_responders(slot, message.subject, reply);
         }
         flow
+    }
+
+    /// Answers what is asked of the server itself. Says whether it listens to the subject.
+    #[cold]
+    fn own_subject(
+        &mut self,
+        now: Now,
+        slot: usize,
+        account: AccountId,
+        message: &Publish<'_>,
+    ) -> bool {
+        if message.subject == USER_INFO {
+            self.user_info(slot, account, message);
+            return true;
+        }
+        message.subject.starts_with(b"$JS.") && self.jetstream_call(now, account, message)
     }
 
     /// The server itself sends a message in `account`.

@@ -527,9 +527,15 @@ mod tests {
                 assert!(text.get(span).is_some(), "{node:?}");
                 match &node.value {
                     Value::Scalar(_) => {}
-                    Value::Sequence(items) => items.iter().for_each(|item| check(item, text)),
+                    Value::Sequence(items) => {
+                        for item in items {
+                            check(item, text);
+                        }
+                    }
                     Value::Mapping(entries) => {
-                        entries.iter().for_each(|entry| check(&entry.node, text));
+                        for entry in entries {
+                            check(&entry.node, text);
+                        }
                     }
                 }
             }
