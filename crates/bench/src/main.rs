@@ -8,6 +8,7 @@ mod client;
 mod load;
 mod process;
 mod report;
+mod restart;
 
 use std::path::PathBuf;
 
@@ -41,6 +42,9 @@ struct Arguments {
     seconds: f64,
 }
 
+/// What `--only` calls the table of memory and restarts.
+const RESTART: &str = "restart and memory";
+
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let mut programs = vec![Program::ours(&arguments.ours)];
@@ -64,7 +68,13 @@ fn main() -> anyhow::Result<()> {
             }
         }
     }
-    report.print()
+    if !cases.is_empty() {
+        report.print()?;
+    }
+    if arguments.only.is_empty() || arguments.only.iter().any(|part| RESTART.contains(part)) {
+        restart::run(&programs)?;
+    }
+    Ok(())
 }
 
 fn measure(program: &Program, case: &Case, seconds: f64) -> anyhow::Result<Sample> {

@@ -29,6 +29,11 @@ impl Program {
         Self { name: "watershed".into(), path: path.to_owned(), config: None }
     }
 
+    /// Whether it runs as it comes.
+    pub(crate) fn is_default(&self) -> bool {
+        self.config != Some(SYNC_ALWAYS)
+    }
+
     /// A nats-server as it comes, and one that syncs every message.
     pub(crate) fn nats_servers(path: &Path) -> anyhow::Result<[Self; 2]> {
         let output = Command::new(path).arg("-v").output();
@@ -45,7 +50,11 @@ impl Program {
 
     /// Starts the program on a free port with an empty store.
     pub(crate) fn start(&self) -> anyhow::Result<Running> {
-        let folder = tempfile::tempdir()?;
+        self.start_in(tempfile::tempdir()?)
+    }
+
+    /// Starts the program on a free port with the store that is in `folder`.
+    pub(crate) fn start_in(&self, folder: TempDir) -> anyhow::Result<Running> {
         let mut command = Command::new(&self.path);
         if let Some(config) = self.config {
             let path = folder.path().join("nats.conf");
@@ -63,7 +72,8 @@ impl Program {
             .stdout(Stdio::null());
         let child =
             command.spawn().with_context(|| format!("cannot run {}", self.path.display()))?;
-        let mut running = Running { address: ([127, 0, 0, 1], 0).into(), child, folder };
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut running = Running { address, child, folder: Some(folder) };
         running.address = running.wait_for_ports()?;
         Ok(running)
     }
@@ -74,12 +84,14 @@ impl Program {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     child: Child,
-    folder: TempDir,
+    /// There until it is handed on.
+    folder: Option<TempDir>,
 }
 
 impl Running {
     fn wait_for_ports(&mut self) -> anyhow::Result<SocketAddr> {
-        let file = self.folder.path().join(format!("nats-server_{}.ports", self.child.id()));
+        let folder = self.folder.as_ref().context("the server has no folder")?;
+        let file = folder.path().join(format!("nats-server_{}.ports", self.child.id()));
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
@@ -92,6 +104,29 @@ impl Running {
             std::thread::sleep(Duration::from_millis(2));
         }
         bail!("the server did not say where it listens")
+    }
+
+    /// Memory that the server holds.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        Ok(kib.context("no resident size")? * 1024.0)
+    }
+
+    /// Asks the server to stop and waits until it has; what it leaves.
+    pub(crate) fn stop(mut self) -> anyhow::Result<TempDir> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().context("cannot run kill")?;
+        self.child.wait()?;
+        self.folder.take().context("the server has no folder")
+    }
+
+    /// `kill -9`; what it leaves.
+    pub(crate) fn kill(mut self) -> anyhow::Result<TempDir> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.folder.take().context("the server has no folder")
     }
 
     /// Processor time that the server has used.

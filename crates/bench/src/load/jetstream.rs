@@ -48,7 +48,7 @@ pub(crate) fn publish_count(address: SocketAddr, count: u64, load: Load) -> anyh
     publisher(address, 0, Until::Count(count), load).map(|_| ())
 }
 
-fn create(address: SocketAddr, kept: Kept) -> anyhow::Result<()> {
+pub(crate) fn create(address: SocketAddr, kept: Kept) -> anyhow::Result<()> {
     let storage = if kept == Kept::File { "file" } else { "memory" };
     let body =
         format!("{{\"name\":\"BENCH\",\"subjects\":[\"bench.>\"],\"storage\":\"{storage}\"}}");
@@ -89,6 +89,14 @@ impl Until {
             Self::Count(count) => sent >= count,
         }
     }
+
+    /// How many more may be sent before the question is asked again.
+    fn left(self, sent: u64) -> u64 {
+        match self {
+            Self::Time(_) => u64::MAX,
+            Self::Count(count) => count.saturating_sub(sent),
+        }
+    }
 }
 
 fn publisher(address: SocketAddr, index: usize, until: Until, load: Load) -> anyhow::Result<u64> {
@@ -107,7 +115,9 @@ fn publisher(address: SocketAddr, index: usize, until: Until, load: Load) -> any
     loop {
         out.clear();
         if !until.reached(sent) {
-            while inflight < load.window {
+            let mut left = until.left(sent);
+            while inflight < load.window && left > 0 {
+                left -= 1;
                 out.extend_from_slice(&one);
                 inflight += 1;
                 sent += 1;

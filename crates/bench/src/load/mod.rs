@@ -4,6 +4,7 @@ mod consume;
 mod core;
 mod jetstream;
 
+pub(crate) use self::jetstream::request;
 use self::jetstream::{Kept, Load};
 
 use std::net::SocketAddr;
@@ -84,6 +85,16 @@ pub(crate) const CASES: &[Case] = &[
         run: |a, _| consume::fetch(a, "workqueue"),
     },
 ];
+
+/// Messages that are held through a restart.
+pub(crate) const MILLION: u64 = 1_000_000;
+
+/// Publishes so many messages of 64 bytes to a new file stream, each acknowledged.
+pub(crate) fn publish_count(address: SocketAddr, count: u64) -> anyhow::Result<()> {
+    let load = Load { kept: Kept::File, connections: 1, window: 256, bytes: 64 };
+    jetstream::create(address, load.kept)?;
+    jetstream::publish_count(address, count, load)
+}
 
 /// Messages of 128 bytes.
 const fn load(kept: Kept, connections: usize, window: usize) -> Load {
