@@ -150,4 +150,14 @@ fn other_machines_need_passwords() {
     let expected = "error: the password of `a` is not there: set the environment variable \
                     WATERSHED_TEST_UNSET\n";
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), expected));
+    // A file that cannot be read is named, and nothing is left behind.
+    let users = "users: { a: { password: { file: none }, role: admin } }\n";
+    let file = write(&folder, &format!("{SMALL}{users}"));
+    let nowhere = folder.path().join("data");
+    let ran = run(&["up", "--listen", "127.0.0.1:0", "--data", nowhere.to_str().unwrap(), &file]);
+    let text = ran.err.replace(&folder.path().display().to_string(), "FOLDER");
+    let expected = "error: the password of `a` is not there: cannot read the secret in FOLDER/none: \
+                    No such file or directory (os error 2)\n";
+    assert_eq!((ran.code, text.as_str()), (Some(1), expected));
+    assert!(!nowhere.exists());
 }

@@ -82,8 +82,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         loaded.topology.server.http.as_ref()
     })?;
     let folder = data::data_folder(arguments.data.as_deref(), &workspace)?;
+    let (people, mut kept) = People::settle(&workspace, &folder, listen)?;
+    // Only now that nothing is missing is anything written.
     data::prepare(&folder)?;
-    let people = People::settle(&workspace, &folder, listen)?;
+    kept.save()?;
     let config = config(&workspace, listen, http, &folder, &people);
     let server = Server::builder().config(config).start()?;
     let exit = block_on(hold(arguments, &workspace, &server, &people))?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use watershed_server::{Credential, Permissions, Rules, User};
 use watershed_topology::model::Access;
 use watershed_topology::permission;
@@ -41,12 +41,13 @@ pub(super) struct Shown {
 }
 
 impl People {
-    /// Finds every password, or makes it where only this machine can connect.
+    /// Finds every password, or makes it where only this machine can connect. What was made is yet
+    /// to be saved.
     pub(super) fn settle(
         workspace: &Workspace,
         folder: &Path,
         listen: SocketAddr,
-    ) -> anyhow::Result<Self> {
+    ) -> anyhow::Result<(Self, Kept)> {
         let mut people = Self {
             users: Vec::new(),
             anonymous_account: None,
@@ -76,8 +77,7 @@ impl People {
             }
             people.keep(account)?;
         }
-        kept.save()?;
-        Ok(people)
+        Ok((people, kept))
     }
 
     /// User and password through which `up` works on an account.
@@ -107,7 +107,9 @@ impl People {
             let found = match &user.password {
                 Some(secret) => {
                     let said = secret.to_string();
-                    resolve(secret, &loaded.folder)?.map(|password| (password, said))
+                    let found = resolve(secret, &loaded.folder)
+                        .with_context(|| format!("the password of `{name}` is not there"))?;
+                    found.map(|password| (password, said))
                 }
                 None => None,
             };
