@@ -24,6 +24,13 @@ pub fn stored(topology: &Topology, stream: &Stream) -> Stored {
     stored
 }
 
+/// Streams that have consumers and of which everything that they store is known.
+pub fn consumed(topology: &Topology) -> impl Iterator<Item = (&Stream, Vec<String>)> {
+    let read = topology.streams.iter().filter(|stream| !stream.consumers.is_empty());
+    let known = read.map(|stream| (stream, stored(topology, stream)));
+    known.filter(|(_, stored)| !stored.open).map(|(stream, stored)| (stream, stored.filters))
+}
+
 fn collect<'t>(
     topology: &'t Topology,
     stream: &'t Stream,

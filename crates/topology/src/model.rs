@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
+use watershed_wire::subject::is_valid;
 
 use crate::source::{Span, Spanned};
 
@@ -182,6 +183,15 @@ impl Topology {
         Some((stream, stream.consumer(&name.consumer)?))
     }
 
+    /// Valid subjects that services publish, with who does.
+    pub fn published(&self) -> impl Iterator<Item = (&Service, &Spanned<String>)> {
+        let all = self
+            .services
+            .iter()
+            .flat_map(|service| service.publishes.iter().map(move |subject| (service, subject)));
+        all.filter(|(_, subject)| is_valid(subject.value.as_bytes()))
+    }
+
     /// All consumers with their streams.
     pub fn consumers(&self) -> impl Iterator<Item = (&Stream, &Consumer)> {
         let of = |stream| move |consumer| (stream, consumer);
@@ -197,6 +207,21 @@ impl Topology {
             }
         }
         self
+    }
+}
+
+impl Consumer {
+    /// The valid filters, and where they stand.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, Span)> {
+        let all = self.config.filters().iter().enumerate();
+        let valid = all.filter(|(_, filter)| is_valid(filter.as_bytes()));
+        valid.map(|(index, filter)| (filter.as_str(), self.filter_place(index)))
+    }
+
+    /// Where the `index`th filter stands, however it was given.
+    pub fn filter_place(&self, index: usize) -> Span {
+        let single = self.places.get("filter_subject");
+        single.unwrap_or_else(|| self.places.item("filter_subjects", index))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whether a topology holds on a live server, without touching anything.
 
-use watershed_wire::subject::{contains, is_valid, overlaps};
+use watershed_wire::subject::{contains, overlaps};
 
 use crate::model::Topology;
 use crate::observe::Observed;
@@ -13,6 +13,12 @@ pub struct Problem {
     pub target: Target,
     /// What is wrong, in a sentence.
     pub text: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.target.kind(), self.target, self.text)
+    }
 }
 
 /// What a look at the server gave.
@@ -83,8 +89,7 @@ fn health(topology: &Topology, observed: &Observed, verdict: &mut Verdict) {
 
 /// Every declared subject goes to the stream that the file has for it, and to no other.
 fn routing(topology: &Topology, observed: &Observed, verdict: &mut Verdict) {
-    let publishes = topology.services.iter().flat_map(|service| &service.publishes);
-    for subject in publishes.filter(|subject| is_valid(subject.value.as_bytes())) {
+    for (_, subject) in topology.published() {
         let text = subject.value.as_bytes();
         for stream in &topology.streams {
             let declared =

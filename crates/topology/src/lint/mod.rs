@@ -8,7 +8,7 @@ mod rules;
 
 pub use rules::RULES;
 
-use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
+use crate::diagnostic::{Diagnostic, Label, ServerSays, Severity, sort};
 use crate::model::Topology;
 use crate::source::Span;
 
@@ -55,34 +55,34 @@ impl Report<'_> {
 pub struct Finding<'a>(&'a mut Diagnostic);
 
 impl Finding<'_> {
-    fn change(self, with: impl FnOnce(Diagnostic) -> Diagnostic) -> Self {
-        *self.0 = with(self.0.clone());
-        self
-    }
-
     /// What is to be seen at the place itself.
     pub fn label(self, text: impl Into<String>) -> Self {
-        self.change(|diagnostic| diagnostic.label(text))
+        self.0.place.text = text.into();
+        self
     }
 
     /// Another place that has to do with it.
     pub fn other(self, span: Span, text: impl Into<String>) -> Self {
-        self.change(|diagnostic| diagnostic.other(span, text))
+        self.0.others.push(Label { span, text: text.into() });
+        self
     }
 
     /// Something to know about it.
     pub fn note(self, text: impl Into<String>) -> Self {
-        self.change(|diagnostic| diagnostic.note(text))
+        self.0.notes.push(text.into());
+        self
     }
 
     /// What to write instead.
     pub fn fix(self, text: impl Into<String>) -> Self {
-        self.change(|diagnostic| diagnostic.fix(text))
+        self.0.fix = Some(text.into());
+        self
     }
 
     /// What the server does with it, where the rule itself does not say.
     pub fn server(self, says: ServerSays) -> Self {
-        self.change(|diagnostic| diagnostic.server(says))
+        self.0.server = says;
+        self
     }
 }
 

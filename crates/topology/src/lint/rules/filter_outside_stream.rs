@@ -1,12 +1,11 @@
 //! A filter that takes nothing.
 
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::overlaps;
 
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::stored;
+use crate::flow::{consumed, stored};
 use crate::lint::{Report, Rule};
 use crate::model::{Consumer, Topology};
-use crate::source::Span;
 
 pub(super) static RULE: Rule = Rule {
     code: "X002",
@@ -22,49 +21,20 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for stream in &topology.streams {
-        if stream.consumers.is_empty() {
-            continue;
-        }
-        let stored = stored(topology, stream);
-        if stored.open {
-            continue;
-        }
-        for consumer in &stream.consumers {
-            for (filter, place) in filters(consumer) {
-                let meets = |own: &String| overlaps(own.as_bytes(), filter.as_bytes());
-                if stored.filters.iter().any(meets) {
-                    continue;
-                }
-                let name = &stream.name.value;
-                let mut finding = report
-                    .at(place, format!("`{filter}` matches nothing that `{name}` stores"))
-                    .note(format!("`{name}` stores {}", stored.filters.join(", ")));
-                let owner = topology.streams.iter().find(|other| {
-                    let stored = crate::flow::stored(topology, other);
-                    stored.filters.iter().any(meets)
-                });
-                if let Some(owner) = owner {
-                    let text = format!("`{}` stores it", owner.name.value);
-                    finding = finding.other(owner.name.span, text);
-                }
-                let _ = finding;
+    for (stream, own) in consumed(topology) {
+        for (filter, place) in stream.consumers.iter().flat_map(Consumer::filters) {
+            let meets = |own: &String| overlaps(own.as_bytes(), filter.as_bytes());
+            if own.iter().any(meets) {
+                continue;
+            }
+            let name = &stream.name.value;
+            let finding = report
+                .at(place, format!("`{filter}` matches nothing that `{name}` stores"))
+                .note(format!("`{name}` stores {}", own.join(", ")));
+            let mut others = topology.streams.iter();
+            if let Some(owner) = others.find(|o| stored(topology, o).filters.iter().any(meets)) {
+                finding.other(owner.name.span, format!("`{}` stores it", owner.name.value));
             }
         }
     }
-}
-
-/// The valid filters of a consumer, and where they stand.
-pub(super) fn filters(consumer: &Consumer) -> Vec<(&str, Span)> {
-    let single = !consumer.config.filter_subject.is_empty();
-    let place = |index| {
-        if single {
-            consumer.places.at("filter_subject")
-        } else {
-            consumer.places.item("filter_subjects", index)
-        }
-    };
-    let filters = consumer.config.filters().iter().enumerate();
-    let valid = filters.filter(|(_, filter)| is_valid(filter.as_bytes()));
-    valid.map(|(index, filter)| (filter.as_str(), place(index))).collect()
 }

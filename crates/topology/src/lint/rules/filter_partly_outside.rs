@@ -2,11 +2,10 @@
 
 use watershed_wire::subject::{overlaps, uncovered};
 
-use super::filter_outside_stream::filters;
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::stored;
+use crate::flow::consumed;
 use crate::lint::{Report, Rule};
-use crate::model::Topology;
+use crate::model::{Consumer, Topology};
 
 pub(super) static RULE: Rule = Rule {
     code: "X003",
@@ -21,24 +20,15 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for stream in &topology.streams {
-        if stream.consumers.is_empty() {
-            continue;
-        }
-        let stored = stored(topology, stream);
-        if stored.open {
-            continue;
-        }
-        let own: Vec<&str> = stored.filters.iter().map(String::as_str).collect();
-        for consumer in &stream.consumers {
-            for (filter, place) in filters(consumer) {
-                let meets = own.iter().any(|own| overlaps(own.as_bytes(), filter.as_bytes()));
-                let Some(beyond) = uncovered(filter, &own).filter(|_| meets) else { continue };
-                let name = &stream.name.value;
-                report
-                    .at(place, format!("`{name}` does not store all of `{filter}`: not `{beyond}`"))
-                    .note(format!("`{name}` stores {}", own.join(", ")));
-            }
+    for (stream, own) in consumed(topology) {
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        for (filter, place) in stream.consumers.iter().flat_map(Consumer::filters) {
+            let meets = own.iter().any(|own| overlaps(own.as_bytes(), filter.as_bytes()));
+            let Some(beyond) = uncovered(filter, &own).filter(|_| meets) else { continue };
+            let name = &stream.name.value;
+            report
+                .at(place, format!("`{name}` does not store all of `{filter}`: not `{beyond}`"))
+                .note(format!("`{name}` stores {}", own.join(", ")));
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A message that is given up and forgotten.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::matches;
+use watershed_wire::subject::{matches, overlaps};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::flow::stored;
 use crate::lint::{Report, Rule};
-use crate::model::{Consumer, Stream, Topology};
+use crate::model::Topology;
 
 pub(super) static RULE: Rule = Rule {
     code: "C017",
@@ -23,14 +23,19 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
+    // What may keep such a record, found once and not for each consumer.
+    let every = advisory("*", "*");
+    let all = topology.streams.iter().flat_map(|stream| stored(topology, stream).filters);
+    let kept: Vec<_> = all.filter(|own| overlaps(own.as_bytes(), every.as_bytes())).collect();
     for (stream, consumer) in topology.consumers() {
+        let advisory = advisory(&stream.name.value, &consumer.name.value);
+        let recorded = kept.iter().any(|own| matches(own.as_bytes(), advisory.as_bytes()));
         let attempts = consumer.config.max_deliver;
         let matters = stream.config.retention != Retention::Limits;
-        if !matters || attempts < 0 || recorded(topology, stream, consumer) {
+        if !matters || attempts < 0 || recorded {
             continue;
         }
         let name = &consumer.name.value;
-        let advisory = advisory(stream, consumer);
         report
             .at(
                 consumer.places.at("max_deliver"),
@@ -41,13 +46,6 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 }
 
 /// Where the server says that it gave up a message.
-fn advisory(stream: &Stream, consumer: &Consumer) -> String {
-    let (stream, consumer) = (&stream.name.value, &consumer.name.value);
+fn advisory(stream: &str, consumer: &str) -> String {
     format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}")
-}
-
-fn recorded(topology: &Topology, stream: &Stream, consumer: &Consumer) -> bool {
-    let advisory = advisory(stream, consumer);
-    let keeps = |filter: &String| matches(filter.as_bytes(), advisory.as_bytes());
-    topology.streams.iter().any(|stream| stored(topology, stream).filters.iter().any(keeps))
 }

@@ -1,12 +1,11 @@
 //! A consumer that waits for what nobody sends.
 
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::overlaps;
 
-use super::filter_outside_stream::filters;
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::stored;
+use crate::flow::consumed;
 use crate::lint::{Report, Rule};
-use crate::model::Topology;
+use crate::model::{Consumer, Topology};
 use crate::schema::nearest;
 
 pub(super) static RULE: Rule = Rule {
@@ -23,40 +22,25 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    let published: Vec<&str> = topology
-        .services
-        .iter()
-        .flat_map(|service| &service.publishes)
-        .map(|subject| subject.value.as_str())
-        .filter(|subject| is_valid(subject.as_bytes()))
-        .collect();
-    for stream in &topology.streams {
-        if stream.consumers.is_empty() {
-            continue;
-        }
-        let stored = stored(topology, stream);
-        let meets = |subject: &&&str| {
-            stored.filters.iter().any(|own| overlaps(own.as_bytes(), subject.as_bytes()))
-        };
+    let published: Vec<&str> =
+        topology.published().map(|(_, subject)| subject.value.as_str()).collect();
+    for (stream, own) in consumed(topology) {
+        let meets =
+            |subject: &&&str| own.iter().any(|own| overlaps(own.as_bytes(), subject.as_bytes()));
         let here: Vec<&str> = published.iter().filter(meets).copied().collect();
-        if here.is_empty() || stored.open {
+        if here.is_empty() {
             continue;
         }
-        for consumer in &stream.consumers {
-            for (filter, place) in filters(consumer) {
-                let sent = |subject: &&str| overlaps(subject.as_bytes(), filter.as_bytes());
-                if here.iter().any(sent) {
-                    continue;
-                }
-                let finding = report.at(place, format!("no service publishes `{filter}`"));
-                let finding = finding.note(format!(
-                    "published to `{}`: {}",
-                    stream.name.value,
-                    here.join(", ")
-                ));
-                if let Some(near) = nearest(filter, here.iter().copied()) {
-                    finding.fix(format!("did you mean `{near}`?"));
-                }
+        for (filter, place) in stream.consumers.iter().flat_map(Consumer::filters) {
+            let sent = |subject: &&str| overlaps(subject.as_bytes(), filter.as_bytes());
+            if here.iter().any(sent) {
+                continue;
+            }
+            let finding = report
+                .at(place, format!("no service publishes `{filter}`"))
+                .note(format!("published to `{}`: {}", stream.name.value, here.join(", ")));
+            if let Some(near) = nearest(filter, here.iter().copied()) {
+                finding.fix(format!("did you mean `{near}`?"));
             }
         }
     }

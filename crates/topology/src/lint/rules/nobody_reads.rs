@@ -3,7 +3,6 @@
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::{is_valid, overlaps};
 
-use super::filter_outside_stream::filters;
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::{Stream, Topology};
@@ -21,44 +20,38 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for service in &topology.services {
-        for subject in &service.publishes {
-            let text = subject.value.as_bytes();
-            if !is_valid(text) {
-                continue;
-            }
-            let keeps = |stream: &&Stream| {
-                let own = stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
-                own.into_iter().any(|own| overlaps(own.as_bytes(), text))
-            };
-            let Some(stream) = topology.streams.iter().find(keeps) else { continue };
-            // A stream without consumers is a record. One that keeps only what is wanted has a
-            // rule of its own.
-            let limits = stream.config.retention == Retention::Limits;
-            if stream.consumers.is_empty() || !limits || reads(stream, text) {
-                continue;
-            }
-            let sourced = topology.streams.iter().any(|other| {
-                other.config.sources.iter().any(|source| source.name == stream.name.value)
-            });
-            if sourced {
-                continue;
-            }
-            report.at(
-                subject.span,
-                format!(
-                    "no consumer of `{}` takes `{}`, which `{}` publishes",
-                    stream.name.value, subject.value, service.name.value
-                ),
-            );
+    for (service, subject) in topology.published() {
+        let text = subject.value.as_bytes();
+        let keeps = |stream: &&Stream| {
+            let mut own = stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
+            own.any(|own| overlaps(own.as_bytes(), text))
+        };
+        let Some(stream) = topology.streams.iter().find(keeps) else { continue };
+        // A stream without consumers is a record. One that keeps only what is wanted has a rule of
+        // its own.
+        let limits = stream.config.retention == Retention::Limits;
+        if stream.consumers.is_empty() || !limits || reads(stream, text) {
+            continue;
         }
+        let sourced = topology.streams.iter().any(|other| {
+            other.config.sources.iter().any(|source| source.name == stream.name.value)
+        });
+        if sourced {
+            continue;
+        }
+        report.at(
+            subject.span,
+            format!(
+                "no consumer of `{}` takes `{}`, which `{}` publishes",
+                stream.name.value, subject.value, service.name.value
+            ),
+        );
     }
 }
 
 fn reads(stream: &Stream, subject: &[u8]) -> bool {
     stream.consumers.iter().any(|consumer| {
-        let takes = filters(consumer);
         consumer.config.filters().is_empty()
-            || takes.iter().any(|(filter, _)| overlaps(filter.as_bytes(), subject))
+            || consumer.filters().any(|(filter, _)| overlaps(filter.as_bytes(), subject))
     })
 }

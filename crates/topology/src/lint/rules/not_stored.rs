@@ -20,21 +20,16 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    let all = || topology.streams.iter().flat_map(|stream| &stream.config.subjects);
-    let valid = || all().map(String::as_str).filter(|subject| is_valid(subject.as_bytes()));
-    let subjects: Vec<&str> = valid().collect();
-    for service in &topology.services {
-        for subject in &service.publishes {
-            if !is_valid(subject.value.as_bytes()) {
-                continue;
-            }
-            let Some(lost) = uncovered(&subject.value, &subjects) else { continue };
-            let name = &service.name.value;
-            let message = format!("`{name}` publishes `{lost}`, which no stream stores");
-            let finding = report.at(subject.span, message);
-            if let Some(near) = nearest(&subject.value, valid()) {
-                finding.note(format!("the nearest subject of a stream is `{near}`"));
-            }
+    let all = topology.streams.iter().flat_map(|stream| &stream.config.subjects);
+    let valid = all.map(String::as_str).filter(|subject| is_valid(subject.as_bytes()));
+    let subjects: Vec<&str> = valid.collect();
+    for (service, subject) in topology.published() {
+        let Some(lost) = uncovered(&subject.value, &subjects) else { continue };
+        let name = &service.name.value;
+        let message = format!("`{name}` publishes `{lost}`, which no stream stores");
+        let finding = report.at(subject.span, message);
+        if let Some(near) = nearest(&subject.value, subjects.iter().copied()) {
+            finding.note(format!("the nearest subject of a stream is `{near}`"));
         }
     }
 }

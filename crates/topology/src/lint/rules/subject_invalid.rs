@@ -26,11 +26,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         }
         for consumer in &stream.consumers {
             for (index, filter) in consumer.config.filters().iter().enumerate() {
-                let place = match consumer.places.get("filter_subject") {
-                    Some(place) => place,
-                    None => consumer.places.item("filter_subjects", index),
-                };
-                judge(report, place, filter, false);
+                judge(report, consumer.filter_place(index), filter, false);
             }
         }
     }

@@ -4,7 +4,6 @@ use watershed_wire::jetstream::check::consumer_on_stream;
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::witness;
 
-use super::filter_outside_stream::filters;
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::{Stream, Topology};
@@ -60,8 +59,8 @@ fn one_reader(stream: &Stream, report: &mut Report<'_>) {
                     .server(ServerSays::Refuses(10099));
                 continue;
             }
-            for (filter, place) in filters(second) {
-                for (other, other_place) in filters(first) {
+            for (filter, place) in second.filters() {
+                for (other, other_place) in first.filters() {
                     let Some(both) = witness(filter, other) else { continue };
                     report
                         .at(place, format!("`{}` and `{}` would share `{both}`", names.0, names.1))

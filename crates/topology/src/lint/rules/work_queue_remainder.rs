@@ -1,13 +1,12 @@
 //! Messages that wait for a consumer that does not exist.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::{intersection, is_valid, uncovered};
+use watershed_wire::subject::{intersection, uncovered};
 
-use super::filter_outside_stream::filters;
 use crate::diagnostic::{ServerSays, Severity};
 use crate::flow::stored;
 use crate::lint::{Report, Rule};
-use crate::model::{Stream, Topology};
+use crate::model::{Consumer, Stream, Topology};
 
 pub(super) static RULE: Rule = Rule {
     code: "X007",
@@ -34,7 +33,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         if everything || stream.consumers.is_empty() {
             continue;
         }
-        let taken: Vec<_> = stream.consumers.iter().flat_map(filters).collect();
+        let taken: Vec<_> = stream.consumers.iter().flat_map(Consumer::filters).collect();
         let filters: Vec<&str> = taken.iter().map(|(filter, _)| *filter).collect();
         for subject in stored(topology, stream).filters {
             let Some(left) =
@@ -56,9 +55,8 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 
 /// A subject that a service really publishes and no filter takes: the better example.
 fn published(topology: &Topology, subject: &str, filters: &[&str]) -> Option<String> {
-    let all = topology.services.iter().flat_map(|service| &service.publishes);
-    let mut valid = all.filter(|own| is_valid(own.value.as_bytes()));
-    valid.find_map(|own| uncovered(&intersection(&own.value, subject)?, filters))
+    let mut published = topology.published();
+    published.find_map(|(_, own)| uncovered(&intersection(&own.value, subject)?, filters))
 }
 
 fn place(stream: &Stream, subject: &str) -> crate::source::Span {
