@@ -12,7 +12,7 @@ use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
 use crate::ui;
-use crate::ui::prompt::{Answer, ask};
+use crate::ui::prompt::confirm;
 
 /// Makes a server what the file says; run again, it changes nothing.
 #[derive(Debug, Args)]
@@ -44,15 +44,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
         }
-        if plan.steps.iter().any(|step| policy.allows(step)) && !arguments.yes {
-            match ask("apply this?") {
-                Answer::Yes => {}
-                Answer::No => return Ok(Exit::Error),
-                Answer::Nobody => {
-                    ui::say("error: there is nobody to ask: say --yes");
-                    return Ok(Exit::Usage);
-                }
-            }
+        if plan.steps.iter().any(|step| policy.allows(step))
+            && !arguments.yes
+            && let Err(exit) = confirm("apply this?")
+        {
+            return Ok(exit);
         }
         carry_out(&client, loaded, &plan, &policy).await
     })
@@ -96,7 +92,7 @@ pub(crate) async fn carry_out(
     }
     let verdict = verify(&loaded.topology, &client.observe(&loaded.topology).await?);
     for problem in &verdict.problems {
-        ui::say(&format!("{} {} {}", problem.target.kind(), problem.target, problem.text));
+        ui::say(&problem.to_string());
     }
     if verdict.problems.is_empty() {
         ui::say(&format!("applied {}, verified", ui::count(steps, "step")));

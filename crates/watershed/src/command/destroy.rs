@@ -7,7 +7,7 @@ use super::TopologyFile;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
-use crate::ui::prompt::{Answer, ask};
+use crate::ui::prompt::confirm;
 
 /// Deletes exactly the streams and consumers that the topology owns, with their messages.
 #[derive(Debug, Args)]
@@ -33,15 +33,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         let policy = Policy { prune: true, ..Policy::default() };
         ui::plan::show(&plan, &policy);
-        if !arguments.yes {
-            match ask("delete all of this, with its messages?") {
-                Answer::Yes => {}
-                Answer::No => return Ok(Exit::Error),
-                Answer::Nobody => {
-                    ui::say("error: there is nobody to ask: say --yes");
-                    return Ok(Exit::Usage);
-                }
-            }
+        if !arguments.yes
+            && let Err(exit) = confirm("delete all of this, with its messages?")
+        {
+            return Ok(exit);
         }
         let steps = client.apply(&plan, &policy, |_| {}).await?;
         ui::say(&format!("deleted {}", ui::count(steps, "asset")));

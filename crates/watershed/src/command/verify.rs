@@ -31,15 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             ui::json::verdict(name, &verdict);
         } else {
             for note in &verdict.notes {
-                ui::out(&format!("  {} {} {}", note.target.kind(), note.target, note.text));
+                ui::out(&format!("  {note}"));
             }
             for problem in &verdict.problems {
-                ui::out(&format!(
-                    "✗ {} {} {}",
-                    problem.target.kind(),
-                    problem.target,
-                    problem.text
-                ));
+                ui::out(&format!("✗ {problem}"));
             }
             let held = ui::count(verdict.held.len(), "asset");
             ui::out(&match verdict.problems.len() {

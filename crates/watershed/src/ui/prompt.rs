@@ -2,8 +2,10 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
+use crate::exit::Exit;
+
 /// What became of a question.
-pub(crate) enum Answer {
+enum Answer {
     /// Yes.
     Yes,
     /// Anything else.
@@ -12,8 +14,20 @@ pub(crate) enum Answer {
     Nobody,
 }
 
+/// Asks before something is done. With anything but a yes it is not: how the command then ends.
+pub(crate) fn confirm(question: &str) -> Result<(), Exit> {
+    match ask(question) {
+        Answer::Yes => Ok(()),
+        Answer::No => Err(Exit::Error),
+        Answer::Nobody => {
+            super::say("error: there is nobody to ask: say --yes");
+            Err(Exit::Usage)
+        }
+    }
+}
+
 /// Asks. Only `yes` or `y` is a yes.
-pub(crate) fn ask(question: &str) -> Answer {
+fn ask(question: &str) -> Answer {
     let input = std::io::stdin();
     if !input.is_terminal() || !std::io::stderr().is_terminal() {
         return Answer::Nobody;

@@ -221,12 +221,7 @@ async fn hold(
         let observed = client.observe(&loaded.topology).await?;
         let verdict = verify(&loaded.topology, &observed);
         if let Some(problem) = verdict.problems.first() {
-            bail!(
-                "{} {} {}: the server took every step, and is not as declared",
-                problem.target.kind(),
-                problem.target,
-                problem.text
-            );
+            bail!("{problem}: the server took every step, and is not as declared");
         }
         seen.push(observed);
     }
