@@ -1,80 +1,10 @@
 //! One socket: bytes in, operations to the engine; bytes of an outbox, out.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd as _;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
 use mio::net::TcpStream;
 use watershed_engine::{ConnId, Engine, Flow, Now};
 use watershed_wire::ClientDecoder;
-
-use crate::shard::{Command, Remote};
-
-/// Buffers that one direction of a connection has on their way.
-const CREDITS: usize = 4;
-
-/// The two tasks of a connection: one reads, one writes, both talk to the engine's queue.
-#[derive(Debug)]
-pub(crate) struct Relay {
-    /// Buffers that were dealt with.
-    empty: Sender<Vec<u8>>,
-    full: Sender<Vec<u8>>,
-    pub(crate) credits: usize,
-    /// Buffers held back while subscribers cannot keep up.
-    pub(crate) parked: Vec<Vec<u8>>,
-}
-
-impl Relay {
-    pub(crate) fn unpark(&mut self) {
-        for buffer in self.parked.drain(..) {
-            let _ = self.empty.send(buffer);
-        }
-    }
-}
-
-impl Relay {
-    fn start(id: ConnId, stream: &TcpStream, remote: &Remote) -> io::Result<Self> {
-        let stream = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned()?);
-        stream.set_nonblocking(false)?;
-        let (empty, buffers) = channel();
-        for _ in 0..CREDITS {
-            let _ = empty.send(Vec::with_capacity(READ_BYTES));
-        }
-        let (full, outgoing) = channel();
-        let (mut reading, to) = (stream.try_clone()?, remote.clone());
-        std::thread::spawn(move || read_all(id, &mut reading, &buffers, &to));
-        let (mut writing, to) = (stream, remote.clone());
-        std::thread::spawn(move || write_all(id, &mut writing, &outgoing, &to));
-        Ok(Self { empty, full, credits: CREDITS, parked: Vec::new() })
-    }
-}
-
-fn read_all(
-    id: ConnId,
-    stream: &mut std::net::TcpStream,
-    buffers: &Receiver<Vec<u8>>,
-    to: &Remote,
-) {
-    for mut buffer in buffers {
-        buffer.resize(READ_BYTES, 0);
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return to.send(Command::Gone(id)),
-            Ok(count) => {
-                buffer.truncate(count);
-                to.send(Command::Received(id, buffer));
-            }
-        }
-    }
-}
-
-fn write_all(id: ConnId, stream: &mut std::net::TcpStream, full: &Receiver<Vec<u8>>, to: &Remote) {
-    for bytes in full {
-        if stream.write_all(&bytes).is_err() {
-            return;
-        }
-        to.send(Command::Wrote(id));
-    }
-}
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
@@ -112,20 +42,12 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// Whether its operations wait for an answer to `CONNECT`.
     pub(crate) waiting: bool,
-    pub(crate) relay: Relay,
 }
 
 impl Connection {
-    pub(crate) fn new(
-        id: ConnId,
-        stream: TcpStream,
-        payload_bytes_max: usize,
-        remote: &Remote,
-    ) -> io::Result<Self> {
-        let relay = Relay::start(id, &stream, remote)?;
+    pub(crate) fn new(id: ConnId, stream: TcpStream, payload_bytes_max: usize) -> Self {
         let decoder = ClientDecoder::new(payload_bytes_max);
-        Ok(Self {
-            relay,
+        Self {
             id,
             stream,
             decoder,
@@ -134,31 +56,7 @@ impl Connection {
             writable: true,
             queued: false,
             waiting: false,
-        })
-    }
-
-    /// Hands what a task has read to the engine.
-    pub(crate) fn feed(&mut self, now: Now, engine: &mut Engine, buffer: Vec<u8>) -> Turn {
-        let turn = if self.waiting {
-            self.carry.extend_from_slice(&buffer);
-            Turn::Drained
-        } else if self.carry.is_empty() {
-            let (consumed, held) = self.decode(now, engine, &buffer);
-            self.carry.extend_from_slice(&buffer[consumed..]);
-            held.map_or(Turn::Drained, Turn::Held)
-        } else {
-            self.carry.extend_from_slice(&buffer);
-            match self.resume(now, engine) {
-                Turn::More => Turn::Drained,
-                turn => turn,
-            }
-        };
-        if turn == Turn::Held(Flow::Stall) {
-            self.relay.parked.push(buffer);
-        } else {
-            let _ = self.relay.empty.send(buffer);
         }
-        turn
     }
 
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
@@ -252,9 +150,9 @@ impl Connection {
         }
     }
 
-    /// Gives what waits to the task that writes.
+    /// Writes what waits, as far as the peer takes it. An error means that the peer is gone.
     pub(crate) fn flush(&mut self, engine: &mut Engine) -> io::Result<()> {
-        while self.relay.credits > 0 {
+        while self.writable {
             let Some(waiting) = engine.outbox(self.id).map(watershed_engine::Outbox::waiting)
             else {
                 return Ok(());
@@ -262,10 +160,17 @@ impl Connection {
             if waiting.is_empty() {
                 return Ok(());
             }
-            let count = waiting.len();
-            let _ = self.relay.full.send(waiting.to_vec());
-            self.relay.credits -= 1;
-            engine.sent(self.id, count);
+            match self.stream.write(waiting) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    // A short write means that the socket is full: asking again would only say so.
+                    self.writable = count == waiting.len();
+                    engine.sent(self.id, count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

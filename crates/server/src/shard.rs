@@ -52,12 +52,6 @@ pub(crate) enum Command {
     Completed(Completion),
     /// Somebody wants to know what there is.
     Snapshot(Detail, oneshot::Sender<Snapshot>),
-    /// A task has read something.
-    Received(ConnId, Vec<u8>),
-    /// A task has written something.
-    Wrote(ConnId),
-    /// A peer is gone.
-    Gone(ConnId),
     /// Tell the clients, write what waits, end.
     Stop,
 }
@@ -258,20 +252,22 @@ impl Shard {
         self.accept_paused = Some(now.tick);
     }
 
-    fn open(&mut self, now: Now, stream: TcpStream, ip: &str) {
+    fn open(&mut self, now: Now, mut stream: TcpStream, ip: &str) {
         let _ = stream.set_nodelay(true);
         let peer = Peer { ip: ip.to_owned(), anonymous: self.authenticator.anonymous() };
         let id = self.engine.opened(now, peer);
         let slot = id.slot as usize;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
+            tracing::warn!(%error, "a connection could not be watched");
+            self.engine.closed(id);
+            return;
+        }
         if self.connections.len() <= slot {
             self.connections.resize_with(slot + 1, || None);
         }
         tracing::debug!(connection = id.number, ip, "connection opened");
-        let connection = Connection::new(id, stream, self.payload_bytes_max, &self.remote);
-        match connection {
-            Ok(connection) => self.connections[slot] = Some(connection),
-            Err(_) => self.engine.closed(id),
-        }
+        self.connections[slot] = Some(Connection::new(id, stream, self.payload_bytes_max));
     }
 
     fn obey(&mut self, now: Now) {
@@ -293,29 +289,6 @@ impl Shard {
                 Command::Snapshot(detail, answer) => {
                     // Who asked may have gone.
                     let _ = answer.send(self.engine.snapshot(&detail));
-                }
-                Command::Received(conn, buffer) => {
-                    let slot = conn.slot as usize;
-                    let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
-                    if connection.id == conn {
-                        let turn = connection.feed(now, &mut self.engine, buffer);
-                        self.after(now, slot, turn);
-                    }
-                }
-                Command::Wrote(conn) => {
-                    let slot = conn.slot as usize;
-                    let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
-                    if connection.id == conn {
-                        connection.relay.credits += 1;
-                        let _ = connection.flush(&mut self.engine);
-                    }
-                }
-                Command::Gone(conn) => {
-                    let slot = conn.slot as usize;
-                    let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
-                    if connection.id == conn {
-                        self.drop_connection(slot);
-                    }
                 }
                 Command::Stop => self.stopping = true,
             }
@@ -360,10 +333,8 @@ impl Shard {
             return;
         }
         connection.waiting = false;
-        match connection.resume(now, &mut self.engine) {
-            Turn::More => {}
-            turn => self.after(now, slot, turn),
-        }
+        let turn = connection.resume(now, &mut self.engine);
+        self.after(now, slot, turn);
     }
 
     fn enqueue(&mut self, slot: usize) {
@@ -386,7 +357,8 @@ impl Shard {
             let held = congested && *until > now.tick;
             if !held && let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) {
                 // A slot that was given to another connection meanwhile loses nothing by a look.
-                connection.relay.unpark();
+                connection.queued = true;
+                self.ready.push_back(conn.slot);
             }
             held
         });
@@ -491,10 +463,7 @@ impl Shard {
         let Some(Some(mut connection)) = self.connections.get_mut(slot).map(Option::take) else {
             return;
         };
-        let _ = std::net::TcpStream::from(
-            std::os::fd::AsFd::as_fd(connection.stream()).try_clone_to_owned().unwrap(),
-        )
-        .shutdown(std::net::Shutdown::Both);
+        let _ = self.poll.registry().deregister(connection.stream());
         self.engine.closed(connection.id);
         tracing::debug!(connection = connection.id.number, "connection closed");
     }
