@@ -10,6 +10,13 @@ use watershed_wire::{ServerDecoder, ServerOp};
 /// Nothing that is measured is silent for this long.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
+/// Sends as fast as the receiver reads. A system whose default is BBR paces what is sent even to
+/// itself, by what it believes of the link: such a run would measure that belief. Reno is in every
+/// Linux and does not pace. (The default of the servers' own sockets is the system's to choose.)
+fn unpaced(stream: &TcpStream) -> anyhow::Result<()> {
+    rustix::net::sockopt::set_tcp_congestion(stream, "reno").context("cannot choose Reno")
+}
+
 /// A blocking connection, past its handshake.
 pub(crate) struct Client {
     stream: TcpStream,
@@ -23,6 +30,7 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).context("cannot connect")?;
         stream.set_nodelay(true)?;
+        unpaced(&stream)?;
         stream.set_read_timeout(Some(SILENCE_MAX))?;
         let decoder = ServerDecoder::default();
         let mut client = Self { stream, buffer: vec![0; 1 << 20], filled: 0..0, decoder };

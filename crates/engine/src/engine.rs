@@ -236,6 +236,8 @@ impl Engine {
                 TimerKey::Expire(stream) => self.expire(now, stream),
                 TimerKey::Consumer(consumer) => self.consumer_timeout(consumer),
                 TimerKey::Events => self.save_all_events(),
+                // What the shell drains next lets it go.
+                TimerKey::Round => {}
                 TimerKey::Follow => self.wake_waiting_followers(),
             }
         }

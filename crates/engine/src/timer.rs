@@ -20,6 +20,8 @@ pub(crate) enum TimerKey {
     Consumer(ConsumerKey),
     /// Events of consumers have waited long enough for a round.
     Events,
+    /// A round has waited long enough for company.
+    Round,
     /// Streams that had no room for copies try again.
     Follow,
     /// The oldest message of a stream is too old.

@@ -32,6 +32,8 @@ impl Engine {
         match done {
             Completion::Durable { round } => {
                 if let Some((round, batch)) = self.jetstream.rounds.durable(round) {
+                    let jetstream = &mut self.jetstream;
+                    jetstream.gather.durable(now.tick, batch.owed(), jetstream.rounds.owed());
                     self.apply_round(now, &round, batch);
                 }
             }

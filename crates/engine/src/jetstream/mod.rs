@@ -7,6 +7,7 @@
 mod apply;
 pub(crate) mod command;
 mod follow;
+mod gather;
 mod restore;
 mod rounds;
 pub(crate) mod tail;
@@ -27,6 +28,7 @@ use watershed_wire::op::Publish;
 use watershed_wire::time::UnixNanos;
 
 use self::command::{Command, command_record, kind};
+use self::gather::Gather;
 pub use self::restore::Restored;
 use self::rounds::Rounds;
 pub(crate) use self::rounds::{Held, Owed};
@@ -105,6 +107,7 @@ pub(crate) struct JetStream {
     /// Number of the last log that was given away.
     last_log: u32,
     pub(crate) rounds: Rounds,
+    gather: Gather,
     pub(crate) tail: Tail,
     /// Reads on their way, by ticket.
     reads: BTreeMap<u64, Reading>,
@@ -132,6 +135,7 @@ impl JetStream {
             by_log: HashMap::default(),
             last_log: 0,
             rounds: Rounds::new(1),
+            gather: Gather::default(),
             tail: Tail::default(),
             reads: BTreeMap::new(),
             last_ticket: 0,
@@ -330,13 +334,21 @@ impl Engine {
         self.send_in(account, &message);
     }
 
-    /// Lets the open round go, if the disk is free, and makes a checkpoint when one is due.
+    /// Lets the open round go, if the disk is free and nobody else is likely to join.
     pub(crate) fn close_round(&mut self) {
-        if self.jetstream.rounds.wants_to_close() {
-            // Events ride with a round that goes anyway.
-            self.save_all_events();
+        if !self.jetstream.rounds.wants_to_close() {
+            return;
         }
+        let owed = self.jetstream.rounds.owed();
+        if let Some(until) = self.jetstream.gather.waits_until(self.now.tick, owed) {
+            self.set_timer(TimerKey::Round, until);
+            return;
+        }
+        self.cancel_timer(TimerKey::Round);
+        // Events ride with a round that goes anyway.
+        self.save_all_events();
         if let Some(round) = self.jetstream.rounds.close() {
+            self.jetstream.gather.goes(self.now.tick, owed);
             self.outputs.push(Output::Commit(round));
         }
     }

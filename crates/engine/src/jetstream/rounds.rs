@@ -39,11 +39,18 @@ pub(crate) struct Batch {
     /// Reply subjects, one behind the other.
     subjects: Vec<u8>,
     held: Vec<Held>,
+    /// Records for which somebody waits.
+    owed: usize,
 }
 
 impl Batch {
     fn new() -> Self {
-        Self { work: Vec::new(), subjects: Vec::new(), held: Vec::new() }
+        Self { work: Vec::new(), subjects: Vec::new(), held: Vec::new(), owed: 0 }
+    }
+
+    /// How many replies are owed for its records.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed
     }
 
     /// The records' places with what is owed for each, in order.
@@ -93,6 +100,11 @@ impl Rounds {
         self.builder.len() + committing
     }
 
+    /// How many replies are owed for records of the open round.
+    pub(crate) fn owed(&self) -> usize {
+        self.open.owed
+    }
+
     /// Adds a record, and the reply that is owed when it is durable.
     pub(crate) fn push(&mut self, record: &Record<'_>, owed: Owed<'_>) {
         let place = self.builder.push(record);
@@ -100,6 +112,7 @@ impl Rounds {
         let start = narrow(self.open.subjects.len());
         self.open.subjects.extend_from_slice(owed.subject);
         let subject = start..narrow(self.open.subjects.len());
+        self.open.owed += usize::from(!owed.subject.is_empty());
         self.open.work.push(Work { place, account: owed.account, subject });
     }
 
