@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use watershed_topology::lower::{Lowered, lower};
 use watershed_topology::observe::{Observed, ServerFacts};
 use watershed_topology::plan::plan;
-use watershed_topology::{SourceMap, lint};
+use watershed_topology::SourceMap;
+use watershed_topology::read::{Document, read};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -14,15 +14,18 @@ fuzz_target!(|data: &[u8]| {
     for text in [text.to_owned(), format!("watershed: 1\nname: x\nstreams:\n{text}")] {
         let mut sources = SourceMap::default();
         let file = sources.add("fuzz", &text);
-        let (lowered, mut found) = lower(&sources, file);
-        if let Lowered::Topology(topology) = lowered {
-            found.extend(lint::run(&topology));
-            let server = ServerFacts { version: "2.14.6".into(), clustered: false };
-            plan(&topology, &Observed { server, ..Observed::default() });
-        }
-        for diagnostic in &found {
-            let span = diagnostic.place.span;
-            assert!(text.get(span.start as usize..span.end as usize).is_some(), "{diagnostic:?}");
+        // Its own overlay, too: that changes where things stand, and must not change what they are.
+        let documents = || vec![Document::new(&sources, file)];
+        let overlays = if data.first() == Some(&b'#') { documents() } else { Vec::new() };
+        let found = read(&sources, documents(), overlays, None);
+        let server = ServerFacts { version: "2.14.6".into(), clustered: false };
+        plan(&found.topology, &Observed { server, ..Observed::default() });
+        for diagnostic in &found.diagnostics {
+            let edit = diagnostic.edit.as_ref().map(|edit| edit.span);
+            for span in [diagnostic.place.span].into_iter().chain(edit) {
+                let place = text.get(span.start as usize..span.end as usize);
+                assert!(place.is_some(), "{diagnostic:?}");
+            }
             diagnostic.plain(&sources);
         }
     }

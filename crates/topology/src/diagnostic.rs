@@ -47,6 +47,15 @@ pub enum ServerSays {
     Accepts,
 }
 
+/// A change of a text that puts something right without changing what is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// What to replace.
+    pub span: Span,
+    /// By what.
+    pub text: String,
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -64,6 +73,8 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to write instead.
     pub fix: Option<String>,
+    /// How a program may put it right by itself.
+    pub edit: Option<Edit>,
     /// What a server does with it.
     pub server: ServerSays,
 }
@@ -79,6 +90,7 @@ impl Diagnostic {
             others: Vec::new(),
             notes: Vec::new(),
             fix: None,
+            edit: None,
             server: ServerSays::Nothing,
         }
     }
@@ -104,6 +116,12 @@ impl Diagnostic {
     /// What to write instead.
     pub fn fix(mut self, text: impl Into<String>) -> Self {
         self.fix = Some(text.into());
+        self
+    }
+
+    /// What to write instead at its place, where that changes nothing but how it is written.
+    pub fn rewrite(mut self, text: impl Into<String>) -> Self {
+        self.edit = Some(Edit { span: self.place.span, text: text.into() });
         self
     }
 

@@ -1,8 +1,8 @@
 //! The topology language: one file that says which streams and consumers a system has, who uses
 //! them, and what the server is to be.
 //!
-//! [`source`] and [`yaml`] turn text into nodes that know where they stand, [`lower`] turns nodes
-//! into a [`model::Topology`], [`lint`] says what is wrong with it, [`plan`] how a live server
+//! [`source`] and [`yaml`] turn text into nodes that know where they stand, [`read`] puts the files of
+//! a topology together, [`lower`] turns nodes into a [`model::Topology`], [`lint`] says what is wrong with it, [`plan`] how a live server
 //! differs from it, [`apply`] which calls make it so, [`verify`] whether it holds.
 //!
 //! This crate does not know sockets, files or clocks, and knows no server: what a server answers
@@ -29,11 +29,14 @@ pub mod observe;
 pub mod permission;
 pub mod plan;
 pub mod quantity;
+pub mod read;
 pub mod schema;
 pub mod source;
 pub mod verify;
+pub mod version;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use model::Topology;
 pub use source::SourceMap;
+pub use version::Version;

@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::is_valid;
 
+use crate::diagnostic::Severity;
 use crate::source::{Span, Spanned};
+use crate::version::Version;
 
 /// Where the fields of something stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +51,17 @@ pub struct Topology {
     pub users: Vec<User>,
     /// What the server is to be.
     pub server: ServerSettings,
+    /// How it is to be judged.
+    pub lint: LintSettings,
+}
+
+/// How a topology is to be judged.
+#[derive(Debug, Clone, Default)]
+pub struct LintSettings {
+    /// Version of the server that it is for.
+    pub target_version: Option<Version>,
+    /// Severity of rules by code, where it is not their own; `None` for a rule that is off.
+    pub levels: BTreeMap<String, Option<Severity>>,
 }
 
 /// A stream with its consumers.

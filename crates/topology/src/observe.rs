@@ -11,6 +11,7 @@ use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::call::{CallError, Request, answer};
 use crate::model::Topology;
+use crate::version::Version;
 
 /// Key of the metadata that names the topology that owns an asset.
 pub const OWNER: &str = "watershed.topology";
@@ -27,9 +28,7 @@ pub struct ServerFacts {
 impl ServerFacts {
     /// Whether metadata is kept, by which an owner is known: from 2.10 on.
     pub fn keeps_metadata(&self) -> bool {
-        let mut numbers = self.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        version >= (2, 10)
+        Version::of_server(&self.version).is_at_least(2, 10, 0)
     }
 }
 

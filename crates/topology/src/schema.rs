@@ -196,6 +196,12 @@ pub const SERVER: &[Field] = fields! {
     jetstream: Object(JETSTREAM), "where streams are kept, and how much of it";
 };
 
+/// How a topology is to be judged.
+pub const LINT: &[Field] = fields! {
+    target_version: Text, "version of nats-server that it is for, as 2.14 or 2.14.6";
+    levels: Pairs, "`error`, `warning`, `info` or `off` by the code of a rule";
+};
+
 const JETSTREAM: &[Field] = fields! {
     store_dir: Text, "folder of the streams, relative to this file";
     max_file_store: Size, "most bytes on disk";
@@ -226,17 +232,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("pass", "password"),
 ];
 
+/// Whether a key is another way to write a known one, or what other tools call it.
+pub fn is_same(word: &str, known: &str) -> bool {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
+    let synonym = |(other, own): &(&str, &str)| plain(other) == plain(word) && *own == known;
+    plain(known) == plain(word) || SYNONYMS.iter().any(synonym)
+}
+
 /// The known word that an unknown one was probably meant to be.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' '], "");
-    let synonym = |name: &str| {
-        SYNONYMS.iter().any(|(other, own)| plain(other) == plain(word) && *own == name)
-    };
     let score = |name: &&'a str| {
-        if synonym(name) || plain(name) == plain(word) {
-            return 1.0;
-        }
-        strsim::jaro_winkler(&plain(name), &plain(word))
+        if is_same(word, name) { 1.0 } else { strsim::jaro_winkler(&plain(name), &plain(word)) }
     };
     let best = known.into_iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
     (score(&best) > 0.8).then_some(best)

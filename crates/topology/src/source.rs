@@ -76,6 +76,11 @@ impl SourceMap {
         id
     }
 
+    /// Every text.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
     /// The file `id`.
     pub fn file(&self, id: FileId) -> &SourceFile {
         self.files.get(id.0 as usize).expect("ids come from `add`")

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use watershed_topology::diagnostic::{ServerSays, sort};
 use watershed_topology::limits::FILE_BYTES_MAX;
-use watershed_topology::lower::{Lowered, lower};
+use watershed_topology::read::{Document, read};
 use watershed_topology::source::Span;
-use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, lint};
+use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
 /// The file that a command takes if none is named, and that a folder stands for.
 const DEFAULT_FILE: &str = "watershed.yaml";
@@ -26,6 +26,8 @@ pub(crate) struct Workspace {
     pub(crate) sources: SourceMap,
     pub(crate) topologies: Vec<Loaded>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// How many findings are allowed by a comment.
+    pub(crate) allowed: usize,
     /// Files that are no topology.
     pub(crate) passed_over: Vec<PathBuf>,
 }
@@ -42,13 +44,22 @@ impl Workspace {
     }
 }
 
-/// Reads and lints the files that `paths` name, or the one in the current folder.
-pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Workspace> {
+/// How files are to be read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// The environment whose overlays count.
+    pub(crate) env: Option<String>,
+    /// Version of the server that is linted for.
+    pub(crate) target: Option<Version>,
+}
+
+/// Reads and lints the topologies that `paths` name, or the one in the current folder.
+pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Workspace> {
     let mut workspace = Workspace::default();
     let default = [PathBuf::from(DEFAULT_FILE)];
     let paths = if paths.is_empty() { &default } else { paths };
     for path in paths {
-        load_one(path, &mut workspace)?;
+        load_one(path, reading, &mut workspace)?;
     }
     if workspace.topologies.is_empty() && workspace.diagnostics.is_empty() {
         let names: Vec<_> =
@@ -60,39 +71,118 @@ pub(crate) fn load(paths: &[PathBuf]) -> anyhow::Result<Workspace> {
     Ok(workspace)
 }
 
-fn load_one(path: &Path, workspace: &mut Workspace) -> anyhow::Result<()> {
-    let path = if path.is_dir() { path.join(DEFAULT_FILE) } else { path.to_owned() };
-    let shown = path.display().to_string();
-    let text = match fs::metadata(&path) {
+/// A file, or the files of a folder, are one topology.
+fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow::Result<()> {
+    let (folder, files) = if path.is_dir() {
+        (path.to_owned(), parts(path)?)
+    } else {
+        refuse_overlay(path)?;
+        (path.parent().map(Path::to_owned).unwrap_or_default(), vec![path.to_owned()])
+    };
+    let (mut base, mut others) = (Vec::new(), Vec::new());
+    for file in &files {
+        let document = document(file, workspace)?;
+        if document.is_topology() {
+            base.push((file, document));
+        } else {
+            others.push((file, document.into_diagnostics()));
+        }
+    }
+    // What cannot be read at all may well have been meant as one.
+    for (file, diagnostics) in others {
+        if diagnostics.is_empty() || !base.is_empty() {
+            workspace.passed_over.push(file.clone());
+        } else {
+            workspace.diagnostics.extend(diagnostics);
+        }
+    }
+    if base.is_empty() {
+        return Ok(());
+    }
+    let mut overlays = Vec::new();
+    if let Some(env) = &reading.env {
+        let named = base.iter().flat_map(|(file, _)| overlay(file, env));
+        for file in named.collect::<Vec<_>>() {
+            overlays.push(document(&file, workspace)?);
+        }
+        if overlays.is_empty() {
+            let first = base.first().map(|(file, _)| file.with_extension(format!("{env}.yaml")));
+            bail!("there is no {}", first.unwrap_or_default().display());
+        }
+    }
+    let base = base.into_iter().map(|(_, document)| document).collect();
+    let mut read = read(&workspace.sources, base, overlays, reading.target);
+    workspace.topologies.push(Loaded { topology: read.topology, folder });
+    workspace.diagnostics.append(&mut read.diagnostics);
+    workspace.allowed += read.allowed;
+    Ok(())
+}
+
+fn is_yaml(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+/// The files in a folder that may be parts of a topology: those that are no overlay.
+fn parts(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let shown = folder.display();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot list {shown}"))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {shown}"))?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        if path.is_file() && is_yaml(&path) && !stem.is_empty() && !stem.contains('.') {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        bail!("{shown} has no {DEFAULT_FILE}, nor any other file that could be a topology");
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The overlay of a file for an environment, if it is there.
+fn overlay(file: &Path, env: &str) -> Option<PathBuf> {
+    let candidates = ["yaml", "yml", "json"].map(|end| file.with_extension(format!("{env}.{end}")));
+    candidates.into_iter().find(|path| path.is_file())
+}
+
+/// An overlay says only what differs: alone it is no topology.
+fn refuse_overlay(path: &Path) -> anyhow::Result<()> {
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let Some((name, env)) = stem.rsplit_once('.') else { return Ok(()) };
+    let base = path.with_file_name(format!("{name}.yaml"));
+    if base.is_file() && is_yaml(path) {
+        let (shown, base) = (path.display(), base.display());
+        bail!("{shown} is an overlay of {base}: name that one, with --env {env}");
+    }
+    Ok(())
+}
+
+fn document(path: &Path, workspace: &mut Workspace) -> anyhow::Result<Document> {
+    let text = text(path)?;
+    let file = workspace.sources.add(&path.display().to_string(), &text);
+    Ok(Document::new(&workspace.sources, file))
+}
+
+/// The text of a file that could be a topology.
+fn text(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let bytes = match fs::metadata(path) {
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX as u64 => {
             bail!("{shown} is larger than {} MiB: it is no topology", FILE_BYTES_MAX >> 20)
         }
-        _ => fs::read(&path).with_context(|| {
+        _ => fs::read(path).with_context(|| {
             format!("cannot read {shown}: name a topology file, or a folder with a {DEFAULT_FILE}")
         })?,
     };
-    let text = String::from_utf8(text).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         anyhow::anyhow!(
             "{shown} is no text: byte {} is not UTF-8",
             error.utf8_error().valid_up_to()
         )
-    })?;
-    let file = workspace.sources.add(&shown, &text);
-    let (lowered, mut diagnostics) = lower(&workspace.sources, file);
-    match lowered {
-        Lowered::NotATopology if diagnostics.is_empty() => workspace.passed_over.push(path),
-        Lowered::NotATopology => {}
-        Lowered::Topology(topology) => {
-            // What follows a syntax error was not read: rules would find fault with its absence.
-            if !diagnostics.iter().any(|diagnostic| diagnostic.code == "F001") {
-                diagnostics.extend(lint::run(&topology));
-            }
-            let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-            workspace.topologies.push(Loaded { topology: *topology, folder });
-        }
-    }
-    workspace.diagnostics.append(&mut diagnostics);
-    Ok(())
+    })
 }
 
 /// One topology is one account.

@@ -70,7 +70,9 @@ fn read(text: &str) -> Option<Topology> {
     let file = sources.add("random", text);
     let (Lowered::Topology(topology), mut found) = lower(&sources, file) else { panic!("{text}") };
     // Findings that a server knows nothing of are no concern of the planner.
-    found.extend(lint::run(&topology).into_iter().filter(|one| one.code.starts_with(['C', 'S'])));
+    found.extend(
+        lint::run(&topology, None).into_iter().filter(|one| one.code.starts_with(['C', 'S'])),
+    );
     let error = found.iter().any(|one| one.severity == Severity::Error);
     (!error).then_some(*topology)
 }

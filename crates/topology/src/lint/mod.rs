@@ -4,13 +4,17 @@
 //! with a file as a text is found on the way in ([`lower`](crate::lower)) and has codes that begin
 //! with `F`.
 
+pub(crate) mod allow;
+mod file_rules;
 mod rules;
 
+pub use file_rules::{FILE_RULES, FileRule};
 pub use rules::RULES;
 
-use crate::diagnostic::{Diagnostic, Label, ServerSays, Severity, sort};
+use crate::diagnostic::{Diagnostic, Edit, Label, ServerSays, Severity, sort};
 use crate::model::Topology;
 use crate::source::Span;
+use crate::version::Version;
 
 /// A rule: what it looks for, and why.
 #[derive(Debug)]
@@ -37,14 +41,21 @@ pub struct Rule {
 #[derive(Debug)]
 pub struct Report<'a> {
     rule: &'static Rule,
+    severity: Severity,
+    target: Version,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl Report<'_> {
+    /// The version of the server that is linted for.
+    pub fn target(&self) -> Version {
+        self.target
+    }
+
     /// A finding at `span`.
     pub fn at(&mut self, span: Span, message: impl Into<String>) -> Finding<'_> {
         let rule = self.rule;
-        let diagnostic = Diagnostic::new(rule.code, rule.severity, span, message.into());
+        let diagnostic = Diagnostic::new(rule.code, self.severity, span, message.into());
         self.diagnostics.push(diagnostic.server(rule.server));
         Finding(self.diagnostics.last_mut().expect("it was pushed just now"))
     }
@@ -79,6 +90,12 @@ impl Finding<'_> {
         self
     }
 
+    /// What to write at `span` instead, where that changes nothing but how it is written.
+    pub fn rewrite(self, span: Span, text: impl Into<String>) -> Self {
+        self.0.edit = Some(Edit { span, text: text.into() });
+        self
+    }
+
     /// What the server does with it, where the rule itself does not say.
     pub fn server(self, says: ServerSays) -> Self {
         self.0.server = says;
@@ -92,11 +109,18 @@ pub fn find(name: &str) -> Option<&'static Rule> {
     RULES.iter().find(same).copied()
 }
 
-/// All findings of all rules, in the order of the file.
-pub fn run(topology: &Topology) -> Vec<Diagnostic> {
+/// All findings of all rules, in the order of the file, at the levels that the file wants. Without a
+/// target version, the file's own is meant, or [`Version::DEFAULT`].
+pub fn run(topology: &Topology, target: Option<Version>) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
+    let settings = &topology.lint;
+    let target = target.or(settings.target_version).unwrap_or(Version::DEFAULT);
     for rule in RULES {
-        (rule.check)(topology, &mut Report { rule, diagnostics: &mut diagnostics });
+        let Some(severity) = *settings.levels.get(rule.code).unwrap_or(&Some(rule.severity)) else {
+            continue;
+        };
+        let diagnostics = &mut diagnostics;
+        (rule.check)(topology, &mut Report { rule, severity, target, diagnostics });
     }
     sort(&mut diagnostics);
     diagnostics

@@ -10,7 +10,7 @@ fn findings(body: &str) -> (SourceMap, Vec<Diagnostic>) {
     let file = sources.add("watershed.yaml", &format!("watershed: 1\nname: x\n{body}"));
     let (lowered, mut diagnostics) = lower(&sources, file);
     let Lowered::Topology(topology) = lowered else { panic!("no topology") };
-    diagnostics.extend(run(&topology));
+    diagnostics.extend(run(&topology, None));
     (sources, diagnostics)
 }
 

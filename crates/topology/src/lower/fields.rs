@@ -7,7 +7,7 @@ use watershed_wire::time::UnixNanos;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::quantity::{self, QuantityError};
-use crate::schema::{Field, Kind, nearest};
+use crate::schema::{Field, Kind, is_same, nearest};
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Scalar, Style, Value};
 
@@ -50,7 +50,6 @@ const UNBUILT: &[&str] = &[
     "object_stores",
     "exports",
     "imports",
-    "lint",
     "permissions",
     "inbox_prefix",
     "handler_timeout",
@@ -123,6 +122,9 @@ impl Reader {
         let message = format!("{what} has no `{key}`");
         let diagnostic = Diagnostic::new("F003", Severity::Error, entry.key_span, message);
         self.push(match nearest(key, known.iter().copied()) {
+            Some(meant) if is_same(key, meant) => {
+                diagnostic.fix(format!("write `{meant}`")).rewrite(meant)
+            }
             Some(meant) => diagnostic.fix(format!("did you mean `{meant}`?")),
             None => diagnostic.note(format!("it has {}", known.join(", "))),
         });
@@ -289,7 +291,7 @@ impl Reader {
             text @ ("0" | "-1") => {
                 let message = format!("`{name}: {text}` means no limit");
                 let diagnostic = Diagnostic::new("F009", Severity::Warning, node.span, message);
-                self.push(diagnostic.fix("write `unlimited`"));
+                self.push(diagnostic.fix("write `unlimited`").rewrite("unlimited"));
                 Some(unlimited)
             }
             _ => read(self, node, name),
@@ -335,7 +337,9 @@ impl Reader {
         };
         let message = format!("`{name}` is true or false, and this is `{}`", scalar.text);
         let diagnostic = Diagnostic::new("F004", Severity::Error, node.span, message);
-        self.push(diagnostic.fix(format!("write `{meant}`")));
+        let diagnostic = diagnostic.fix(format!("write `{meant}`"));
+        let word = matches!(meant, "true" | "false");
+        self.push(if word { diagnostic.rewrite(meant) } else { diagnostic });
         None
     }
 

@@ -4,6 +4,7 @@
 //! `explicit` (the API's own default is none), a consumer is durable under its key.
 
 mod fields;
+mod judgement;
 mod people;
 
 use serde_json::json;
@@ -31,22 +32,25 @@ pub enum Lowered {
 /// Reads the topology in a file.
 pub fn lower(sources: &SourceMap, file: FileId) -> (Lowered, Vec<Diagnostic>) {
     let (root, mut diagnostics) = crate::yaml::parse(sources, file);
-    let is_topology = match root.as_ref().map(|root| &root.value) {
-        Some(Value::Mapping(entries)) => entries.iter().any(|entry| entry.key == "watershed"),
-        _ => false,
-    };
+    let is_topology = root.as_ref().is_some_and(|root| root.get("watershed").is_some());
     let Some(root) = root.filter(|_| is_topology) else {
         return (Lowered::NotATopology, diagnostics);
     };
-    let mut reader = Reader::default();
-    let topology = topology(&mut reader, &root);
-    diagnostics.append(&mut reader.diagnostics);
+    let (topology, mut found) = lower_root(&root);
+    diagnostics.append(&mut found);
     sort(&mut diagnostics);
     (Lowered::Topology(Box::new(topology)), diagnostics)
 }
 
+/// The topology that a tree of nodes is.
+pub(crate) fn lower_root(root: &Node) -> (Topology, Vec<Diagnostic>) {
+    let mut reader = Reader::default();
+    let topology = topology(&mut reader, root);
+    (topology, reader.diagnostics)
+}
+
 const KEYS: &[&str] =
-    &["watershed", "name", "account", "defaults", "streams", "services", "users", "server"];
+    &["watershed", "name", "account", "defaults", "streams", "services", "users", "server", "lint"];
 
 fn topology(reader: &mut Reader, root: &Node) -> Topology {
     let entries = reader.mapping(root, "a topology");
@@ -80,6 +84,9 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
     }
     if let Some(entry) = find("server") {
         people::server(reader, &entry.node, &mut topology.server);
+    }
+    if let Some(entry) = find("lint") {
+        topology.lint = judgement::lint(reader, &entry.node);
     }
     topology
 }

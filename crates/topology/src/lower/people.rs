@@ -123,6 +123,7 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
             let message = "variables are not expanded here: this would be the password itself";
             Diagnostic::new("F008", Severity::Error, node.span, message.into())
                 .fix(format!("write `{{ env: {name} }}`"))
+                .rewrite(format!("{{ env: {name} }}"))
         } else {
             let message = "a password is not written into the file";
             Diagnostic::new("F008", Severity::Error, node.span, message.into())

@@ -98,7 +98,7 @@ streams:
     watershed.yaml:4:13: error[F003]: `defaults` has no `strem`
       help: did you mean `stream`?
     watershed.yaml:7:5: error[F003]: stream `A` has no `subject`
-      help: did you mean `subjects`?
+      help: write `subjects`
     watershed.yaml:8:14: error[F005]: `604800` has no unit: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d)
       help: write `7d`
     watershed.yaml:9:16: error[F005]: `10G` is 10·1024³ for the nats command line and 10·1000³ for nats.conf

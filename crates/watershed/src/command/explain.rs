@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use watershed_topology::diagnostic::ServerSays;
-use watershed_topology::lint::{RULES, Rule, find};
+use watershed_topology::lint::{FILE_RULES, FileRule, RULES, Rule, find};
 use watershed_wire::jetstream::Coded;
 
 use crate::exit::Exit;
@@ -21,6 +21,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let code = arguments.code.trim();
     if let Some(rule) = find(code) {
         show(rule);
+        return Ok(Exit::Clean);
+    }
+    let same = |rule: &&FileRule| rule.code.eq_ignore_ascii_case(code) || rule.name == code;
+    if let Some(rule) = FILE_RULES.iter().find(same) {
+        out(&format!("{} {}\n\n{}", rule.code, rule.name, rule.about));
         return Ok(Exit::Clean);
     }
     let number = code.parse::<u16>().ok();

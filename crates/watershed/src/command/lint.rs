@@ -1,30 +1,46 @@
 //! `watershed lint`: what is wrong with a topology, offline.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use watershed_topology::Severity;
+use watershed_topology::diagnostic::Edit;
+use watershed_topology::source::FileId;
+use watershed_topology::{Severity, Version};
 
 use crate::exit::Exit;
-use crate::load::load;
+use crate::load::{Reading, Workspace, load};
 use crate::ui;
 
 /// Finds what a server would refuse, ignore or destroy.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed lint examples/agentic-platform --deny warnings")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders with a watershed.yaml; that of the current folder if absent.
+    /// Topology files, or folders of them; watershed.yaml of the current folder if absent.
     files: Vec<PathBuf>,
+    /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
+    #[arg(long)]
+    env: Option<String>,
+    /// Version of nats-server that it is for, as 2.14 or 2.14.6; the file's own, or 2.14.
+    #[arg(long, value_name = "VERSION")]
+    target_version: Option<Version>,
     /// How to say it.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// The same as --format json.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
     /// What makes the command fail besides errors.
     #[arg(long, value_enum)]
     deny: Option<Deny>,
+    /// Put right what can be put right without changing what is meant.
+    #[arg(long)]
+    fix: bool,
 }
+
+/// Passes after which what is still wrong is left to people.
+const FIX_PASSES_MAX: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
@@ -32,6 +48,12 @@ enum Format {
     Human,
     /// For programs.
     Json,
+    /// For code scanning, as SARIF 2.1.0.
+    Sarif,
+    /// For a workflow on GitHub: annotations at the lines.
+    Github,
+    /// For a test report, as JUnit's XML.
+    Junit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,11 +63,23 @@ enum Deny {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let workspace = load(&arguments.files)?;
-    if arguments.json || arguments.format == Format::Json {
-        ui::json::findings(&workspace);
-    } else {
-        ui::diagnostic::show(&workspace);
+    let reading = Reading { env: arguments.env.clone(), target: arguments.target_version };
+    let mut workspace = load(&arguments.files, &reading)?;
+    if arguments.fix {
+        // Putting one thing right may bring another to light.
+        for _ in 0..FIX_PASSES_MAX {
+            if !fix(&workspace)? {
+                break;
+            }
+            workspace = load(&arguments.files, &reading)?;
+        }
+    }
+    match arguments.format {
+        Format::Human if !arguments.json => ui::diagnostic::show(&workspace),
+        Format::Human | Format::Json => ui::json::findings(&workspace),
+        Format::Sarif => ui::sarif::show(&workspace),
+        Format::Github => ui::github::show(&workspace),
+        Format::Junit => ui::junit::show(&workspace),
     }
     let threshold = match arguments.deny {
         None => Severity::Error,
@@ -53,4 +87,47 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let failed = workspace.worst().is_some_and(|worst| worst >= threshold);
     Ok(if failed { Exit::Findings } else { Exit::Clean })
+}
+
+/// Carries out the edits of all findings. Says whether there were any.
+fn fix(workspace: &Workspace) -> anyhow::Result<bool> {
+    let mut by_file: BTreeMap<FileId, Vec<&Edit>> = BTreeMap::new();
+    for edit in workspace.diagnostics.iter().filter_map(|diagnostic| diagnostic.edit.as_ref()) {
+        by_file.entry(edit.span.file).or_default().push(edit);
+    }
+    for (file, mut edits) in by_file.clone() {
+        let file = workspace.sources.file(file);
+        edits.sort_by_key(|edit| (edit.span, &edit.text));
+        edits.dedup_by_key(|edit| edit.span);
+        let mut text = file.text.clone();
+        let mut before = text.len();
+        let mut count = 0;
+        // From the end, so that places in front stay where they are.
+        for edit in edits.into_iter().rev() {
+            let (start, end) = (edit.span.start as usize, edit.span.end as usize);
+            if end <= before {
+                text.replace_range(start..end, &edit.text);
+                before = start;
+                count += 1;
+            }
+        }
+        replace(&file.name, &text)?;
+        ui::say(&format!("{}: {} put right", file.name, ui::count(count, "place")));
+    }
+    Ok(!by_file.is_empty())
+}
+
+/// A file is replaced as a whole, or not at all.
+fn replace(name: &str, text: &str) -> anyhow::Result<()> {
+    let path = std::fs::canonicalize(name).with_context(|| format!("cannot find {name}"))?;
+    let folder = path.parent().context("a file is in a folder")?;
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {name}"))
 }

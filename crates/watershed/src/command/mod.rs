@@ -26,7 +26,7 @@ use watershed_topology::plan::{Names, Policy};
 
 use crate::connection::{Connection, guard_account};
 use crate::exit::Exit;
-use crate::load::{Loaded, Workspace, load};
+use crate::load::{Loaded, Reading, Workspace, load};
 use crate::ui;
 
 /// Which topology a command is about.
@@ -34,6 +34,9 @@ use crate::ui;
 pub(crate) struct TopologyFile {
     /// Topology file, or a folder with a watershed.yaml; that of the current folder if absent.
     file: Option<PathBuf>,
+    /// Environment: what `watershed.ENV.yaml` beside the file says counts instead.
+    #[arg(long)]
+    env: Option<String>,
     /// Keep so many copies of every stream, whatever the file says.
     #[arg(long, value_name = "N")]
     replicas: Option<i64>,
@@ -72,10 +75,22 @@ enum Read {
 }
 
 impl TopologyFile {
+    /// Reads the topology and runs what has to do with it and a server.
+    pub(crate) fn run(
+        &self,
+        task: impl AsyncFnOnce(&Loaded) -> anyhow::Result<Exit>,
+    ) -> anyhow::Result<Exit> {
+        match self.read()? {
+            Read::Good(loaded) => block_on(task(&loaded)),
+            Read::Bad(exit) => Ok(exit),
+        }
+    }
+
     /// Reads the one topology; shows what is wrong with it, if it is wrong.
     fn read(&self) -> anyhow::Result<Read> {
         let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
-        let mut workspace = load(&paths)?;
+        let reading = Reading { env: self.env.clone(), target: None };
+        let mut workspace = load(&paths, &reading)?;
         if workspace.worst() == Some(Severity::Error) {
             ui::diagnostic::show(&workspace);
             return Ok(Read::Bad(Exit::Findings));
@@ -96,19 +111,6 @@ pub(crate) fn mention(workspace: &Workspace) {
     }
 }
 
-impl TopologyFile {
-    /// Reads the topology and runs what has to do with it and a server.
-    pub(crate) fn run(
-        &self,
-        task: impl AsyncFnOnce(&Loaded) -> anyhow::Result<Exit>,
-    ) -> anyhow::Result<Exit> {
-        match self.read()? {
-            Read::Good(loaded) => block_on(task(&loaded)),
-            Read::Bad(exit) => Ok(exit),
-        }
-    }
-}
-
 /// Which server a command talks to that is not about a topology.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
@@ -122,7 +124,8 @@ pub(crate) struct ServerArguments {
 impl ServerArguments {
     /// Connects, once.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        let workspace = self.file.clone().map(|file| load(&[file])).transpose()?;
+        let workspace =
+            self.file.clone().map(|file| load(&[file], &Reading::default())).transpose()?;
         let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
         self.connection.connect(loaded).await
     }

@@ -30,10 +30,10 @@ pub(crate) fn summary(workspace: &Workspace) -> String {
         .filter(|severity| workspace.count(*severity) > 0)
         .map(|severity| count(workspace.count(severity), severity.word()).replace("infos", "info"))
         .collect();
-    if parts.is_empty() {
-        format!("{files}: no findings")
-    } else {
-        format!("{files}: {}", parts.join(", "))
+    let found = if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") };
+    match workspace.allowed {
+        0 => format!("{files}: {found}"),
+        allowed => format!("{files}: {found}, {allowed} allowed"),
     }
 }
 

@@ -18,7 +18,12 @@ pub(crate) fn findings(workspace: &Workspace) {
         workspace.diagnostics.iter().map(|diagnostic| finding(workspace, diagnostic)).collect();
     let passed_over: Vec<String> =
         workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
-    print(&json!({"version": VERSION, "findings": findings, "passed_over": passed_over}));
+    print(&json!({
+        "version": VERSION,
+        "findings": findings,
+        "allowed": workspace.allowed,
+        "passed_over": passed_over,
+    }));
 }
 
 fn finding(workspace: &Workspace, diagnostic: &Diagnostic) -> Json {
@@ -46,6 +51,11 @@ fn finding(workspace: &Workspace, diagnostic: &Diagnostic) -> Json {
         "others": diagnostic.others.iter().map(place).collect::<Vec<_>>(),
         "notes": diagnostic.notes,
         "fix": diagnostic.fix,
+        "edit": diagnostic.edit.as_ref().map(|edit| json!({
+            "start": edit.span.start,
+            "end": edit.span.end,
+            "text": edit.text,
+        })),
         "server_code": server_code,
         "server_accepts": server_accepts,
     })

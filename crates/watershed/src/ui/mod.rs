@@ -1,10 +1,13 @@
 //! The only place that prints.
 
 pub(crate) mod diagnostic;
+pub(crate) mod github;
 pub(crate) mod json;
+pub(crate) mod junit;
 pub(crate) mod message;
 pub(crate) mod plan;
 pub(crate) mod prompt;
+pub(crate) mod sarif;
 pub(crate) mod table;
 
 use std::io::Write as _;

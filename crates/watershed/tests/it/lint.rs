@@ -67,3 +67,87 @@ fn codes_are_explained() {
     assert!(out.starts_with("error 10065: subjects overlap") && out.contains("S004"), "{out}");
     assert_eq!(run(&["explain", "nonsense"]).code, Some(1));
 }
+
+const MESSY: &str = "watershed: 1\nname: messy\nstreams:\n  A: { subject: [a], maxAge: 0, deny_purge: yes }\n  B: { subjects: [b] } # allow S030: pruned by hand\n";
+
+#[test]
+fn what_can_be_put_right_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, MESSY);
+    let ran = run(&["lint", "--fix", &file]);
+    assert_eq!(ran.code, Some(0), "{}", ran.out);
+    let fixed = std::fs::read_to_string(&file).unwrap();
+    let expected = "  A: { subjects: [a], max_age: unlimited, deny_purge: true }\n";
+    assert!(fixed.contains(expected), "{fixed}");
+    assert_eq!(ran.out, "1 topology: no findings, 1 allowed\n");
+    // There is nothing left to do.
+    succeed(&["lint", "--fix", "--deny", "warnings", &file]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), fixed);
+}
+
+#[test]
+fn findings_have_the_forms_that_others_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, MESSY);
+    let form = |form: &str| {
+        let ran = run(&["lint", "--format", form, &file]);
+        assert_eq!(ran.code, Some(4), "{form}");
+        ran.out.replace(&file, "FILE")
+    };
+    let sarif: serde_json::Value = serde_json::from_str(&form("sarif")).unwrap();
+    let first = &sarif["runs"][0]["results"][1];
+    assert_eq!((&first["ruleId"], &first["level"]), (&"F003".into(), &"error".into()));
+    let place = &first["locations"][0]["physicalLocation"];
+    assert_eq!(place["region"]["startLine"], 4);
+    assert_eq!(place["artifactLocation"]["uri"], "FILE");
+    let change = &first["fixes"][0]["artifactChanges"][0]["replacements"][0];
+    assert_eq!(change["insertedContent"]["text"], "subjects");
+    insta::assert_snapshot!(form("github"), @r"
+    ::warning file=FILE,line=4,col=3,title=S030::`A` has no limit and grows for ever%0Athe server accepts this silently%0Agive it a `max_age` or `max_bytes`, or write `max_age: unlimited`
+    ::error file=FILE,line=4,col=8,title=F003::stream `A` has no `subject`%0Awrite `subjects`
+    ::error file=FILE,line=4,col=22,title=F003::stream `A` has no `maxAge`%0Awrite `max_age`
+    ::error file=FILE,line=4,col=45,title=F004::`deny_purge` is true or false, and this is `yes`%0Awrite `true`
+    ");
+    insta::assert_snapshot!(form("junit"), @r##"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="watershed lint" tests="4" failures="4">
+      <testsuite name="FILE" tests="4" failures="4">
+        <testcase classname="FILE" name="S030 at 4:3">
+          <failure type="warning" message="`A` has no limit and grows for ever">FILE:4:3: warning[S030]: `A` has no limit and grows for ever&#10;  note: the server accepts this silently&#10;  help: give it a `max_age` or `max_bytes`, or write `max_age: unlimited`</failure>
+        </testcase>
+        <testcase classname="FILE" name="F003 at 4:8">
+          <failure type="error" message="stream `A` has no `subject`">FILE:4:8: error[F003]: stream `A` has no `subject`&#10;  help: write `subjects`</failure>
+        </testcase>
+        <testcase classname="FILE" name="F003 at 4:22">
+          <failure type="error" message="stream `A` has no `maxAge`">FILE:4:22: error[F003]: stream `A` has no `maxAge`&#10;  help: write `max_age`</failure>
+        </testcase>
+        <testcase classname="FILE" name="F004 at 4:45">
+          <failure type="error" message="`deny_purge` is true or false, and this is `yes`">FILE:4:45: error[F004]: `deny_purge` is true or false, and this is `yes`&#10;  help: write `true`</failure>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    "##);
+}
+
+#[test]
+fn a_folder_and_an_environment_are_one_topology() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("watershed.yaml", "watershed: 1\nname: x\nstreams:\n  A: { subjects: [a], max_age: 1d }\n");
+    put("more.yaml", "watershed: 1\nstreams:\n  B: { subjects: [b], max_age: 1d }\n");
+    put("compose.yaml", "services: {}\n");
+    put("watershed.prod.yaml", "streams:\n  A: { max_age: 50ms }\n");
+    let out = succeed(&["lint", path]);
+    let expected = format!(
+        "{path}/compose.yaml has no `watershed:` key and is passed over\n1 topology: no findings\n"
+    );
+    assert_eq!(out, expected);
+    assert_eq!(run(&["lint", "--env", "prod", path]).code, Some(4));
+    let missing = run(&["lint", "--env", "test", path]);
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.err.contains("there is no ") && missing.err.contains(".test.yaml"));
+    let overlay = run(&["lint", &format!("{path}/watershed.prod.yaml")]);
+    assert_eq!(overlay.code, Some(1));
+    assert!(overlay.err.contains("name that one, with --env prod"), "{}", overlay.err);
+}

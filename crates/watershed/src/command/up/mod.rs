@@ -24,7 +24,7 @@ use self::people::People;
 use super::{LossArguments, apply, block_on, mention};
 use crate::data;
 use crate::exit::Exit;
-use crate::load::{Loaded, Workspace, load};
+use crate::load::{Loaded, Reading, Workspace, load};
 use crate::ui;
 
 /// Port for clients, unless somebody says otherwise.
@@ -41,6 +41,9 @@ const READY: Duration = Duration::from_secs(30);
 pub(crate) struct Arguments {
     /// Topology files, or folders with a watershed.yaml; that of the current folder if absent.
     files: Vec<PathBuf>,
+    /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
+    #[arg(long)]
+    env: Option<String>,
     /// Address for clients; 127.0.0.1:4222, or what the files say.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<SocketAddr>,
@@ -61,7 +64,8 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let mut workspace = load(&arguments.files)?;
+    let reading = Reading { env: arguments.env.clone(), target: None };
+    let mut workspace = load(&arguments.files, &reading)?;
     if workspace.worst() == Some(Severity::Error) {
         ui::diagnostic::show(&workspace);
         return Ok(Exit::Findings);

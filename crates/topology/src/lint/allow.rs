@@ -1,0 +1,141 @@
+//! Findings that somebody looked at and allowed: `# allow S030: pruned by hand`.
+//!
+//! The comment stands behind what it is about, or alone above it. It names what it allows and why;
+//! one that allows nothing is itself a finding, so that none outlives its reason.
+
+use std::collections::BTreeSet;
+
+use super::{RULES, find};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::schema::nearest;
+use crate::source::{FileId, SourceMap, Span, offset};
+use crate::yaml::{Node, Value};
+
+/// A comment that allows something.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    file: FileId,
+    /// Codes, and where each stands.
+    codes: Vec<(String, Span)>,
+    /// The line that it is about, from 1.
+    line: usize,
+    /// Whether it says why.
+    reasoned: bool,
+}
+
+/// Takes what is allowed out of `findings`; adds what is wrong with the allowances. Says how many
+/// were taken out.
+pub(crate) fn apply(
+    sources: &SourceMap,
+    allowances: &[Allowance],
+    findings: &mut Vec<Diagnostic>,
+) -> usize {
+    let before = findings.len();
+    let mut used: BTreeSet<Span> = BTreeSet::new();
+    findings.retain(|finding| {
+        let (file, line) = (finding.place.span.file, sources.place(finding.place.span).line);
+        let about = |allowance: &&Allowance| allowance.file == file && allowance.line == line;
+        let codes = allowances.iter().filter(about).flat_map(|allowance| &allowance.codes);
+        let allowing: Vec<Span> =
+            codes.filter(|(code, _)| code == finding.code).map(|(_, span)| *span).collect();
+        used.extend(&allowing);
+        allowing.is_empty()
+    });
+    let allowed = before - findings.len();
+    for allowance in allowances {
+        for (code, span) in &allowance.codes {
+            findings.extend(judge(code, *span, allowance, used.contains(span)));
+        }
+    }
+    allowed
+}
+
+/// What is wrong with one code of an allowance.
+fn judge(code: &str, span: Span, allowance: &Allowance, used: bool) -> Option<Diagnostic> {
+    let warning = |message| Diagnostic::new("F012", Severity::Warning, span, message);
+    if find(code).is_none() && !super::FILE_RULES.iter().any(|rule| rule.code == code) {
+        let found = warning(format!("there is no rule `{code}`"));
+        return Some(match nearest(code, RULES.iter().map(|rule| rule.code)) {
+            Some(meant) => found.fix(format!("did you mean `{meant}`?")),
+            None => found,
+        });
+    }
+    if !used {
+        let message = format!("{code} finds nothing here any more");
+        return Some(warning(message).fix("remove the allowance"));
+    }
+    let fix = format!("write it as in `# allow {code}: the reason`");
+    (!allowance.reasoned).then(|| warning(format!("{code} is allowed without a reason")).fix(fix))
+}
+
+/// Every allowance of a file.
+pub(crate) fn comments(sources: &SourceMap, file: FileId, root: Option<&Node>) -> Vec<Allowance> {
+    let text = &sources.file(file).text;
+    let mut texts = Vec::new();
+    if let Some(root) = root {
+        collect(root, file, &mut texts);
+        texts.sort_unstable();
+    }
+    let lines: Vec<&str> = text.split('\n').collect();
+    let (mut found, mut start) = (Vec::new(), 0);
+    for (index, line) in lines.iter().enumerate() {
+        for (at, _) in line.match_indices('#') {
+            let begins = line[..at].chars().next_back().is_none_or(char::is_whitespace);
+            let position = offset(start + at);
+            let before = texts.partition_point(|(from, _)| *from <= position);
+            let inside = before.checked_sub(1).and_then(|last| texts.get(last));
+            if !begins || inside.is_some_and(|(_, to)| position < *to) {
+                continue;
+            }
+            let alone = line[..at].trim().is_empty();
+            let about = if alone { next_line(&lines, index) } else { index };
+            found.extend(allowance(&line[at + 1..], start + at + 1, file, about + 1));
+            break;
+        }
+        start += line.len() + 1;
+    }
+    found
+}
+
+/// The next line behind `index` that says something.
+fn next_line(lines: &[&str], index: usize) -> usize {
+    let says = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let behind = lines.iter().skip(index + 1).position(says);
+    behind.map_or(index, |distance| index + 1 + distance)
+}
+
+/// What a comment allows, if that is what it does.
+fn allowance(comment: &str, start: usize, file: FileId, line: usize) -> Option<Allowance> {
+    let inner = comment.trim_start().strip_prefix("allow ")?;
+    let (list, reason) = inner.split_once(':').unwrap_or((inner, ""));
+    let mut at = start + comment.len() - inner.len();
+    let mut codes = Vec::new();
+    for part in list.split_inclusive([',', ' ']) {
+        let code = part.trim_end_matches([',', ' ', '\r']);
+        let is_code = matches!(code.as_bytes(), [b'A'..=b'Z', rest @ ..]
+            if rest.len() == 3 && rest.iter().all(u8::is_ascii_digit));
+        if is_code {
+            let span = Span { file, start: offset(at), end: offset(at + code.len()) };
+            codes.push((code.to_owned(), span));
+        } else if !code.is_empty() {
+            // Some other comment that begins like this.
+            return None;
+        }
+        at += part.len();
+    }
+    let reasoned = !reason.trim().is_empty();
+    (!codes.is_empty()).then_some(Allowance { file, codes, line, reasoned })
+}
+
+/// Where texts stand: a `#` in one of them begins no comment.
+fn collect(node: &Node, file: FileId, texts: &mut Vec<(u32, u32)>) {
+    match &node.value {
+        Value::Scalar(_) if node.span.file == file => texts.push((node.span.start, node.span.end)),
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => items.iter().for_each(|item| collect(item, file, texts)),
+        Value::Mapping(entries) => entries.iter().for_each(|entry| {
+            texts.push((entry.key_span.start, entry.key_span.end));
+            collect(&entry.node, file, texts);
+        }),
+    }
+}
