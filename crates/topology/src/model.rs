@@ -64,11 +64,25 @@ pub struct LintSettings {
     pub levels: BTreeMap<String, Option<Severity>>,
 }
 
+/// What a stream was declared as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StreamKind {
+    /// A stream.
+    #[default]
+    Stream,
+    /// A key-value bucket.
+    KeyValue,
+    /// An object store.
+    ObjectStore,
+}
+
 /// A stream with its consumers.
 #[derive(Debug, Clone, Default)]
 pub struct Stream {
-    /// Name.
+    /// Name on the server: a bucket's has a prefix.
     pub name: Spanned<String>,
+    /// What it was declared as.
+    pub kind: StreamKind,
     /// What it is to be, every field filled in as a server does.
     pub config: StreamConfig,
     /// Where that is said.
@@ -114,6 +128,8 @@ pub struct Service {
     pub consumes: Vec<Spanned<ConsumerName>>,
     /// How many of it run.
     pub replicas: Spanned<u64>,
+    /// Longest time that it works on a message, in nanoseconds.
+    pub handler_timeout: Option<Spanned<i64>>,
 }
 
 /// Somebody who may connect.

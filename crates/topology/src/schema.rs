@@ -180,12 +180,43 @@ const CONSUMER_LIMITS: &[Field] = fields! {
     max_ack_pending: Limit, "highest, and the default";
 };
 
+/// A key-value bucket, but for its name, which is its key. Names are those of the clients.
+pub const KEY_VALUE: &[Field] = fields! {
+    description: Text, "text for people";
+    history: Count, "values of one key that are kept, up to 64";
+    ttl: Age, "age at which values go";
+    max_value_size: Size, "longest value";
+    max_bytes: Size, "most bytes; set aside for this bucket";
+    storage: Choice(&["file", "memory"]), "where values are kept";
+    num_replicas: Count, "copies in a cluster";
+    compression: Choice(&["none", "s2"]), "compression of stored values";
+    placement: Object(PLACEMENT), "where in a cluster";
+    republish: Object(REPUBLISH), "where stored values are published again";
+    mirror: Object(SOURCE), "the one bucket that this one repeats";
+    sources: Objects(SOURCE), "buckets whose keys this one takes in";
+    limit_marker_ttl: Duration, "how long a marker stays where a value expired";
+    metadata: Pairs, "free text by key";
+};
+
+/// An object store, but for its name, which is its key.
+pub const OBJECT_STORE: &[Field] = fields! {
+    description: Text, "text for people";
+    ttl: Age, "age at which objects go";
+    max_bytes: Size, "most bytes; set aside for this store";
+    storage: Choice(&["file", "memory"]), "where objects are kept";
+    num_replicas: Count, "copies in a cluster";
+    compression: Choice(&["none", "s2"]), "compression of stored objects";
+    placement: Object(PLACEMENT), "where in a cluster";
+    metadata: Pairs, "free text by key";
+};
+
 /// A service.
 pub const SERVICE: &[Field] = fields! {
     description: Text, "text for people";
     publishes: Filters, "subjects that it publishes";
     consumes: Texts, "consumers that it reads, as STREAM/consumer";
     replicas: Count, "how many of it run";
+    handler_timeout: Duration, "longest time that it works on one message";
 };
 
 /// What a server is to be.

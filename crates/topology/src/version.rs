@@ -24,6 +24,11 @@ impl Version {
         Self { major, minor, patch: u32::MAX }
     }
 
+    /// Whether what came with `other`, at whatever patch level, is there.
+    pub fn knows(self, other: Self) -> bool {
+        (self.major, self.minor) >= (other.major, other.minor)
+    }
+
     /// Whether this is `major.minor.patch` or newer.
     pub fn is_at_least(self, major: u32, minor: u32, patch: u32) -> bool {
         self >= Self { major, minor, patch }

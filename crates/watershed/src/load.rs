@@ -101,7 +101,7 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     }
     let mut overlays = Vec::new();
     if let Some(env) = &reading.env {
-        let named = base.iter().flat_map(|(file, _)| overlay(file, env));
+        let named = base.iter().filter_map(|(file, _)| overlay(file, env));
         for file in named.collect::<Vec<_>>() {
             overlays.push(document(&file, workspace)?);
         }

@@ -7,6 +7,7 @@
 pub(crate) mod allow;
 mod file_rules;
 mod rules;
+mod seen;
 
 pub use file_rules::{FILE_RULES, FileRule};
 pub use rules::RULES;

@@ -46,13 +46,10 @@ pub(crate) struct Reader {
 /// Keys that belong to the language and are not there yet.
 const UNBUILT: &[&str] = &[
     "dead_letter",
-    "key_values",
-    "object_stores",
     "exports",
     "imports",
     "permissions",
     "inbox_prefix",
-    "handler_timeout",
     "requests",
     "replies",
     "probe",

@@ -3,6 +3,7 @@
 //! What the format decides where the API is treacherous is decided here: an absent `ack_policy` is
 //! `explicit` (the API's own default is none), a consumer is durable under its key.
 
+mod bucket;
 mod fields;
 mod judgement;
 mod people;
@@ -12,7 +13,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::fields::{Fields, Reader, typed};
 use crate::diagnostic::{Diagnostic, Severity, sort};
-use crate::model::{Consumer, Places, Stream, Topology};
+use crate::model::{Consumer, Places, Stream, StreamKind, Topology};
 use crate::schema::{CONSUMER, STREAM};
 use crate::source::{FileId, SourceMap, Spanned};
 use crate::yaml::{Entry, Node, Style, Value};
@@ -49,8 +50,19 @@ pub(crate) fn lower_root(root: &Node) -> (Topology, Vec<Diagnostic>) {
     (topology, reader.diagnostics)
 }
 
-const KEYS: &[&str] =
-    &["watershed", "name", "account", "defaults", "streams", "services", "users", "server", "lint"];
+const KEYS: &[&str] = &[
+    "watershed",
+    "name",
+    "account",
+    "defaults",
+    "streams",
+    "key_values",
+    "object_stores",
+    "services",
+    "users",
+    "server",
+    "lint",
+];
 
 fn topology(reader: &mut Reader, root: &Node) -> Topology {
     let entries = reader.mapping(root, "a topology");
@@ -74,6 +86,16 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
     if let Some(entry) = find("streams") {
         for entry in reader.mapping(&entry.node, "`streams`") {
             topology.streams.push(stream(reader, entry, &defaults));
+        }
+    }
+    if let Some(entry) = find("key_values") {
+        for entry in reader.mapping(&entry.node, "`key_values`") {
+            topology.streams.push(bucket::key_value(reader, entry, &defaults));
+        }
+    }
+    if let Some(entry) = find("object_stores") {
+        for entry in reader.mapping(&entry.node, "`object_stores`") {
+            topology.streams.push(bucket::object_store(reader, entry, &defaults));
         }
     }
     if let Some(entry) = find("services") {
@@ -147,7 +169,8 @@ fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, config, places, consumers: Vec::new() };
+    let mut stream =
+        Stream { name, kind: StreamKind::Stream, config, places, consumers: Vec::new() };
     if let Some(consumers) = entries.iter().find(|entry| entry.key == "consumers") {
         for entry in reader.mapping(&consumers.node, "`consumers`") {
             let consumer = consumer(reader, entry, defaults);

@@ -44,6 +44,9 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         if let Some(number) = fields.json.get("replicas").and_then(Json::as_u64) {
             service.replicas = Spanned::new(number, place(&fields, "replicas"));
         }
+        if let Some(nanos) = fields.json.get("handler_timeout").and_then(Json::as_i64) {
+            service.handler_timeout = Some(Spanned::new(nanos, place(&fields, "handler_timeout")));
+        }
         topology.services.push(service);
     }
 }

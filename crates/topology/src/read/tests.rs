@@ -45,7 +45,7 @@ fn files_of_a_folder_are_one_topology() {
 
 #[test]
 fn an_environment_says_what_is_otherwise() {
-    let base = "watershed: 1\nname: x\nstreams:\n  A:\n    subjects: [a, b]\n    max_age: 1d\n    consumers: { c: { ack_wait: 5s }, d: {} }\n";
+    let base = "watershed: 1\nname: x\nstreams:\n  A:\n    subjects: [a, b]\n    max_age: 1d\n    consumers: { c: { ack_wait: 5s, max_deliver: 3 }, d: {} }\n";
     let over = "streams:\n  A:\n    subjects: [a]\n    max_age: 50ms\n    consumers: { c: { ack_wait: 6s }, d: null }\n";
     let (topology, text) = check(&[("w.yaml", base), ("w.prod.yaml", over)]);
     let stream = &topology.streams[0];

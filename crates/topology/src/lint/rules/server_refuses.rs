@@ -1,10 +1,9 @@
 //! Whatever else the server refuses.
 
-use watershed_wire::jetstream::ApiError;
 use watershed_wire::jetstream::check::{self, Violation};
 
 use crate::diagnostic::{ServerSays, Severity};
-use crate::lint::{Report, Rule};
+use crate::lint::{Report, Rule, seen};
 use crate::model::{Places, Topology};
 
 pub(super) static RULE: Rule = Rule {
@@ -19,43 +18,45 @@ pub(super) static RULE: Rule = Rule {
     check,
 };
 
-/// Fields that have rules of their own, which say more.
-const ELSEWHERE: &[&str] = &["name", "filter_subject", "filter_subjects"];
-
-fn check(topology: &Topology, report: &mut Report<'_>) {
-    for stream in &topology.streams {
-        for violation in check::stream(&stream.config) {
-            let own = violation.field == "subjects" && subjects_explained(&violation.error);
-            if !own {
-                say(report, "stream", &stream.name.value, &stream.places, &violation);
-            }
+/// Whether another rule finds the same, and says more.
+fn is_explained(violation: &Violation) -> bool {
+    let text = &violation.error.description;
+    match violation.field {
+        "name" => true,
+        "filter_subject" | "filter_subjects" => {
+            violation.error.err_code == 10138 || text.contains("invalid subject")
         }
-        for consumer in &stream.consumers {
-            let own = check::consumer(&consumer.config);
-            let there = check::consumer_on_stream(&consumer.config, &stream.config);
-            for violation in own.into_iter().chain(there) {
-                let work_queue = matches!(violation.error.err_code, 10084 | 10098 | 10101);
-                if !work_queue {
-                    say(report, "consumer", &consumer.name.value, &consumer.places, &violation);
-                }
-            }
+        "subjects" => {
+            let own = ["invalid subject", "duplicate subjects", "overlaps with"];
+            own.iter().any(|own| text.contains(own))
         }
+        _ => matches!(violation.error.err_code, 10084 | 10098 | 10101),
     }
 }
 
-/// Whether a rule about subjects finds the same.
-fn subjects_explained(error: &ApiError) -> bool {
-    let text = &error.description;
-    ["invalid subject", "duplicate subjects", "overlaps with"].iter().any(|own| text.contains(own))
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    for stream in &topology.streams {
+        let config = seen::stream(&stream.config, report.target());
+        for violation in check::stream(&config) {
+            say(report, "stream", &stream.name.value, &stream.places, &violation);
+        }
+        for consumer in &stream.consumers {
+            let own = seen::consumer(&consumer.config, report.target());
+            let there = check::consumer_on_stream(&own, &config);
+            for violation in check::consumer(&own).into_iter().chain(there) {
+                say(report, "consumer", &consumer.name.value, &consumer.places, &violation);
+            }
+        }
+    }
 }
 
 fn say(report: &mut Report<'_>, what: &str, name: &str, places: &Places, violation: &Violation) {
     let Violation { field, error } = violation;
-    let overlapping = error.err_code == 10138;
-    if ELSEWHERE.contains(field) && !overlapping {
+    if is_explained(violation) {
         return;
     }
+    let code = seen::code(error.err_code, report.target());
     report
         .at(places.at(field), format!("{what} `{name}`: {}", error.description))
-        .server(ServerSays::Refuses(error.err_code));
+        .server(ServerSays::Refuses(code));
 }

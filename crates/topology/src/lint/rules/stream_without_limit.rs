@@ -4,7 +4,7 @@ use watershed_wire::jetstream::stream::Retention;
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
-use crate::model::Topology;
+use crate::model::{StreamKind, Topology};
 
 pub(super) static RULE: Rule = Rule {
     code: "S030",
@@ -20,7 +20,8 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     const LIMITS: &[&str] = &["max_age", "max_bytes", "max_msgs", "max_msgs_per_subject"];
-    for stream in &topology.streams {
+    // A bucket is bounded by its keys, and an age would take settings away.
+    for stream in topology.streams.iter().filter(|stream| stream.kind == StreamKind::Stream) {
         let said = LIMITS.iter().any(|field| stream.places.get(field).is_some());
         if stream.config.retention == Retention::Limits && !said {
             let message = format!("`{}` has no limit and grows for ever", stream.name.value);

@@ -47,6 +47,8 @@ fn one_reader(stream: &Stream, report: &mut Report<'_>) {
     for (index, second) in stream.consumers.iter().enumerate() {
         for first in stream.consumers.iter().take(index) {
             let names = (&first.name.value, &second.name.value);
+            // The server looks at the one that comes second.
+            let code = if second.config.filters().is_empty() { 10099 } else { 10100 };
             if first.config.filters().is_empty() || second.config.filters().is_empty() {
                 report
                     .at(
@@ -56,7 +58,7 @@ fn one_reader(stream: &Stream, report: &mut Report<'_>) {
                     .other(first.name.span, "the other consumer")
                     .note("a consumer without a filter takes the whole work queue")
                     .fix("let the workers share one consumer, or give each a filter of its own")
-                    .server(ServerSays::Refuses(10099));
+                    .server(ServerSays::Refuses(code));
                 continue;
             }
             for (filter, place) in second.filters() {

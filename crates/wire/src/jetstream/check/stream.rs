@@ -194,6 +194,9 @@ fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
         let text = "stream has no mirror but does have mirror direct";
         found.push(invalid("mirror_direct", text));
     }
+    if config.allow_msg_schedules && !config.sources.is_empty() {
+        found.push(Violation::new("sources", table::SOURCE_WITH_MSG_SCHEDULES));
+    }
     for (index, source) in config.sources.iter().enumerate() {
         if name_problem(&source.name).is_some() {
             found.push(Violation::new("sources", table::SOURCE_INVALID_STREAM_NAME));
@@ -226,6 +229,7 @@ fn filter(source: &StreamSource, field: &'static str, found: &mut Vec<Violation>
 }
 
 fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
+    persistence(config, found);
     let mut refuse = |field, conflict: bool, text: &str| {
         if conflict {
             found.push(invalid(field, text));
@@ -251,21 +255,16 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
             "counter stream can only use limits retention",
         );
     }
-    if config.persist_mode == PersistMode::Async {
+    if config.allow_msg_schedules {
         refuse(
-            "persist_mode",
-            config.storage == Storage::Memory,
-            "async persist mode is only supported on file storage",
+            "discard",
+            config.discard == Discard::New,
+            "message scheduling cannot use discard new",
         );
         refuse(
-            "persist_mode",
-            config.num_replicas > 1,
-            "async persist mode is not supported on replicated streams",
-        );
-        refuse(
-            "persist_mode",
-            config.allow_atomic,
-            "async persist mode is not supported with atomic batch publish",
+            "allow_msg_schedules",
+            config.allow_msg_counter,
+            "counter stream cannot use message schedules",
         );
     }
     let preferred = config.placement.as_ref().is_some_and(|place| !place.preferred.is_empty());
@@ -286,5 +285,19 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
             "subject_transform",
             table::STREAM_TRANSFORM_INVALID_SOURCE.with(text),
         ));
+    }
+}
+
+fn persistence(config: &StreamConfig, found: &mut Vec<Violation>) {
+    if config.persist_mode != PersistMode::Async {
+        return;
+    }
+    let conflicts = [
+        (config.storage == Storage::Memory, "async persist mode is only supported on file storage"),
+        (config.num_replicas > 1, "async persist mode is not supported on replicated streams"),
+        (config.allow_atomic, "async persist mode is not supported with atomic batch publish"),
+    ];
+    for (_, text) in conflicts.into_iter().filter(|(conflict, _)| *conflict) {
+        found.push(invalid("persist_mode", text));
     }
 }

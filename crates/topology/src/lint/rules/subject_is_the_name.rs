@@ -1,0 +1,30 @@
+//! A stream without subjects.
+
+use crate::diagnostic::{ServerSays, Severity};
+use crate::lint::{Report, Rule};
+use crate::model::Topology;
+
+pub(super) static RULE: Rule = Rule {
+    code: "S010",
+    name: "subject-is-the-name",
+    severity: Severity::Info,
+    server: ServerSays::Accepts,
+    about: "A stream without subjects, mirror or sources stores what is published under its own \
+            name. That is rarely what was meant.",
+    bad: "streams: { ORDERS: { max_age: 1d } }\n",
+    good: "streams: { ORDERS: { subjects: [orders.>], max_age: 1d } }\n",
+    check,
+};
+
+fn check(topology: &Topology, report: &mut Report<'_>) {
+    for stream in &topology.streams {
+        let config = &stream.config;
+        let said = stream.places.get("subjects").is_some();
+        if !said && config.mirror.is_none() && config.sources.is_empty() {
+            let name = &stream.name.value;
+            report
+                .at(stream.name.span, format!("`{name}` stores the subject `{name}`, its own name"))
+                .fix("write its `subjects`");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Key-value buckets and object stores: streams with the fields that clients expect of them.
+//!
+//! What a bucket is as a stream is agreed among clients: ADR-8 for key-value buckets, ADR-20 for
+//! object stores.
+
+use serde_json::{Map, Value as Json, json};
+use watershed_wire::jetstream::StreamConfig;
+
+use super::Defaults;
+use super::fields::{Fields, Reader, typed};
+use crate::model::{Places, Stream, StreamKind};
+use crate::schema::{KEY_VALUE, OBJECT_STORE};
+use crate::source::Spanned;
+use crate::yaml::Entry;
+
+/// Most values of one key that a bucket keeps.
+const HISTORY_MAX: i64 = 64;
+
+/// What clients call a field, and what it is as a stream's.
+const RENAMED: &[(&str, &str)] = &[
+    ("history", "max_msgs_per_subject"),
+    ("ttl", "max_age"),
+    ("max_value_size", "max_msg_size"),
+    ("limit_marker_ttl", "subject_delete_marker_ttl"),
+];
+
+pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+    let what = format!("bucket `{}`", entry.key);
+    let entries = reader.mapping(&entry.node, &what);
+    let mut fields = reader.fields(entries, KEY_VALUE, &[], &what);
+    if let Some(history) = fields.json.get("history").and_then(Json::as_i64)
+        && !(1..=HISTORY_MAX).contains(&history)
+    {
+        let span = fields.places.get("history").copied().unwrap_or(entry.key_span);
+        let message = format!("a bucket keeps 1 to {HISTORY_MAX} values of a key, not {history}");
+        reader.error("F004", span, message);
+        fields.json.remove("history");
+    }
+    rename(&mut fields);
+    let bucket = &entry.key;
+    let marker = fields.json.contains_key("subject_delete_marker_ttl");
+    let mut own = Map::from_iter([
+        ("max_msgs_per_subject".to_owned(), json!(1)),
+        ("discard".to_owned(), json!("new")),
+        ("allow_rollup_hdrs".to_owned(), json!(true)),
+        ("deny_delete".to_owned(), json!(true)),
+        ("allow_direct".to_owned(), json!(true)),
+        ("allow_msg_ttl".to_owned(), json!(marker)),
+    ]);
+    if let Some(mirror) = fields.json.get_mut("mirror") {
+        of_bucket(mirror, None);
+        own.insert("mirror_direct".to_owned(), json!(true));
+    } else {
+        own.insert("subjects".to_owned(), json!([format!("$KV.{bucket}.>")]));
+    }
+    for source in fields.json.get_mut("sources").and_then(Json::as_array_mut).into_iter().flatten()
+    {
+        of_bucket(source, Some(bucket));
+    }
+    stream(reader, entry, StreamKind::KeyValue, fields, own, defaults)
+}
+
+pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+    let what = format!("object store `{}`", entry.key);
+    let entries = reader.mapping(&entry.node, &what);
+    let mut fields = reader.fields(entries, OBJECT_STORE, &[], &what);
+    rename(&mut fields);
+    let bucket = &entry.key;
+    let own = Map::from_iter([
+        ("subjects".to_owned(), json!([format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")])),
+        ("discard".to_owned(), json!("new")),
+        ("allow_rollup_hdrs".to_owned(), json!(true)),
+        ("allow_direct".to_owned(), json!(true)),
+    ]);
+    stream(reader, entry, StreamKind::ObjectStore, fields, own, defaults)
+}
+
+/// Fields under the names that a stream has for them.
+fn rename(fields: &mut Fields) {
+    for (bucket, stream) in RENAMED {
+        if let Some(value) = fields.json.remove(*bucket) {
+            fields.json.insert((*stream).to_owned(), value);
+        }
+        if let Some(place) = fields.places.remove(*bucket) {
+            fields.places.insert((*stream).to_owned(), place);
+        }
+    }
+}
+
+/// An origin that is a bucket: its stream, and its keys under the new bucket's name.
+fn of_bucket(source: &mut Json, bucket: Option<&str>) {
+    let Json::Object(source) = source else { return };
+    let Some(name) = source.get("name").and_then(Json::as_str) else { return };
+    let origin = name.strip_prefix("KV_").unwrap_or(name).to_owned();
+    source.insert("name".to_owned(), format!("KV_{origin}").into());
+    let plain = ["filter_subject", "subject_transforms", "external"];
+    if let Some(bucket) = bucket
+        && plain.iter().all(|field| !source.contains_key(*field))
+    {
+        let transform =
+            json!({"src": format!("$KV.{origin}.>"), "dest": format!("$KV.{bucket}.>")});
+        source.insert("subject_transforms".to_owned(), json!([transform]));
+    }
+}
+
+/// The stream that a bucket is. Of the defaults only those count that lose nothing: an age that is
+/// right for messages would take away settings.
+fn stream(
+    reader: &mut Reader,
+    entry: &Entry,
+    kind: StreamKind,
+    fields: Fields,
+    own: Map<String, Json>,
+    defaults: &Defaults,
+) -> Stream {
+    let bucket = &entry.key;
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if bucket.is_empty() || !bucket.chars().all(fits) {
+        let message = format!("`{bucket}` is no name of a bucket: letters, digits, `-` and `_`");
+        reader.error("F004", entry.key_span, message);
+    }
+    let prefix = if kind == StreamKind::KeyValue { "KV_" } else { "OBJ_" };
+    let name = Spanned::new(format!("{prefix}{bucket}"), entry.key_span);
+    let mut shared = defaults.stream.clone();
+    shared.json.retain(|field, _| matches!(field.as_str(), "storage" | "num_replicas"));
+    let fields = fields.or(&shared).or(&Fields { json: own, ..Fields::default() });
+    let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
+    let places = Places { name: name.span, fields: fields.places };
+    let mut stream = Stream { name, kind, config, places, consumers: Vec::new() };
+    stream.fill();
+    stream
+}

@@ -1,0 +1,249 @@
+//! What the linter promises of the server, asked of real ones: what it says is refused is refused
+//! with the code it names, what it says is accepted is accepted, and what it passes is taken.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use watershed_topology::diagnostic::ServerSays;
+use watershed_topology::lint::RULES;
+use watershed_topology::read::{Document, Read, read};
+use watershed_topology::{SourceMap, Topology, Version};
+
+use crate::peer::{NatsServer, programs};
+
+/// Rules whose promise is not about what a single server answers to a request.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("N001", "the name is a token of the request's subject, which is another one then"),
+    ("N002", "the name is a token of the request's subject, which is another one then"),
+    ("C016", "needs a cluster that keeps copies"),
+    ("S022", "needs a cluster that keeps copies"),
+    ("X001", "is about who reads, not about what is made"),
+];
+
+/// Tries at making what a server is still deleting.
+const TRIES: usize = 100;
+
+fn lint(body: &str, target: Version) -> Read {
+    let mut sources = SourceMap::default();
+    let text = format!("watershed: 1\nname: x\n{body}");
+    let file = sources.add("watershed.yaml", &text);
+    read(&sources, vec![Document::new(&sources, file)], Vec::new(), Some(target))
+}
+
+/// Makes everything that a topology declares; the codes of what was refused.
+async fn make(client: &async_nats::Client, topology: &Topology) -> BTreeSet<u64> {
+    let mut refused = BTreeSet::new();
+    let call = async |subject: String, body: Value| {
+        // What was deleted a moment ago under this name may still be going (10049).
+        for _ in 0..TRIES {
+            let reply = client.request(subject.clone(), body.to_string().into()).await;
+            let reply = reply.unwrap_or_else(|error| panic!("{subject}: {error}"));
+            let reply: Value = serde_json::from_slice(&reply.payload).unwrap();
+            match reply["error"]["err_code"].as_u64() {
+                Some(10049) => {}
+                code => return code,
+            }
+        }
+        Some(10049)
+    };
+    for stream in &topology.streams {
+        let subject = format!("$JS.API.STREAM.CREATE.{}", stream.name.value);
+        refused.extend(call(subject, json!(stream.config)).await);
+    }
+    for (stream, consumer) in topology.consumers() {
+        let (stream, name) = (&stream.name.value, &consumer.name.value);
+        let subject = format!("$JS.API.CONSUMER.CREATE.{stream}.{name}");
+        let body = json!({"stream_name": stream, "config": consumer.config});
+        refused.extend(call(subject, body).await);
+    }
+    for stream in &topology.streams {
+        call(format!("$JS.API.STREAM.DELETE.{}", stream.name.value), json!({})).await;
+    }
+    refused
+}
+
+/// What the linter promises about a body, and what it says itself.
+fn promised(found: &Read, code: Option<&str>) -> (BTreeSet<u64>, bool, Vec<String>) {
+    let own = || found.diagnostics.iter().filter(|one| code.is_none_or(|code| one.code == code));
+    let refused = own().filter_map(|one| match one.server {
+        ServerSays::Refuses(code) => Some(u64::from(code)),
+        _ => None,
+    });
+    let accepts = own().any(|one| one.server == ServerSays::Accepts);
+    let texts = own().map(|one| format!("{}: {}", one.code, one.message));
+    (refused.collect(), accepts, texts.collect())
+}
+
+/// One server with all that is promised about it; what turned out otherwise.
+async fn differences(program: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("nats.conf");
+    // What the example of `store-too-small` declares.
+    std::fs::write(&conf, "jetstream { max_file_store: 1G }\n").unwrap();
+    let small = NatsServer::start(program, &["-c".into(), conf.display().to_string()]);
+    let large = NatsServer::start(program, &[]);
+    let client = async_nats::connect(&large.url).await.unwrap();
+    let version = client.server_info().version;
+    let target = Version::of_server(&version);
+    let small = async_nats::connect(&small.url).await.unwrap();
+    let mut compare = |what: &str,
+                       expected: &BTreeSet<u64>,
+                       got: &BTreeSet<u64>,
+                       said: &[String]| {
+        // A server says one thing at a time.
+        let same = if expected.is_empty() {
+            got.is_empty()
+        } else {
+            !got.is_empty() && got.is_subset(expected)
+        };
+        if !same {
+            found.push(format!("{version}: {what}: promised {expected:?}, got {got:?}; {said:?}"));
+        }
+    };
+    for rule in RULES.iter().filter(|rule| ELSEWHERE.iter().all(|(code, _)| *code != rule.code)) {
+        let bad = lint(rule.bad, target);
+        let (refused, accepts, said) = promised(&bad, Some(rule.code));
+        if !refused.is_empty() || accepts {
+            let client = if rule.code == "L001" { &small } else { &client };
+            let got = make(client, &bad.topology).await;
+            compare(rule.code, &refused, &got, &said);
+        }
+        let good = lint(rule.good, target);
+        if promised(&good, None).0.is_empty() {
+            compare(rule.name, &BTreeSet::new(), &make(&client, &good.topology).await, &[]);
+        }
+    }
+    for case in CASES {
+        let bad = lint(case, target);
+        let (refused, _, said) = promised(&bad, None);
+        compare(case, &refused, &make(&client, &bad.topology).await, &said);
+    }
+    found
+}
+
+#[tokio::test]
+async fn what_is_promised_of_servers_holds() {
+    let programs = programs();
+    if programs.is_empty() {
+        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
+    }
+    let mut all = Vec::new();
+    for program in programs {
+        all.extend(differences(&program).await);
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_promised_holds_here() {
+    let server = watershed_server::Server::builder();
+    let folder = tempfile::tempdir().unwrap();
+    let server = server.store_dir(folder.path()).start().unwrap();
+    let client = async_nats::connect(server.client_url()).await.unwrap();
+    let mut found = Vec::new();
+    for case in CASES.iter().filter(|case| !NOT_BUILT_HERE.iter().any(|field| case.contains(field)))
+    {
+        let bad = lint(case, Version::DEFAULT);
+        let (refused, _, said) = promised(&bad, None);
+        let got = make(&client, &bad.topology).await;
+        if refused.is_empty() != got.is_empty() || !got.is_subset(&refused) {
+            found.push(format!("{case}: promised {refused:?}, got {got:?}; {said:?}"));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Fields that this server refuses by name.
+const NOT_BUILT_HERE: &[&str] = &["sample_freq: \"50%\""];
+
+/// Assets that a server refuses, or might be thought to.
+const CASES: &[&str] = &[
+    "streams: { A: { subjects: [a], max_age: 50ms } }",
+    "streams: { A: { subjects: [a], max_age: 100ms } }",
+    "streams: { A: { subjects: [a], num_replicas: 6 } }",
+    "streams: { A: { subjects: [a], duplicate_window: 50ms } }",
+    "streams: { A: { subjects: [a], max_age: 1m, duplicate_window: 2m } }",
+    "streams: { A: { subjects: [a], discard_new_per_subject: true } }",
+    "streams: { A: { subjects: [a], discard: new, discard_new_per_subject: true } }",
+    "streams: { A: { subjects: [a], discard: new, discard_new_per_subject: true, max_msgs_per_subject: 1 } }",
+    "streams: { A: { subjects: [a, a] } }",
+    "streams: { A: { subjects: [a.b, a.*] } }",
+    "streams: { A: { subjects: [\">\"] } }",
+    "streams: { A: { subjects: [\">\"], no_ack: true } }",
+    "streams: { A: { subjects: [$JS.>] } }",
+    "streams: { A: { subjects: [$JS.EVENT.>] } }",
+    "streams: { A: { subjects: [$SYS.>] } }",
+    "streams: { A: { subjects: [$SYS.ACCOUNT.>] } }",
+    "streams: { A: { subjects: [\"*.>\"] } }",
+    "streams: { A: { subjects: [\"*.b.c\"] } }",
+    "streams: { A: { subjects: [$KV.>] } }",
+    "streams: { A: { subjects: [a] }, B: { subjects: [b], mirror: { name: A } } }",
+    "streams: { A: { subjects: [a] }, B: { mirror: { name: A }, sources: [{ name: A }] } }",
+    "streams: { A: { subjects: [a] }, B: { mirror: { name: A }, first_seq: 5 } }",
+    "streams: { A: { subjects: [a] }, B: { mirror: { name: A } } }",
+    "streams: { A: { subjects: [a] }, B: { mirror: { name: A, filter_subject: a, subject_transforms: [{ src: a, dest: b }] } } }",
+    "streams: { A: { subjects: [a] }, B: { sources: [{ name: A, filter_subject: a, subject_transforms: [{ src: a, dest: b }] }] } }",
+    "streams: { A: { subjects: [a] }, B: { sources: [{ name: A }, { name: A }] } }",
+    "streams: { A: { subjects: [a] }, B: { sources: [{ name: A, filter_subject: a..b }] } }",
+    "streams: { A: { subjects: [a] }, B: { sources: [{ name: \"A.B\" }] } }",
+    "streams: { A: { subjects: [a], mirror_direct: true } }",
+    "streams: { A: { subjects: [a], subject_delete_marker_ttl: 500ms } }",
+    "streams: { A: { subjects: [a], deny_purge: true, allow_rollup_hdrs: true } }",
+    "streams: { A: { subjects: [a], allow_msg_counter: true, discard: new } }",
+    "streams: { A: { subjects: [a], allow_msg_counter: true, allow_msg_ttl: true } }",
+    "streams: { A: { subjects: [a], allow_msg_counter: true, retention: workqueue } }",
+    "streams: { A: { subjects: [a], persist_mode: async, storage: memory } }",
+    "streams: { A: { subjects: [a], persist_mode: async, allow_atomic: true } }",
+    "streams: { A: { subjects: [a], placement: { preferred: x } } }",
+    "streams: { A: { subjects: [a], republish: { src: a, dest: a } } }",
+    "streams: { A: { subjects: [a.>], republish: { src: \"a.>\", dest: \"a.>\" } } }",
+    "streams: { A: { subjects: [a], subject_transform: { src: a..b, dest: c } } }",
+    "streams: { A: { subjects: [a], allow_msg_schedules: true, discard: new } }",
+    "streams: { A: { subjects: [a], allow_msg_schedules: true, allow_msg_counter: true } }",
+    "streams: { A: { subjects: [a] }, B: { allow_msg_schedules: true, sources: [{ name: A }] } }",
+    "streams: { A: { subjects: [a], max_msg_size: 1KiB, max_bytes: 10B } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_deliver: 1, backoff: [1s, 2s] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_deliver: 2, backoff: [1s, 2s] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { sample_freq: often } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { sample_freq: \"50%\" } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: \"d.*\" } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d..d } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: a } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, max_waiting: 5 } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, ack_policy: none, max_ack_pending: 5 } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, idle_heartbeat: 50ms } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, flow_control: true } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, flow_control: true, idle_heartbeat: 5s } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { rate_limit_bps: 1000 } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { idle_heartbeat: 5s } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { flow_control: true } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_expires: 100us } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { filter_subject: a, filter_subjects: [a] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { filter_subject: a..b } } } }",
+    "streams: { A: { subjects: [a.>], consumers: { c: { filter_subjects: [a.*.c, a.b.*] } } } }",
+    "streams: { A: { subjects: [a.>], consumers: { c: { filter_subjects: [a.b, a.b] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { filter_subject: z } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_policy: last_per_subject } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_policy: by_start_sequence } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_policy: by_start_time } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { opt_start_seq: 5 } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { opt_start_time: 2026-01-01T00:00:00Z } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { priority_policy: overflow } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { priority_groups: [g] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { priority_policy: overflow, priority_groups: [\"\"] } } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { deliver_subject: d, priority_policy: overflow, priority_groups: [g] } } } }",
+    "streams: { A: { subjects: [a], retention: workqueue, consumers: { c: { ack_policy: none } } } }",
+    "streams: { A: { subjects: [a], retention: workqueue, consumers: { c: { ack_policy: all } } } }",
+    "streams: { A: { subjects: [a], retention: workqueue, consumers: { c: { deliver_policy: new } } } }",
+    "streams: { A: { subjects: [a.>], retention: workqueue, consumers: { c: { filter_subject: a.b }, d: {} } } }",
+    "streams: { A: { subjects: [a.>], retention: workqueue, consumers: { c: { filter_subject: a.b }, d: { filter_subject: a.* } } } }",
+    "streams: { A: { subjects: [a], consumer_limits: { max_ack_pending: 5 }, consumers: { c: { max_ack_pending: 6 } } } }",
+    "streams: { A: { subjects: [a], consumer_limits: { inactive_threshold: 5s }, consumers: { c: { inactive_threshold: 6s } } } }",
+    "streams: { A: { subjects: [a], max_consumers: 1, consumers: { c: {}, d: {} } } }",
+    "streams: { A: { subjects: [a] }, B: { subjects: [b, a] } }",
+    "key_values: { settings: { history: 5, ttl: 1h, max_value_size: 1KiB } }",
+    "key_values: { a: {}, b: { mirror: { name: a } } }",
+    "object_stores: { files: { max_bytes: 1MiB } }",
+];
