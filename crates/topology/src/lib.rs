@@ -26,6 +26,7 @@ pub mod lint;
 pub mod lower;
 pub mod model;
 pub mod observe;
+mod overlap;
 pub mod permission;
 pub mod plan;
 pub mod quantity;

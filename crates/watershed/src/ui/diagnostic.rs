@@ -1,6 +1,7 @@
 //! Findings as people read them: the source with the place underlined.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 use watershed_topology::diagnostic::{Diagnostic, Label, Severity};
@@ -37,6 +38,21 @@ pub(crate) fn summary(workspace: &Workspace) -> String {
     }
 }
 
+/// The lines of each file that have to do with a finding: of a long file, the rest is not looked at.
+fn windows(workspace: &Workspace, diagnostic: &Diagnostic) -> BTreeMap<FileId, Range<usize>> {
+    let mut windows: BTreeMap<FileId, Range<usize>> = BTreeMap::new();
+    for label in std::iter::once(&diagnostic.place).chain(&diagnostic.others) {
+        let text = &workspace.sources.file(label.span.file).text;
+        let (start, end) = (label.span.start as usize, label.span.end as usize);
+        let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let behind = text.get(end..).unwrap_or_default();
+        let to = end + behind.find('\n').unwrap_or(behind.len());
+        let window = windows.entry(label.span.file).or_insert(from..to);
+        *window = window.start.min(from)..window.end.max(to);
+    }
+    windows
+}
+
 fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -45,8 +61,10 @@ fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> 
     };
     let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
     let mut by_file: BTreeMap<FileId, Vec<Annotation<'a>>> = BTreeMap::new();
+    let windows = windows(workspace, diagnostic);
     let mut annotate = |label: &'a Label, kind: AnnotationKind| {
-        let span = label.span.start as usize..label.span.end as usize;
+        let before = windows.get(&label.span.file).map_or(0, |window| window.start);
+        let span = label.span.start as usize - before..label.span.end as usize - before;
         let annotation = kind.span(span).label((!label.text.is_empty()).then_some(&*label.text));
         by_file.entry(label.span.file).or_default().push(annotation);
     };
@@ -59,8 +77,12 @@ fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> 
     let first = diagnostic.place.span.file;
     let own = by_file.remove(&first).map(|annotations| (first, annotations));
     for (file, annotations) in own.into_iter().chain(by_file) {
-        let file = workspace.sources.file(file);
-        let snippet = Snippet::source(&file.text).path(&file.name).annotations(annotations);
+        let (window, file) = (windows.get(&file).cloned(), workspace.sources.file(file));
+        let window = window.unwrap_or(0..file.text.len());
+        let line = file.text[..window.start].matches('\n').count() + 1;
+        let text = file.text.get(window).unwrap_or_default();
+        let snippet = Snippet::source(text).line_start(line).path(&file.name);
+        let snippet = snippet.annotations(annotations);
         group = group.element(snippet);
     }
     for note in &diagnostic.notes {

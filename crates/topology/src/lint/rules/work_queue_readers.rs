@@ -6,7 +6,8 @@ use watershed_wire::subject::witness;
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
-use crate::model::{Stream, Topology};
+use crate::model::{Consumer, Stream, Topology};
+use crate::overlap::Buckets;
 
 pub(super) static RULE: Rule = Rule {
     code: "X005",
@@ -44,33 +45,42 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 
 /// No message has two consumers.
 fn one_reader(stream: &Stream, report: &mut Report<'_>) {
+    let mut known = Buckets::default();
+    let mut whole: Option<&Consumer> = None;
     for (index, second) in stream.consumers.iter().enumerate() {
-        for first in stream.consumers.iter().take(index) {
+        let filtered = !second.config.filters().is_empty();
+        // Who takes everything meets the first of the others, and everybody behind meets him.
+        let first = whole.or_else(|| stream.consumers.first().filter(|_| !filtered && index > 0));
+        if let Some(first) = first {
             let names = (&first.name.value, &second.name.value);
-            // The server looks at the one that comes second.
-            let code = if second.config.filters().is_empty() { 10099 } else { 10100 };
-            if first.config.filters().is_empty() || second.config.filters().is_empty() {
+            report
+                .at(
+                    second.name.span,
+                    format!("`{}` and `{}` would share every message", names.0, names.1),
+                )
+                .other(first.name.span, "the other consumer")
+                .note("a consumer without a filter takes the whole work queue")
+                .fix("let the workers share one consumer, or give each a filter of its own")
+                // The server looks at the one that comes second.
+                .server(ServerSays::Refuses(if filtered { 10100 } else { 10099 }));
+            continue;
+        }
+        if !filtered {
+            whole = Some(second);
+        }
+        for (filter, place) in second.filters() {
+            for ((first, other_place), other) in known.candidates(filter) {
+                let Some(both) = witness(filter, other) else { continue };
+                let name = &second.name.value;
                 report
-                    .at(
-                        second.name.span,
-                        format!("`{}` and `{}` would share every message", names.0, names.1),
-                    )
-                    .other(first.name.span, "the other consumer")
-                    .note("a consumer without a filter takes the whole work queue")
-                    .fix("let the workers share one consumer, or give each a filter of its own")
-                    .server(ServerSays::Refuses(code));
-                continue;
+                    .at(place, format!("`{first}` and `{name}` would share `{both}`"))
+                    .other(other_place, format!("`{other}` of `{first}`"))
+                    .fix("let the workers share one consumer, or make the filters distinct")
+                    .server(ServerSays::Refuses(10100));
             }
-            for (filter, place) in second.filters() {
-                for (other, other_place) in first.filters() {
-                    let Some(both) = witness(filter, other) else { continue };
-                    report
-                        .at(place, format!("`{}` and `{}` would share `{both}`", names.0, names.1))
-                        .other(other_place, format!("`{other}` of `{}`", names.0))
-                        .fix("let the workers share one consumer, or make the filters distinct")
-                        .server(ServerSays::Refuses(10100));
-                }
-            }
+        }
+        for (filter, place) in second.filters() {
+            known.insert(filter, (second.name.value.as_str(), place));
         }
     }
 }
