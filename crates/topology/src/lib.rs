@@ -21,6 +21,7 @@ pub mod apply;
 pub mod call;
 pub mod diagnostic;
 pub mod flow;
+pub mod json_schema;
 pub mod limits;
 pub mod lint;
 pub mod lower;

@@ -96,6 +96,8 @@ pub struct Stream {
 pub struct Consumer {
     /// Name.
     pub name: Spanned<String>,
+    /// The ack wait as it was written, before a `backoff` replaced it; in nanoseconds.
+    pub ack_wait: Option<i64>,
     /// What it is to be, every field filled in as a server does.
     pub config: ConsumerConfig,
     /// Where that is said.

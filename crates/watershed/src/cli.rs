@@ -6,7 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, destroy, explain, lint, next, plan, publish, serve, status, subscribe, up, verify, view,
+    apply, destroy, explain, init, lint, next, plan, publish, schema, serve, status, subscribe, up,
+    verify, view,
 };
 use crate::exit::Exit;
 
@@ -21,8 +22,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Init(init::Arguments),
     Lint(lint::Arguments),
     Explain(explain::Arguments),
+    Schema(schema::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Verify(verify::Arguments),
@@ -46,8 +49,10 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<Exit> {
         match self.command {
             Command::Up(arguments) => up::run(&arguments),
+            Command::Init(arguments) => init::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Apply(arguments) => apply::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),

@@ -8,7 +8,7 @@ mod fields;
 mod judgement;
 mod people;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::fields::{Fields, Reader, typed};
@@ -200,7 +200,8 @@ fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let names = [("name", name.value.as_str()), ("durable_name", name.value.as_str())];
     let config: ConsumerConfig = typed(reader, &own, &names, name.span);
-    Consumer { places: Places { name: name.span, fields: own.places }, name, config }
+    let ack_wait = own.json.get("ack_wait").and_then(Json::as_i64);
+    Consumer { places: Places { name: name.span, fields: own.places }, name, ack_wait, config }
 }
 
 /// Whether a text was written as it is, and may therefore be a number or a word with a meaning.

@@ -3,10 +3,12 @@
 pub(crate) mod apply;
 pub(crate) mod destroy;
 pub(crate) mod explain;
+pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod subscribe;

@@ -157,3 +157,15 @@ fn a_folder_and_an_environment_are_one_topology() {
     assert_eq!(overlay.code, Some(1));
     assert!(overlay.err.contains("name that one, with --env prod"), "{}", overlay.err);
 }
+
+#[test]
+fn a_first_file_is_without_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("watershed.yaml").display().to_string();
+    succeed(&["init", &file, "--name", "mine"]);
+    let out = succeed(&["lint", "--deny", "warnings", &file]);
+    assert_eq!(out, "1 topology: no findings\n");
+    let again = run(&["init", &file]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+}

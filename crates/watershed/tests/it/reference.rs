@@ -5,6 +5,7 @@ use std::path::Path;
 
 use watershed_topology::SourceMap;
 use watershed_topology::diagnostic::ServerSays;
+use watershed_topology::json_schema::json_schema;
 use watershed_topology::lint::{FILE_RULES, RULES, Rule};
 use watershed_topology::read::{Document, read};
 
@@ -56,4 +57,13 @@ fn the_rules_are_what_the_page_says() {
         let _ = writeln!(page, "\n## {} {}\n\n{}", rule.code, rule.name, rule.about);
     }
     check("rules.md", &page);
+}
+
+#[test]
+fn the_schema_is_what_files_are_read_by() {
+    let schema = json_schema();
+    check(
+        "watershed.schema.json",
+        &format!("{}\n", serde_json::to_string_pretty(&schema).unwrap()),
+    );
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
-use crate::model::Topology;
+use crate::model::{StreamKind, Topology};
 
 pub(super) static RULE: Rule = Rule {
     code: "S010",
@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for stream in &topology.streams {
+    for stream in topology.streams.iter().filter(|stream| stream.kind == StreamKind::Stream) {
         let config = &stream.config;
         let said = stream.places.get("subjects").is_some();
         if !said && config.mirror.is_none() && config.sources.is_empty() {

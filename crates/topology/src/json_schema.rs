@@ -1,0 +1,144 @@
+//! The language as a JSON Schema (draft 7, which editors' YAML plugins read), from the same tables by
+//! which files are read.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::schema::{
+    CONSUMER, Field, KEY_VALUE, Kind, LINT, OBJECT_STORE, SERVER, SERVICE, STREAM,
+};
+
+/// The schema of a topology file.
+pub fn json_schema() -> Json {
+    let stream = with(object(STREAM), "consumers", &by_name(&consumer()));
+    let secret = json!({
+        "description": "where the password is, or its bcrypt hash",
+        "anyOf": [
+            closed(&json!({"env": {"type": "string", "description": "environment variable"}})),
+            closed(&json!({"file": {"type": "string", "description": "file, relative to this one"}})),
+            {"type": "string", "pattern": "^\\$2[aby]\\$"},
+        ],
+    });
+    let user = json!({
+        "password": secret,
+        "role": {"enum": ["admin"], "description": "may do everything in the account"},
+        "service": {"type": "string", "description": "may do what this service does"},
+    });
+    let defaults = json!({
+        "stream": {"$ref": "#/definitions/streamFields"},
+        "consumer": {"$ref": "#/definitions/consumer"},
+    });
+    let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
+    let mut top = closed(&json!({
+        "watershed": {"enum": [1, "1"], "description": "version of the format"},
+        "name": described(name.clone(), "marks what the topology owns on a server"),
+        "account": described(name, "account, if not named as the topology"),
+        "defaults": closed(&defaults),
+        "streams": by_name(&json!({"$ref": "#/definitions/stream"})),
+        "key_values": by_name(&object(KEY_VALUE)),
+        "object_stores": by_name(&object(OBJECT_STORE)),
+        "services": by_name(&object(SERVICE)),
+        "users": by_name(&closed(&user)),
+        "server": object(SERVER),
+        "lint": object(LINT),
+    }));
+    if let Json::Object(top) = &mut top {
+        top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
+        top.insert("title".into(), "Watershed topology".into());
+        let definitions = json!({
+            "stream": stream,
+            "streamFields": object(STREAM),
+            "consumer": consumer(),
+        });
+        top.insert("definitions".into(), definitions);
+    }
+    top
+}
+
+fn consumer() -> Json {
+    object(CONSUMER)
+}
+
+/// A mapping from free names.
+fn by_name(value: &Json) -> Json {
+    json!({"type": ["object", "null"], "additionalProperties": {"anyOf": [{"type": "null"}, value]}})
+}
+
+/// A mapping with these keys and no others.
+fn closed(properties: &Json) -> Json {
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+fn with(mut schema: Json, key: &str, value: &Json) -> Json {
+    if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
+        properties.insert(key.to_owned(), value.clone());
+    }
+    schema
+}
+
+fn described(mut schema: Json, text: &str) -> Json {
+    if let Json::Object(schema) = &mut schema {
+        schema.insert("description".into(), text.into());
+    }
+    schema
+}
+
+fn object(fields: &[Field]) -> Json {
+    let all = fields
+        .iter()
+        .map(|field| (field.name.to_owned(), described(kind(field.kind), field.about)));
+    closed(&Json::Object(all.collect::<Map<_, _>>()))
+}
+
+/// A whole number. Underscores make it a text for YAML.
+fn count() -> Json {
+    json!({"anyOf": [
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": "^[0-9][0-9_]*$"},
+    ]})
+}
+
+fn unlimited(schema: &Json) -> Json {
+    json!({"anyOf": [schema, {"enum": ["unlimited"]}]})
+}
+
+fn duration() -> Json {
+    json!({
+        "type": "string",
+        "pattern": "^([0-9][0-9_]*(\\.[0-9]+)?(ns|us|µs|ms|s|m|h|d|w|y))+$",
+        "examples": ["30s", "1h30m", "7d"],
+    })
+}
+
+fn size() -> Json {
+    json!({
+        "type": "string",
+        "pattern": "^[0-9][0-9_]*(\\.[0-9]+)?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$",
+        "examples": ["512B", "100MiB", "20GB"],
+    })
+}
+
+fn list(item: &Json) -> Json {
+    json!({"anyOf": [{"type": "array", "items": item}, item]})
+}
+
+fn kind(kind: Kind) -> Json {
+    let text = json!({"type": ["string", "number", "boolean"]});
+    match kind {
+        Kind::Text => text,
+        Kind::Filter => json!({"type": "string"}),
+        Kind::Filters => list(&json!({"type": "string"})),
+        Kind::Texts => list(&text),
+        Kind::Count => count(),
+        Kind::Limit => unlimited(&count()),
+        Kind::Size => unlimited(&size()),
+        Kind::Duration => duration(),
+        Kind::Age => unlimited(&duration()),
+        Kind::Durations => list(&duration()),
+        Kind::Flag => json!({"type": "boolean"}),
+        Kind::Choice(words) => json!({"enum": words}),
+        Kind::Time => json!({"type": "string", "examples": ["2026-12-24T18:00:00Z"]}),
+        Kind::Pairs => json!({"type": "object", "additionalProperties": text}),
+        Kind::Object(fields) => object(fields),
+        Kind::Objects(fields) => json!({"type": "array", "items": object(fields)}),
+    }
+}
