@@ -42,7 +42,7 @@ fn collect<'t>(
     if path.contains(&config.name.as_str()) {
         return;
     }
-    if config.subject_transform.is_some() {
+    if config.subject_transform.is_some() || stream.is_placeholder() {
         stored.open = true;
     }
     let own = config.subjects.iter().filter(|subject| is_valid(subject.as_bytes()));

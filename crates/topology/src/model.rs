@@ -74,6 +74,8 @@ pub enum StreamKind {
     KeyValue,
     /// An object store.
     ObjectStore,
+    /// A stream that is declared elsewhere: only consumers of it are here.
+    Elsewhere,
 }
 
 /// A stream with its consumers.
@@ -257,6 +259,19 @@ impl Consumer {
 }
 
 impl Stream {
+    /// A stream that is only known by its name.
+    pub(crate) fn placeholder(name: &str, span: Span) -> Self {
+        let config = StreamConfig { name: name.to_owned(), ..StreamConfig::default() };
+        let places = Places { name: span, ..Places::default() };
+        let name = Spanned::new(name.to_owned(), span);
+        Self { name, kind: StreamKind::Elsewhere, config, places, consumers: Vec::new() }
+    }
+
+    /// Whether it is only known by its name.
+    pub(crate) fn is_placeholder(&self) -> bool {
+        self.kind == StreamKind::Elsewhere
+    }
+
     /// The consumer with this name.
     pub fn consumer(&self, name: &str) -> Option<&Consumer> {
         self.consumers.iter().find(|consumer| consumer.name.value == name)
@@ -264,7 +279,9 @@ impl Stream {
 
     /// Fills in what absent fields mean, here and in the consumers.
     pub(crate) fn fill(&mut self) {
-        check::fill_stream(&mut self.config);
+        if !self.is_placeholder() {
+            check::fill_stream(&mut self.config);
+        }
         for consumer in &mut self.consumers {
             check::fill_consumer(&mut consumer.config, &self.config);
         }

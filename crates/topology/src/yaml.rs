@@ -98,19 +98,16 @@ impl Node {
 
 /// Reads the one document of a file. `None` for an empty one.
 pub fn parse(sources: &SourceMap, file: FileId) -> (Option<Node>, Vec<Diagnostic>) {
-    let text = &sources.file(file).text;
+    let builder = Builder::new(file, &sources.file(file).text);
+    let (mut roots, diagnostics) = builder.read();
+    (roots.pop(), diagnostics)
+}
+
+/// Reads all documents of `text`, which stands in `file` at the same offsets.
+pub(crate) fn parse_all(file: FileId, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     let mut builder = Builder::new(file, text);
-    for event in Parser::new_from_str(text) {
-        let step = match event {
-            Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(Box::new(builder.scan_error(&error))),
-        };
-        if let Err(diagnostic) = step {
-            builder.diagnostics.push(*diagnostic);
-            break;
-        }
-    }
-    builder.finish()
+    builder.documents_max = usize::MAX;
+    builder.read()
 }
 
 fn error(code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
@@ -138,8 +135,10 @@ struct Builder<'a> {
     open: Vec<Open>,
     anchors: BTreeMap<usize, Node>,
     nodes: usize,
-    root: Option<Node>,
+    roots: Vec<Node>,
     documents: usize,
+    /// Documents that one file may hold.
+    documents_max: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -157,8 +156,9 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             anchors: BTreeMap::new(),
             nodes: 0,
-            root: None,
+            roots: Vec::new(),
             documents: 0,
+            documents_max: 1,
             diagnostics: Vec::new(),
         }
     }
@@ -194,7 +194,8 @@ impl<'a> Builder<'a> {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) => {
                 self.documents += 1;
-                if self.documents > 1 {
+                self.anchors.clear();
+                if self.documents > self.documents_max {
                     return Err(error(
                         "F001",
                         span,
@@ -282,7 +283,7 @@ impl<'a> Builder<'a> {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut().map(|open| &mut open.content) {
-            None => self.root = Some(node),
+            None => self.roots.push(node),
             Some(Content::Sequence(items)) => items.push(node),
             Some(Content::Mapping(entries, key)) => match key.take() {
                 None => *key = Some(node),
@@ -369,16 +370,30 @@ impl<'a> Builder<'a> {
         diagnostic
     }
 
-    fn finish(mut self) -> (Option<Node>, Vec<Diagnostic>) {
+    fn read(mut self) -> (Vec<Node>, Vec<Diagnostic>) {
+        for event in Parser::new_from_str(self.text) {
+            let step = match event {
+                Ok((event, span)) => self.take(event, span),
+                Err(error) => Err(Box::new(self.scan_error(&error))),
+            };
+            if let Err(diagnostic) = step {
+                self.diagnostics.push(*diagnostic);
+                break;
+            }
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> (Vec<Node>, Vec<Diagnostic>) {
         // What a syntax error left open is closed, so that the rest can be looked at.
-        while self.root.is_none() && !self.open.is_empty() {
+        while !self.open.is_empty() {
             let at = offset(self.text.len());
             let end = Span { file: self.file, start: at, end: at };
             if self.close(end).is_err() {
                 break;
             }
         }
-        (self.root, self.diagnostics)
+        (self.roots, self.diagnostics)
     }
 }
 

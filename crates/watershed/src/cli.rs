@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, destroy, explain, init, lint, next, plan, publish, schema, serve, status, subscribe, up,
-    verify, view,
+    apply, destroy, explain, import, init, lint, next, plan, publish, schema, serve, status,
+    subscribe, up, verify, view,
 };
 use crate::exit::Exit;
 
@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 enum Command {
     Up(up::Arguments),
     Init(init::Arguments),
+    Import(import::Arguments),
     Lint(lint::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
@@ -50,6 +51,7 @@ impl Cli {
         match self.command {
             Command::Up(arguments) => up::run(&arguments),
             Command::Init(arguments) => init::run(&arguments),
+            Command::Import(arguments) => import::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),

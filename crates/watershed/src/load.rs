@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use watershed_topology::diagnostic::{ServerSays, sort};
+use watershed_topology::import::{self, import};
 use watershed_topology::limits::FILE_BYTES_MAX;
 use watershed_topology::read::{Document, read};
-use watershed_topology::source::Span;
+use watershed_topology::source::{FileId, Span};
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
 /// The file that a command takes if none is named, and that a folder stands for.
@@ -28,6 +29,10 @@ pub(crate) struct Workspace {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// How many findings are allowed by a comment.
     pub(crate) allowed: usize,
+    /// Files of other formats that were linted.
+    pub(crate) foreign: usize,
+    /// Files that are no topology, and what is wrong with them as YAML.
+    others: Vec<(PathBuf, FileId, Vec<Diagnostic>)>,
     /// Files that are no topology.
     pub(crate) passed_over: Vec<PathBuf>,
 }
@@ -51,6 +56,8 @@ pub(crate) struct Reading {
     pub(crate) env: Option<String>,
     /// Version of the server that is linted for.
     pub(crate) target: Option<Version>,
+    /// Whether files of other formats are read as well.
+    pub(crate) foreign: bool,
 }
 
 /// Reads and lints the topologies that `paths` name, or the one in the current folder.
@@ -61,7 +68,19 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     for path in paths {
         load_one(path, reading, &mut workspace)?;
     }
-    if workspace.topologies.is_empty() && workspace.diagnostics.is_empty() {
+    if reading.foreign {
+        lint_foreign(&mut workspace, reading);
+    }
+    // What cannot be read at all may well have been meant as a topology.
+    for (file, _, mut diagnostics) in std::mem::take(&mut workspace.others) {
+        if diagnostics.is_empty() || !workspace.topologies.is_empty() {
+            workspace.passed_over.push(file);
+        } else {
+            workspace.diagnostics.append(&mut diagnostics);
+        }
+    }
+    if workspace.topologies.is_empty() && workspace.diagnostics.is_empty() && workspace.foreign == 0
+    {
         let names: Vec<_> =
             workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
         bail!("{} has no `watershed:` key: it is no topology", names.join(", "));
@@ -81,19 +100,23 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     };
     let (mut base, mut others) = (Vec::new(), Vec::new());
     for file in &files {
-        let document = document(file, workspace)?;
+        let id = workspace.sources.add(&file.display().to_string(), &text(file)?);
+        if reading.foreign && !is_yaml(file) {
+            others.push((file, id, Vec::new()));
+            continue;
+        }
+        let document = Document::new(&workspace.sources, id);
         if document.is_topology() {
             base.push((file, document));
         } else {
-            others.push((file, document.into_diagnostics()));
+            others.push((file, id, document.into_diagnostics()));
         }
     }
-    // What cannot be read at all may well have been meant as one.
-    for (file, diagnostics) in others {
-        if diagnostics.is_empty() || !base.is_empty() {
-            workspace.passed_over.push(file.clone());
+    for (file, id, diagnostics) in others {
+        if base.is_empty() {
+            workspace.others.push((file.clone(), id, diagnostics));
         } else {
-            workspace.diagnostics.extend(diagnostics);
+            workspace.passed_over.push(file.clone());
         }
     }
     if base.is_empty() {
@@ -116,6 +139,20 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     workspace.diagnostics.append(&mut read.diagnostics);
     workspace.allowed += read.allowed;
     Ok(())
+}
+
+/// Takes the files of other formats, which count as one system, out of those that are no topology.
+fn lint_foreign(workspace: &mut Workspace, reading: &Reading) {
+    let files: Vec<FileId> = workspace.others.iter().map(|(_, file, _)| *file).collect();
+    let (imported, others) = import(&workspace.sources, &files);
+    if !imported.recognized {
+        return;
+    }
+    let (mut found, allowed) = import::lint(&workspace.sources, &files, &imported, reading.target);
+    workspace.diagnostics.append(&mut found);
+    workspace.allowed += allowed;
+    workspace.others.retain(|(_, file, _)| others.contains(file));
+    workspace.foreign = files.len() - others.len();
 }
 
 fn is_yaml(path: &Path) -> bool {
@@ -167,7 +204,7 @@ fn document(path: &Path, workspace: &mut Workspace) -> anyhow::Result<Document> 
 }
 
 /// The text of a file that could be a topology.
-fn text(path: &Path) -> anyhow::Result<String> {
+pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let bytes = match fs::metadata(path) {
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX as u64 => {

@@ -78,4 +78,59 @@ pub const FILE_RULES: &[FileRule] = &[
         about: "A comment `# allow CODE: reason` allows nothing, allows it without a reason, or \
                 names a rule that does not exist.",
     },
+    FileRule {
+        code: "I001",
+        name: "import-guess",
+        about: "A foreign file says something that its format does not know, and it was taken for \
+                what was probably meant.",
+    },
+    FileRule {
+        code: "I002",
+        name: "import-left-out",
+        about: "Something in a foreign file was not understood, or cannot be known without running \
+                it, and was left out.",
+    },
+    FileRule {
+        code: "I003",
+        name: "failure-hidden",
+        about: "A script goes on, or says that all is well, when a command failed. An overlap, a \
+                wrong flag, a full store: nobody is told, and the stream is not there, or not as it \
+                should be.",
+    },
+    FileRule {
+        code: "I004",
+        name: "command-fails",
+        about: "A command of a script fails whenever it runs where nobody answers its questions, or \
+                has a flag that the tool does not know.",
+    },
+    FileRule {
+        code: "I005",
+        name: "defined-twice",
+        about: "One source defines a stream more than once. Which one wins depends on who comes \
+                first.",
+    },
+    FileRule {
+        code: "I006",
+        name: "quoted-variable",
+        about: "nats.conf puts no variables into quotes: `\"$NAME\"` is that text. As a password, the \
+                variable's value is refused, and the text itself lets everybody in who has read the \
+                file.",
+    },
+    FileRule {
+        code: "I007",
+        name: "password-in-file",
+        about: "A password stands in the file in the clear. nats-server takes a bcrypt hash instead, \
+                or a variable.",
+    },
+    FileRule {
+        code: "I008",
+        name: "user-without-permissions",
+        about: "Several users share an account, and this one has no permissions: it may delete every \
+                stream. Declare who publishes and reads what, and permissions follow from it.",
+    },
+    FileRule {
+        code: "N003",
+        name: "two-names",
+        about: "A consumer's `durable_name` and `name` differ. The server refuses it with error 10132.",
+    },
 ];

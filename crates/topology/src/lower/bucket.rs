@@ -17,7 +17,7 @@ use crate::yaml::Entry;
 const HISTORY_MAX: i64 = 64;
 
 /// What clients call a field, and what it is as a stream's.
-const RENAMED: &[(&str, &str)] = &[
+pub(crate) const BUCKET_FIELDS: &[(&str, &str)] = &[
     ("history", "max_msgs_per_subject"),
     ("ttl", "max_age"),
     ("max_value_size", "max_msg_size"),
@@ -38,20 +38,13 @@ pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults)
     }
     rename(&mut fields);
     let bucket = &entry.key;
+    let (_, mut own) = bucket_fields(bucket, true);
     let marker = fields.json.contains_key("subject_delete_marker_ttl");
-    let mut own = Map::from_iter([
-        ("max_msgs_per_subject".to_owned(), json!(1)),
-        ("discard".to_owned(), json!("new")),
-        ("allow_rollup_hdrs".to_owned(), json!(true)),
-        ("deny_delete".to_owned(), json!(true)),
-        ("allow_direct".to_owned(), json!(true)),
-        ("allow_msg_ttl".to_owned(), json!(marker)),
-    ]);
+    own.insert("allow_msg_ttl".to_owned(), json!(marker));
     if let Some(mirror) = fields.json.get_mut("mirror") {
         of_bucket(mirror, None);
         own.insert("mirror_direct".to_owned(), json!(true));
-    } else {
-        own.insert("subjects".to_owned(), json!([format!("$KV.{bucket}.>")]));
+        own.remove("subjects");
     }
     for source in fields.json.get_mut("sources").and_then(Json::as_array_mut).into_iter().flatten()
     {
@@ -66,18 +59,33 @@ pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaul
     let mut fields = reader.fields(entries, OBJECT_STORE, &[], &what);
     rename(&mut fields);
     let bucket = &entry.key;
-    let own = Map::from_iter([
-        ("subjects".to_owned(), json!([format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")])),
-        ("discard".to_owned(), json!("new")),
-        ("allow_rollup_hdrs".to_owned(), json!(true)),
-        ("allow_direct".to_owned(), json!(true)),
-    ]);
+    let (_, own) = bucket_fields(bucket, false);
     stream(reader, entry, StreamKind::ObjectStore, fields, own, defaults)
+}
+
+/// What clients call the stream of a bucket, and the fields that they give it.
+pub(crate) fn bucket_fields(bucket: &str, key_value: bool) -> (&'static str, Map<String, Json>) {
+    let field = |(name, value): (&str, Json)| (name.to_owned(), value);
+    let shared = [
+        ("discard", json!("new")),
+        ("allow_rollup_hdrs", json!(true)),
+        ("allow_direct", json!(true)),
+    ];
+    if !key_value {
+        let subjects = json!([format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")]);
+        return ("OBJ_", shared.into_iter().chain([("subjects", subjects)]).map(field).collect());
+    }
+    let own = [
+        ("subjects", json!([format!("$KV.{bucket}.>")])),
+        ("max_msgs_per_subject", json!(1)),
+        ("deny_delete", json!(true)),
+    ];
+    ("KV_", shared.into_iter().chain(own).map(field).collect())
 }
 
 /// Fields under the names that a stream has for them.
 fn rename(fields: &mut Fields) {
-    for (bucket, stream) in RENAMED {
+    for (bucket, stream) in BUCKET_FIELDS {
         if let Some(value) = fields.json.remove(*bucket) {
             fields.json.insert((*stream).to_owned(), value);
         }

@@ -8,6 +8,7 @@ mod fields;
 mod judgement;
 mod people;
 
+pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields};
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 

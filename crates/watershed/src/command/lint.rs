@@ -17,7 +17,8 @@ use crate::ui;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed lint examples/agentic-platform --deny warnings")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them; watershed.yaml of the current folder if absent.
+    /// Topology files, or folders of them; watershed.yaml of the current folder if absent. Also files
+    /// that other tools read: answers and lists as JSON, manifests, shell scripts, nats.conf.
     files: Vec<PathBuf>,
     /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
     #[arg(long)]
@@ -63,7 +64,8 @@ enum Deny {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let reading = Reading { env: arguments.env.clone(), target: arguments.target_version };
+    let reading =
+        Reading { env: arguments.env.clone(), target: arguments.target_version, foreign: true };
     let mut workspace = load(&arguments.files, &reading)?;
     if arguments.fix {
         // Putting one thing right may bring another to light.

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod destroy;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod next;
@@ -91,7 +92,7 @@ impl TopologyFile {
     /// Reads the one topology; shows what is wrong with it, if it is wrong.
     fn read(&self) -> anyhow::Result<Read> {
         let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
-        let reading = Reading { env: self.env.clone(), target: None };
+        let reading = Reading { env: self.env.clone(), ..Reading::default() };
         let mut workspace = load(&paths, &reading)?;
         if workspace.worst() == Some(Severity::Error) {
             ui::diagnostic::show(&workspace);

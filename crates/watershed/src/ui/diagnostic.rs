@@ -25,7 +25,12 @@ pub(crate) fn show(workspace: &Workspace) {
 
 /// How many findings there are, in a line.
 pub(crate) fn summary(workspace: &Workspace) -> String {
-    let files = count(workspace.topologies.len(), "topology").replace("topologys", "topologies");
+    let topologies = workspace.topologies.len();
+    let mut files = count(topologies, "topology").replace("topologys", "topologies");
+    if workspace.foreign > 0 {
+        let foreign = count(workspace.foreign, "foreign file");
+        files = if topologies == 0 { foreign } else { format!("{files}, {foreign}") };
+    }
     let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
         .filter(|severity| workspace.count(*severity) > 0)

@@ -10,4 +10,5 @@ mod reference;
 mod rules;
 mod serve;
 mod server;
+mod sources;
 mod up;

@@ -5,6 +5,7 @@ mod ack_wait_replaced;
 mod ack_wait_short;
 mod acks_shared;
 mod backoff_without_ack;
+mod comma_in_subject;
 mod compression_in_memory;
 mod consumer_name;
 mod consumer_unknown;
@@ -111,6 +112,7 @@ pub const RULES: &[&Rule] = &[
     &subject_open_at_front::RULE,
     &subject_is_the_name::RULE,
     &subject_long::RULE,
+    &comma_in_subject::RULE,
     &copies_need_cluster::RULE,
     &copies_even::RULE,
     &memory_with_durables::RULE,

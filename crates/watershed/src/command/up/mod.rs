@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let reading = Reading { env: arguments.env.clone(), target: None };
+    let reading = Reading { env: arguments.env.clone(), ..Reading::default() };
     let mut workspace = load(&arguments.files, &reading)?;
     if workspace.worst() == Some(Severity::Error) {
         ui::diagnostic::show(&workspace);

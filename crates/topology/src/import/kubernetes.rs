@@ -1,0 +1,172 @@
+//! Manifests: nack's resources, and what ConfigMaps and Jobs carry.
+
+use super::api::{attach, made};
+use super::script::{has_extension, is_script, masked};
+use super::value::{Dialect, fields};
+use super::{Importer, api, plain, shell};
+use crate::model::{Stream, StreamKind};
+use crate::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
+use crate::source::Spanned;
+use crate::yaml::{Node, Value, parse_all};
+
+/// The group of nack's resources.
+const NACK: &str = "jetstream.nats.io/";
+
+/// Keys of nack's specs that say how to reach a server, or how the controller behaves.
+const NACK_OTHERS: &[&str] = &[
+    "name",
+    "streamName",
+    "durableName",
+    "bucket",
+    "servers",
+    "creds",
+    "nkey",
+    "tls",
+    "tlsFirst",
+    "account",
+    "preventDelete",
+    "preventUpdate",
+    "jsDomain",
+];
+
+/// Takes in a manifest. Whether the document is one.
+pub(super) fn manifest(importer: &mut Importer, node: &Node, text: &str) -> bool {
+    let word = |key: &str| node.get(key).and_then(|entry| plain(&entry.node)).unwrap_or_default();
+    let (kind, version) = (word("kind"), word("apiVersion"));
+    if kind.is_empty() || version.is_empty() {
+        return false;
+    }
+    if version.starts_with(NACK) {
+        resource(importer, node, kind);
+    } else if kind == "List" {
+        for item in sequence(node, "items") {
+            manifest(importer, item, text);
+        }
+    } else if kind == "ConfigMap" {
+        for entry in node.get("data").map(|data| mapping(&data.node)).unwrap_or_default() {
+            inner(importer, &entry.key, &entry.node, text);
+        }
+    } else {
+        containers(importer, node, text);
+    }
+    true
+}
+
+fn mapping(node: &Node) -> &[crate::yaml::Entry] {
+    match &node.value {
+        Value::Mapping(entries) => entries,
+        _ => &[],
+    }
+}
+
+fn sequence<'n>(node: &'n Node, key: &str) -> &'n [Node] {
+    match node.get(key).map(|entry| &entry.node.value) {
+        Some(Value::Sequence(items)) => items,
+        _ => &[],
+    }
+}
+
+/// A file in a ConfigMap.
+fn inner(importer: &mut Importer, name: &str, node: &Node, text: &str) {
+    let Some(own) = plain(node) else { return };
+    let Some(inside) = masked(node, text) else {
+        if own.contains("subjects") || own.contains("nats stream") {
+            let message = format!("`{name}` is in quotes: write it behind `|` to have it read");
+            importer.findings.skipped(node.span, message);
+        }
+        return;
+    };
+    if is_script(name, own) || own.contains("nats stream ") || own.contains("nats consumer ") {
+        shell::script(importer, node.span.file, &inside);
+    } else if has_extension(name, &["json", "yaml", "yml"]) {
+        let (roots, mut found) = parse_all(node.span.file, &inside);
+        importer.findings.0.append(&mut found);
+        for root in &roots {
+            api::value(importer, root);
+        }
+    }
+}
+
+/// Scripts among the commands of containers, wherever a manifest has them.
+fn containers(importer: &mut Importer, node: &Node, text: &str) {
+    match &node.value {
+        Value::Mapping(entries) => {
+            for entry in entries {
+                if matches!(entry.key.as_str(), "command" | "args") {
+                    for item in sequence(node, &entry.key) {
+                        if plain(item).is_some_and(|own| own.contains("nats ")) {
+                            inner(importer, "command.sh", item, text);
+                        }
+                    }
+                } else {
+                    containers(importer, &entry.node, text);
+                }
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| containers(importer, item, text)),
+        Value::Scalar(_) => {}
+    }
+}
+
+/// One of nack's resources. Absent fields are what nack sends for them: memory, for storage.
+fn resource(importer: &mut Importer, node: &Node, kind: &str) {
+    let Some(spec) = node.get("spec").map(|spec| &spec.node) else { return };
+    let name = |key: &str| {
+        let entry = spec.get(key)?;
+        Some(Spanned::new(plain(&entry.node)?.to_owned(), entry.node.span))
+    };
+    let entries = mapping(spec);
+    let table = match kind {
+        "Stream" => STREAM,
+        "Consumer" => CONSUMER,
+        "KeyValue" => KEY_VALUE,
+        "ObjectStore" => OBJECT_STORE,
+        _ => return,
+    };
+    let mut found = fields(entries, table, NACK_OTHERS, Dialect::Nack, &mut importer.findings);
+    match kind {
+        "Stream" => {
+            let Some(name) = name("name") else { return };
+            if !found.json.contains_key("storage") {
+                let message = "nack keeps a stream without `storage` in memory".to_owned();
+                importer.findings.guess(name.span, message);
+                found.json.insert("storage".into(), "memory".into());
+            }
+            let stream = made(importer, name, found);
+            importer.stream(stream);
+        }
+        "Consumer" => {
+            let (Some(name), Some(stream)) = (name("durableName"), name("streamName")) else {
+                let message = "a consumer without `durableName` and `streamName`".to_owned();
+                return importer.findings.skipped(spec.span, message);
+            };
+            attach(importer, &stream.value, name, found);
+        }
+        _ => {
+            let Some(name) = name("bucket") else { return };
+            bucket(importer, kind, &name, found);
+        }
+    }
+}
+
+/// A bucket, as the stream that it is.
+fn bucket(
+    importer: &mut Importer,
+    kind: &str,
+    name: &Spanned<String>,
+    mut found: super::value::Found,
+) {
+    for (bucket, stream) in crate::lower::BUCKET_FIELDS {
+        if let Some(value) = found.json.remove(*bucket) {
+            found.json.insert((*stream).to_owned(), value);
+        }
+    }
+    let values = kind == "KeyValue";
+    let (prefix, own) = crate::lower::bucket_fields(&name.value, values);
+    for (field, value) in own {
+        found.json.entry(field).or_insert(value);
+    }
+    let stream = made(importer, Spanned::new(format!("{prefix}{}", name.value), name.span), found);
+    let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
+    importer.stream(Stream { kind, ..stream });
+}

@@ -1,0 +1,242 @@
+//! Topologies out of what people have: answers of the server, lists in a ConfigMap, manifests, shell
+//! scripts.
+//!
+//! A source becomes a [`Topology`] whose places are in the source itself, so that the linter speaks
+//! about *its* lines; and what was guessed or not understood is said, never passed over.
+
+mod api;
+mod conf;
+mod kubernetes;
+mod live;
+mod script;
+mod shell;
+mod value;
+
+pub use live::live;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
+use crate::lint::{self, allow};
+use crate::model::{ServerSettings, Stream, Topology};
+use crate::render::Comments;
+use crate::source::{FileId, SourceMap, Span, Spanned};
+use crate::version::Version;
+use crate::yaml::{Node, Value, parse_all};
+
+/// What a source came to.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// What it declares.
+    pub topology: Topology,
+    /// What is to be said about the reading itself: guesses, and what was not understood.
+    pub findings: Vec<Diagnostic>,
+    /// Whether anything in it was a declaration at all.
+    pub recognized: bool,
+}
+
+/// What is said while a source is read.
+#[derive(Debug, Default)]
+pub(crate) struct Findings(Vec<Diagnostic>);
+
+impl Findings {
+    fn push(&mut self, code: &'static str, severity: Severity, span: Span, message: String) {
+        self.0.push(Diagnostic::new(code, severity, span, message));
+    }
+
+    /// A consumer under two names.
+    pub(crate) fn two_names(&mut self, span: Span, message: String) {
+        let found = Diagnostic::new("N003", Severity::Error, span, message);
+        self.0.push(found.server(ServerSays::Refuses(10132)));
+    }
+
+    /// Something was taken for something else.
+    pub(crate) fn guess(&mut self, span: Span, message: String) {
+        self.push("I001", Severity::Warning, span, message);
+    }
+
+    /// Something was left out.
+    pub(crate) fn skipped(&mut self, span: Span, message: String) {
+        self.push("I002", Severity::Warning, span, message);
+    }
+
+    /// Something in a script hides what goes wrong.
+    pub(crate) fn hidden(&mut self, span: Span, message: String) {
+        self.push("I003", Severity::Warning, span, message);
+    }
+
+    /// A variable that is none.
+    pub(crate) fn quoted(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I006", Severity::Error, span, message);
+        self.0.last_mut().expect("it was pushed just now")
+    }
+
+    /// A secret in a file.
+    pub(crate) fn secret(&mut self, span: Span, message: String) {
+        self.push("I007", Severity::Warning, span, message);
+    }
+
+    /// A user among others who may do everything.
+    pub(crate) fn unlimited(&mut self, span: Span, message: String) {
+        self.push("I008", Severity::Warning, span, message);
+    }
+
+    /// A command does not do what it is meant to.
+    pub(crate) fn wrong(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I004", Severity::Error, span, message);
+        self.0.last_mut().expect("it was pushed just now")
+    }
+}
+
+/// Streams as they are found, and what is said about them.
+#[derive(Debug, Default)]
+struct Importer {
+    streams: Vec<Stream>,
+    server: ServerSettings,
+    /// Where a server listens, and whether it has users of its own.
+    listens: Option<Spanned<SocketAddr>>,
+    has_users: bool,
+    findings: Findings,
+    recognized: bool,
+}
+
+impl Importer {
+    /// Takes in a stream. One that was there before keeps its consumers.
+    fn stream(&mut self, mut stream: Stream) {
+        self.recognized = true;
+        if let Some(known) =
+            self.streams.iter_mut().find(|known| known.name.value == stream.name.value)
+        {
+            if known.is_placeholder() {
+                stream.consumers = std::mem::take(&mut known.consumers);
+                *known = stream;
+                return;
+            }
+            let same = known.config == stream.config;
+            let message = format!("stream `{}` is defined twice", stream.name.value);
+            let message = if same { message } else { format!("{message}, and not alike") };
+            let severity = if same { Severity::Info } else { Severity::Error };
+            let found = Diagnostic::new("I005", severity, stream.name.span, message);
+            self.findings.0.push(found.other(known.name.span, "first defined here"));
+            return;
+        }
+        self.streams.push(stream);
+    }
+
+    /// The stream of a consumer; one that is defined elsewhere is a name.
+    fn stream_of(&mut self, name: &str, span: Span) -> &mut Stream {
+        self.recognized = true;
+        let at = self.streams.iter().position(|stream| stream.name.value == name);
+        let at = at.unwrap_or_else(|| {
+            self.streams.push(Stream::placeholder(name, span));
+            self.streams.len() - 1
+        });
+        self.streams.get_mut(at).expect("it is there")
+    }
+}
+
+/// Reads files of foreign formats, which are of one system; those of no format that is known here are
+/// the second part of the answer.
+pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) {
+    let mut importer = Importer::default();
+    let mut others = Vec::new();
+    for file in files {
+        let recognized = std::mem::take(&mut importer.recognized);
+        one(&mut importer, sources, *file);
+        if !importer.recognized {
+            others.push(*file);
+        }
+        importer.recognized |= recognized;
+    }
+    (finish(importer), others)
+}
+
+fn one(importer: &mut Importer, sources: &SourceMap, file: FileId) {
+    let source = sources.file(file);
+    if script::is_script(&source.name, &source.text) {
+        return shell::script(importer, file, &source.text);
+    }
+    if script::has_extension(&source.name, &["conf"]) {
+        return conf::configuration(importer, file, &source.text);
+    }
+    let (roots, mut diagnostics) = parse_all(file, &source.text);
+    for root in &roots {
+        document(importer, root, &source.text);
+    }
+    if importer.recognized {
+        importer.findings.0.append(&mut diagnostics);
+    }
+}
+
+/// One document of YAML or JSON.
+fn document(importer: &mut Importer, node: &Node, text: &str) {
+    if !kubernetes::manifest(importer, node, text) {
+        api::value(importer, node);
+    }
+}
+
+fn finish(mut importer: Importer) -> Imported {
+    for stream in &mut importer.streams {
+        stream.fill();
+    }
+    let mut server = importer.server;
+    server.listen = importer.listens.filter(|_| !importer.has_users);
+    sort(&mut importer.findings.0);
+    let topology = Topology { streams: importer.streams, server, ..Topology::default() };
+    Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
+}
+
+/// What the linter says about a foreign source, in its lines.
+pub fn lint(
+    sources: &SourceMap,
+    files: &[FileId],
+    imported: &Imported,
+    target: Option<Version>,
+) -> (Vec<Diagnostic>, usize) {
+    let mut found = imported.findings.clone();
+    found.extend(lint::run(&imported.topology, target));
+    let allowances: Vec<_> =
+        files.iter().flat_map(|file| allow::comments(sources, *file, None)).collect();
+    let allowed = allow::apply(sources, &allowances, &mut found);
+    sort(&mut found);
+    (found, allowed)
+}
+
+/// What was said while reading, above the asset that it is about.
+pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
+    let mut starts: BTreeMap<Span, String> = BTreeMap::new();
+    for stream in &imported.topology.streams {
+        starts.insert(stream.name.span, stream.name.value.clone());
+        for consumer in &stream.consumers {
+            let name = format!("{}/{}", stream.name.value, consumer.name.value);
+            starts.insert(consumer.name.span, name);
+        }
+    }
+    let mut comments = Comments::new();
+    // What is wrong with a script is no part of what it declares.
+    let decisions = imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002"));
+    for finding in decisions {
+        // The last asset whose name stands before the place, or on its line.
+        let line = sources.place(finding.place.span).line;
+        let before = |(span, _): &(&Span, &String)| {
+            span.file == finding.place.span.file && sources.place(**span).line <= line
+        };
+        if let Some((_, name)) = starts.iter().rev().find(before) {
+            let text = format!("{}: {}", sources.place(finding.place.span), finding.message);
+            comments.entry(name.clone()).or_default().push(text);
+        }
+    }
+    comments
+}
+
+/// A text or a number as it is written.
+fn plain(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.as_str()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

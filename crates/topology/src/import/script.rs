@@ -1,0 +1,38 @@
+//! Texts inside other texts: scripts and lists in manifests.
+
+use crate::source::Span;
+use crate::yaml::{Node, Style, Value};
+
+/// Whether a file's name ends with one of these, after a dot.
+pub(super) fn has_extension(name: &str, extensions: &[&str]) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
+    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
+}
+
+/// Whether a file is a shell script, by its name or its first line.
+pub(super) fn is_script(name: &str, text: &str) -> bool {
+    has_extension(name, &["sh", "bash"])
+        || (text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("sh")))
+}
+
+/// The text of a block in a manifest, at the offsets that it has in the file: everything else is
+/// white space. `None` for texts that are not written as they are.
+pub(super) fn masked(node: &Node, text: &str) -> Option<String> {
+    let Value::Scalar(scalar) = &node.value else { return None };
+    let Span { start, end, .. } = node.span;
+    let (start, end) = (start as usize, end as usize);
+    let inner = text.get(start..end)?;
+    let from = match scalar.style {
+        // Behind the sign that begins it, and what says how it ends.
+        Style::Block => start + inner.find('\n')?,
+        Style::Plain => start,
+        Style::Quoted => return None,
+    };
+    let blank = |c: char| match c {
+        '\n' => "\n".to_owned(),
+        c => " ".repeat(c.len_utf8()),
+    };
+    let mut masked: String = text.get(..from)?.chars().map(blank).collect();
+    masked.push_str(text.get(from..end)?);
+    Some(masked)
+}

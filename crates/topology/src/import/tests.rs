@@ -1,0 +1,174 @@
+use std::fmt::Write as _;
+
+use super::*;
+use crate::render::render;
+
+/// What a source comes to: the file that it is, and everything that is said about it.
+fn check(name: &str, text: &str) -> String {
+    let mut sources = SourceMap::default();
+    let file = sources.add(name, text);
+    let (imported, _) = import(&sources, &[file]);
+    let mut out = render(&imported.topology, &Comments::new());
+    let out_of_head = out.split_off(out.find("\nstreams").unwrap_or(out.len()));
+    let mut out = out_of_head;
+    let (found, _) = lint(&sources, &[file], &imported, None);
+    for found in found.iter().filter(|found| found.severity > Severity::Info) {
+        let _ = writeln!(out, "{}", found.plain(&sources).lines().next().unwrap_or_default());
+    }
+    out
+}
+
+#[test]
+fn answers_of_the_server_are_read() {
+    let info = r#"{"type":"io.nats.jetstream.api.v1.stream_info_response","config":{"name":"ORDERS","subjects":["orders.>"],"retention":"limits","max_consumers":-1,"max_msgs":-1,"max_bytes":1073741824,"max_age":604800000000000,"max_msgs_per_subject":-1,"max_msg_size":-1,"discard":"old","storage":"file","num_replicas":1,"duplicate_window":120000000000,"allow_direct":true,"metadata":{"_nats.level":"0"}},"created":"2026-01-01T00:00:00Z","state":{"messages":0}}"#;
+    insta::assert_snapshot!(check("stream.json", info), @r"
+    streams:
+      ORDERS:
+        subjects: [orders.>]
+        max_age: 7d
+        max_bytes: 1GiB
+        allow_direct: true
+    ");
+    let consumer = r#"{"stream_name":"ORDERS","name":"c","config":{"durable_name":"c","name":"c","deliver_policy":"all","ack_policy":"explicit","ack_wait":30000000000,"max_deliver":-1,"filter_subject":"orders.paid","replay_policy":"instant","max_waiting":512,"max_ack_pending":1000,"num_replicas":0}}"#;
+    insta::assert_snapshot!(check("consumer.json", consumer), @r"
+    streams:
+      ORDERS:
+        consumers:
+          c: { filter_subject: orders.paid }
+    consumer.json:1:61: error[X008]: `ORDERS` admits 0 consumers, and has 1
+    ");
+}
+
+#[test]
+fn lists_of_streams_are_read_with_every_guess() {
+    let text = "{\n  \"streams\": [\n    {\"name\": \"A\", \"subjects\": [\"a.>\"], \"max_age\": 604800, \"replicas\": 3},\n    {\"name\": \"B\", \"subjects\": [\"a.b\"], \"max_age\": \"7d\", \"retention\": \"work\"},\n    {\"name\": \"C\", \"subjects\": [\"c\"], \"max_age_seconds\": 3600, \"colour\": \"red\"}\n  ]\n}\n";
+    insta::assert_snapshot!(check("js-streams.json", text), @r"
+    streams:
+      A:
+        subjects: [a.>]
+        max_age: 604µs800ns
+        num_replicas: 3
+
+      B:
+        subjects: [a.b]
+        retention: workqueue
+        max_age: 7d
+
+      C:
+        subjects: [c]
+        max_age: 1h
+    js-streams.json:3:51: error[C000]: stream `A`: max age needs to be >= 100ms
+    js-streams.json:3:51: warning[I001]: 604800 nanoseconds; as seconds it would be 7d
+    js-streams.json:3:59: warning[I001]: the API has no `replicas`; taken for `num_replicas`
+    js-streams.json:4:32: error[S004]: `a.b` of `B` overlaps with `a.>` of `A`: `a.b` matches both
+    js-streams.json:4:51: warning[I001]: the API takes nanoseconds: `7d` is 604800000000000 of them
+    js-streams.json:4:70: warning[I001]: `work` is taken for `workqueue`
+    js-streams.json:5:38: warning[I001]: the API has no `max_age_seconds`; taken for `max_age`
+    js-streams.json:5:57: warning[I001]: 3600 nanoseconds; as seconds it would be 1h
+    js-streams.json:5:63: warning[I002]: `colour` is not understood
+    ");
+}
+
+#[test]
+fn manifests_are_read() {
+    let text = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nmetadata:\n  name: orders\nspec:\n  name: ORDERS\n  subjects: [\"orders.>\"]\n  maxAge: 24h\n  maxBytes: 1000000\n---\napiVersion: jetstream.nats.io/v1beta2\nkind: Consumer\nmetadata:\n  name: c\nspec:\n  streamName: ORDERS\n  durableName: c\n  deliverPolicy: all\n  ackPolicy: explicit\n  maxDeliver: 5\n  filterSubject: orders.paid\n---\napiVersion: jetstream.nats.io/v1beta2\nkind: KeyValue\nmetadata: { name: s }\nspec: { bucket: settings, history: 5, ttl: 1h }\n";
+    insta::assert_snapshot!(check("nack.yaml", text), @r"
+    streams:
+      ORDERS:
+        subjects: [orders.>]
+        storage: memory
+        max_age: 1d
+        max_bytes: 1MB
+        consumers:
+          c: { filter_subject: orders.paid, max_deliver: 5 }
+
+    key_values:
+      settings: { history: 5, ttl: 1h }
+    nack.yaml:6:9: warning[I001]: nack keeps a stream without `storage` in memory
+    nack.yaml:6:9: warning[S025]: `ORDERS` forgets its messages at a restart, and has durable consumers
+    ");
+}
+
+#[test]
+fn scripts_are_read() {
+    let text = r#"#!/bin/sh
+NATS_URL=${NATS_URL:-nats://nats:4222}
+AGE=30d
+nats --server "$NATS_URL" stream add PLANNING \
+  --subjects "planning.>" --storage file --retention limits \
+  --max-age $AGE --max-msgs 1000000 --defaults || echo "may exist"
+for name in a b; do
+  nats stream add "S_$name" --subjects "$name.*" --max-bytes 10G --defaults
+done
+create() {
+  local stream=$1 subjects=$2
+  nats stream add "$stream" --subjects "$subjects" --max-age "$3" --defaults 2>/dev/null
+}
+create EVENTS "events.>,logs" 1h
+nats consumer add EVENTS worker --pull --filter events.job --ack explicit --ack-wait 30s --max-deliver 3
+for x in $(nats stream ls); do nats stream add "$x" --defaults; done
+nats stream add "$UNKNOWN" --defaults
+"#;
+    insta::assert_snapshot!(check("init.sh", text), @r"
+    streams:
+      PLANNING:
+        subjects: [planning.>]
+        max_age: 30d
+        max_msgs: 1_000_000
+
+      S_a:
+        subjects: [a.*]
+        max_bytes: 10GiB
+
+      S_b:
+        subjects: [b.*]
+        max_bytes: 10GiB
+
+      EVENTS:
+        subjects: [events.>, logs]
+        max_age: 1h
+        consumers:
+          worker: { filter_subject: events.job, max_deliver: 3 }
+    init.sh:4:1: warning[I003]: every failure of this is hidden, an overlap or a wrong flag too
+    init.sh:12:78: warning[I003]: what the tool says about a failure is thrown away
+    init.sh:15:19: error[I004]: without `--defaults` the tool asks, and fails where nobody answers
+    init.sh:15:75: error[I004]: `nats consumer add` has no `--ack-wait`: the command fails
+    init.sh:16:48: warning[I002]: `x` is not known here: this command was not read
+    init.sh:17:17: warning[I002]: `UNKNOWN` is not known here: this command was not read
+    ");
+}
+
+#[test]
+fn what_a_config_map_carries_is_read_in_its_lines() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  js-streams.json: |\n    [\n      {\"name\": \"A\", \"subjects\": [\"a..b\"], \"max_age\": 604800000000000}\n    ]\n  init.sh: |\n    nats stream add B --subjects b --ttl 1h --defaults\n---\napiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: c\n          command: [\"/bin/sh\", \"-c\"]\n          args:\n            - |\n              nats stream add C --subjects 'c.>' --defaults || true\n";
+    insta::assert_snapshot!(check("job.yaml", text), @r"
+    streams:
+      A:
+        subjects: [a..b]
+        max_age: 7d
+
+      B:
+        subjects: [b]
+        max_age: unlimited
+
+      C:
+        subjects: [c.>]
+        max_age: unlimited
+    job.yaml:7:34: error[S001]: `a..b` is no subject: a subject cannot have an empty token (a dot at an end, or two in a row)
+    job.yaml:10:21: warning[S030]: `B` has no limit and grows for ever
+    job.yaml:10:36: error[I004]: `nats stream add` has no `--ttl`: the command fails
+    job.yaml:22:15: warning[I003]: every failure of this is hidden, an overlap or a wrong flag too
+    job.yaml:22:31: warning[S030]: `C` has no limit and grows for ever
+    ");
+}
+
+#[test]
+fn what_is_none_of_it_is_not_recognized() {
+    for (name, text) in
+        [("a.yaml", "services: { a: { image: x } }\n"), ("b.json", "[1, 2]"), ("c.yaml", "")]
+    {
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        assert!(!import(&sources, &[file]).0.recognized, "{text}");
+    }
+}

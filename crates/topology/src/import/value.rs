@@ -1,0 +1,275 @@
+//! Values as other tools write them, in the API's units.
+//!
+//! Every tool has units of its own: the API counts nanoseconds and bytes, the `nats` tool takes
+//! `30d` and means 2^30 by `G`. Where a value fits none, what was probably meant is taken and said.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::{Findings, plain};
+use crate::quantity::{self, show_duration};
+use crate::schema::{Field, Kind, nearest};
+use crate::source::Span;
+use crate::yaml::{Entry, Node, Value};
+
+/// Whose rules apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// The server's API: nanoseconds and bytes as whole numbers.
+    Api,
+    /// Manifests of nack: camel case, durations as text.
+    Nack,
+    /// The `nats` tool: `30d`; `G` is 2^30.
+    Tool,
+}
+
+/// Fields in the API's units, and where each was written.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) json: Map<String, Json>,
+    pub(super) places: BTreeMap<String, Span>,
+}
+
+/// What is read of a mapping: fields of `table`; keys in `others` are known and mean nothing here.
+pub(super) fn fields(
+    entries: &[Entry],
+    table: &[Field],
+    others: &[&str],
+    dialect: Dialect,
+    findings: &mut Findings,
+) -> Found {
+    let mut found = Found::default();
+    for entry in entries {
+        let (key, seconds) = key(&entry.key);
+        if others.contains(&entry.key.as_str()) || entry.node.is_null() {
+            continue;
+        }
+        let exact = table.iter().find(|field| field.name == entry.key);
+        let field = exact.or_else(|| {
+            let meant = nearest(&key, table.iter().map(|field| field.name))?;
+            let field = table.iter().find(|field| field.name == meant)?;
+            if dialect == Dialect::Api {
+                findings.guess(
+                    entry.key_span,
+                    format!("the API has no `{}`; taken for `{meant}`", entry.key),
+                );
+            }
+            Some(field)
+        });
+        let Some(field) = field else {
+            findings.skipped(entry.key_span, format!("`{}` is not understood", entry.key));
+            continue;
+        };
+        let Some(mut value) =
+            value(&entry.node, field, dialect, &mut found.places, field.name, findings)
+        else {
+            continue;
+        };
+        if let (true, Some(number)) = (seconds, value.as_i64())
+            && matches!(field.kind, Kind::Age | Kind::Duration)
+            && is_number(&entry.node)
+        {
+            value = number.saturating_mul(1_000_000_000).into();
+        }
+        found.places.insert(field.name.to_owned(), entry.node.span);
+        found.json.insert(field.name.to_owned(), value);
+    }
+    found
+}
+
+/// A key in the API's style, and whether it says that its number counts seconds.
+fn key(text: &str) -> (String, bool) {
+    let mut snake = String::new();
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    let ends = ["_seconds", "_secs", "_sec", "_s"];
+    match ends.iter().find_map(|end| snake.strip_suffix(end)) {
+        Some(rest) => (rest.to_owned(), true),
+        None => (snake, false),
+    }
+}
+
+fn is_number(node: &Node) -> bool {
+    plain(node).is_some_and(|text| text.parse::<i64>().is_ok())
+}
+
+fn value(
+    node: &Node,
+    field: &Field,
+    dialect: Dialect,
+    places: &mut BTreeMap<String, Span>,
+    path: &str,
+    findings: &mut Findings,
+) -> Option<Json> {
+    let text = plain(node);
+    match field.kind {
+        Kind::Filters | Kind::Texts | Kind::Durations => {
+            let items: Vec<&Node> = match &node.value {
+                Value::Sequence(items) => items.iter().collect(),
+                _ => vec![node],
+            };
+            let mut values = Vec::new();
+            for item in items {
+                let one = if matches!(field.kind, Kind::Durations) {
+                    duration(item, dialect, findings).map(Json::from)
+                } else {
+                    plain(item).map(Json::from)
+                };
+                if let Some(one) = one {
+                    places.insert(format!("{path}.{}", values.len()), item.span);
+                    values.push(one);
+                }
+            }
+            Some(Json::Array(values))
+        }
+        Kind::Age | Kind::Duration => duration(node, dialect, findings).map(Json::from),
+        Kind::Count | Kind::Limit | Kind::Size => number(node, field, findings).map(Json::from),
+        Kind::Flag => match text? {
+            "true" | "yes" | "on" => Some(true.into()),
+            "false" | "no" | "off" => Some(false.into()),
+            other => {
+                findings.skipped(node.span, format!("`{other}` is neither true nor false"));
+                None
+            }
+        },
+        Kind::Choice(words) => choice(node, words, findings).map(Json::from),
+        Kind::Pairs => {
+            let Value::Mapping(entries) = &node.value else { return None };
+            let pairs = entries
+                .iter()
+                .filter_map(|entry| Some((entry.key.clone(), Json::from(plain(&entry.node)?))));
+            Some(Json::Object(pairs.collect()))
+        }
+        Kind::Object(table) => {
+            let Value::Mapping(entries) = &node.value else { return None };
+            let inner = fields(entries, table, &[], dialect, findings);
+            let named = inner.places.into_iter();
+            places.extend(named.map(|(name, span)| (format!("{path}.{name}"), span)));
+            Some(Json::Object(inner.json))
+        }
+        Kind::Objects(table) => {
+            let Value::Sequence(items) = &node.value else { return None };
+            let mut objects = Vec::new();
+            for (index, item) in items.iter().enumerate() {
+                let Value::Mapping(entries) = &item.value else { continue };
+                let inner = fields(entries, table, &[], dialect, findings);
+                let named = inner.places.into_iter();
+                places.extend(named.map(|(name, span)| (format!("{path}.{index}.{name}"), span)));
+                objects.push(Json::Object(inner.json));
+            }
+            Some(Json::Array(objects))
+        }
+        Kind::Text | Kind::Filter | Kind::Time => text.map(Json::from),
+    }
+}
+
+/// One of these words, or what other tools call it.
+pub(super) fn choice(
+    node: &Node,
+    words: &[&'static str],
+    findings: &mut Findings,
+) -> Option<String> {
+    let text = plain(node)?;
+    let lower = text.to_lowercase();
+    if words.contains(&lower.as_str()) {
+        return Some(lower);
+    }
+    let meant = match lower.as_str() {
+        "work" | "workq" | "work_queue" | "work-queue" => Some("workqueue"),
+        "f" => Some("file"),
+        "m" | "mem" => Some("memory"),
+        _ => nearest(&lower, words.iter().copied()),
+    };
+    let meant = meant.filter(|meant| words.contains(meant));
+    match meant {
+        Some(meant) => findings.guess(node.span, format!("`{text}` is taken for `{meant}`")),
+        None => findings.skipped(node.span, format!("`{text}` is none of {}", words.join(", "))),
+    }
+    meant.map(str::to_owned)
+}
+
+/// Nanoseconds below which nobody means nanoseconds.
+const SHORT: i64 = 100_000_000;
+
+/// Nanoseconds.
+pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -> Option<i64> {
+    let text = plain(node)?;
+    let number = text.parse::<i64>().ok();
+    match (dialect, number) {
+        (_, Some(number @ (0 | -1))) => Some(number.max(0)),
+        (Dialect::Api, Some(number)) => {
+            if (1..SHORT).contains(&number) {
+                let seconds = show_duration(number.saturating_mul(1_000_000_000));
+                let message = format!("{number} nanoseconds; as seconds it would be {seconds}");
+                findings.guess(node.span, message);
+            }
+            Some(number)
+        }
+        (_, Some(number)) => {
+            let nanos = number.saturating_mul(1_000_000_000);
+            findings.guess(
+                node.span,
+                format!("`{text}` has no unit; taken for {}", show_duration(nanos)),
+            );
+            Some(nanos)
+        }
+        (_, None) => match quantity::duration(text) {
+            Ok(nanos) => {
+                if dialect == Dialect::Api {
+                    let message = format!("the API takes nanoseconds: `{text}` is {nanos} of them");
+                    findings.guess(node.span, message);
+                }
+                Some(nanos)
+            }
+            Err(error) => {
+                findings.skipped(node.span, error.to_string());
+                None
+            }
+        },
+    }
+}
+
+/// A count or a size; letters behind it are powers of 1024, as for the `nats` tool.
+pub(super) fn number(node: &Node, field: &Field, findings: &mut Findings) -> Option<i64> {
+    let text = plain(node)?;
+    let unlimited = matches!(text, "unlimited" | "-1");
+    if unlimited {
+        return Some(-1);
+    }
+    if let Some(number) = quantity::count(text) {
+        return Some(number);
+    }
+    // YAML writes large numbers like this.
+    if let Ok(number) = text.parse::<f64>()
+        && number.fract() == 0.0
+        && number.abs() < 9e15
+    {
+        return format!("{number:.0}").parse().ok();
+    }
+    if let Some(bytes) = tool_size(text) {
+        return Some(bytes);
+    }
+    findings.skipped(node.span, format!("`{}: {text}` is no number", field.name));
+    None
+}
+
+/// `10G` as the `nats` tool reads it: 2^30 for every way to write giga.
+pub(super) fn tool_size(text: &str) -> Option<i64> {
+    let letters = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let digits = text.get(..text.len() - letters.len())?.replace('_', "");
+    let number: i64 = digits.parse().ok()?;
+    let power = match letters.to_uppercase().trim_end_matches('B').trim_end_matches('I') {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    number.checked_mul(1_i64 << power)
+}

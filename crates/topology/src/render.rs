@@ -1,0 +1,362 @@
+//! A topology as the text of a file.
+//!
+//! Only what differs from what an absent field means is written, in the order of the tables. Whoever
+//! renders reads the result again: what comes back differently is said in a comment, not passed over.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value as Json};
+use watershed_wire::jetstream::stream::StreamConfig;
+use watershed_wire::jetstream::{ConsumerConfig, check};
+
+use crate::lower::{BUCKET_FIELDS, bucket_fields};
+use crate::model::{Consumer, Stream, Topology};
+use crate::observe::OWNER;
+use crate::quantity::{show_duration, show_size};
+use crate::schema::{CONSUMER, Field, KEY_VALUE, Kind, OBJECT_STORE, STREAM};
+use crate::source::SourceMap;
+
+/// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
+pub type Comments = BTreeMap<String, Vec<String>>;
+
+/// The text of a topology with these comments. What would come back from it differently is said above
+/// the asset.
+pub fn render_checked(topology: &Topology, comments: &Comments) -> String {
+    let mut sources = SourceMap::default();
+    let text = render(topology, comments);
+    let file = sources.add("rendered", &text);
+    let read = crate::read::read(
+        &sources,
+        vec![crate::read::Document::new(&sources, file)],
+        Vec::new(),
+        None,
+    );
+    let mut comments = comments.clone();
+    let mut differs = false;
+    let mut say = |name: String| {
+        differs = true;
+        let text = "this is not all of it: the file cannot say what it was".to_owned();
+        comments.entry(name).or_default().push(text);
+    };
+    for stream in topology.streams.iter().filter(|stream| !stream.is_placeholder()) {
+        let name = &stream.name.value;
+        let back = read.topology.stream(name);
+        if back.is_none_or(|back| stream_fields(&back.config) != stream_fields(&stream.config)) {
+            say(name.clone());
+        }
+        for consumer in &stream.consumers {
+            let back = back.and_then(|back| back.consumer(&consumer.name.value));
+            let fields = |config| consumer_fields(config, &stream.config);
+            if back.is_none_or(|back| fields(&back.config) != fields(&consumer.config)) {
+                say(format!("{name}/{}", consumer.name.value));
+            }
+        }
+    }
+    if differs { render(topology, &comments) } else { text }
+}
+
+/// The text of a topology with these comments.
+pub fn render(topology: &Topology, comments: &Comments) -> String {
+    let mut out = String::from("watershed: 1\n");
+    let _ = writeln!(out, "name: {}", quoted(&topology.name.value));
+    if let Some(account) = &topology.account {
+        let _ = writeln!(out, "account: {}", quoted(&account.value));
+    }
+    section(&mut out, topology, comments);
+    server(&mut out, topology);
+    out
+}
+
+/// A stream that is a bucket, its name as one, and what differs from any bucket.
+type Bucket<'t> = (&'t Stream, &'t str, Map<String, Json>);
+
+fn section(out: &mut String, topology: &Topology, comments: &Comments) {
+    let mut buckets: BTreeMap<&str, Vec<Bucket<'_>>> = BTreeMap::new();
+    let mut first = true;
+    for one in &topology.streams {
+        if let Some((section, name, fields)) = bucket(one) {
+            buckets.entry(section).or_default().push((one, name, fields));
+            continue;
+        }
+        out.push_str(if first { "\nstreams:\n" } else { "\n" });
+        first = false;
+        stream(out, one, comments);
+    }
+    for (section, all) in buckets {
+        let _ = writeln!(out, "\n{section}:");
+        let table = if section == "key_values" { KEY_VALUE } else { OBJECT_STORE };
+        for (stream, name, fields) in all {
+            comment(out, 2, comments, &stream.name.value);
+            let _ = match inline(&fields, table).as_str() {
+                "{  }" => writeln!(out, "  {}: {{}}", quoted(name)),
+                inline => writeln!(out, "  {}: {inline}", quoted(name)),
+            };
+        }
+    }
+}
+
+/// A stream that is a bucket: where it is declared, its name there, and what differs from any bucket.
+/// `None` if it has anything that a bucket cannot say.
+fn bucket(stream: &Stream) -> Option<(&'static str, &str, Map<String, Json>)> {
+    let name = stream.name.value.as_str();
+    let (section, bucket, table) = match (name.strip_prefix("KV_"), name.strip_prefix("OBJ_")) {
+        (Some(bucket), _) => ("key_values", bucket, KEY_VALUE),
+        (_, Some(bucket)) => ("object_stores", bucket, OBJECT_STORE),
+        _ => return None,
+    };
+    if !stream.consumers.is_empty() {
+        return None;
+    }
+    let mut fields = stream_fields(&stream.config);
+    if fields.get("max_age") == Some(&Json::from(0)) {
+        fields.remove("max_age");
+    }
+    for (field, value) in bucket_fields(bucket, section == "key_values").1 {
+        let own = fields.get(&field);
+        let one = field == "max_msgs_per_subject" && own.is_some();
+        if own == Some(&value) {
+            fields.remove(&field);
+        } else if !one {
+            return None;
+        }
+    }
+    for (own, field) in BUCKET_FIELDS {
+        if let Some(value) = fields.remove(*field) {
+            fields.insert((*own).to_owned(), value);
+        }
+    }
+    if fields.contains_key("limit_marker_ttl") {
+        fields.remove("allow_msg_ttl");
+    }
+    let known = |name: &String| table.iter().any(|field| field.name == name);
+    fields.keys().all(known).then_some((section, bucket, fields))
+}
+
+fn comment(out: &mut String, indent: usize, comments: &Comments, name: &str) {
+    for line in comments.get(name).into_iter().flatten().flat_map(|text| text.lines()) {
+        let _ = writeln!(out, "{:indent$}# {line}", "");
+    }
+}
+
+fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
+    let name = &stream.name.value;
+    comment(out, 2, comments, name);
+    let fields = stream_fields(&stream.config);
+    let _ = writeln!(out, "  {}:", quoted(name));
+    for field in STREAM {
+        if let Some(value) = fields.get(field.name) {
+            let _ = writeln!(out, "    {}: {}", field.name, shown(value, field.kind));
+        }
+    }
+    if !stream.consumers.is_empty() {
+        out.push_str("    consumers:\n");
+    }
+    for one in &stream.consumers {
+        consumer(out, name, one, &stream.config, comments);
+    }
+    if fields.is_empty() && stream.consumers.is_empty() {
+        // A key without a value would be `null`.
+        out.truncate(out.trim_end().len());
+        out.push_str(" {}\n");
+    }
+}
+
+fn consumer(
+    out: &mut String,
+    stream: &str,
+    consumer: &Consumer,
+    of: &StreamConfig,
+    comments: &Comments,
+) {
+    comment(out, 6, comments, &format!("{stream}/{}", consumer.name.value));
+    let fields = consumer_fields(&consumer.config, of);
+    let parts = CONSUMER.iter().filter_map(|field| {
+        let value = fields.get(field.name)?;
+        Some(format!("{}: {}", field.name, shown(value, field.kind)))
+    });
+    let parts: Vec<String> = parts.collect();
+    let name = quoted(&consumer.name.value);
+    let _ = match parts.as_slice() {
+        [] => writeln!(out, "      {name}: {{}}"),
+        _ => writeln!(out, "      {name}: {{ {} }}", parts.join(", ")),
+    };
+}
+
+fn server(out: &mut String, topology: &Topology) {
+    let server = &topology.server;
+    let size = |size: u64| show_size(i64::try_from(size).unwrap_or(i64::MAX));
+    let mut lines = Vec::new();
+    lines.extend(server.listen.as_ref().map(|at| format!("  listen: {}", at.value)));
+    lines.extend(server.http.as_ref().map(|at| format!("  http: {}", at.value)));
+    lines
+        .extend(server.max_payload.as_ref().map(|at| format!("  max_payload: {}", size(at.value))));
+    let mut jetstream = Vec::new();
+    let folder = server.store_dir.as_ref();
+    jetstream.extend(folder.map(|at| format!("store_dir: {}", quoted(&at.value))));
+    let file = server.max_file_store.as_ref();
+    jetstream.extend(file.map(|at| format!("max_file_store: {}", size(at.value))));
+    let memory = server.max_memory_store.as_ref();
+    jetstream.extend(memory.map(|at| format!("max_memory_store: {}", size(at.value))));
+    if !jetstream.is_empty() {
+        lines.push(format!("  jetstream: {{ {} }}", jetstream.join(", ")));
+    }
+    if !lines.is_empty() {
+        let _ = writeln!(out, "\nserver:\n{}", lines.join("\n"));
+    }
+}
+
+/// The fields of a stream that an absent field does not mean.
+fn stream_fields(config: &StreamConfig) -> Map<String, Json> {
+    let mut absent = StreamConfig { name: config.name.clone(), ..StreamConfig::default() };
+    // What the others decide about an absent one: subjects, origins, an age.
+    absent.mirror.clone_from(&config.mirror);
+    absent.sources.clone_from(&config.sources);
+    absent.max_age = config.max_age;
+    absent.subject_delete_marker_ttl = config.subject_delete_marker_ttl;
+    absent.allow_msg_schedules = config.allow_msg_schedules;
+    absent.sealed = config.sealed;
+    check::fill_stream(&mut absent);
+    let mut fields = object(config);
+    for (name, meant) in object(&absent) {
+        let decides = ["mirror", "sources", "max_age", "subject_delete_marker_ttl"];
+        let decides = decides.contains(&name.as_str())
+            || matches!(name.as_str(), "allow_msg_schedules" | "sealed");
+        if !decides && fields.get(&name) == Some(&meant) {
+            fields.remove(&name);
+        }
+    }
+    for (name, nothing) in object(&StreamConfig::default()) {
+        if fields.get(&name) == Some(&nothing) {
+            fields.remove(&name);
+        }
+    }
+    if config.max_age == 0 && config.max_bytes < 0 && config.max_msgs < 0 {
+        // Written, it is a decision and no oversight.
+        fields.insert("max_age".into(), 0.into());
+    }
+    fields.remove("name");
+    own_metadata(&mut fields);
+    fields
+}
+
+/// The same for a consumer; an absent `ack_policy` is `explicit` here.
+fn consumer_fields(config: &ConsumerConfig, of: &StreamConfig) -> Map<String, Json> {
+    let mut absent = ConsumerConfig {
+        name: config.name.clone(),
+        durable_name: config.durable_name.clone(),
+        deliver_subject: config.deliver_subject.clone(),
+        ..ConsumerConfig::default()
+    };
+    absent.ack_policy = watershed_wire::jetstream::consumer::AckPolicy::Explicit;
+    check::fill_consumer(&mut absent, of);
+    let mut fields = object(config);
+    for (name, meant) in object(&absent) {
+        if name != "deliver_subject" && fields.get(&name) == Some(&meant) {
+            fields.remove(&name);
+        }
+    }
+    let nothing = object(&ConsumerConfig::default());
+    let is_nothing = |(name, value): &(&String, &Json)| nothing.get(*name) == Some(*value);
+    let empty: Vec<String> = fields
+        .iter()
+        .filter(is_nothing)
+        .filter(|(name, _)| *name != "ack_policy")
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in &empty {
+        fields.remove(name);
+    }
+    for name in ["name", "durable_name", "direct"] {
+        fields.remove(name);
+    }
+    if fields.contains_key("backoff") {
+        // Its first value is the ack wait.
+        fields.remove("ack_wait");
+    }
+    own_metadata(&mut fields);
+    fields
+}
+
+/// What is not the server's, and marks no owner.
+fn own_metadata(fields: &mut Map<String, Json>) {
+    let Some(Json::Object(metadata)) = fields.get_mut("metadata") else { return };
+    metadata.retain(|key, _| key != OWNER && !key.starts_with("_nats."));
+    if metadata.is_empty() {
+        fields.remove("metadata");
+    }
+}
+
+fn object(config: &impl serde::Serialize) -> Map<String, Json> {
+    match serde_json::to_value(config) {
+        Ok(Json::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// A value as it is written.
+fn shown(value: &Json, kind: Kind) -> String {
+    let number = value.as_i64();
+    match (kind, value) {
+        (Kind::Limit | Kind::Size, _) if number == Some(-1) => "unlimited".into(),
+        (Kind::Age, _) if number == Some(0) => "unlimited".into(),
+        (Kind::Size, _) => show_size(number.unwrap_or_default()),
+        (Kind::Age | Kind::Duration | Kind::Durations, Json::Number(_)) => {
+            show_duration(number.unwrap_or_default())
+        }
+        (Kind::Limit | Kind::Count, _) => grouped(number.unwrap_or_default()),
+        (Kind::Object(table), Json::Object(fields)) => inline(fields, table),
+        (Kind::Objects(table), Json::Array(items)) => {
+            let items = items.iter().filter_map(Json::as_object).map(|item| inline(item, table));
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        (Kind::Pairs, Json::Object(pairs)) => {
+            let pair = |(key, value): (&String, &Json)| {
+                format!("{}: {}", quoted(key), quoted(value.as_str().unwrap_or_default()))
+            };
+            format!("{{ {} }}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
+        (_, Json::Array(items)) => {
+            let items = items.iter().map(|item| shown(item, kind));
+            format!("[{}]", items.collect::<Vec<_>>().join(", "))
+        }
+        (_, Json::String(text)) => quoted(text),
+        (_, other) => other.to_string(),
+    }
+}
+
+fn inline(fields: &Map<String, Json>, table: &[Field]) -> String {
+    let parts = table.iter().filter_map(|field| {
+        let value = fields.get(field.name)?;
+        Some(format!("{}: {}", field.name, shown(value, field.kind)))
+    });
+    format!("{{ {} }}", parts.collect::<Vec<_>>().join(", "))
+}
+
+/// `1_000_000`.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) && digits.len() > 4 {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A text as YAML has it: in quotes where it would be something else without.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./$>*".contains(c);
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || "_$/".contains(c));
+    let word = matches!(
+        text.to_lowercase().as_str(),
+        "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n"
+    );
+    if starts && !word && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        Json::from(text).to_string()
+    }
+}

@@ -1,0 +1,188 @@
+//! Files of other tools: what is found in them, and topologies that come out of them and of servers.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use watershed_server::Server;
+
+use crate::peer::{NatsServer, programs};
+use crate::server::{EXAMPLES, example, run, succeed};
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+/// Where a defect of one of the systems is found, or why it is not.
+enum Seen {
+    /// In these files, by this rule, with this in its message.
+    In(&'static [&'static str], &'static str, &'static str),
+    /// Not in a file that is read here.
+    Not(&'static str),
+}
+use Seen::{In, Not};
+
+const EVENTS: &[&str] = &["sources/events.yaml"];
+const EVENTS_SEED: &[&str] = &["seeds/persistent-events.yaml"];
+const AGENT: &[&str] = &["sources/agent.conf", "sources/agent.yaml"];
+const AGENT_SEED: &[&str] = &["seeds/observability-agent.yaml"];
+const PLATFORM: &[&str] = &["sources/platform.conf", "sources/platform.sh"];
+
+const CLIENT: &str = "in a program's calls of its client library, which are not read";
+const HANDLER: &str = "in what a handler does with a message";
+const PROSE: &str = "in a document's text";
+
+/// Every defect of the three systems by its id.
+const DEFECTS: &[(&str, Seen)] = &[
+    ("A1", In(EVENTS, "S004", "`CONTEXT_EVENTS`")),
+    ("A2", Not(CLIENT)),
+    ("A3", Not(PROSE)),
+    ("A4", Not(CLIENT)),
+    ("A5", In(EVENTS_SEED, "C009", "is read by 2")),
+    ("A6", Not(CLIENT)),
+    ("A7", In(EVENTS_SEED, "X012", "`deliberation.completed`")),
+    ("A8", Not(HANDLER)),
+    ("A9", In(EVENTS_SEED, "X013", "`context.events.updated`")),
+    ("A10", Not(PROSE)),
+    ("A11", In(EVENTS_SEED, "C023", "`context-planning-story-transitions`")),
+    ("A12", In(EVENTS_SEED, "C023", "tries a bad message for ever")),
+    ("A13", In(EVENTS_SEED, "C023", "`orch-planning-plan-approved`")),
+    ("A14", Not(HANDLER)),
+    ("A15", In(EVENTS, "I003", "every failure of this is hidden")),
+    ("A16", In(EVENTS, "S004", "`planning-events`")),
+    ("A17", In(EVENTS, "I005", "`AGENT_RESPONSES` is defined twice, and not alike")),
+    ("A18", Not("which messages are many is not declared")),
+    ("A19", Not("what was declared before is only on the server")),
+    ("A20", Not("two services with consumers of their own may well want the same messages")),
+    ("A21", Not("what a script deletes is not read")),
+    ("A22", Not("permissions in nats.conf are not read yet")),
+    ("A23", Not(HANDLER)),
+    ("A24", Not(HANDLER)),
+    ("A25", Not(HANDLER)),
+    ("B1", In(AGENT, "S004", "`runbook.execute`")),
+    ("B2", In(AGENT, "X002", "`root_cause_result` matches nothing that `RESPONSES` stores")),
+    ("B3", In(AGENT_SEED, "S004", "`root_cause_result`")),
+    ("B4", In(AGENT, "I001", "as seconds it would be 7d")),
+    ("B5", Not("follows from B4, on the server")),
+    ("B6", In(AGENT, "L001", "500MiB")),
+    ("B7", In(AGENT, "S025", "forgets its messages at a restart")),
+    ("B8", In(AGENT_SEED, "X015", "`alerts.log`")),
+    ("B9", Not("what its publisher sends is in code; declared, it is found as B8 is")),
+    ("B10", Not("a stream may store what nobody of this system publishes")),
+    ("B11", In(AGENT_SEED, "X012", "`metrics.checkout.latency`")),
+    ("B12", Not("its publisher is in code; declared, it is found as B11 is")),
+    ("B13", Not(CLIENT)),
+    ("B14", Not("one replica and its successor are together for a moment only")),
+    ("B15", Not(CLIENT)),
+    ("B16", Not(HANDLER)),
+    ("B17", Not("how long a handler takes is in no file; declared, C005 compares it")),
+    ("B18", Not(CLIENT)),
+    ("B19", Not(CLIENT)),
+    ("B20", Not("a question of taste")),
+    ("B21", Not(PROSE)),
+    ("B22", Not("when a chart's job runs is not read")),
+    ("C1", In(PLATFORM, "I006", "`$NATS_ADMIN_PASS`")),
+    ("C2", In(PLATFORM, "L001", "366GiB")),
+    ("C3", In(PLATFORM, "I004", "answered to the system account alone")),
+    ("C4", In(PLATFORM, "I004", "has no `--ack-wait`")),
+    ("C5", In(PLATFORM, "I004", "without `--defaults`")),
+    ("C6", In(PLATFORM, "I001", "neither `--pull` nor `--target`")),
+    ("C7", In(PLATFORM, "X007", "`workflows.x.x`")),
+    ("C8", In(PLATFORM, "X006", "`NOTIFICATIONS` is dropped")),
+    ("C9", In(PLATFORM, "C024", "`command-executor`")),
+    ("C10", In(PLATFORM, "I003", "every failure of this is hidden")),
+    ("C11", Not(PROSE)),
+    ("C12", Not("what a script publishes is not read")),
+    ("C13", In(PLATFORM, "I008", "`agixt` may do everything")),
+    ("C14", Not("the planned permissions are in a document's text")),
+    ("C15", Not("a stream may keep what no consumer takes")),
+    ("C16", Not(PROSE)),
+];
+
+fn findings(files: &[&str]) -> Vec<Value> {
+    let paths: Vec<String> = files.iter().map(|name| source(name).display().to_string()).collect();
+    let mut arguments = vec!["lint", "--json"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let ran = run(&arguments);
+    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    let json: Value = serde_json::from_str(&ran.out).unwrap();
+    json["findings"].as_array().unwrap().clone()
+}
+
+#[test]
+fn the_systems_defects_are_found_by_their_ids() {
+    let mut missing = Vec::new();
+    for (id, seen) in DEFECTS {
+        let (files, code, text) = match seen {
+            In(files, code, text) => (files, code, text),
+            Not(reason) => {
+                assert!(!reason.is_empty());
+                continue;
+            }
+        };
+        let found = findings(files).iter().any(|finding| {
+            finding["code"] == *code && finding["message"].as_str().unwrap().contains(text)
+        });
+        if !found {
+            missing.push(format!("{id}: {code} {text}"));
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    let ids = |letter: char, last: usize| (1..=last).map(move |number| format!("{letter}{number}"));
+    let all: Vec<String> = ids('A', 25).chain(ids('B', 22)).chain(ids('C', 16)).collect();
+    assert_eq!(DEFECTS.iter().map(|(id, _)| *id).collect::<Vec<_>>(), all);
+}
+
+/// What a server has comes out as a file that finds nothing to change.
+fn round_trip(url: &str) {
+    for name in EXAMPLES {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("watershed.yaml").display().to_string();
+        let original = example(name);
+        succeed(&["apply", "--yes", "-s", url, &original]);
+        let owner = std::fs::read_to_string(format!("{original}/watershed.yaml")).unwrap();
+        let owner = owner.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+        let owner = owner.split(' ').next().unwrap();
+        succeed(&["import", "-s", url, "--name", owner, "-o", &file]);
+        // What is live and valid is never an error.
+        let lint = run(&["lint", &file]);
+        assert_eq!(lint.code, Some(0), "{name}: {}", lint.out);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("not all of it"), "{text}");
+        let plan = run(&["plan", "-s", url, &file]);
+        assert_eq!(plan.code, Some(0), "{name}: {}\n{text}", plan.out);
+        succeed(&["destroy", "--yes", "-s", url, &original]);
+    }
+}
+
+#[test]
+fn what_this_server_has_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::builder().store_dir(folder.path()).start().unwrap();
+    round_trip(&server.client_url());
+}
+
+#[test]
+fn what_real_servers_have_comes_back() {
+    let programs = programs();
+    if programs.is_empty() {
+        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
+    }
+    for program in programs {
+        round_trip(&NatsServer::start(&program, &[]).url);
+    }
+}
+
+#[test]
+fn what_a_script_makes_becomes_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("watershed.yaml").display().to_string();
+    let script = source("sources/platform.sh").display().to_string();
+    succeed(&["import", &script, "-o", &file]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("  TELEMETRY:\n    subjects: [telemetry.>]\n"), "{text}");
+    assert!(text.contains("`work` is taken for `workqueue`"), "{text}");
+    let again = run(&["import", &script, "-o", &file]);
+    assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+    let nothing = run(&["import", &source("clients").join("examples.py").display().to_string()]);
+    assert_eq!(nothing.code, Some(1), "{}", nothing.out);
+}
