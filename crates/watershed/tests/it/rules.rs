@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 use watershed_topology::diagnostic::ServerSays;
 use watershed_topology::lint::RULES;
 use watershed_topology::read::{Document, Read, read};
-use watershed_topology::{SourceMap, Topology, Version};
+use watershed_topology::{Severity, SourceMap, Topology, Version};
 
 use crate::peer::{NatsServer, programs};
 
@@ -153,6 +155,166 @@ async fn what_is_promised_holds_here() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Topologies of which many are wrong, in few ways at a time.
+mod random {
+    use proptest::prelude::*;
+    use proptest::sample::{select, subsequence};
+
+    const SUBJECTS: &[&str] =
+        &["a", "a.b", "a.*", "a.>", "b.*.c", "b.x.>", "c", "d.e.f", "*.q", "e.>"];
+    const STREAM: &[&str] = &[
+        "storage: memory",
+        "retention: workqueue",
+        "retention: interest",
+        "discard: new",
+        "max_age: 1h",
+        "max_age: 1m",
+        "max_msgs: 10",
+        "max_bytes: 1MiB",
+        "max_msgs_per_subject: 2",
+        "discard_new_per_subject: true",
+        "duplicate_window: 5m",
+        "duplicate_window: 500ms",
+        "max_consumers: 1",
+        "allow_rollup_hdrs: true",
+        "deny_purge: true",
+        "deny_delete: true",
+        "no_ack: true",
+        "max_msg_size: 1KiB",
+        "allow_direct: true",
+        "first_seq: 7",
+        "compression: s2",
+        "consumer_limits: { max_ack_pending: 10 }",
+        "allow_msg_ttl: true",
+        "subject_delete_marker_ttl: 5s",
+        "republish: { src: a, dest: z.a }",
+    ];
+    const CONSUMER: &[&str] = &[
+        "ack_policy: none",
+        "ack_policy: all",
+        "ack_wait: 5s",
+        "max_deliver: 2",
+        "backoff: [1s, 2s, 3s]",
+        "max_ack_pending: 20",
+        "deliver_policy: new",
+        "deliver_policy: last_per_subject",
+        "deliver_policy: by_start_sequence",
+        "opt_start_seq: 3",
+        "deliver_subject: out.a",
+        "deliver_group: g",
+        "idle_heartbeat: 1s",
+        "flow_control: true",
+        "headers_only: true",
+        "max_waiting: 5",
+        "rate_limit_bps: 1000",
+        "max_expires: 1s",
+        "inactive_threshold: 5m",
+        "filter_subject: a.b",
+        "filter_subject: c",
+        "filter_subjects: [a.b, b.x.y]",
+        "filter_subjects: [\"a.*\", a.b]",
+        "mem_storage: true",
+        "replay_policy: original",
+    ];
+
+    /// Fields of which none is given twice.
+    fn fields(all: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
+        subsequence(all.to_vec(), 0..=most).prop_map(|fields| {
+            let mut keys = Vec::new();
+            let key = |field: &str| field.split(':').next().unwrap().to_owned();
+            let once = fields.into_iter().filter(|field| {
+                let known = keys.contains(&key(field));
+                keys.push(key(field));
+                !known
+            });
+            once.collect::<Vec<_>>().join(", ")
+        })
+    }
+
+    pub(super) fn topology() -> impl Strategy<Value = String> {
+        let consumer = fields(CONSUMER, 3);
+        let consumers = proptest::collection::vec(consumer, 0..3);
+        let subjects = proptest::collection::vec(select(SUBJECTS), 1..3);
+        let stream = (subjects, fields(STREAM, 4), consumers);
+        proptest::collection::vec(stream, 1..3).prop_map(|streams| {
+            let mut text = String::from("streams:\n");
+            for (index, (subjects, fields, consumers)) in streams.iter().enumerate() {
+                let subjects: Vec<String> = subjects.iter().map(|one| format!("{one:?}")).collect();
+                let comma = if fields.is_empty() { "" } else { ", " };
+                let consumers: Vec<String> = consumers
+                    .iter()
+                    .enumerate()
+                    .map(|(number, fields)| format!("c{number}: {{ {fields} }}"))
+                    .collect();
+                text += &format!(
+                    "  S{index}: {{ subjects: [{}]{comma}{fields}, consumers: {{ {} }} }}\n",
+                    subjects.join(", "),
+                    consumers.join(", ")
+                );
+            }
+            text
+        })
+    }
+}
+
+/// What the linter passes, a server takes; what the linter says is refused, is.
+async fn random_differences(
+    client: &async_nats::Client,
+    target: Version,
+    cases: u32,
+) -> Vec<String> {
+    let seed = std::env::var("WATERSHED_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or(1);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(proptest::test_runner::Config::default(), rng);
+    let mut found = Vec::new();
+    for _ in 0..cases {
+        let text = random::topology().new_tree(&mut runner).unwrap().current();
+        let read = lint(&text, target);
+        // A file that cannot be read says nothing about a server.
+        if read
+            .diagnostics
+            .iter()
+            .any(|one| one.code.starts_with('F') && one.severity == Severity::Error)
+        {
+            continue;
+        }
+        let (refused, _, said) = promised(&read, None);
+        let got = make(client, &read.topology).await;
+        if refused.is_empty() != got.is_empty() || !got.is_subset(&with_consequences(&refused)) {
+            found.push(format!(
+                "{target} seed {seed}: promised {refused:?}, got {got:?}\n{text}{said:?}"
+            ));
+        }
+    }
+    found
+}
+
+/// A stream that was refused is not there for its consumers (10059).
+fn with_consequences(refused: &BTreeSet<u64>) -> BTreeSet<u64> {
+    refused.iter().copied().chain([10059]).collect()
+}
+
+#[tokio::test]
+async fn what_passes_is_taken() {
+    let cases = std::env::var("WATERSHED_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = cases.unwrap_or(60);
+    let programs = programs();
+    if programs.is_empty() {
+        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
+    }
+    let mut all = Vec::new();
+    for program in programs {
+        let server = NatsServer::start(&program, &[]);
+        let client = async_nats::connect(&server.url).await.unwrap();
+        let target = Version::of_server(&client.server_info().version);
+        all.extend(random_differences(&client, target, cases).await);
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
 /// Fields that this server refuses by name.

@@ -39,13 +39,17 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig) {
     if let Some(first) = config.backoff.first().filter(|first| **first > 0) {
         config.ack_wait = *first;
     }
+    let limit = stream.consumer_limits.max_ack_pending;
+    if config.max_ack_pending == 0 && limit > 0 {
+        // Whatever the ack policy: a push consumer that acknowledges nothing is refused then.
+        config.max_ack_pending = limit;
+    }
     if config.ack_policy != AckPolicy::None {
         if config.ack_wait == 0 {
             config.ack_wait = ACK_WAIT;
         }
         if config.max_ack_pending == 0 {
-            let limit = stream.consumer_limits.max_ack_pending;
-            config.max_ack_pending = if limit > 0 { limit } else { MAX_ACK_PENDING };
+            config.max_ack_pending = MAX_ACK_PENDING;
         }
     }
     if !config.is_push() && config.max_waiting == 0 {
