@@ -3,8 +3,7 @@
 use super::api::{attach, made};
 use super::script::{has_extension, is_script, masked};
 use super::value::{Dialect, fields};
-use super::{Importer, api, plain, shell};
-use crate::model::{Stream, StreamKind};
+use super::{Importer, api, bucket, plain, shell};
 use crate::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
 use crate::source::Spanned;
 use crate::yaml::{Node, Value, parse_all};
@@ -144,29 +143,7 @@ fn resource(importer: &mut Importer, node: &Node, kind: &str) {
         }
         _ => {
             let Some(name) = name("bucket") else { return };
-            bucket(importer, kind, &name, found);
+            bucket(importer, kind == "KeyValue", &name, found);
         }
     }
-}
-
-/// A bucket, as the stream that it is.
-fn bucket(
-    importer: &mut Importer,
-    kind: &str,
-    name: &Spanned<String>,
-    mut found: super::value::Found,
-) {
-    for (bucket, stream) in crate::lower::BUCKET_FIELDS {
-        if let Some(value) = found.json.remove(*bucket) {
-            found.json.insert((*stream).to_owned(), value);
-        }
-    }
-    let values = kind == "KeyValue";
-    let (prefix, own) = crate::lower::bucket_fields(&name.value, values);
-    for (field, value) in own {
-        found.json.entry(field).or_insert(value);
-    }
-    let stream = made(importer, Spanned::new(format!("{prefix}{}", name.value), name.span), found);
-    let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
-    importer.stream(Stream { kind, ..stream });
 }

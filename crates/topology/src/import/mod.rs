@@ -10,6 +10,7 @@ mod kubernetes;
 mod live;
 mod script;
 mod shell;
+mod terraform;
 mod value;
 
 pub use live::live;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 
 use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
 use crate::lint::{self, allow};
-use crate::model::{ServerSettings, Stream, Topology};
+use crate::model::{ServerSettings, Stream, StreamKind, Topology};
 use crate::render::Comments;
 use crate::source::{FileId, SourceMap, Span, Spanned};
 use crate::version::Version;
@@ -160,6 +161,9 @@ fn one(importer: &mut Importer, sources: &SourceMap, file: FileId) {
     if script::has_extension(&source.name, &["conf"]) {
         return conf::configuration(importer, file, &source.text);
     }
+    if script::has_extension(&source.name, &["tf"]) {
+        return terraform::module(importer, file, &source.text);
+    }
     let (roots, mut diagnostics) = parse_all(file, &source.text);
     for root in &roots {
         document(importer, root, &source.text);
@@ -228,6 +232,23 @@ pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
         }
     }
     comments
+}
+
+/// Takes in a bucket, as the stream that it is.
+fn bucket(importer: &mut Importer, values: bool, name: &Spanned<String>, mut found: value::Found) {
+    for (bucket, stream) in crate::lower::BUCKET_FIELDS {
+        if let Some(value) = found.json.remove(*bucket) {
+            found.json.insert((*stream).to_owned(), value);
+        }
+    }
+    let (prefix, own) = crate::lower::bucket_fields(&name.value, values);
+    for (field, value) in own {
+        found.json.entry(field).or_insert(value);
+    }
+    let name = Spanned::new(format!("{prefix}{}", name.value), name.span);
+    let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
+    let stream = api::made(importer, name, found);
+    importer.stream(Stream { kind, ..stream });
 }
 
 /// A text or a number as it is written.

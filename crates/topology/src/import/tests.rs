@@ -90,6 +90,57 @@ fn manifests_are_read() {
 }
 
 #[test]
+fn terraform_is_read() {
+    let text = r#"variable "age" {}
+resource "jetstream_stream" "orders" {
+  name     = "ORDERS"
+  subjects = ["orders.*", "orders.eu.x"]
+  storage  = "file"
+  max_age  = 60 * 60 * 24 * 365
+  replicas = 3
+  duplicate_window = var.age
+  source {
+    name = "OTHER"
+    filter_subject = "orders.us"
+  }
+  ack = false
+}
+resource "jetstream_consumer" "c" {
+  stream_id      = jetstream_stream.orders.id
+  durable_name   = "c"
+  deliver_all    = true
+  filter_subject = "orders.paid"
+  max_delivery   = 5
+  ack_wait       = 30
+  sample         = 100
+}
+resource "jetstream_kv_bucket" "s" {
+  name = "settings"
+  ttl = 60
+  history = 10
+}
+resource "null_resource" "x" {}
+"#;
+    insta::assert_snapshot!(check("main.tf", text), @r##"
+    streams:
+      ORDERS:
+        subjects: [orders.*, orders.eu.x]
+        max_age: 365d
+        num_replicas: 3
+        no_ack: true
+        sources: [{ name: OTHER, filter_subject: orders.us }]
+        consumers:
+          c: { filter_subject: orders.paid, max_deliver: 5, sample_freq: "100" }
+
+    key_values:
+      settings: { history: 10, ttl: 1m }
+    main.tf:8:3: warning[I002]: what `duplicate_window` is, is not known here
+    main.tf:10:12: warning[M009]: this file has no stream `OTHER`
+    "##);
+    assert!(check("bad.tf", "resource {{{").contains("I002"));
+}
+
+#[test]
 fn scripts_are_read() {
     let text = r#"#!/bin/sh
 NATS_URL=${NATS_URL:-nats://nats:4222}

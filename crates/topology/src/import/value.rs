@@ -22,6 +22,8 @@ pub(super) enum Dialect {
     Nack,
     /// The `nats` tool: `30d`; `G` is 2^30.
     Tool,
+    /// Terraform's provider: seconds.
+    Terraform,
 }
 
 /// Fields in the API's units, and where each was written.
@@ -210,6 +212,7 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
             }
             Some(number)
         }
+        (Dialect::Terraform, Some(number)) => Some(number.saturating_mul(1_000_000_000)),
         (_, Some(number)) => {
             let nanos = number.saturating_mul(1_000_000_000);
             findings.guess(

@@ -24,7 +24,7 @@ use crate::ui;
     watershed import -s nats://127.0.0.1:4222"
 )]
 pub(crate) struct Arguments {
-    /// Files: answers and lists as JSON, manifests, shell scripts, nats.conf. Without any, the live
+    /// Files: answers and lists as JSON, manifests, Terraform, shell scripts, nats.conf. Without any, the live
     /// server.
     sources: Vec<PathBuf>,
     /// Name of the topology.

@@ -18,7 +18,8 @@ use crate::ui;
 #[command(after_help = "Example: watershed lint examples/agentic-platform --deny warnings")]
 pub(crate) struct Arguments {
     /// Topology files, or folders of them; watershed.yaml of the current folder if absent. Also files
-    /// that other tools read: answers and lists as JSON, manifests, shell scripts, nats.conf.
+    /// that other tools read: answers and lists as JSON, manifests, Terraform, shell scripts,
+    /// nats.conf.
     files: Vec<PathBuf>,
     /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
     #[arg(long)]

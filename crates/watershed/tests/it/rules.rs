@@ -159,6 +159,8 @@ async fn what_is_promised_holds_here() {
 
 /// Topologies of which many are wrong, in few ways at a time.
 mod random {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
     use proptest::sample::{select, subsequence};
 
@@ -248,8 +250,9 @@ mod random {
                     .enumerate()
                     .map(|(number, fields)| format!("c{number}: {{ {fields} }}"))
                     .collect();
-                text += &format!(
-                    "  S{index}: {{ subjects: [{}]{comma}{fields}, consumers: {{ {} }} }}\n",
+                let _ = writeln!(
+                    text,
+                    "  S{index}: {{ subjects: [{}]{comma}{fields}, consumers: {{ {} }} }}",
                     subjects.join(", "),
                     consumers.join(", ")
                 );
