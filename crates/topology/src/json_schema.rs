@@ -9,7 +9,10 @@ use crate::schema::{
 
 /// The schema of a topology file.
 pub fn json_schema() -> Json {
+    let protect = json!({"type": "boolean", "description": "whether no flag may delete it"});
+    let consumer = || with(object(CONSUMER), "protect", &protect);
     let stream = with(object(STREAM), "consumers", &by_name(&consumer()));
+    let stream = with(stream, "protect", &protect);
     let secret = json!({
         "description": "where the password is, or its bcrypt hash",
         "anyOf": [
@@ -25,7 +28,7 @@ pub fn json_schema() -> Json {
     });
     let defaults = json!({
         "stream": {"$ref": "#/definitions/streamFields"},
-        "consumer": {"$ref": "#/definitions/consumer"},
+        "consumer": object(CONSUMER),
     });
     let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
     let mut top = closed(&json!({
@@ -34,8 +37,8 @@ pub fn json_schema() -> Json {
         "account": described(name, "account, if not named as the topology"),
         "defaults": closed(&defaults),
         "streams": by_name(&json!({"$ref": "#/definitions/stream"})),
-        "key_values": by_name(&object(KEY_VALUE)),
-        "object_stores": by_name(&object(OBJECT_STORE)),
+        "key_values": by_name(&with(object(KEY_VALUE), "protect", &protect)),
+        "object_stores": by_name(&with(object(OBJECT_STORE), "protect", &protect)),
         "services": by_name(&object(SERVICE)),
         "users": by_name(&closed(&user)),
         "server": object(SERVER),
@@ -52,10 +55,6 @@ pub fn json_schema() -> Json {
         top.insert("definitions".into(), definitions);
     }
     top
-}
-
-fn consumer() -> Json {
-    object(CONSUMER)
 }
 
 /// A mapping from free names.

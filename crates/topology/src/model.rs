@@ -85,6 +85,8 @@ pub struct Stream {
     pub name: Spanned<String>,
     /// What it was declared as.
     pub kind: StreamKind,
+    /// Whether no flag may delete it.
+    pub protect: bool,
     /// What it is to be, every field filled in as a server does.
     pub config: StreamConfig,
     /// Where that is said.
@@ -100,6 +102,8 @@ pub struct Consumer {
     pub name: Spanned<String>,
     /// The ack wait as it was written, before a `backoff` replaced it; in nanoseconds.
     pub ack_wait: Option<i64>,
+    /// Whether no flag may delete it.
+    pub protect: bool,
     /// What it is to be, every field filled in as a server does.
     pub config: ConsumerConfig,
     /// Where that is said.
@@ -264,7 +268,7 @@ impl Stream {
         let config = StreamConfig { name: name.to_owned(), ..StreamConfig::default() };
         let places = Places { name: span, ..Places::default() };
         let name = Spanned::new(name.to_owned(), span);
-        Self { name, kind: StreamKind::Elsewhere, config, places, consumers: Vec::new() }
+        Self { name, kind: StreamKind::Elsewhere, config, places, ..Self::default() }
     }
 
     /// Whether it is only known by its name.

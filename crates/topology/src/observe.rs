@@ -16,6 +16,9 @@ use crate::version::Version;
 /// Key of the metadata that names the topology that owns an asset.
 pub const OWNER: &str = "watershed.topology";
 
+/// Key of the metadata that keeps an asset from being deleted.
+pub const PROTECT: &str = "watershed.protect";
+
 /// What the server said about itself when the connection was made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerFacts {

@@ -12,7 +12,7 @@ use watershed_wire::jetstream::{ConsumerConfig, check};
 
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, Stream, Topology};
-use crate::observe::OWNER;
+use crate::observe::{OWNER, PROTECT};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{CONSUMER, Field, KEY_VALUE, Kind, OBJECT_STORE, STREAM};
 use crate::source::SourceMap;
@@ -149,6 +149,9 @@ fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
             let _ = writeln!(out, "    {}: {}", field.name, shown(value, field.kind));
         }
     }
+    if stream.protect {
+        out.push_str("    protect: true\n");
+    }
     if !stream.consumers.is_empty() {
         out.push_str("    consumers:\n");
     }
@@ -175,7 +178,8 @@ fn consumer(
         let value = fields.get(field.name)?;
         Some(format!("{}: {}", field.name, shown(value, field.kind)))
     });
-    let parts: Vec<String> = parts.collect();
+    let protect = consumer.protect.then(|| "protect: true".to_owned());
+    let parts: Vec<String> = parts.chain(protect).collect();
     let name = quoted(&consumer.name.value);
     let _ = match parts.as_slice() {
         [] => writeln!(out, "      {name}: {{}}"),
@@ -281,7 +285,7 @@ fn consumer_fields(config: &ConsumerConfig, of: &StreamConfig) -> Map<String, Js
 /// What is not the server's, and marks no owner.
 fn own_metadata(fields: &mut Map<String, Json>) {
     let Some(Json::Object(metadata)) = fields.get_mut("metadata") else { return };
-    metadata.retain(|key, _| key != OWNER && !key.starts_with("_nats."));
+    metadata.retain(|key, _| key != OWNER && key != PROTECT && !key.starts_with("_nats."));
     if metadata.is_empty() {
         fields.remove("metadata");
     }

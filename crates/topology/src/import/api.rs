@@ -155,7 +155,7 @@ pub(super) fn attach(
     let places = Places { name: name.span, fields: found.places };
     let of = importer.stream_of(stream, name.span);
     if of.consumer(&name.value).is_none() {
-        of.consumers.push(Consumer { name, ack_wait, config, places });
+        of.consumers.push(Consumer { name, ack_wait, config, places, ..Consumer::default() });
         return;
     }
     let message = format!("consumer `{stream}/{}` is defined twice", name.value);

@@ -1,8 +1,8 @@
 //! What a live server has.
 
 use super::Imported;
-use crate::model::{Consumer, Places, Stream, Topology};
-use crate::observe::Observed;
+use crate::model::{Consumer, Stream, Topology};
+use crate::observe::{Observed, PROTECT};
 use crate::source::{Span, Spanned};
 
 /// An account as a topology. Places are those of no file.
@@ -11,12 +11,13 @@ pub fn live(observed: &Observed) -> Imported {
     let streams = observed.streams.values().map(|stream| {
         let consumers = stream.consumers.values().map(|consumer| Consumer {
             name: name(&consumer.info.name),
-            ack_wait: None,
+            protect: consumer.info.config.metadata.contains_key(PROTECT),
             config: consumer.info.config.clone(),
-            places: Places::default(),
+            ..Consumer::default()
         });
         Stream {
             name: name(&stream.info.config.name),
+            protect: stream.info.config.metadata.contains_key(PROTECT),
             config: stream.info.config.clone(),
             consumers: consumers.filter(|consumer| consumer.config.is_durable()).collect(),
             ..Stream::default()

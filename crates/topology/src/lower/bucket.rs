@@ -11,7 +11,7 @@ use super::fields::{Fields, Reader, typed};
 use crate::model::{Places, Stream, StreamKind};
 use crate::schema::{KEY_VALUE, OBJECT_STORE};
 use crate::source::Spanned;
-use crate::yaml::Entry;
+use crate::yaml::{Entry, Node, Value};
 
 /// Most values of one key that a bucket keeps.
 const HISTORY_MAX: i64 = 64;
@@ -27,7 +27,7 @@ pub(crate) const BUCKET_FIELDS: &[(&str, &str)] = &[
 pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("bucket `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut fields = reader.fields(entries, KEY_VALUE, &[], &what);
+    let mut fields = reader.fields(entries, KEY_VALUE, &["protect"], &what);
     if let Some(history) = fields.json.get("history").and_then(Json::as_i64)
         && !(1..=HISTORY_MAX).contains(&history)
     {
@@ -56,7 +56,7 @@ pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults)
 pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("object store `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut fields = reader.fields(entries, OBJECT_STORE, &[], &what);
+    let mut fields = reader.fields(entries, OBJECT_STORE, &["protect"], &what);
     rename(&mut fields);
     let bucket = &entry.key;
     let (_, own) = bucket_fields(bucket, false);
@@ -134,7 +134,15 @@ fn stream(
     let fields = fields.or(&shared).or(&Fields { json: own, ..Fields::default() });
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, kind, config, places, consumers: Vec::new() };
+    let mut stream = Stream { name, kind, config, places, ..Stream::default() };
+    stream.protect = reader.protect(entries_of(&entry.node));
     stream.fill();
     stream
+}
+
+fn entries_of(node: &Node) -> &[Entry] {
+    match &node.value {
+        Value::Mapping(entries) => entries,
+        _ => &[],
+    }
 }

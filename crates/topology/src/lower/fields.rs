@@ -53,7 +53,6 @@ const UNBUILT: &[&str] = &[
     "requests",
     "replies",
     "probe",
-    "protect",
     "monitor",
 ];
 
@@ -338,6 +337,12 @@ impl Reader {
         let word = matches!(meant, "true" | "false");
         self.push(if word { diagnostic.rewrite(meant) } else { diagnostic });
         None
+    }
+
+    /// Whether an asset is to be kept from being deleted.
+    pub(crate) fn protect(&mut self, entries: &[Entry]) -> bool {
+        let entry = entries.iter().find(|entry| entry.key == "protect");
+        entry.and_then(|entry| self.flag(&entry.node, "protect")).unwrap_or(false)
     }
 
     fn choice(&mut self, node: &Node, name: &str, words: &[&'static str]) -> Option<String> {

@@ -14,7 +14,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::fields::{Fields, Reader, typed};
 use crate::diagnostic::{Diagnostic, Severity, sort};
-use crate::model::{Consumer, Places, Stream, StreamKind, Topology};
+use crate::model::{Consumer, Places, Stream, Topology};
 use crate::schema::{CONSUMER, STREAM};
 use crate::source::{FileId, SourceMap, Spanned};
 use crate::yaml::{Entry, Node, Style, Value};
@@ -166,12 +166,13 @@ impl Defaults {
 fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("stream `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let fields = reader.fields(entries, STREAM, &["consumers"], &what).or(&defaults.stream);
+    let fields =
+        reader.fields(entries, STREAM, &["consumers", "protect"], &what).or(&defaults.stream);
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream =
-        Stream { name, kind: StreamKind::Stream, config, places, consumers: Vec::new() };
+    let mut stream = Stream { name, config, places, ..Stream::default() };
+    stream.protect = reader.protect(entries);
     if let Some(consumers) = entries.iter().find(|entry| entry.key == "consumers") {
         for entry in reader.mapping(&consumers.node, "`consumers`") {
             let consumer = consumer(reader, entry, defaults);
@@ -185,7 +186,8 @@ fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
 fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer {
     let what = format!("consumer `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut own = reader.fields(entries, CONSUMER, &[], &what);
+    let mut own = reader.fields(entries, CONSUMER, &["protect"], &what);
+    let protect = reader.protect(entries);
     // An ack wait of its own is what the consumer says; the defaults' backoff would replace it.
     let mut defaults = defaults.consumer.clone();
     if own.json.contains_key("ack_wait") && !own.json.contains_key("backoff") {
@@ -202,7 +204,13 @@ fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer
     let names = [("name", name.value.as_str()), ("durable_name", name.value.as_str())];
     let config: ConsumerConfig = typed(reader, &own, &names, name.span);
     let ack_wait = own.json.get("ack_wait").and_then(Json::as_i64);
-    Consumer { places: Places { name: name.span, fields: own.places }, name, ack_wait, config }
+    Consumer {
+        places: Places { name: name.span, fields: own.places },
+        name,
+        ack_wait,
+        protect,
+        config,
+    }
 }
 
 /// Whether a text was written as it is, and may therefore be a number or a word with a meaning.

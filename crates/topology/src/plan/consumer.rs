@@ -7,10 +7,11 @@ use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequ
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
-use super::{Action, Plan, RESERVED, Refusal, Step, Target, changes, json, loss, merged};
+use super::mark::{mark, unmark, unreserved};
+use super::{Action, Plan, Refusal, Step, Target, changes, json, loss, merged};
 use crate::call::Request;
 use crate::model::{Consumer, Stream, Topology};
-use crate::observe::{OWNER, Observed, ObservedConsumer, ObservedStream};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
 /// What a declared consumer is to be on the server.
 fn desired(
@@ -21,11 +22,7 @@ fn desired(
 ) -> ConsumerConfig {
     let mut config = consumer.config.clone();
     fill_consumer(&mut config, stream);
-    if observed.server.keeps_metadata() {
-        config.metadata.insert(OWNER.to_owned(), topology.name.value.clone());
-    } else {
-        config.metadata.clear();
-    }
+    mark(&mut config.metadata, topology, consumer.protect, observed);
     config
 }
 
@@ -33,7 +30,7 @@ fn desired(
 fn live(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerConfig {
     let mut config = info.config.clone();
     fill_consumer(&mut config, stream);
-    config.metadata.retain(|key, _| !key.starts_with(RESERVED));
+    unreserved(&mut config.metadata);
     // One filter may be said in two ways.
     if let [only] = config.filter_subjects.as_slice()
         && config.filter_subject.is_empty()
@@ -82,7 +79,7 @@ pub(super) fn compare_all(
         let owner = live_one.owner();
         let mut compared = desired.clone();
         if owner.is_none() {
-            compared.metadata.remove(OWNER);
+            unmark(&mut compared.metadata);
         }
         let fields: Vec<&str> =
             consumer_changes(&before, &compared).into_iter().map(|(field, _)| field).collect();
@@ -102,7 +99,7 @@ pub(super) fn compare_all(
             ))),
             Some(_) => {
                 let interest = config.retention == Retention::Interest;
-                plan.steps.push(change(target, &before, &desired, live_one, interest));
+                plan.steps.push(change(target, &before, &desired, &fields, live_one, interest));
             }
         }
     }
@@ -135,13 +132,12 @@ fn change(
     target: Target,
     before: &ConsumerConfig,
     after: &ConsumerConfig,
+    fields: &[&str],
     live: &ObservedConsumer,
     interest: bool,
 ) -> Step {
     let info = &live.info;
-    let fields: Vec<&str> =
-        consumer_changes(before, after).into_iter().map(|(field, _)| field).collect();
-    let changes = changes(&fields, &json(before), &json(after));
+    let changes = changes(fields, &json(before), &json(after));
     let stream = target.stream.clone();
     if let Some(error) = refuse_consumer(before, after) {
         let delete = Call::ConsumerDelete { stream: &stream, consumer: &after.name };
@@ -165,7 +161,7 @@ fn change(
         }
     }
     let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
-    let body = merged(&live.config, &json(after), &fields);
+    let body = merged(&live.config, &json(after), fields);
     let requests = vec![create_request(&stream, &body, CreateAction::Update)];
     Step { target, action, changes, losses, notes, requests }
 }

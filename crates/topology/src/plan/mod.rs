@@ -6,6 +6,7 @@
 
 mod consumer;
 mod loss;
+mod mark;
 mod order;
 mod stream;
 
@@ -225,6 +226,7 @@ pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
         stream::compare(topology, declared, observed, &mut plan);
     }
     order::leftovers(topology, observed, &mut plan);
+    mark::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);
     plan
 }
@@ -251,13 +253,10 @@ fn merged(live: &Json, desired: &Json, fields: &[&str]) -> Json {
         };
     }
     if let Some(Json::Object(metadata)) = object.get_mut("metadata") {
-        metadata.retain(|key, _| !key.starts_with(RESERVED));
+        metadata.retain(|key, _| !key.starts_with(mark::RESERVED));
     }
     merged
 }
-
-/// Metadata that the server itself writes.
-const RESERVED: &str = "_nats.";
 
 fn json(config: &impl serde::Serialize) -> Json {
     serde_json::to_value(config).expect("configurations have no keys but texts")

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::Retention;
 
-use super::{Action, Plan, Step, Target, loss};
+use super::{Action, Plan, Step, Target, loss, mark};
 use crate::call::Request;
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};
@@ -53,6 +53,7 @@ pub fn destroy(name: &str, observed: &Observed) -> Plan {
     });
     streams.sort_by_key(|step| std::cmp::Reverse(depths(&step.target.stream)));
     plan.steps.extend(streams);
+    mark::guard(None, observed, &mut plan);
     plan
 }
 

@@ -6,20 +6,17 @@ use watershed_wire::jetstream::check::fill_stream;
 use watershed_wire::jetstream::stream::{StreamConfig, StreamInfo};
 use watershed_wire::subject::{is_valid, witness};
 
-use super::{Action, Plan, RESERVED, Refusal, Step, Target, changes, consumer, json, loss, merged};
+use super::mark::{mark, unmark, unreserved};
+use super::{Action, Plan, Refusal, Step, Target, changes, consumer, json, loss, merged};
 use crate::call::Request;
 use crate::model::{Stream, Topology};
-use crate::observe::{OWNER, Observed, ObservedStream};
+use crate::observe::{Observed, ObservedStream};
 
 /// What a declared stream is to be on the server: as declared, with the owner's mark.
 pub(super) fn desired(topology: &Topology, stream: &Stream, observed: &Observed) -> StreamConfig {
     let mut config = stream.config.clone();
     fill_stream(&mut config);
-    if observed.server.keeps_metadata() {
-        config.metadata.insert(OWNER.to_owned(), topology.name.value.clone());
-    } else {
-        config.metadata.clear();
-    }
+    mark(&mut config.metadata, topology, stream.protect, observed);
     config
 }
 
@@ -27,7 +24,7 @@ pub(super) fn desired(topology: &Topology, stream: &Stream, observed: &Observed)
 fn live(info: &StreamInfo) -> StreamConfig {
     let mut config = info.config.clone();
     fill_stream(&mut config);
-    config.metadata.retain(|key, _| !key.starts_with(RESERVED));
+    unreserved(&mut config.metadata);
     config
 }
 
@@ -60,8 +57,7 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
     forgive(&mut before, &desired);
     let owned = there.owner() == Some(&topology.name.value);
     if !owned {
-        // What is nobody's is compared without the mark that it can't have.
-        desired.metadata.remove(OWNER);
+        unmark(&mut desired.metadata);
     }
     let fields = fields(&before, &desired);
     if !owned && (there.owner().is_some() || !fields.is_empty()) {

@@ -4,6 +4,7 @@ use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
 use super::TopologyFile;
+use super::apply::refused;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -33,6 +34,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         let policy = Policy { prune: true, ..Policy::default() };
         ui::plan::show(&plan, &policy);
+        if let Some(exit) = refused(&plan, &policy) {
+            return Ok(exit);
+        }
         if !arguments.yes
             && let Err(exit) = confirm("delete all of this, with its messages?")
         {

@@ -24,6 +24,38 @@ fn check(url: &str) {
         assert_eq!(run(&["verify", "-s", url, &file]).code, Some(3), "{name}");
     }
     changes(url);
+    protected(url);
+}
+
+/// What is protected stays, whatever flags are given, until the file says otherwise.
+fn protected(url: &str) {
+    const FILE: &str = "watershed: 1\nname: kept\nstreams:\n  KEPT: { subjects: [kept.>], max_age: 1d, protect: true, consumers: { c: { protect: true }, d: {} } }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, FILE);
+    let apply = |text: &str, flags: &[&str]| {
+        write(&folder, text);
+        let mut arguments = vec!["apply", "--yes", "-s", url];
+        arguments.extend(flags);
+        arguments.push(&file);
+        run(&arguments)
+    };
+    assert_eq!(apply(FILE, &[]).code, Some(0));
+    for (edit, flags) in [
+        ("{ d: {} }", ["--prune"].as_slice()),
+        ("{ c: { protect: true, ack_policy: all } }", &["--recreate", "all"]),
+    ] {
+        let text = FILE.replace("{ c: { protect: true }, d: {} }", edit);
+        let ran = apply(&text, flags);
+        assert_eq!(ran.code, Some(5), "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("it is protected: write `protect: false`"), "{}", ran.out);
+    }
+    let memory = FILE.replace("max_age: 1d, protect: true", "max_age: 1d, storage: memory");
+    let ran = apply(&memory, &["--recreate", "all"]);
+    assert!(ran.out.contains("its consumer `c` is protected"), "{}", ran.out);
+    write(&folder, FILE);
+    assert_eq!(run(&["destroy", "--yes", "-s", url, &file]).code, Some(5));
+    assert_eq!(apply(&FILE.replace("protect: true", "protect: false"), &[]).code, Some(0));
+    succeed(&["destroy", "--yes", "-s", url, &file]);
 }
 
 /// What changes is classed, refused and done by what it loses.

@@ -1,0 +1,79 @@
+//! What a topology writes into the metadata of what it owns, and what it means.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Plan, Refusal, Target};
+use crate::model::Topology;
+use crate::observe::{OWNER, Observed, PROTECT};
+
+/// Metadata that the server itself writes.
+pub(super) const RESERVED: &str = "_nats.";
+
+/// Marks what the topology owns; servers that keep no metadata get none.
+pub(super) fn mark(
+    metadata: &mut BTreeMap<String, String>,
+    topology: &Topology,
+    protect: bool,
+    observed: &Observed,
+) {
+    if !observed.server.keeps_metadata() {
+        metadata.clear();
+        return;
+    }
+    metadata.insert(OWNER.to_owned(), topology.name.value.clone());
+    if protect {
+        metadata.insert(PROTECT.to_owned(), "true".to_owned());
+    }
+}
+
+/// Takes the marks away: what is nobody's is compared without those that it can't have.
+pub(super) fn unmark(metadata: &mut BTreeMap<String, String>) {
+    metadata.remove(OWNER);
+    metadata.remove(PROTECT);
+}
+
+/// Takes what the server notes for itself away.
+pub(super) fn unreserved(metadata: &mut BTreeMap<String, String>) {
+    metadata.retain(|key, _| !key.starts_with(RESERVED));
+}
+
+/// Refuses to delete what is protected, whatever flags allow: what is declared is as the file says
+/// now, what is not is as it was last applied.
+pub(super) fn guard(topology: Option<&Topology>, observed: &Observed, plan: &mut Plan) {
+    let mut refused = Vec::new();
+    plan.steps.retain(|step| {
+        let goes = matches!(step.action, Action::Recreate | Action::Delete);
+        let Some(what) = goes.then(|| protected(topology, observed, &step.target)).flatten() else {
+            return true;
+        };
+        let reason = format!(
+            "{what} is protected: write `protect: false` and apply that before it can be deleted"
+        );
+        refused.push(Refusal { target: step.target.clone(), reason, for_safety: true });
+        false
+    });
+    plan.refused.append(&mut refused);
+}
+
+/// What keeps `target` from being deleted: itself, or a consumer of the stream that it is.
+fn protected(topology: Option<&Topology>, observed: &Observed, target: &Target) -> Option<String> {
+    let live = observed.streams.get(&target.stream)?;
+    let declared = topology.and_then(|topology| topology.stream(&target.stream));
+    let consumer_is = |name: &str| {
+        let own = declared.and_then(|stream| stream.consumer(name)).map(|own| own.protect);
+        let mark = live
+            .consumers
+            .get(name)
+            .is_some_and(|live| live.info.config.metadata.contains_key(PROTECT));
+        own.unwrap_or(mark)
+    };
+    if let Some(consumer) = &target.consumer {
+        return consumer_is(consumer).then(|| "it".to_owned());
+    }
+    let mark = live.info.config.metadata.contains_key(PROTECT);
+    if declared.map_or(mark, |stream| stream.protect) {
+        return Some("it".to_owned());
+    }
+    let consumer = live.consumers.keys().find(|name| consumer_is(name))?;
+    Some(format!("its consumer `{consumer}`"))
+}
