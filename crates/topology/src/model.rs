@@ -132,6 +132,10 @@ pub struct Service {
     pub name: Spanned<String>,
     /// Subjects that it publishes.
     pub publishes: Vec<Spanned<String>>,
+    /// Subjects that it asks on.
+    pub requests: Vec<Spanned<String>>,
+    /// Subjects that it answers requests on.
+    pub replies: Vec<Spanned<String>>,
     /// Consumers that it reads.
     pub consumes: Vec<Spanned<ConsumerName>>,
     /// How many of it run.

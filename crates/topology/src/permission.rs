@@ -26,6 +26,12 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
     }
     if let Some(service) = service {
         publish.extend(service.publishes.iter().map(|subject| subject.value.clone()));
+        publish.extend(service.requests.iter().map(|subject| subject.value.clone()));
+        subscribe.extend(service.replies.iter().map(|subject| subject.value.clone()));
+        if !service.replies.is_empty() {
+            // Who asks waits there.
+            publish.insert("_INBOX.>".to_owned());
+        }
         for wanted in &service.consumes {
             let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
             let (stream, consumer, config) =

@@ -215,6 +215,8 @@ pub const SERVICE: &[Field] = fields! {
     description: Text, "text for people";
     publishes: Filters, "subjects that it publishes";
     consumes: Texts, "consumers that it reads, as STREAM/consumer";
+    requests: Filters, "subjects that it asks on, and waits for a reply";
+    replies: Filters, "subjects that it answers requests on";
     replicas: Count, "how many of it run";
     handler_timeout: Duration, "longest time that it works on one message";
 };

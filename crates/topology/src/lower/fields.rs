@@ -44,17 +44,8 @@ pub(crate) struct Reader {
 }
 
 /// Keys that belong to the language and are not there yet.
-const UNBUILT: &[&str] = &[
-    "dead_letter",
-    "exports",
-    "imports",
-    "permissions",
-    "inbox_prefix",
-    "requests",
-    "replies",
-    "probe",
-    "monitor",
-];
+const UNBUILT: &[&str] =
+    &["dead_letter", "exports", "imports", "permissions", "inbox_prefix", "probe", "monitor"];
 
 impl Reader {
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {

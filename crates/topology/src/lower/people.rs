@@ -21,6 +21,8 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         let mut service = Service { name, ..Service::default() };
         service.replicas = Spanned::new(1, entry.key_span);
         service.publishes = texts(&fields, "publishes");
+        service.requests = texts(&fields, "requests");
+        service.replies = texts(&fields, "replies");
         for consumer in texts(&fields, "consumes") {
             match consumer.value.split_once('/') {
                 Some((stream, name)) => service.consumes.push(Spanned::new(

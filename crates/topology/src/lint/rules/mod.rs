@@ -5,7 +5,6 @@ mod ack_wait_replaced;
 mod ack_wait_short;
 mod acks_shared;
 mod backoff_without_ack;
-mod comma_in_subject;
 mod compression_in_memory;
 mod consumer_name;
 mod consumer_unknown;
@@ -46,6 +45,8 @@ mod pending_unlimited;
 mod publishers_unanswered;
 mod push_shared_without_group;
 mod republished_into_stream;
+mod request_stored;
+mod request_unanswered;
 mod retries_without_end;
 mod server_refuses;
 mod service_without_user;
@@ -112,7 +113,6 @@ pub const RULES: &[&Rule] = &[
     &subject_open_at_front::RULE,
     &subject_is_the_name::RULE,
     &subject_long::RULE,
-    &comma_in_subject::RULE,
     &copies_need_cluster::RULE,
     &copies_even::RULE,
     &memory_with_durables::RULE,
@@ -139,4 +139,6 @@ pub const RULES: &[&Rule] = &[
     &not_stored::RULE,
     &nobody_reads::RULE,
     &nobody_publishes::RULE,
+    &request_stored::RULE,
+    &request_unanswered::RULE,
 ];

@@ -30,8 +30,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             }
         }
     }
-    for subject in topology.services.iter().flat_map(|service| &service.publishes) {
-        judge(report, subject.span, &subject.value, true);
+    for service in &topology.services {
+        let said = service.publishes.iter().chain(&service.requests).chain(&service.replies);
+        for subject in said {
+            judge(report, subject.span, &subject.value, true);
+        }
     }
 }
 
