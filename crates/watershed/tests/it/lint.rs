@@ -1,6 +1,8 @@
 //! Topologies as they are found, offline.
 
+use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::server::{EXAMPLES, example, run, succeed, write};
 
@@ -168,4 +170,45 @@ fn a_first_file_is_without_findings() {
     let again = run(&["init", &file]);
     assert_eq!(again.code, Some(1));
     assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+}
+
+/// A thousand streams with ten thousand consumers, and services that use them.
+fn large() -> String {
+    let mut text = String::from(
+        "watershed: 1\nname: large\ndefaults: { consumer: { max_deliver: 5 } }\nstreams:\n",
+    );
+    for stream in 0..1000 {
+        let area = stream % 37;
+        let _ = writeln!(
+            text,
+            "  S{stream}: {{ subjects: [area{area}.s{stream}.>, other.{stream}.*], max_age: 7d, consumers: {{"
+        );
+        for consumer in 0..10 {
+            let filter = format!("area{area}.s{stream}.k{consumer}.>");
+            let _ = writeln!(text, "    c{consumer}: {{ filter_subject: {filter} }},");
+        }
+        text.push_str("  } }\n");
+    }
+    text.push_str("services:\n");
+    for service in 0..200 {
+        let area = service % 37;
+        let _ = writeln!(
+            text,
+            "  svc{service}: {{ publishes: [area{area}.s{service}.k1.x], consumes: [S{service}/c1] }}"
+        );
+    }
+    text
+}
+
+/// In a release build, in less than a second. docs/benchmarks.md has the figures.
+#[test]
+fn a_large_topology_is_linted_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, &large());
+    let start = Instant::now();
+    let ran = run(&["lint", &file]);
+    let took = start.elapsed();
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    eprintln!("1,000 streams, 10,000 consumers: {took:?}");
+    assert!(cfg!(debug_assertions) || took < Duration::from_secs(1), "{took:?}");
 }
