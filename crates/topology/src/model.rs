@@ -53,6 +53,8 @@ pub struct Topology {
     pub server: ServerSettings,
     /// How it is to be judged.
     pub lint: LintSettings,
+    /// Where the file holds secrets that it should not, or hashes of them.
+    pub secrets: Vec<Span>,
 }
 
 /// How a topology is to be judged.

@@ -36,8 +36,10 @@ impl<T> Spanned<T> {
 pub struct SourceFile {
     /// Name, as the user gave it.
     pub name: String,
-    /// What is in it.
+    /// What is in it, for showing: secrets are hidden.
     pub text: String,
+    /// What is in it, if something was hidden.
+    whole: Option<String>,
     /// Offset of each line's first byte.
     lines: Vec<u32>,
 }
@@ -59,6 +61,13 @@ impl std::fmt::Display for Place<'_> {
     }
 }
 
+impl SourceFile {
+    /// What is in it, secrets and all: for writing it back, never for showing.
+    pub fn whole(&self) -> &str {
+        self.whole.as_deref().unwrap_or(&self.text)
+    }
+}
+
 /// All texts of one run.
 #[derive(Debug, Default)]
 pub struct SourceMap {
@@ -72,8 +81,24 @@ impl SourceMap {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer files than 2^32"));
         let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let lines = std::iter::once(0).chain(starts.map(|(at, _)| offset(at + 1))).collect();
-        self.files.push(SourceFile { name: name.to_owned(), text: text.to_owned(), lines });
+        self.files.push(SourceFile {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            whole: None,
+            lines,
+        });
         id
+    }
+
+    /// Hides a secret: nothing that is shown of the file repeats it.
+    pub fn hide(&mut self, secret: Span) {
+        let Some(file) = self.files.get_mut(secret.file.0 as usize) else { return };
+        let range = secret.start as usize..secret.end as usize;
+        if file.text.get(range.clone()).is_some() {
+            file.whole.get_or_insert_with(|| file.text.clone());
+            let stars = "*".repeat(range.len());
+            file.text.replace_range(range, &stars);
+        }
     }
 
     /// Every text.
@@ -120,5 +145,15 @@ mod tests {
         assert_eq!(place(7, 8), "a.yaml:2:3"); // the letter behind the tab takes two bytes
         assert_eq!(place(12, 12), "a.yaml:2:7");
         assert_eq!(sources.text(Span { file, start: 5, end: 8 }), "üx");
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_shown() {
+        let mut sources = SourceMap::default();
+        let file = sources.add("a", "pass: hünter # x");
+        sources.hide(Span { file, start: 6, end: 13 });
+        sources.hide(Span { file, start: 600, end: 603 });
+        assert_eq!(sources.file(file).text, "pass: ******* # x");
+        assert_eq!(sources.file(file).whole(), "pass: hünter # x");
     }
 }

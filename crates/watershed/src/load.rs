@@ -100,7 +100,16 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     };
     let (mut base, mut others) = (Vec::new(), Vec::new());
     for file in &files {
-        let id = workspace.sources.add(&file.display().to_string(), &text(file)?);
+        let text = match text(file) {
+            Ok(text) => text,
+            // A folder may hold anything; what was named, or is the file itself, is read or refused.
+            Err(_) if path.is_dir() && !file.ends_with(DEFAULT_FILE) => {
+                workspace.passed_over.push(file.clone());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let id = workspace.sources.add(&file.display().to_string(), &text);
         if reading.foreign && !is_yaml(file) {
             others.push((file, id, Vec::new()));
             continue;
@@ -135,6 +144,9 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     }
     let base = base.into_iter().map(|(_, document)| document).collect();
     let mut read = read(&workspace.sources, base, overlays, reading.target);
+    for secret in &read.topology.secrets {
+        workspace.sources.hide(*secret);
+    }
     workspace.topologies.push(Loaded { topology: read.topology, folder });
     workspace.diagnostics.append(&mut read.diagnostics);
     workspace.allowed += read.allowed;
@@ -149,6 +161,9 @@ fn lint_foreign(workspace: &mut Workspace, reading: &Reading) {
         return;
     }
     let (mut found, allowed) = import::lint(&workspace.sources, &files, &imported, reading.target);
+    for secret in &imported.topology.secrets {
+        workspace.sources.hide(*secret);
+    }
     workspace.diagnostics.append(&mut found);
     workspace.allowed += allowed;
     workspace.others.retain(|(_, file, _)| others.contains(file));

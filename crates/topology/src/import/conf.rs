@@ -123,6 +123,12 @@ impl Reader<'_> {
     /// Variables in quotes, wherever they are.
     fn quoted(&mut self, pairs: &[Pair]) {
         for pair in pairs {
+            let key = pair.key.to_lowercase();
+            let variable =
+                matches!(&pair.item.value, Value::Text { text, .. } if is_variable(text));
+            if matches!(key.as_str(), "password" | "pass" | "token" | "nkey_seed") && !variable {
+                self.importer.secrets.push(self.span(pair.item.place));
+            }
             self.quoted_item(&pair.item);
         }
     }

@@ -98,6 +98,7 @@ struct Importer {
     /// Where a server listens, and whether it has users of its own.
     listens: Option<Spanned<SocketAddr>>,
     has_users: bool,
+    secrets: Vec<Span>,
     findings: Findings,
     recognized: bool,
 }
@@ -187,7 +188,8 @@ fn finish(mut importer: Importer) -> Imported {
     let mut server = importer.server;
     server.listen = importer.listens.filter(|_| !importer.has_users);
     sort(&mut importer.findings.0);
-    let topology = Topology { streams: importer.streams, server, ..Topology::default() };
+    let (streams, secrets) = (importer.streams, importer.secrets);
+    let topology = Topology { streams, server, secrets, ..Topology::default() };
     Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
 }
 

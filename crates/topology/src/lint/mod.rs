@@ -8,9 +8,11 @@ pub(crate) mod allow;
 mod file_rules;
 mod rules;
 mod seen;
+mod server_errors;
 
 pub use file_rules::{FILE_RULES, FileRule};
 pub use rules::RULES;
+pub use server_errors::{SERVER_ERRORS, ServerError, server_error};
 
 use crate::diagnostic::{Diagnostic, Edit, Label, ServerSays, Severity, sort};
 use crate::model::Topology;

@@ -41,6 +41,8 @@ impl Fields {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where secrets stand.
+    pub(crate) secrets: Vec<Span>,
 }
 
 /// Keys that belong to the language and are not there yet.

@@ -47,7 +47,8 @@ pub fn lower(sources: &SourceMap, file: FileId) -> (Lowered, Vec<Diagnostic>) {
 /// The topology that a tree of nodes is.
 pub(crate) fn lower_root(root: &Node) -> (Topology, Vec<Diagnostic>) {
     let mut reader = Reader::default();
-    let topology = topology(&mut reader, root);
+    let mut topology = topology(&mut reader, root);
+    topology.secrets = reader.secrets;
     (topology, reader.diagnostics)
 }
 

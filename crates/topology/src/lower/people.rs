@@ -8,7 +8,7 @@ use super::fields::{Fields, Reader};
 use super::is_plain;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Access, ConsumerName, Secret, ServerSettings, Service, Topology, User};
-use crate::schema::{SERVER, SERVICE};
+use crate::schema::{SERVER, SERVICE, nearest};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node, Value};
 
@@ -89,7 +89,12 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
                     let service = Access::Service(Spanned::new(name, inner.node.span));
                     one_access(reader, inner, &mut access, service);
                 }
-                _ => reader.unknown(inner, USER_KEYS, "a user"),
+                other => {
+                    if nearest(other, USER_KEYS.iter().copied()) == Some("password") {
+                        reader.secrets.push(inner.node.span);
+                    }
+                    reader.unknown(inner, USER_KEYS, "a user");
+                }
             }
         }
         let name = Spanned::new(entry.key.clone(), entry.key_span);
@@ -120,6 +125,10 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
     if let Value::Scalar(scalar) = &node.value
         && !node.is_null()
     {
+        // The name of a variable is none.
+        if !scalar.text.starts_with('$') || scalar.text.starts_with("$2") {
+            reader.secrets.push(node.span);
+        }
         if scalar.text.starts_with("$2") && scalar.text.len() == 60 {
             return Some(Secret::Bcrypt(scalar.text.clone()));
         }

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::Args;
 use watershed_topology::diagnostic::ServerSays;
-use watershed_topology::lint::{FILE_RULES, FileRule, RULES, Rule, find};
+use watershed_topology::lint::{FILE_RULES, FileRule, RULES, Rule, find, server_error};
 use watershed_wire::jetstream::Coded;
 
 use crate::exit::Exit;
@@ -33,6 +33,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         bail!("there is neither a rule nor a server error `{code}`");
     };
     out(&format!("error {}: {}", coded.code, coded.text));
+    if let Some(error) = server_error(coded.code) {
+        out(&format!("\n{}\n{}", error.cause, error.fix));
+    }
     let rules = RULES.iter().filter(|rule| rule.server == ServerSays::Refuses(coded.code));
     for rule in rules {
         out("");

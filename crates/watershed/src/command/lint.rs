@@ -1,7 +1,7 @@
 //! `watershed lint`: what is wrong with a topology, offline.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -98,26 +98,41 @@ fn fix(workspace: &Workspace) -> anyhow::Result<bool> {
     for edit in workspace.diagnostics.iter().filter_map(|diagnostic| diagnostic.edit.as_ref()) {
         by_file.entry(edit.span.file).or_default().push(edit);
     }
-    for (file, mut edits) in by_file.clone() {
+    let mut any = false;
+    for (file, mut edits) in by_file {
         let file = workspace.sources.file(file);
         edits.sort_by_key(|edit| (edit.span, &edit.text));
         edits.dedup_by_key(|edit| edit.span);
-        let mut text = file.text.clone();
+        let mut text = file.whole().to_owned();
+        let extension = Path::new(&file.name).extension();
+        let is_json = extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
         let mut before = text.len();
         let mut count = 0;
         // From the end, so that places in front stay where they are.
         for edit in edits.into_iter().rev() {
             let (start, end) = (edit.span.start as usize, edit.span.end as usize);
-            if end <= before {
-                text.replace_range(start..end, &edit.text);
+            let word = !matches!(edit.text.as_str(), "true" | "false");
+            // JSON has no words but those two, and no keys without quotes.
+            if end <= before && !(is_json && edit.text.starts_with('{')) {
+                let quoted = text.get(start..end).is_some_and(|old| old.starts_with('"'));
+                let new = if word && (is_json || quoted && !edit.text.starts_with('{')) {
+                    format!("\"{}\"", edit.text)
+                } else {
+                    edit.text.clone()
+                };
+                text.replace_range(start..end, &new);
                 before = start;
                 count += 1;
             }
         }
+        if count == 0 {
+            continue;
+        }
+        any = true;
         replace(&file.name, &text)?;
         ui::say(&format!("{}: {} put right", file.name, ui::count(count, "place")));
     }
-    Ok(!by_file.is_empty())
+    Ok(any)
 }
 
 /// A file is replaced as a whole, or not at all.

@@ -89,6 +89,40 @@ fn what_can_be_put_right_is() {
 }
 
 #[test]
+fn json_stays_json_when_it_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("t.json");
+    let text = r#"{"watershed":1,"name":"x","streams":{"A":{"subject":["a"],"maxAge":-1,"deny_delete":"no"}}}"#;
+    std::fs::write(&file, text).unwrap();
+    succeed(&["lint", "--fix", file.to_str().unwrap()]);
+    let fixed: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let stream = &fixed["streams"]["A"];
+    assert_eq!((&stream["max_age"], &stream["deny_delete"]), (&"unlimited".into(), &false.into()));
+}
+
+/// A secret that somebody wrote into a file is not repeated in any form of the findings.
+#[test]
+fn secrets_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = "watershed: 1\nname: x\nusers: { a: { password: hunter2, rol: admin }, b: { passwrd: hunter2 } }\n";
+    let conf = "port: 4222\nauthorization { users: [ { user: a, password: hunter2 }, { user: b, password: \"hunter2\" } ] }\n";
+    let script = "#!/bin/sh\nNATS_PASS=hunter2\nnats -s nats://a:hunter2@host --password hunter2 stream add S --ttl 5\n";
+    for (name, text) in [("w.yaml", topology), ("n.conf", conf), ("i.sh", script)] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        for format in ["human", "json", "sarif", "github", "junit"] {
+            let ran = run(&["lint", "--format", format, file.to_str().unwrap()]);
+            assert!(ran.out.contains("F008") || ran.out.contains("I00"), "{name}: {}", ran.out);
+            assert!(!ran.out.contains("hunter2") && !ran.err.contains("hunter2"), "{}", ran.out);
+        }
+        // What is put right keeps them.
+        run(&["lint", "--fix", file.to_str().unwrap()]);
+        assert!(std::fs::read_to_string(&file).unwrap().contains("hunter2"), "{name}");
+    }
+}
+
+#[test]
 fn findings_have_the_forms_that_others_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, MESSY);

@@ -170,6 +170,21 @@ fn parse(shell: &mut Shell<'_, '_>, kind: &Kindly, words: &[Word]) -> Given {
     given
 }
 
+/// Hides what a command line holds of secrets: the value of a password flag, and what stands before
+/// the host of an URL.
+pub(super) fn hide(shell: &mut Shell<'_, '_>, words: &[Word]) {
+    for (index, word) in words.iter().enumerate() {
+        let behind = index.checked_sub(1).and_then(|before| words.get(before));
+        let flag = behind.is_some_and(|before| before.text == "--password");
+        let inline = word.text.starts_with("--password=");
+        let url = word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+        if flag || inline || url {
+            let span = shell.span(word);
+            shell.importer.secrets.push(span);
+        }
+    }
+}
+
 fn unknown(shell: &mut Shell<'_, '_>, kind: &Kindly, name: &str, span: Span) {
     let meant = match name {
         "ack-wait" => Some("wait"),

@@ -192,6 +192,7 @@ impl Shell<'_, '_> {
             words.iter().position(|word| word.text == "nats" || word.text.ends_with("/nats"));
         let Some(tool) = tool else { return };
         let call = words.split_off(tool);
+        command::hide(self, &call);
         if command::call(self, &call) {
             self.found = true;
             self.hidden(raw, &call, next);
@@ -228,6 +229,11 @@ impl Shell<'_, '_> {
         let place = Some((value.start, value.end));
         match value.unknown {
             None => {
+                let url = value.text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+                if url || name.contains("PASS") || name.contains("TOKEN") {
+                    let span = self.span(value);
+                    self.importer.secrets.push(span);
+                }
                 let value = Variable { text: value.text.clone(), place };
                 self.variables.insert(name.to_owned(), value)
             }
