@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use watershed_wire::jetstream::stream::StreamSource;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::is_valid;
 
@@ -280,6 +281,15 @@ impl Stream {
     /// Whether it is only known by its name.
     pub(crate) fn is_placeholder(&self) -> bool {
         self.kind == StreamKind::Elsewhere
+    }
+
+    /// What it mirrors and sources, and where the name of each stands.
+    pub fn origins(&self) -> impl Iterator<Item = (&StreamSource, Span)> {
+        let mirror = self.config.mirror.iter().map(|one| (one, self.places.at("mirror.name")));
+        let sources = self.config.sources.iter().enumerate();
+        let sources =
+            sources.map(|(index, one)| (one, self.places.at(&format!("sources.{index}.name"))));
+        mirror.chain(sources)
     }
 
     /// The consumer with this name.

@@ -83,7 +83,10 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     {
         let names: Vec<_> =
             workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
-        bail!("{} has no `watershed:` key: it is no topology", names.join(", "));
+        if workspace.passed_over.iter().all(|path| is_yaml(path)) {
+            bail!("{} has no `watershed:` key: it is no topology", names.join(", "));
+        }
+        bail!("nothing in {} declares a stream, a consumer or a server", names.join(", "));
     }
     same_accounts(&mut workspace);
     sort(&mut workspace.diagnostics);

@@ -18,6 +18,8 @@ pub use live::live;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use serde_json::Value as Json;
+
 use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
 use crate::lint::{self, allow};
 use crate::model::{ServerSettings, Stream, StreamKind, Topology};
@@ -94,6 +96,7 @@ impl Findings {
 #[derive(Debug, Default)]
 struct Importer {
     streams: Vec<Stream>,
+    by_name: BTreeMap<String, usize>,
     server: ServerSettings,
     /// Where a server listens, and whether it has users of its own.
     listens: Option<Spanned<SocketAddr>>,
@@ -104,37 +107,59 @@ struct Importer {
 }
 
 impl Importer {
+    fn known(&mut self, name: &str) -> Option<&mut Stream> {
+        let at = *self.by_name.get(name)?;
+        self.streams.get_mut(at)
+    }
+
+    fn add(&mut self, stream: Stream) {
+        self.by_name.insert(stream.name.value.clone(), self.streams.len());
+        self.streams.push(stream);
+    }
+
     /// Takes in a stream. One that was there before keeps its consumers.
     fn stream(&mut self, mut stream: Stream) {
         self.recognized = true;
-        if let Some(known) =
-            self.streams.iter_mut().find(|known| known.name.value == stream.name.value)
-        {
-            if known.is_placeholder() {
-                stream.consumers = std::mem::take(&mut known.consumers);
-                *known = stream;
-                return;
-            }
-            let same = known.config == stream.config;
-            let message = format!("stream `{}` is defined twice", stream.name.value);
-            let message = if same { message } else { format!("{message}, and not alike") };
-            let severity = if same { Severity::Info } else { Severity::Error };
-            let found = Diagnostic::new("I005", severity, stream.name.span, message);
-            self.findings.0.push(found.other(known.name.span, "first defined here"));
+        let Some(known) = self.known(&stream.name.value) else { return self.add(stream) };
+        if known.is_placeholder() {
+            stream.consumers = std::mem::take(&mut known.consumers);
+            *known = stream;
             return;
         }
-        self.streams.push(stream);
+        let same = known.config == stream.config;
+        let first = known.name.span;
+        let message = format!("stream `{}` is defined twice", stream.name.value);
+        let message = if same { message } else { format!("{message}, and not alike") };
+        let severity = if same { Severity::Info } else { Severity::Error };
+        let found = Diagnostic::new("I005", severity, stream.name.span, message);
+        self.findings.0.push(found.other(first, "first defined here"));
+    }
+
+    /// Changes a stream that is there; one that is not is made of what is known of it.
+    fn edit(&mut self, name: Spanned<String>, found: value::Found) {
+        let stream = match self.known(&name.value) {
+            Some(known) if !known.is_placeholder() => known,
+            _ => {
+                let stream = api::made(self, name, found);
+                return self.stream(stream);
+            }
+        };
+        let Ok(Json::Object(mut fields)) = serde_json::to_value(&stream.config) else { return };
+        fields.extend(found.json);
+        if let Ok(config) = serde_json::from_value(Json::Object(fields)) {
+            stream.config = config;
+            stream.places.fields.extend(found.places);
+        }
+        self.recognized = true;
     }
 
     /// The stream of a consumer; one that is defined elsewhere is a name.
     fn stream_of(&mut self, name: &str, span: Span) -> &mut Stream {
         self.recognized = true;
-        let at = self.streams.iter().position(|stream| stream.name.value == name);
-        let at = at.unwrap_or_else(|| {
-            self.streams.push(Stream::placeholder(name, span));
-            self.streams.len() - 1
-        });
-        self.streams.get_mut(at).expect("it is there")
+        if !self.by_name.contains_key(name) {
+            self.add(Stream::placeholder(name, span));
+        }
+        self.known(name).expect("it is there")
     }
 }
 
@@ -211,24 +236,26 @@ pub fn lint(
 
 /// What was said while reading, above the asset that it is about.
 pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
-    let mut starts: BTreeMap<Span, String> = BTreeMap::new();
+    let mut starts = Vec::new();
     for stream in &imported.topology.streams {
-        starts.insert(stream.name.span, stream.name.value.clone());
+        starts.push((stream.name.span, stream.name.value.clone()));
         for consumer in &stream.consumers {
             let name = format!("{}/{}", stream.name.value, consumer.name.value);
-            starts.insert(consumer.name.span, name);
+            starts.push((consumer.name.span, name));
         }
     }
+    let line = |span: Span| (span.file, sources.place(span).line);
+    let mut starts: Vec<_> = starts.into_iter().map(|(span, name)| (line(span), name)).collect();
+    starts.sort();
     let mut comments = Comments::new();
     // What is wrong with a script is no part of what it declares.
     let decisions = imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002"));
     for finding in decisions {
         // The last asset whose name stands before the place, or on its line.
-        let line = sources.place(finding.place.span).line;
-        let before = |(span, _): &(&Span, &String)| {
-            span.file == finding.place.span.file && sources.place(**span).line <= line
-        };
-        if let Some((_, name)) = starts.iter().rev().find(before) {
+        let place = line(finding.place.span);
+        let behind = starts.partition_point(|(start, _)| *start <= place);
+        let before = behind.checked_sub(1).and_then(|at| starts.get(at));
+        if let Some((_, name)) = before.filter(|((file, _), _)| *file == place.0) {
             let text = format!("{}: {}", sources.place(finding.place.span), finding.message);
             comments.entry(name.clone()).or_default().push(text);
         }

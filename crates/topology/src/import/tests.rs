@@ -190,6 +190,26 @@ nats stream add "$UNKNOWN" --defaults
 }
 
 #[test]
+fn an_edit_changes_what_was_added() {
+    let text = "#!/bin/sh\nnats stream add A --subjects a --max-age 1d --defaults\nnats stream edit A --max-age 2d --force\n";
+    assert_eq!(check("a.sh", text), "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n");
+}
+
+#[test]
+fn scripts_that_never_end_are_given_up() {
+    let doubling = format!(
+        "#!/bin/sh\nA=aaaaaaaa\nfor i in {}; do A=$A$A; done\nnats stream add $A --defaults\n",
+        "x ".repeat(60)
+    );
+    assert!(check("a.sh", &doubling).contains("`A` is not known here"));
+    let recursion = "#!/bin/sh\nf() { f; f; }\nf\nnats stream add A --subjects a --defaults\n";
+    assert!(check("b.sh", recursion).contains("does more than is followed"));
+    let unclosed = format!("#!/bin/sh\n{}nats stream add A --defaults\n", "f(){\n".repeat(50_000));
+    check("c.sh", &unclosed);
+    check("d.sh", &"for a in b; do ".repeat(50_000));
+}
+
+#[test]
 fn what_a_config_map_carries_is_read_in_its_lines() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  js-streams.json: |\n    [\n      {\"name\": \"A\", \"subjects\": [\"a..b\"], \"max_age\": 604800000000000}\n    ]\n  init.sh: |\n    nats stream add B --subjects b --ttl 1h --defaults\n---\napiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: c\n          command: [\"/bin/sh\", \"-c\"]\n          args:\n            - |\n              nats stream add C --subjects 'c.>' --defaults || true\n";
     insta::assert_snapshot!(check("job.yaml", text), @r"

@@ -78,7 +78,7 @@ pub(super) fn call(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
         shell.importer.findings.wrong(span, message).fix = Some("add `--defaults`".into());
     }
     if kind.what == OF_STREAM.what {
-        stream(shell, &kind, &given, span);
+        stream(shell, &kind, &given, action == "edit", span);
     } else {
         consumer(shell, &kind, &given, span);
     }
@@ -273,7 +273,7 @@ fn value_of(
     }
 }
 
-fn stream(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given, span: Span) {
+fn stream(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given, edit: bool, span: Span) {
     let Some(name) = given.names.first() else {
         let message = "a stream without a name: the tool asks for it".to_owned();
         return shell.importer.findings.skipped(span, message);
@@ -298,6 +298,9 @@ fn stream(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given, span: Span) {
         }
     }
     let name = Spanned::new(name.text.clone(), shell.span(name));
+    if edit {
+        return shell.importer.edit(name, found);
+    }
     let stream = made(shell.importer, name, found);
     shell.importer.stream(stream);
 }

@@ -8,30 +8,43 @@ mod flags;
 mod words;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::rc::Rc;
 
 use self::words::{Raw, Then, Variable, Variables, Word, commands, word};
 use super::Importer;
 use crate::source::{FileId, Span, offset};
 
-/// Commands that one script may run; a script with more is another kind of script.
-const STEPS_MAX: usize = 10_000;
+/// Work that one script may be: commands that run, long ones counting more. A script that is more
+/// than that is another kind of script.
+const STEPS_MAX: usize = 20_000;
+
+/// Bytes of a command that count as one step.
+const STEP_BYTES: usize = 256;
+
+/// Steps of a script that was given up.
+const STOPPED: usize = usize::MAX / 2;
 
 /// Calls inside calls.
 const DEPTH_MAX: usize = 16;
 
 /// Takes in a script, which stands in `file` at the same offsets.
 pub(super) fn script(importer: &mut Importer, file: FileId, text: &str) {
-    let all = commands(text);
+    let commands = commands(text);
+    let ends = ends(text, &commands);
+    let whole = 0..commands.len();
     let mut shell = Shell {
         importer,
         file,
         text,
+        commands: Rc::new(commands),
+        ends,
         variables: Variables::new(),
         functions: BTreeMap::new(),
         steps: 0,
         found: false,
     };
-    shell.run(&all, 0);
+    shell.run(whole, 0);
     let found = shell.found;
     importer.recognized |= found;
 }
@@ -40,8 +53,13 @@ struct Shell<'a, 't> {
     importer: &'a mut Importer,
     file: FileId,
     text: &'t str,
+    /// All commands, in their order. Shared, so that one can be looked at while it runs.
+    commands: Rc<Vec<Raw>>,
+    /// Where what a command opens is closed: a block, or a loop.
+    ends: BTreeMap<usize, usize>,
     variables: Variables,
-    functions: BTreeMap<String, Vec<Raw>>,
+    /// The commands of each function.
+    functions: BTreeMap<String, Range<usize>>,
     steps: usize,
     /// Whether there was any call of the tool.
     found: bool,
@@ -51,100 +69,103 @@ struct Shell<'a, 't> {
 const PREFIXES: &[&str] =
     &["if", "then", "else", "elif", "while", "until", "do", "!", "{", "exec", "time", "sudo"];
 
+/// The first word of a command that is no loop's or condition's, as it is written.
+fn head<'t>(text: &'t str, raw: &Raw) -> &'t str {
+    let written = raw.words.iter().map(|span| text.get(span.0..span.1).unwrap_or_default());
+    let mut words = written.skip_while(|word| PREFIXES.contains(word) && *word != "while");
+    words.next().unwrap_or_default()
+}
+
+/// Where each command that opens a block or a loop is closed.
+fn ends(text: &str, commands: &[Raw]) -> BTreeMap<usize, usize> {
+    let (mut blocks, mut loops, mut ends) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for (index, raw) in commands.iter().enumerate() {
+        let has = |word: &str| raw.words.iter().any(|span| text.get(span.0..span.1) == Some(word));
+        let closed = match head(text, raw) {
+            "}" => blocks.pop(),
+            "done" => loops.pop(),
+            _ => None,
+        };
+        if let Some(open) = closed {
+            ends.insert(open, index);
+        }
+        if has("{") {
+            blocks.push(index);
+        }
+        if has("for") || has("while") || has("until") {
+            loops.push(index);
+        }
+    }
+    ends
+}
+
 impl Shell<'_, '_> {
     fn span(&self, word: &Word) -> Span {
         Span { file: self.file, start: offset(word.start), end: offset(word.end) }
     }
 
-    /// The first word of a command, as it is written.
-    fn head(&self, raw: &Raw) -> &str {
-        let written = |span: &(usize, usize)| self.text.get(span.0..span.1).unwrap_or_default();
-        raw.words.first().map(written).unwrap_or_default()
-    }
-
-    fn run(&mut self, all: &[Raw], depth: usize) {
-        let mut at = 0;
-        while let Some(raw) = all.get(at) {
-            self.steps += 1;
+    fn run(&mut self, range: Range<usize>, depth: usize) {
+        let commands = Rc::clone(&self.commands);
+        let mut at = range.start;
+        while let Some(raw) = commands.get(at).filter(|_| at < range.end) {
+            let bytes: usize = raw.words.iter().map(|(start, end)| end - start).sum();
+            self.steps += 1 + bytes / STEP_BYTES;
             if self.steps > STEPS_MAX || depth > DEPTH_MAX {
-                return;
+                return self.too_much(raw);
             }
-            if let Some((name, body, behind)) = self.function(all, at) {
+            if let Some((name, body)) = self.function(&commands, at) {
+                at = body.end + 1;
                 self.functions.insert(name, body);
-                at = behind;
-            } else if self.head(raw) == "for" {
-                at = self.run_loop(all, at, depth);
+            } else if head(self.text, raw) == "for" {
+                at = self.run_loop(raw, at, depth);
             } else {
-                self.one(raw, all.get(at + 1), depth);
+                self.one(raw, commands.get(at + 1), depth);
                 at += 1;
             }
         }
     }
 
-    /// A function that is defined at `at`: its name, its commands, what is behind it.
-    fn function(&self, all: &[Raw], at: usize) -> Option<(String, Vec<Raw>, usize)> {
-        let head = self.head(all.get(at)?);
-        let keyword = head == "function";
-        let name = if keyword {
-            let span = all.get(at)?.words.get(1)?;
-            self.text.get(span.0..span.1)?.trim_end_matches("()")
+    /// Says, once, that the script is more than is followed.
+    fn too_much(&mut self, raw: &Raw) {
+        if self.steps < STOPPED {
+            let (start, end) = raw.words.first().copied().unwrap_or_default();
+            let span = Span { file: self.file, start: offset(start), end: offset(end) };
+            let message = "the script does more than is followed: nothing from here on was read";
+            self.importer.findings.skipped(span, message.to_owned());
+        }
+        // Whoever called this has no steps left either.
+        self.steps = STOPPED;
+    }
+
+    /// A function that is defined at `at`: its name and its commands.
+    fn function(&self, commands: &[Raw], at: usize) -> Option<(String, Range<usize>)> {
+        let first = head(self.text, commands.get(at)?);
+        let (name, behind) = if first == "function" {
+            let span = commands.get(at)?.words.get(1)?;
+            (self.text.get(span.0..span.1)?.trim_end_matches("()"), at)
         } else {
-            let brackets = |index: usize| all.get(index).map(|raw| self.head(raw));
-            if brackets(at + 1) != Some("(") || brackets(at + 2) != Some(")") {
+            let is = |index: usize, word: &str| {
+                commands.get(index).is_some_and(|raw| head(self.text, raw) == word)
+            };
+            if !is(at + 1, "(") || !is(at + 2, ")") {
                 return None;
             }
-            head
+            (first, at + 3)
         };
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         if name.is_empty() || !name.chars().all(is_name) {
             return None;
         }
-        let open =
-            (at..all.len()).find(|index| all.get(*index).is_some_and(|raw| self.opens(raw)))?;
-        let close = self.closing(all, open, Self::opens, "}")?;
-        Some((name.to_owned(), all.get(open..close)?.to_vec(), close + 1))
-    }
-
-    /// Whether a command begins with `{`, or ends with one as a function's head does.
-    fn opens(&self, raw: &Raw) -> bool {
-        raw.words.iter().any(|span| self.text.get(span.0..span.1) == Some("{"))
-    }
-
-    /// Where what opens at `open` is closed by the word `end`.
-    fn closing(
-        &self,
-        all: &[Raw],
-        open: usize,
-        opens: impl Fn(&Self, &Raw) -> bool,
-        end: &str,
-    ) -> Option<usize> {
-        let mut depth = 0_usize;
-        for (index, raw) in all.iter().enumerate().skip(open) {
-            if opens(self, raw) {
-                depth += 1;
-            }
-            if self.head(raw) == end {
-                depth = depth.checked_sub(1)?;
-                if depth == 0 {
-                    return Some(index);
-                }
-            }
-        }
-        None
+        // The block begins here, or behind the brackets that the keyword may have.
+        let open = (behind..behind + 4).find(|index| self.ends.contains_key(index))?;
+        Some((name.to_owned(), open..*self.ends.get(&open)?))
     }
 
     /// `for NAME in WORD…; do …; done`: what is behind it.
-    fn run_loop(&mut self, all: &[Raw], at: usize, depth: usize) -> usize {
-        let is_loop =
-            |shell: &Self, raw: &Raw| matches!(shell.head(raw), "for" | "while" | "until");
-        let Some(end) = self.closing(all, at, is_loop, "done") else { return at + 1 };
-        let words: Vec<Word> = all
-            .get(at)
-            .into_iter()
-            .flat_map(|raw| &raw.words)
-            .map(|span| word(self.text, *span, &self.variables))
-            .collect();
-        let body: Vec<Raw> = all.get(at + 1..end).unwrap_or_default().to_vec();
+    fn run_loop(&mut self, raw: &Raw, at: usize, depth: usize) -> usize {
+        let Some(end) = self.ends.get(&at).copied() else { return at + 1 };
+        let words = raw.words.iter().map(|span| word(self.text, *span, &self.variables));
+        let words: Vec<Word> = words.skip_while(|word| word.text != "for").collect();
         if let [_, name, is_in, items @ ..] = words.as_slice()
             && is_in.text == "in"
             && items.iter().all(|item| item.unknown.is_none() && !item.text.contains(['*', '{']))
@@ -154,7 +175,7 @@ impl Shell<'_, '_> {
                     let place = Some((item.start, item.end));
                     let value = Variable { text: text.to_owned(), place };
                     self.variables.insert(name.text.clone(), value);
-                    self.run(&body, depth + 1);
+                    self.run(at + 1..end, depth + 1);
                 }
             }
             return end + 1;
@@ -163,7 +184,7 @@ impl Shell<'_, '_> {
         if let Some(name) = words.get(1) {
             self.variables.remove(&name.text);
         }
-        self.run(&body, depth + 1);
+        self.run(at + 1..end, depth + 1);
         end + 1
     }
 
@@ -184,7 +205,7 @@ impl Shell<'_, '_> {
             for number in words.len()..10 {
                 self.variables.remove(&number.to_string());
             }
-            self.run(&body, depth + 1);
+            self.run(body, depth + 1);
             self.variables = saved;
             return;
         }
@@ -246,7 +267,10 @@ impl Shell<'_, '_> {
         let span = words.first().map(|first| self.span(first)).unwrap_or_default();
         if raw.then == Then::Or
             && let Some(next) = next
-            && matches!(self.head(next), "true" | ":" | "echo" | "printf" | "log" | "log_error")
+            && matches!(
+                head(self.text, next),
+                "true" | ":" | "echo" | "printf" | "log" | "log_error"
+            )
         {
             let message =
                 "every failure of this is hidden, an overlap or a wrong flag too".to_owned();

@@ -139,6 +139,9 @@ fn closing(bytes: &[u8], at: usize) -> usize {
     bytes.len()
 }
 
+/// Bytes of a word, with what its variables hold. What is longer is no word of anybody.
+const WORD_BYTES_MAX: usize = 64 * 1024;
+
 /// What a variable holds, and where that was written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Variable {
@@ -174,6 +177,11 @@ pub(super) fn word(text: &str, (start, end): (usize, usize), variables: &Variabl
             (None, '\'' | '"') => quote = Some(c),
             (_, '$') => rest = variable(rest, variables, &mut out),
             (_, c) => out.text.push(c),
+        }
+        if out.text.len() > WORD_BYTES_MAX {
+            out.text.clear();
+            out.unknown = Some("a long text".to_owned());
+            break;
         }
     }
     out

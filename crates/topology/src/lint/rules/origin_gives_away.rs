@@ -21,20 +21,13 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
-        let config = &stream.config;
-        let mirror = config.mirror.iter().map(|source| (source, "mirror.name".to_owned()));
-        let sources = config.sources.iter().enumerate();
-        let sources = sources.map(|(index, source)| (source, format!("sources.{index}.name")));
-        for (source, path) in mirror.chain(sources) {
+        for (source, place) in stream.origins() {
             let origin = topology.stream(&source.name).filter(|_| source.external.is_none());
             let Some(origin) = origin else { continue };
             if origin.config.retention != Retention::Limits {
                 let (name, copy) = (&origin.name.value, &stream.name.value);
                 report
-                    .at(
-                        stream.places.at(&path),
-                        format!("`{copy}` copies from `{name}` what others take away there"),
-                    )
+                    .at(place, format!("`{copy}` copies from `{name}` what others take away there"))
                     .other(origin.places.at("retention"), "messages go when they are consumed");
             }
         }

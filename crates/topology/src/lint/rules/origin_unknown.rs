@@ -19,16 +19,12 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
-        let config = &stream.config;
-        let mirror = config.mirror.iter().map(|source| (source, "mirror.name".to_owned()));
-        let sources = config.sources.iter().enumerate();
-        let sources = sources.map(|(index, source)| (source, format!("sources.{index}.name")));
-        for (source, path) in mirror.chain(sources) {
+        for (source, place) in stream.origins() {
             if source.external.is_some() || topology.stream(&source.name).is_some() {
                 continue;
             }
             let message = format!("this file has no stream `{}`", source.name);
-            let finding = report.at(stream.places.at(&path), message);
+            let finding = report.at(place, message);
             let known = topology.streams.iter().map(|stream| stream.name.value.as_str());
             if let Some(meant) = nearest(&source.name, known) {
                 finding.fix(format!("did you mean `{meant}`?"));
