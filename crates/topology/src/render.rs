@@ -112,13 +112,15 @@ fn bucket(stream: &Stream) -> Option<(&'static str, &str, Map<String, Json>)> {
     if fields.get("max_age") == Some(&Json::from(0)) {
         fields.remove("max_age");
     }
+    let whole = object(&stream.config);
     for (field, value) in bucket_fields(bucket, section == "key_values").1 {
-        let own = fields.get(&field);
-        let one = field == "max_msgs_per_subject" && own.is_some();
-        if own == Some(&value) {
-            fields.remove(&field);
-        } else if !one {
-            return None;
+        let own = whole.get(&field);
+        let known = BUCKET_FIELDS.iter().any(|(_, stream)| *stream == field)
+            || table.iter().any(|own| own.name == field);
+        match own {
+            Some(own) if *own == value => drop(fields.remove(&field)),
+            Some(own) if known => drop(fields.insert(field, own.clone())),
+            _ => return None,
         }
     }
     for (own, field) in BUCKET_FIELDS {

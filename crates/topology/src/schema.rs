@@ -195,6 +195,8 @@ pub const KEY_VALUE: &[Field] = fields! {
     mirror: Object(SOURCE), "the one bucket that this one repeats";
     sources: Objects(SOURCE), "buckets whose keys this one takes in";
     limit_marker_ttl: Duration, "how long a marker stays where a value expired";
+    allow_msg_ttl: Flag, "whether a value may have a time to live of its own";
+    allow_direct: Flag, "whether any replica may answer reads; true if absent";
     metadata: Pairs, "free text by key";
 };
 
@@ -206,6 +208,7 @@ pub const OBJECT_STORE: &[Field] = fields! {
     storage: Choice(&["file", "memory"]), "where objects are kept";
     num_replicas: Count, "copies in a cluster";
     compression: Choice(&["none", "s2"]), "compression of stored objects";
+    allow_direct: Flag, "whether any replica may answer reads; true if absent";
     placement: Object(PLACEMENT), "where in a cluster";
     metadata: Pairs, "free text by key";
 };

@@ -1,6 +1,6 @@
 //! What a live server has.
 
-use super::Imported;
+use super::{Imported, kind};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, PROTECT};
 use crate::source::{Span, Spanned};
@@ -17,6 +17,7 @@ pub fn live(observed: &Observed) -> Imported {
         });
         Stream {
             name: name(&stream.info.config.name),
+            kind: kind(&stream.info.config),
             protect: stream.info.config.metadata.contains_key(PROTECT),
             config: stream.info.config.clone(),
             consumers: consumers.filter(|consumer| consumer.config.is_durable()).collect(),

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde_json::Value as Json;
+use watershed_wire::jetstream::StreamConfig;
 
 use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
 use crate::lint::{self, allow};
@@ -209,6 +210,9 @@ fn document(importer: &mut Importer, node: &Node, text: &str) {
 fn finish(mut importer: Importer) -> Imported {
     for stream in &mut importer.streams {
         stream.fill();
+        if stream.kind == StreamKind::Stream {
+            stream.kind = kind(&stream.config);
+        }
     }
     let mut server = importer.server;
     server.listen = importer.listens.filter(|_| !importer.has_users);
@@ -216,6 +220,19 @@ fn finish(mut importer: Importer) -> Imported {
     let (streams, secrets) = (importer.streams, importer.secrets);
     let topology = Topology { streams, server, secrets, ..Topology::default() };
     Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
+}
+
+/// What a stream is to clients, by its name and what it stores.
+fn kind(config: &StreamConfig) -> StreamKind {
+    let stores = |prefix: &str, bucket: &str| {
+        let own = format!("{prefix}.{bucket}.");
+        config.mirror.is_some() || config.subjects.iter().all(|subject| subject.starts_with(&own))
+    };
+    match (config.name.strip_prefix("KV_"), config.name.strip_prefix("OBJ_")) {
+        (Some(bucket), _) if stores("$KV", bucket) => StreamKind::KeyValue,
+        (_, Some(bucket)) if stores("$O", bucket) => StreamKind::ObjectStore,
+        _ => StreamKind::Stream,
+    }
 }
 
 /// What the linter says about a foreign source, in its lines.

@@ -9,7 +9,7 @@ fn check(name: &str, text: &str) -> String {
     let file = sources.add(name, text);
     let (imported, _) = import(&sources, &[file]);
     let mut out = render(&imported.topology, &Comments::new());
-    let out_of_head = out.split_off(out.find("\nstreams").unwrap_or(out.len()));
+    let out_of_head = out.split_off(out.find("\n\n").map_or(out.len(), |head| head + 1));
     let mut out = out_of_head;
     let (found, _) = lint(&sources, &[file], &imported, None);
     for found in found.iter().filter(|found| found.severity > Severity::Info) {
@@ -37,6 +37,17 @@ fn answers_of_the_server_are_read() {
           c: { filter_subject: orders.paid }
     consumer.json:1:61: error[X008]: `ORDERS` admits 0 consumers, and has 1
     ");
+}
+
+#[test]
+fn buckets_are_what_clients_made_them() {
+    // As nats-py does.
+    let info = r#"{"config":{"name":"KV_s","subjects":["$KV.s.>"],"max_age":3600000000000,"max_msgs_per_subject":5,"discard":"new","deny_delete":true,"allow_rollup_hdrs":true,"allow_direct":false,"allow_msg_ttl":true}}"#;
+    let expected =
+        "\nkey_values:\n  s: { history: 5, ttl: 1h, allow_msg_ttl: true, allow_direct: false }\n";
+    assert_eq!(check("kv.json", info), expected);
+    let odd = info.replace("\"deny_delete\":true", "\"deny_delete\":false");
+    assert!(check("kv.json", &odd).starts_with("\nstreams:\n  KV_s:\n"));
 }
 
 #[test]

@@ -132,12 +132,28 @@ fn the_systems_defects_are_found_by_their_ids() {
     assert_eq!(DEFECTS.iter().map(|(id, _)| *id).collect::<Vec<_>>(), all);
 }
 
+/// What the examples do not have.
+const MORE: &str = "watershed: 1
+name: more
+streams:
+  A: { subjects: [a.>], max_age: unlimited, num_replicas: 1, deny_purge: true, protect: false, metadata: { team: \"no\" } }
+  M: { max_age: 1h, mirror: { name: A } }
+  S: { subjects: [s], max_age: 90m, sources: [{ name: A, filter_subject: a.b, opt_start_seq: 1 }], consumers: { p: { deliver_subject: d.p, deliver_group: g, idle_heartbeat: 5s, flow_control: true, ack_policy: none } } }
+key_values:
+  settings: { history: 5, ttl: 1h, max_value_size: 1KiB }
+object_stores:
+  files: { max_bytes: 1MiB, description: \"two: words\" }
+";
+
 /// What a server has comes out as a file that finds nothing to change.
 fn round_trip(url: &str) {
-    for name in EXAMPLES {
+    let more = tempfile::tempdir().unwrap();
+    std::fs::write(more.path().join("watershed.yaml"), MORE).unwrap();
+    let examples = EXAMPLES.iter().map(|name| example(name));
+    for original in examples.chain([more.path().display().to_string()]) {
+        let name = &original;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("watershed.yaml").display().to_string();
-        let original = example(name);
         succeed(&["apply", "--yes", "-s", url, &original]);
         let owner = std::fs::read_to_string(format!("{original}/watershed.yaml")).unwrap();
         let owner = owner.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
