@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
+use watershed_wire::subject::{is_valid, overlaps};
 
 use super::Importer;
 use crate::model::ServerSettings;
@@ -148,6 +149,54 @@ impl Reader<'_> {
         }
     }
 
+    /// What a user may not do who is meant to use streams, and what they may do beyond that.
+    fn permissions(&mut self, user: &Item) {
+        let Some(pair) = find(map(user), &["permissions", "permission"]) else { return };
+        let inner = map(&pair.item);
+        let publish = find(inner, &["publish", "pub", "import"]).map(|pair| allowed(&pair.item));
+        let subscribe =
+            find(inner, &["subscribe", "sub", "export"]).map(|pair| allowed(&pair.item));
+        let span = self.span(pair.place);
+        let may = |list: &Option<Vec<&str>>, subject: &str| {
+            list.as_ref().is_none_or(|list| list.iter().any(|own| meets(own, subject)))
+        };
+        let own = |list: &Option<Vec<&str>>| {
+            let plain = |own: &&&str| !own.starts_with('$') && !own.starts_with("_INBOX");
+            list.as_ref().and_then(|list| list.iter().find(plain).map(|own| (*own).to_owned()))
+        };
+        if let Some(subject) = own(&publish)
+            && !may(&subscribe, "_INBOX.>")
+        {
+            let message = format!(
+                "who publishes `{subject}` and may not subscribe to `_INBOX.>` has messages stored \
+                 and never learns of it"
+            );
+            let found = self.importer.findings.incomplete(span, message);
+            found.fix =
+                Some("let them subscribe to `_INBOX.>`, or to an inbox prefix of their own".into());
+        }
+        if let Some(subject) = own(&subscribe)
+            && publish.is_some()
+            && !(may(&publish, "$JS.API.CONSUMER.MSG.NEXT.>") && may(&publish, "$JS.ACK.>"))
+        {
+            let message = format!(
+                "who reads `{subject}` through a consumer asks for messages on `$JS.API…` and \
+                 acknowledges on `$JS.ACK…`, and may publish to neither"
+            );
+            let found = self.importer.findings.incomplete(span, message);
+            found.fix = Some(
+                "let them publish to `$JS.API.CONSUMER.MSG.NEXT.STREAM.CONSUMER`, \
+                 `$JS.API.CONSUMER.INFO.STREAM.CONSUMER` and `$JS.ACK.STREAM.CONSUMER.>`"
+                    .into(),
+            );
+        }
+        let wide = publish.iter().flatten().find(|own| matches!(**own, "$JS.>" | "$JS.API.>"));
+        if let Some(wide) = wide {
+            let message = format!("`{wide}` lets them delete every stream of the account");
+            self.importer.findings.unlimited(span, message);
+        }
+    }
+
     fn users(&mut self, users: Option<&Pair>, defaults: bool) {
         let Some(users) = users else { return };
         self.importer.recognized = true;
@@ -168,6 +217,9 @@ impl Reader<'_> {
                 self.importer.findings.secret(span, "a password is written into the file".into());
             }
         }
+        for user in users {
+            self.permissions(user);
+        }
         if unlimited.len() < 2 {
             return;
         }
@@ -182,6 +234,23 @@ impl Reader<'_> {
             let message = format!("`{text}` may do everything, delete every stream too");
             self.importer.findings.unlimited(span, message);
         }
+    }
+}
+
+/// Whether a user who may use `own` may use some of `subject`.
+fn meets(own: &str, subject: &str) -> bool {
+    let (own, subject) = (own.as_bytes(), subject.as_bytes());
+    is_valid(own) && overlaps(own, subject)
+}
+
+/// The subjects of a permission: one, a list, or what stands behind `allow`.
+fn allowed(item: &Item) -> Vec<&str> {
+    match &item.value {
+        Value::Text { text, .. } => vec![text],
+        Value::List(items) => items.iter().flat_map(allowed).collect(),
+        // Without `allow`, everything is that is not denied.
+        Value::Map(pairs) => find(pairs, &["allow"]).map_or(vec![">"], |pair| allowed(&pair.item)),
+        _ => Vec::new(),
     }
 }
 

@@ -86,6 +86,12 @@ impl Findings {
         self.push("I008", Severity::Warning, span, message);
     }
 
+    /// A user who may not do what they are there for.
+    pub(crate) fn incomplete(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I009", Severity::Warning, span, message);
+        self.0.last_mut().expect("it was pushed just now")
+    }
+
     /// A command does not do what it is meant to.
     pub(crate) fn wrong(&mut self, span: Span, message: String) -> &mut Diagnostic {
         self.push("I004", Severity::Error, span, message);

@@ -201,6 +201,24 @@ nats stream add "$UNKNOWN" --defaults
 }
 
 #[test]
+fn permissions_that_streams_need_are_missed() {
+    let text = r#"jetstream { max_file_store: 10G }
+authorization { users: [
+  { user: a, password: $A, permissions: { publish: ["context.>"], subscribe: ["planning.>"] } }
+  { user: b, password: $B, permissions: { publish: { allow: ["b.>", "$JS.API.>", "$JS.ACK.>"] }, subscribe: ["b.>", "_INBOX.>"] } }
+  { user: c, password: $C, permissions: { publish: { deny: "x" }, subscribe: { deny: "y" } } }
+] }
+"#;
+    insta::assert_snapshot!(check("nats.conf", text), @r"
+    server:
+      jetstream: { max_file_store: 10GB }
+    nats.conf:3:28: warning[I009]: who publishes `context.>` and may not subscribe to `_INBOX.>` has messages stored and never learns of it
+    nats.conf:3:28: warning[I009]: who reads `planning.>` through a consumer asks for messages on `$JS.API…` and acknowledges on `$JS.ACK…`, and may publish to neither
+    nats.conf:4:28: warning[I008]: `$JS.API.>` lets them delete every stream of the account
+    ");
+}
+
+#[test]
 fn an_edit_changes_what_was_added() {
     let text = "#!/bin/sh\nnats stream add A --subjects a --max-age 1d --defaults\nnats stream edit A --max-age 2d --force\n";
     assert_eq!(check("a.sh", text), "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n");

@@ -129,6 +129,14 @@ pub const FILE_RULES: &[FileRule] = &[
                 stream. Declare who publishes and reads what, and permissions follow from it.",
     },
     FileRule {
+        code: "I009",
+        name: "permissions-incomplete",
+        about: "A user may publish, or read, and lacks what goes with it on streams: acknowledgements \
+                of publishes come to `_INBOX.>`, a consumer is asked on `$JS.API…` and told on \
+                `$JS.ACK…`. Clients time out and try again, and messages are stored twice. Whoever \
+                does not use streams needs none of it: allow the finding.",
+    },
+    FileRule {
         code: "N003",
         name: "two-names",
         about: "A consumer's `durable_name` and `name` differ. The server refuses it with error 10132.",

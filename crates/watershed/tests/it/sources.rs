@@ -54,7 +54,7 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("A19", Not("what was declared before is only on the server")),
     ("A20", Not("two services with consumers of their own may well want the same messages")),
     ("A21", Not("what a script deletes is not read")),
-    ("A22", Not("permissions in nats.conf are not read yet")),
+    ("A22", In(&["sources/events.conf"], "I009", "`context.>`")),
     ("A23", Not(HANDLER)),
     ("A24", Not(HANDLER)),
     ("A25", Not(HANDLER)),
@@ -93,7 +93,7 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("C11", Not(PROSE)),
     ("C12", Not("what a script publishes is not read")),
     ("C13", In(PLATFORM, "I008", "`agixt` may do everything")),
-    ("C14", Not("the planned permissions are in a document's text")),
+    ("C14", In(&["sources/planned.conf"], "I009", "`agent.>`")),
     ("C15", Not("a stream may keep what no consumer takes")),
     ("C16", Not(PROSE)),
 ];
@@ -103,7 +103,7 @@ fn findings(files: &[&str]) -> Vec<Value> {
     let mut arguments = vec!["lint", "--json"];
     arguments.extend(paths.iter().map(String::as_str));
     let ran = run(&arguments);
-    assert_eq!(ran.code, Some(4), "{}", ran.err);
+    assert!(matches!(ran.code, Some(0 | 4)), "{}", ran.err);
     let json: Value = serde_json::from_str(&ran.out).unwrap();
     json["findings"].as_array().unwrap().clone()
 }
