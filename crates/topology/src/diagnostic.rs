@@ -140,6 +140,16 @@ impl Diagnostic {
         }
     }
 
+    /// What is wrong, what a server does with it, what else there is to know and what to do: a line each.
+    pub fn told(&self) -> String {
+        let mut text = self.message.clone();
+        for part in self.server_sentence().iter().chain(&self.notes).chain(&self.fix) {
+            text.push('\n');
+            text.push_str(part);
+        }
+        text
+    }
+
     /// All of it as lines of plain text, one place a line.
     pub fn plain(&self, sources: &SourceMap) -> String {
         let place = sources.place(self.place.span);

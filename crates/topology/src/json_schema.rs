@@ -10,8 +10,8 @@ use crate::schema::{
 /// The schema of a topology file.
 pub fn json_schema() -> Json {
     let protect = json!({"type": "boolean", "description": "whether no flag may delete it"});
-    let consumer = || with(object(CONSUMER), "protect", &protect);
-    let stream = with(object(STREAM), "consumers", &by_name(&consumer()));
+    let consumers = by_name(&json!({"$ref": "#/definitions/consumer"}));
+    let stream = with(object(STREAM), "consumers", &consumers);
     let stream = with(stream, "protect", &protect);
     let secret = json!({
         "description": "where the password is, or its bcrypt hash",
@@ -27,7 +27,7 @@ pub fn json_schema() -> Json {
         "service": {"type": "string", "description": "may do what this service does"},
     });
     let defaults = json!({
-        "stream": {"$ref": "#/definitions/streamFields"},
+        "stream": object(STREAM),
         "consumer": object(CONSUMER),
     });
     let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
@@ -49,8 +49,7 @@ pub fn json_schema() -> Json {
         top.insert("title".into(), "Watershed topology".into());
         let definitions = json!({
             "stream": stream,
-            "streamFields": object(STREAM),
-            "consumer": consumer(),
+            "consumer": with(object(CONSUMER), "protect", &protect),
         });
         top.insert("definitions".into(), definitions);
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use watershed_wire::jetstream::stream::StreamSource;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
-use watershed_wire::subject::is_valid;
+use watershed_wire::subject::{is_valid, overlaps};
 
 use crate::diagnostic::Severity;
 use crate::source::{Span, Spanned};
@@ -281,6 +281,12 @@ impl Stream {
     /// Whether it is only known by its name.
     pub(crate) fn is_placeholder(&self) -> bool {
         self.kind == StreamKind::Elsewhere
+    }
+
+    /// Whether its own subjects take some of what a valid filter does.
+    pub fn stores(&self, filter: &str) -> bool {
+        let mut own = self.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
+        own.any(|own| overlaps(own.as_bytes(), filter.as_bytes()))
     }
 
     /// What it mirrors and sources, and where the name of each stands.

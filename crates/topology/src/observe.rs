@@ -16,6 +16,9 @@ use crate::version::Version;
 /// Key of the metadata that names the topology that owns an asset.
 pub const OWNER: &str = "watershed.topology";
 
+/// Prefix of the metadata that the server writes itself.
+pub const RESERVED: &str = "_nats.";
+
 /// Key of the metadata that keeps an asset from being deleted.
 pub const PROTECT: &str = "watershed.protect";
 

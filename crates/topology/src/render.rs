@@ -12,7 +12,7 @@ use watershed_wire::jetstream::{ConsumerConfig, check};
 
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, Stream, Topology};
-use crate::observe::{OWNER, PROTECT};
+use crate::observe::{OWNER, PROTECT, RESERVED};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{CONSUMER, Field, KEY_VALUE, Kind, OBJECT_STORE, STREAM};
 use crate::source::SourceMap;
@@ -212,10 +212,14 @@ fn server(out: &mut String, topology: &Topology) {
     }
 }
 
+/// Fields of a stream on which it depends what others mean that are absent.
+const DECIDES: &[&str] =
+    &["mirror", "sources", "max_age", "subject_delete_marker_ttl", "allow_msg_schedules", "sealed"];
+
 /// The fields of a stream that an absent field does not mean.
 fn stream_fields(config: &StreamConfig) -> Map<String, Json> {
     let mut absent = StreamConfig { name: config.name.clone(), ..StreamConfig::default() };
-    // What the others decide about an absent one: subjects, origins, an age.
+    // As DECIDES lists them.
     absent.mirror.clone_from(&config.mirror);
     absent.sources.clone_from(&config.sources);
     absent.max_age = config.max_age;
@@ -225,10 +229,7 @@ fn stream_fields(config: &StreamConfig) -> Map<String, Json> {
     check::fill_stream(&mut absent);
     let mut fields = object(config);
     for (name, meant) in object(&absent) {
-        let decides = ["mirror", "sources", "max_age", "subject_delete_marker_ttl"];
-        let decides = decides.contains(&name.as_str())
-            || matches!(name.as_str(), "allow_msg_schedules" | "sealed");
-        if !decides && fields.get(&name) == Some(&meant) {
+        if !DECIDES.contains(&name.as_str()) && fields.get(&name) == Some(&meant) {
             fields.remove(&name);
         }
     }
@@ -287,7 +288,7 @@ fn consumer_fields(config: &ConsumerConfig, of: &StreamConfig) -> Map<String, Js
 /// What is not the server's, and marks no owner.
 fn own_metadata(fields: &mut Map<String, Json>) {
     let Some(Json::Object(metadata)) = fields.get_mut("metadata") else { return };
-    metadata.retain(|key, _| key != OWNER && key != PROTECT && !key.starts_with("_nats."));
+    metadata.retain(|key, _| key != OWNER && key != PROTECT && !key.starts_with(RESERVED));
     if metadata.is_empty() {
         fields.remove("metadata");
     }

@@ -8,10 +8,11 @@ use watershed_sim::disk::SimDisk;
 use watershed_sim::node::Node;
 use watershed_topology::apply::Run;
 use watershed_topology::call::Request;
-use watershed_topology::lower::{Lowered, lower};
+use watershed_topology::lower::lower;
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
 use watershed_topology::plan::{Names, Policy, destroy, plan};
 use watershed_topology::verify::verify;
+use watershed_topology::yaml::parse;
 use watershed_topology::{Severity, SourceMap, Topology, lint};
 
 /// Topologies one after the other on the same node.
@@ -68,13 +69,15 @@ fn write(rng: &mut Rng) -> String {
 fn read(text: &str) -> Option<Topology> {
     let mut sources = SourceMap::default();
     let file = sources.add("random", text);
-    let (Lowered::Topology(topology), mut found) = lower(&sources, file) else { panic!("{text}") };
+    let (root, mut found) = parse(&sources, file);
+    let (topology, mut wrong) = lower(&root.unwrap());
+    found.append(&mut wrong);
     // Findings that a server knows nothing of are no concern of the planner.
     found.extend(
         lint::run(&topology, None).into_iter().filter(|one| one.code.starts_with(['C', 'S'])),
     );
     let error = found.iter().any(|one| one.severity == Severity::Error);
-    (!error).then_some(*topology)
+    (!error).then_some(topology)
 }
 
 fn call(node: &mut Node, request: &Request) -> Vec<u8> {

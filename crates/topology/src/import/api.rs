@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use super::value::{Dialect, fields};
 use super::{Importer, plain};
 use crate::model::{Consumer, Places, Stream};
+use crate::observe::RESERVED;
 use crate::schema::{CONSUMER, STREAM};
 use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Value};
@@ -81,7 +82,7 @@ fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
 pub(super) fn made(
     importer: &mut Importer,
     name: Spanned<String>,
-    mut found: super::value::Found,
+    mut found: crate::lower::Fields,
 ) -> Stream {
     found.json.insert("name".into(), name.value.clone().into());
     own_metadata(&mut found);
@@ -94,9 +95,9 @@ pub(super) fn made(
 }
 
 /// What the server itself wrote is not the author's.
-fn own_metadata(found: &mut super::value::Found) {
+fn own_metadata(found: &mut crate::lower::Fields) {
     if let Some(Json::Object(metadata)) = found.json.get_mut("metadata") {
-        metadata.retain(|key, _| !key.starts_with("_nats."));
+        metadata.retain(|key, _| !key.starts_with(RESERVED));
     }
 }
 
@@ -141,7 +142,7 @@ pub(super) fn attach(
     importer: &mut Importer,
     stream: &str,
     name: Spanned<String>,
-    mut found: super::value::Found,
+    mut found: crate::lower::Fields,
 ) {
     own_metadata(&mut found);
     let ack_wait = found.json.get("ack_wait").and_then(Json::as_i64);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
 use watershed_wire::subject::{is_valid, overlaps};
 
-use super::Importer;
+use super::{Importer, line_start};
 use crate::model::ServerSettings;
 use crate::source::{FileId, Span, Spanned, offset};
 
@@ -14,9 +14,7 @@ pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
     let pairs = match conf::parse(text) {
         Ok(pairs) => pairs,
         Err(error) => {
-            let line = text.split_inclusive('\n').take(error.line.saturating_sub(1));
-            let start = offset(line.map(str::len).sum::<usize>().min(text.len()));
-            let span = Span { file, start, end: start };
+            let span = line_start(file, text, error.line);
             importer.recognized = true;
             return importer.findings.skipped(span, format!("this is no nats.conf: {error}"));
         }

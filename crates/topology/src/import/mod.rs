@@ -23,9 +23,10 @@ use watershed_wire::jetstream::StreamConfig;
 
 use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
 use crate::lint::{self, allow};
+use crate::lower::{Fields, bucket_fields, rename_bucket_fields};
 use crate::model::{ServerSettings, Stream, StreamKind, Topology};
 use crate::render::Comments;
-use crate::source::{FileId, SourceMap, Span, Spanned};
+use crate::source::{FileId, SourceMap, Span, Spanned, offset};
 use crate::version::Version;
 use crate::yaml::{Node, Value, parse_all};
 
@@ -45,8 +46,15 @@ pub struct Imported {
 pub(crate) struct Findings(Vec<Diagnostic>);
 
 impl Findings {
-    fn push(&mut self, code: &'static str, severity: Severity, span: Span, message: String) {
+    fn push(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        span: Span,
+        message: String,
+    ) -> &mut Diagnostic {
         self.0.push(Diagnostic::new(code, severity, span, message));
+        self.0.last_mut().expect("it was pushed just now")
     }
 
     /// A consumer under two names.
@@ -72,8 +80,7 @@ impl Findings {
 
     /// A variable that is none.
     pub(crate) fn quoted(&mut self, span: Span, message: String) -> &mut Diagnostic {
-        self.push("I006", Severity::Error, span, message);
-        self.0.last_mut().expect("it was pushed just now")
+        self.push("I006", Severity::Error, span, message)
     }
 
     /// A secret in a file.
@@ -88,14 +95,12 @@ impl Findings {
 
     /// A user who may not do what they are there for.
     pub(crate) fn incomplete(&mut self, span: Span, message: String) -> &mut Diagnostic {
-        self.push("I009", Severity::Warning, span, message);
-        self.0.last_mut().expect("it was pushed just now")
+        self.push("I009", Severity::Warning, span, message)
     }
 
     /// A command does not do what it is meant to.
     pub(crate) fn wrong(&mut self, span: Span, message: String) -> &mut Diagnostic {
-        self.push("I004", Severity::Error, span, message);
-        self.0.last_mut().expect("it was pushed just now")
+        self.push("I004", Severity::Error, span, message)
     }
 }
 
@@ -143,7 +148,7 @@ impl Importer {
     }
 
     /// Changes a stream that is there; one that is not is made of what is known of it.
-    fn edit(&mut self, name: Spanned<String>, found: value::Found) {
+    fn edit(&mut self, name: Spanned<String>, found: Fields) {
         let stream = match self.known(&name.value) {
             Some(known) if !known.is_placeholder() => known,
             _ => {
@@ -287,13 +292,9 @@ pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
 }
 
 /// Takes in a bucket, as the stream that it is.
-fn bucket(importer: &mut Importer, values: bool, name: &Spanned<String>, mut found: value::Found) {
-    for (bucket, stream) in crate::lower::BUCKET_FIELDS {
-        if let Some(value) = found.json.remove(*bucket) {
-            found.json.insert((*stream).to_owned(), value);
-        }
-    }
-    let (prefix, own) = crate::lower::bucket_fields(&name.value, values);
+fn bucket(importer: &mut Importer, values: bool, name: &Spanned<String>, mut found: Fields) {
+    rename_bucket_fields(&mut found);
+    let (prefix, own) = bucket_fields(&name.value, values);
     for (field, value) in own {
         found.json.entry(field).or_insert(value);
     }
@@ -301,6 +302,13 @@ fn bucket(importer: &mut Importer, values: bool, name: &Spanned<String>, mut fou
     let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
     let stream = api::made(importer, name, found);
     importer.stream(Stream { kind, ..stream });
+}
+
+/// Where a line begins that a parser found fault with; lines count from 1.
+fn line_start(file: FileId, text: &str, line: usize) -> Span {
+    let before = text.split_inclusive('\n').take(line.saturating_sub(1));
+    let start = offset(before.map(str::len).sum::<usize>());
+    Span { file, start, end: start }
 }
 
 /// A text or a number as it is written.

@@ -9,8 +9,9 @@ use hcl_edit::expr::{BinaryOperator, Expression, ObjectKey, Traversal, Traversal
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 
 use super::api::{attach, made};
-use super::value::{Dialect, Found, fields};
-use super::{Importer, bucket};
+use super::value::{Dialect, fields};
+use super::{Importer, bucket, line_start};
+use crate::lower::Fields;
 use crate::schema::{CONSUMER, Field, KEY_VALUE, OBJECT_STORE, STREAM};
 use crate::source::{FileId, Span, Spanned, offset};
 use crate::yaml::{Entry, Node, Scalar, Style, Value};
@@ -32,7 +33,6 @@ const RENAMED: &[(&str, &str)] = &[
     ("stream_sequence", "opt_start_seq"),
     ("start_seq", "opt_start_seq"),
     ("max_bucket_size", "max_bytes"),
-    ("limit_marker_ttl", "limit_marker_ttl"),
 ];
 
 /// Attributes that are no fields.
@@ -49,10 +49,7 @@ pub(super) fn module(importer: &mut Importer, file: FileId, text: &str) {
     let body = match hcl_edit::parser::parse_body(text) {
         Ok(body) => body,
         Err(error) => {
-            let at = error.location();
-            let before = text.split_inclusive('\n').take(at.line().saturating_sub(1));
-            let start = offset(before.map(str::len).sum::<usize>().min(text.len()));
-            let span = Span { file, start, end: start };
+            let span = line_start(file, text, error.location().line());
             importer.recognized = true;
             return importer.findings.skipped(span, format!("this is no HCL: {}", error.message()));
         }
@@ -135,7 +132,7 @@ impl Module<'_> {
         }
     }
 
-    fn fields(&mut self, body: &Body, table: &'static [Field]) -> Found {
+    fn fields(&mut self, body: &Body, table: &'static [Field]) -> Fields {
         let mut entries = self.entries(body);
         let mut start = None;
         // Where a consumer starts is a switch each.

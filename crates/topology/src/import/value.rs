@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use super::{Findings, plain};
+use crate::lower::Fields;
 use crate::quantity::{self, show_duration};
 use crate::schema::{Field, Kind, nearest};
 use crate::source::Span;
@@ -26,13 +27,6 @@ pub(super) enum Dialect {
     Terraform,
 }
 
-/// Fields in the API's units, and where each was written.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) json: Map<String, Json>,
-    pub(super) places: BTreeMap<String, Span>,
-}
-
 /// What is read of a mapping: fields of `table`; keys in `others` are known and mean nothing here.
 pub(super) fn fields(
     entries: &[Entry],
@@ -40,8 +34,8 @@ pub(super) fn fields(
     others: &[&str],
     dialect: Dialect,
     findings: &mut Findings,
-) -> Found {
-    let mut found = Found::default();
+) -> Fields {
+    let mut found = Fields::default();
     for entry in entries {
         let (key, seconds) = key(&entry.key);
         if others.contains(&entry.key.as_str()) || entry.node.is_null() {

@@ -1,15 +1,17 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::lower::{Lowered, lower};
+use crate::lower::lower;
 use crate::source::SourceMap;
+use crate::yaml::parse;
 
 /// All findings about a topology, but for its head.
 fn findings(body: &str) -> (SourceMap, Vec<Diagnostic>) {
     let mut sources = SourceMap::default();
     let file = sources.add("watershed.yaml", &format!("watershed: 1\nname: x\n{body}"));
-    let (lowered, mut diagnostics) = lower(&sources, file);
-    let Lowered::Topology(topology) = lowered else { panic!("no topology") };
+    let (root, mut diagnostics) = parse(&sources, file);
+    let (topology, mut found) = lower(&root.unwrap());
+    diagnostics.append(&mut found);
     diagnostics.extend(run(&topology, None));
     (sources, diagnostics)
 }

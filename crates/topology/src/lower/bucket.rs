@@ -36,7 +36,7 @@ pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults)
         reader.error("F004", span, message);
         fields.json.remove("history");
     }
-    rename(&mut fields);
+    rename_bucket_fields(&mut fields);
     let bucket = &entry.key;
     let (_, mut own) = bucket_fields(bucket, true);
     let marker = fields.json.contains_key("subject_delete_marker_ttl");
@@ -57,7 +57,7 @@ pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaul
     let what = format!("object store `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
     let mut fields = reader.fields(entries, OBJECT_STORE, &["protect"], &what);
-    rename(&mut fields);
+    rename_bucket_fields(&mut fields);
     let bucket = &entry.key;
     let (_, own) = bucket_fields(bucket, false);
     stream(reader, entry, StreamKind::ObjectStore, fields, own, defaults)
@@ -84,7 +84,7 @@ pub(crate) fn bucket_fields(bucket: &str, key_value: bool) -> (&'static str, Map
 }
 
 /// Fields under the names that a stream has for them.
-fn rename(fields: &mut Fields) {
+pub(crate) fn rename_bucket_fields(fields: &mut Fields) {
     for (bucket, stream) in BUCKET_FIELDS {
         if let Some(value) = fields.json.remove(*bucket) {
             fields.json.insert((*stream).to_owned(), value);

@@ -8,44 +8,23 @@ mod fields;
 mod judgement;
 mod people;
 
-pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields};
+pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields, rename_bucket_fields};
+pub(crate) use self::fields::Fields;
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
-use self::fields::{Fields, Reader, typed};
-use crate::diagnostic::{Diagnostic, Severity, sort};
+use self::fields::{Reader, typed};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Consumer, Places, Stream, Topology};
 use crate::schema::{CONSUMER, STREAM};
-use crate::source::{FileId, SourceMap, Spanned};
+use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Style, Value};
 
 /// The version of the format that is read here.
 const FORMAT: &str = "1";
 
-/// What a file turned out to be.
-#[derive(Debug)]
-pub enum Lowered {
-    /// It has no `watershed` key: some other file, which is passed over.
-    NotATopology,
-    /// A topology, as far as it can be read.
-    Topology(Box<Topology>),
-}
-
-/// Reads the topology in a file.
-pub fn lower(sources: &SourceMap, file: FileId) -> (Lowered, Vec<Diagnostic>) {
-    let (root, mut diagnostics) = crate::yaml::parse(sources, file);
-    let is_topology = root.as_ref().is_some_and(|root| root.get("watershed").is_some());
-    let Some(root) = root.filter(|_| is_topology) else {
-        return (Lowered::NotATopology, diagnostics);
-    };
-    let (topology, mut found) = lower_root(&root);
-    diagnostics.append(&mut found);
-    sort(&mut diagnostics);
-    (Lowered::Topology(Box::new(topology)), diagnostics)
-}
-
-/// The topology that a tree of nodes is.
-pub(crate) fn lower_root(root: &Node) -> (Topology, Vec<Diagnostic>) {
+/// The topology that a tree of nodes is, as far as it can be read, and what is wrong with it.
+pub fn lower(root: &Node) -> (Topology, Vec<Diagnostic>) {
     let mut reader = Reader::default();
     let mut topology = topology(&mut reader, root);
     topology.secrets = reader.secrets;
@@ -124,11 +103,15 @@ fn version(reader: &mut Reader, entry: &Entry) {
     }
 }
 
-/// A name that can be an account, a folder and a value in metadata.
+/// Whether a text can be the name of a topology: an account, a folder and a value in metadata.
+pub fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
+}
+
 fn name(reader: &mut Reader, node: &Node, what: &str) -> Option<Spanned<String>> {
     let text = reader.text(node, what)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
+    if !is_name(&text) {
         let message =
             format!("`{what}` is up to 64 letters, digits, `-` and `_`, and this is `{text}`");
         reader.error("F004", node.span, message);

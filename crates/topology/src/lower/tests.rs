@@ -1,12 +1,18 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::diagnostic::sort;
+use crate::read::Document;
+use crate::source::SourceMap;
+use crate::yaml::parse;
 
 /// What is wrong with a text, a place a line.
 fn findings(text: &str) -> String {
     let mut sources = SourceMap::default();
     let file = sources.add("watershed.yaml", text);
-    let (_, diagnostics) = lower(&sources, file);
+    let (root, mut diagnostics) = parse(&sources, file);
+    diagnostics.extend(root.iter().flat_map(|root| lower(root).1));
+    sort(&mut diagnostics);
     let mut out = String::new();
     for diagnostic in diagnostics {
         let _ = writeln!(out, "{}", diagnostic.plain(&sources));
@@ -18,10 +24,7 @@ fn read(text: &str) -> Topology {
     assert_eq!(findings(text), "");
     let mut sources = SourceMap::default();
     let file = sources.add("watershed.yaml", text);
-    match lower(&sources, file).0 {
-        Lowered::Topology(topology) => *topology,
-        Lowered::NotATopology => panic!("no topology"),
-    }
+    lower(&parse(&sources, file).0.unwrap()).0
 }
 
 #[test]
@@ -162,5 +165,6 @@ server: { listen: everywhere }
 fn a_file_without_the_key_is_something_else() {
     let mut sources = SourceMap::default();
     let file = sources.add("compose.yaml", "services:\n  nats: {}\n");
-    assert!(matches!(lower(&sources, file), (Lowered::NotATopology, found) if found.is_empty()));
+    let document = Document::new(&sources, file);
+    assert!(!document.is_topology() && document.into_diagnostics().is_empty());
 }

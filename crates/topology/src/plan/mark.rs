@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Action, Plan, Refusal, Target};
 use crate::model::Topology;
-use crate::observe::{OWNER, Observed, PROTECT};
-
-/// Metadata that the server itself writes.
-pub(super) const RESERVED: &str = "_nats.";
+use crate::observe::{OWNER, Observed, PROTECT, RESERVED};
 
 /// Marks what the topology owns; servers that keep no metadata get none.
 pub(super) fn mark(

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 
 use crate::call::Request;
 use crate::model::Topology;
-use crate::observe::Observed;
+use crate::observe::{Observed, RESERVED};
 
 pub use self::order::destroy;
 
@@ -253,7 +253,7 @@ fn merged(live: &Json, desired: &Json, fields: &[&str]) -> Json {
         };
     }
     if let Some(Json::Object(metadata)) = object.get_mut("metadata") {
-        metadata.retain(|key, _| !key.starts_with(mark::RESERVED));
+        metadata.retain(|key, _| !key.starts_with(RESERVED));
     }
     merged
 }

@@ -5,19 +5,19 @@ use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use super::*;
-use crate::lower::{Lowered, lower};
+use crate::lower::lower;
 use crate::observe::{ObservedConsumer, ObservedStream, ServerFacts};
 use crate::source::SourceMap;
+use crate::yaml::parse;
 
 fn topology(body: &str) -> Topology {
     let mut sources = SourceMap::default();
     let file = sources.add("f", &format!("watershed: 1\nname: x\nstreams:\n{body}"));
-    let (lowered, diagnostics) = lower(&sources, file);
+    let (root, mut diagnostics) = parse(&sources, file);
+    let (topology, mut found) = lower(&root.unwrap());
+    diagnostics.append(&mut found);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    match lowered {
-        Lowered::Topology(topology) => *topology,
-        Lowered::NotATopology => panic!("no topology"),
-    }
+    topology
 }
 
 fn facts() -> ServerFacts {

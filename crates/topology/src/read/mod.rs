@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Diagnostic, Severity, sort};
 use crate::lint::{self, allow};
-use crate::lower::lower_root;
+use crate::lower::lower;
 use crate::model::Topology;
 use crate::source::{FileId, SourceMap};
 use crate::version::Version;
@@ -69,7 +69,7 @@ pub fn read(
             Some(whole) => overlaid(whole, root),
         });
     }
-    let (mut topology, mut findings) = whole.as_ref().map(lower_root).unwrap_or_default();
+    let (mut topology, mut findings) = whole.as_ref().map(lower).unwrap_or_default();
     let torn = diagnostics.iter().any(|diagnostic| diagnostic.code == "F001");
     diagnostics.append(&mut findings);
     // What follows a syntax error was not read: rules would find fault with its absence.

@@ -1,17 +1,15 @@
 //! `watershed import`: a topology out of what is there.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::Args;
 use watershed_topology::SourceMap;
 use watershed_topology::import::{Imported, comments, import, live};
 use watershed_topology::render::{Comments, render_checked};
 use watershed_topology::source::{Span, Spanned};
 
-use super::block_on;
+use super::{block_on, write_new};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::load;
@@ -49,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let consumers = imported.topology.consumers().count();
     match &arguments.output {
         None => ui::out(text.trim_end()),
-        Some(path) => write(path, &text)?,
+        Some(path) => write_new(path, &text)?,
     }
     let to = arguments.output.as_ref().map_or("-".into(), |path| path.display().to_string());
     ui::say(&format!(
@@ -94,16 +92,4 @@ fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
     }
     let above = comments(&sources, &imported);
     Ok((imported, above))
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let shown = path.display();
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!("{shown} is there already, and stays as it is")
-        }
-        Err(error) => return Err(error).context(format!("cannot write {shown}")),
-    };
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {shown}"))
 }

@@ -1,12 +1,12 @@
 //! `watershed init`: a file to start from.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use watershed_topology::lower::is_name;
 
+use super::write_new;
 use crate::exit::Exit;
 use crate::ui;
 
@@ -31,19 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Some(name) => name.clone(),
         None => folder_name(arguments)?,
     };
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+    if !is_name(&name) {
         bail!("`{name}` is no name of a topology: up to 64 letters, digits, `-` and `_`");
     }
-    let mut file = match OpenOptions::new().write(true).create_new(true).open(&arguments.file) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!("{shown} is there already, and stays as it is")
-        }
-        Err(error) => return Err(error).context(format!("cannot write {shown}")),
-    };
-    let text = STARTER.replace("NAME", &name);
-    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {shown}"))?;
+    write_new(&arguments.file, &STARTER.replace("NAME", &name))?;
     ui::say(&format!("wrote {shown}: `watershed lint` checks it, `watershed up` runs it"));
     Ok(Exit::Clean)
 }

@@ -17,11 +17,13 @@ pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;
 
+use std::fs::OpenOptions;
 use std::future::Future;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
 use watershed_topology::Severity;
@@ -132,6 +134,19 @@ impl ServerArguments {
         let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
         self.connection.connect(loaded).await
     }
+}
+
+/// Writes a file that is not there yet.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
+    let shown = path.display();
+    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            bail!("{shown} is there already, and stays as it is")
+        }
+        Err(error) => return Err(error).context(format!("cannot write {shown}")),
+    };
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {shown}"))
 }
 
 /// Runs what waits for a server.

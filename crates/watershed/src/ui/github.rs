@@ -14,16 +14,11 @@ pub(crate) fn show(workspace: &Workspace) {
             Severity::Warning => "warning",
             Severity::Info => "notice",
         };
-        let mut text = finding.message.clone();
-        for part in finding.server_sentence().iter().chain(&finding.notes).chain(&finding.fix) {
-            text.push('\n');
-            text.push_str(part);
-        }
         let (file, line, column) = (property(place.file), place.line, place.column);
         let title = property(finding.code);
         out(&format!(
             "::{level} file={file},line={line},col={column},title={title}::{}",
-            data(&text)
+            data(&finding.told())
         ));
     }
 }

@@ -57,17 +57,12 @@ fn level(severity: Severity) -> &'static str {
 }
 
 fn result(sources: &SourceMap, finding: &Diagnostic) -> Json {
-    let mut text = finding.message.clone();
-    for part in finding.server_sentence().iter().chain(&finding.notes).chain(&finding.fix) {
-        text.push('\n');
-        text.push_str(part);
-    }
     let others: Vec<Json> = finding.others.iter().map(|label| location(sources, label)).collect();
     let fixes: Vec<Json> = finding.edit.iter().map(|edit| fix(sources, edit)).collect();
     json!({
         "ruleId": finding.code,
         "level": level(finding.severity),
-        "message": {"text": text},
+        "message": {"text": finding.told()},
         "locations": [location(sources, &finding.place)],
         "relatedLocations": others,
         "fixes": fixes,

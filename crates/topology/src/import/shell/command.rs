@@ -8,7 +8,8 @@ use super::Shell;
 use super::flags::{CONSUMER, GLOBAL, Means, SHORT, STREAM};
 use super::words::Word;
 use crate::import::api::{attach, made};
-use crate::import::value::{Dialect, Found, choice, duration, number};
+use crate::import::value::{Dialect, choice, duration, number};
+use crate::lower::Fields;
 use crate::schema::{self, Field, Kind, nearest};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Scalar, Style, Value};
@@ -54,7 +55,7 @@ pub(super) fn call(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
     let kind = match (about, action) {
         ("stream" | "str" | "s", "add" | "create" | "new" | "edit") => OF_STREAM,
         ("consumer" | "con" | "c", "add" | "create" | "new" | "edit") => OF_CONSUMER,
-        ("server" | "srv", "ping" | "info" | "list" | "ls" | "report" | "check") => {
+        ("server" | "srv", "ping" | "info" | "list" | "ls" | "report") => {
             return asks_system(shell, words, action);
         }
         _ => return false,
@@ -87,9 +88,6 @@ pub(super) fn call(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
 
 /// What only the system account is answered: as a check of readiness, it waits for ever.
 fn asks_system(shell: &mut Shell<'_, '_>, words: &[Word], action: &str) -> bool {
-    if action == "check" {
-        return false;
-    }
     let span = words.first().map(|word| shell.span(word)).unwrap_or_default();
     let message = format!("`nats server {action}` is answered to the system account alone");
     let found = shell.importer.findings.wrong(span, message);
@@ -206,8 +204,8 @@ fn node(shell: &Shell<'_, '_>, word: &Word, text: &str) -> Node {
 }
 
 /// The fields that plain flags give.
-fn fields(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given) -> Found {
-    let mut found = Found::default();
+fn fields(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given) -> Fields {
+    let mut found = Fields::default();
     for (name, value, span) in &given.flags {
         let (plain, on) = match name.strip_prefix("no-") {
             Some(positive) => (positive, false),
@@ -352,7 +350,7 @@ fn consumer(shell: &mut Shell<'_, '_>, kind: &Kindly, given: &Given, span: Span)
 }
 
 /// Where a consumer starts.
-fn deliver(shell: &mut Shell<'_, '_>, word: &Word, found: &mut Found) {
+fn deliver(shell: &mut Shell<'_, '_>, word: &Word, found: &mut Fields) {
     let policy = match word.text.as_str() {
         "all" | "last" | "new" => word.text.as_str(),
         "subject" => "last_per_subject",
@@ -370,7 +368,7 @@ fn deliver(shell: &mut Shell<'_, '_>, word: &Word, found: &mut Found) {
 }
 
 /// Steps between the shortest and the longest wait.
-fn backoff(shell: &mut Shell<'_, '_>, given: &Given, word: &Word, found: &mut Found) {
+fn backoff(shell: &mut Shell<'_, '_>, given: &Given, word: &Word, found: &mut Fields) {
     let mut read = |name: &str| {
         let word = given.get(name)?;
         let node = node(shell, word, &word.text);
@@ -391,7 +389,7 @@ fn backoff(shell: &mut Shell<'_, '_>, given: &Given, word: &Word, found: &mut Fo
     found.places.insert("backoff".into(), shell.span(word));
 }
 
-fn metadata(given: &Given, found: &mut Found) {
+fn metadata(given: &Given, found: &mut Fields) {
     let pairs: BTreeMap<String, Json> = given
         .all("metadata")
         .filter_map(|word| {

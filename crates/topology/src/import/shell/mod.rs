@@ -276,10 +276,8 @@ impl Shell<'_, '_> {
                 "every failure of this is hidden, an overlap or a wrong flag too".to_owned();
             self.importer.findings.hidden(span, message);
         }
-        if let Some(thrown) = words.iter().find(|word| {
-            matches!(word.text.as_str(), "2>/dev/null" | "&>/dev/null" | ">/dev/null")
-                && word.text != ">/dev/null"
-        }) {
+        let thrown = |word: &&Word| matches!(word.text.as_str(), "2>/dev/null" | "&>/dev/null");
+        if let Some(thrown) = words.iter().find(thrown) {
             let span = self.span(thrown);
             let message = "what the tool says about a failure is thrown away".to_owned();
             self.importer.findings.hidden(span, message);

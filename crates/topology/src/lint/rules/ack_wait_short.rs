@@ -2,8 +2,9 @@
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
-use crate::model::Topology;
+use crate::model::{Consumer, Topology};
 use crate::quantity::show_duration;
+use crate::source::Span;
 use watershed_wire::jetstream::consumer::AckPolicy;
 
 pub(super) static RULE: Rule = Rule {
@@ -23,36 +24,39 @@ pub(super) static RULE: Rule = Rule {
 const SHORT: i64 = 1_000_000_000;
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for (stream, consumer) in topology.consumers() {
-        let wait = consumer.config.ack_wait;
-        if consumer.config.ack_policy == AckPolicy::None || wait <= 0 {
-            continue;
-        }
-        let field = if consumer.config.backoff.is_empty() { "ack_wait" } else { "backoff" };
-        let place = consumer.places.at(field);
+    for (_, consumer) in topology.consumers() {
+        let Some((wait, place)) = wait(consumer) else { continue };
         if wait < SHORT {
             let message = format!("{} are gone with one slow write", show_duration(wait));
             report.at(place, message).fix("write what the slowest handler takes, and more");
         }
-        let name = (stream.name.value.as_str(), consumer.name.value.as_str());
-        for service in &topology.services {
-            let Some(limit) = &service.handler_timeout else { continue };
-            let mut own = service.consumes.iter().map(|own| &own.value);
-            let reads = own.any(|own| (own.stream.as_str(), own.consumer.as_str()) == name);
-            if reads && limit.value >= wait {
-                let (service, limit_text) = (&service.name.value, show_duration(limit.value));
-                report
-                    .at(
-                        place,
-                        format!(
-                            "a message is delivered again after {}, and `{service}` may work on it \
-                             for {limit_text}",
-                            show_duration(wait)
-                        ),
-                    )
-                    .other(limit.span, "time that a handler may take")
-                    .fix("raise the wait above it, or acknowledge progress while working");
-            }
+    }
+    for service in &topology.services {
+        let Some(limit) = &service.handler_timeout else { continue };
+        for name in &service.consumes {
+            let Some((_, consumer)) = topology.consumer(&name.value) else { continue };
+            let Some((wait, place)) = wait(consumer).filter(|(wait, _)| limit.value >= *wait)
+            else {
+                continue;
+            };
+            let message = format!(
+                "a message is delivered again after {}, and `{}` may work on it for {}",
+                show_duration(wait),
+                service.name.value,
+                show_duration(limit.value)
+            );
+            report
+                .at(place, message)
+                .other(limit.span, "time that a handler may take")
+                .fix("raise the wait above it, or acknowledge progress while working");
         }
     }
+}
+
+/// How long a message may go unacknowledged, in nanoseconds, and where that is said.
+fn wait(consumer: &Consumer) -> Option<(i64, Span)> {
+    let config = &consumer.config;
+    let field = if config.backoff.is_empty() { "ack_wait" } else { "backoff" };
+    let waits = config.ack_policy != AckPolicy::None && config.ack_wait > 0;
+    waits.then(|| (config.ack_wait, consumer.places.at(field)))
 }

@@ -3,7 +3,7 @@
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::is_valid;
 
 pub(super) static RULE: Rule = Rule {
     code: "C008",
@@ -19,14 +19,13 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for (stream, consumer) in topology.consumers() {
-        let target = consumer.config.deliver_subject.as_bytes();
-        if !consumer.config.is_push() || !is_valid(target) {
+        let target = &consumer.config.deliver_subject;
+        if !consumer.config.is_push() || !is_valid(target.as_bytes()) {
             continue;
         }
         // Its own stream's subjects are refused by the server.
         for other in topology.streams.iter().filter(|other| other.name.value != stream.name.value) {
-            let mut own = other.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
-            if own.any(|own| overlaps(own.as_bytes(), target)) {
+            if other.stores(target) {
                 let (name, by) = (&consumer.name.value, &other.name.value);
                 report
                     .at(

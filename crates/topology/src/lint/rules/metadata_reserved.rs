@@ -3,6 +3,7 @@
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::{Places, Topology};
+use crate::observe::RESERVED;
 use std::collections::BTreeMap;
 
 pub(super) static RULE: Rule = Rule {
@@ -19,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     let mut look = |metadata: &BTreeMap<String, String>, places: &Places| {
-        for key in metadata.keys().filter(|key| key.starts_with("_nats.")) {
+        for key in metadata.keys().filter(|key| key.starts_with(RESERVED)) {
             let message = format!("`{key}` is the server's: what is written here is dropped");
             report.at(places.at(&format!("metadata.{key}")), message);
         }

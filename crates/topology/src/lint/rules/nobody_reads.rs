@@ -1,7 +1,7 @@
 //! Messages that are stored and that no consumer takes.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::overlaps;
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
@@ -22,10 +22,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for (service, subject) in topology.published() {
         let text = subject.value.as_bytes();
-        let keeps = |stream: &&Stream| {
-            let mut own = stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
-            own.any(|own| overlaps(own.as_bytes(), text))
-        };
+        let keeps = |stream: &&Stream| stream.stores(&subject.value);
         let Some(stream) = topology.streams.iter().find(keeps) else { continue };
         // A stream without consumers is a record. One that keeps only what is wanted has a rule of
         // its own.

@@ -3,8 +3,6 @@
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
-use watershed_wire::subject::{is_valid, overlaps};
-
 pub(super) static RULE: Rule = Rule {
     code: "S049",
     name: "publishers-unanswered",
@@ -19,11 +17,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in topology.streams.iter().filter(|stream| stream.config.no_ack) {
-        let own: Vec<&String> =
-            stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes())).collect();
-        let publishes = topology.published().find(|(_, subject)| {
-            own.iter().any(|own| overlaps(own.as_bytes(), subject.value.as_bytes()))
-        });
+        let publishes = topology.published().find(|(_, subject)| stream.stores(&subject.value));
         let Some((service, subject)) = publishes else { continue };
         report
             .at(stream.places.at("no_ack"), format!("`{}` answers no publish", stream.name.value))

@@ -3,7 +3,7 @@
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::is_valid;
 
 pub(super) static RULE: Rule = Rule {
     code: "S048",
@@ -20,10 +20,9 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
         let Some(republish) = &stream.config.republish else { continue };
-        let dest = republish.dest.as_bytes();
+        let dest = &republish.dest;
         for other in topology.streams.iter().filter(|other| other.name.value != stream.name.value) {
-            let mut own = other.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
-            if is_valid(dest) && own.any(|own| overlaps(own.as_bytes(), dest)) {
+            if is_valid(dest.as_bytes()) && other.stores(dest) {
                 let name = &other.name.value;
                 report
                     .at(
