@@ -37,7 +37,7 @@ use crate::ui;
 /// Which topology a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct TopologyFile {
-    /// Topology file, or a folder with a watershed.yaml; that of the current folder if absent.
+    /// Topology file, or a folder of them; watershed.yaml of the current folder if absent.
     file: Option<PathBuf>,
     /// Environment: what `watershed.ENV.yaml` beside the file says counts instead.
     #[arg(long)]

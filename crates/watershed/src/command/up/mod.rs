@@ -39,7 +39,7 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed up examples/persistent-events")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders with a watershed.yaml; that of the current folder if absent.
+    /// Topology files, or folders of them; watershed.yaml of the current folder if absent.
     files: Vec<PathBuf>,
     /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
     #[arg(long)]
