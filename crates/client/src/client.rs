@@ -10,6 +10,7 @@ use watershed_topology::apply::{Halt, Run};
 use watershed_topology::call::{CallError, Request};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
 use watershed_topology::plan::{Plan, Policy, Step};
+use watershed_topology::probe::{Outcome, Probe};
 
 use crate::options::{ConnectError, Options};
 
@@ -103,6 +104,23 @@ impl Client {
     ) -> Result<Bytes, CallError> {
         let wanted = async_nats::Request::new().payload(payload).headers(headers);
         self.send(subject, wanted).await
+    }
+
+    /// Stores a probe, sees that it is there, and takes it out again.
+    pub async fn probe(&self, probe: &Probe<'_>) -> Result<Outcome, CallError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in probe.headers() {
+            headers.insert(name, value);
+        }
+        let reply = self.publish_stored(probe.subject(), headers, Bytes::new()).await?;
+        let sequence = probe.stored(&reply)?;
+        if let Some(gone) = probe.seen(&self.call(&probe.look(sequence)).await?)? {
+            return Ok(gone);
+        }
+        match probe.take_back(sequence) {
+            None => Ok(Outcome::Stays),
+            Some(request) => probe.taken_back(&self.call(&request).await?),
+        }
     }
 
     /// Publishes to whoever listens, and waits until the server has it.

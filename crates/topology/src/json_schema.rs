@@ -4,15 +4,14 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::schema::{
-    CONSUMER, Field, KEY_VALUE, Kind, LINT, OBJECT_STORE, SERVER, SERVICE, STREAM,
+    BUCKET_OWN, CONSUMER, CONSUMER_OWN, Field, KEY_VALUE, Kind, LINT, OBJECT_STORE, SERVER,
+    SERVICE, STREAM, STREAM_OWN,
 };
 
 /// The schema of a topology file.
 pub fn json_schema() -> Json {
-    let protect = json!({"type": "boolean", "description": "whether no flag may delete it"});
     let consumers = by_name(&json!({"$ref": "#/definitions/consumer"}));
-    let stream = with(object(STREAM), "consumers", &consumers);
-    let stream = with(stream, "protect", &protect);
+    let stream = with(object(&[STREAM, STREAM_OWN]), "consumers", &consumers);
     let secret = json!({
         "description": "where the password is, or its bcrypt hash",
         "anyOf": [
@@ -27,8 +26,8 @@ pub fn json_schema() -> Json {
         "service": {"type": "string", "description": "may do what this service does"},
     });
     let defaults = json!({
-        "stream": object(STREAM),
-        "consumer": object(CONSUMER),
+        "stream": object(&[STREAM, STREAM_OWN]),
+        "consumer": object(&[CONSUMER, CONSUMER_OWN]),
     });
     let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
     let mut top = closed(&json!({
@@ -37,19 +36,19 @@ pub fn json_schema() -> Json {
         "account": described(name, "account, if not named as the topology"),
         "defaults": closed(&defaults),
         "streams": by_name(&json!({"$ref": "#/definitions/stream"})),
-        "key_values": by_name(&with(object(KEY_VALUE), "protect", &protect)),
-        "object_stores": by_name(&with(object(OBJECT_STORE), "protect", &protect)),
-        "services": by_name(&object(SERVICE)),
+        "key_values": by_name(&object(&[KEY_VALUE, BUCKET_OWN])),
+        "object_stores": by_name(&object(&[OBJECT_STORE, BUCKET_OWN])),
+        "services": by_name(&object(&[SERVICE])),
         "users": by_name(&closed(&user)),
-        "server": object(SERVER),
-        "lint": object(LINT),
+        "server": object(&[SERVER]),
+        "lint": object(&[LINT]),
     }));
     if let Json::Object(top) = &mut top {
         top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
         top.insert("title".into(), "Watershed topology".into());
         let definitions = json!({
             "stream": stream,
-            "consumer": with(object(CONSUMER), "protect", &protect),
+            "consumer": object(&[CONSUMER, CONSUMER_OWN]),
         });
         top.insert("definitions".into(), definitions);
     }
@@ -80,9 +79,11 @@ fn described(mut schema: Json, text: &str) -> Json {
     schema
 }
 
-fn object(fields: &[Field]) -> Json {
-    let all = fields
+fn object(tables: &[&[Field]]) -> Json {
+    let all = tables
         .iter()
+        .copied()
+        .flatten()
         .map(|field| (field.name.to_owned(), described(kind(field.kind), field.about)));
     closed(&Json::Object(all.collect::<Map<_, _>>()))
 }
@@ -136,7 +137,7 @@ fn kind(kind: Kind) -> Json {
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Time => json!({"type": "string", "examples": ["2026-12-24T18:00:00Z"]}),
         Kind::Pairs => json!({"type": "object", "additionalProperties": text}),
-        Kind::Object(fields) => object(fields),
-        Kind::Objects(fields) => json!({"type": "array", "items": object(fields)}),
+        Kind::Object(fields) => object(&[fields]),
+        Kind::Objects(fields) => json!({"type": "array", "items": object(&[fields])}),
     }
 }

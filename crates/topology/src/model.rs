@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use watershed_wire::jetstream::stream::StreamSource;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
-use watershed_wire::subject::{is_valid, overlaps};
+use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::diagnostic::Severity;
 use crate::source::{Span, Spanned};
@@ -90,6 +90,8 @@ pub struct Stream {
     pub kind: StreamKind,
     /// Whether no flag may delete it.
     pub protect: bool,
+    /// Subject on which a message may be stored to see whether it works.
+    pub probe: Option<Spanned<String>>,
     /// What it is to be, every field filled in as a server does.
     pub config: StreamConfig,
     /// Where that is said.
@@ -107,6 +109,8 @@ pub struct Consumer {
     pub ack_wait: Option<i64>,
     /// Whether no flag may delete it.
     pub protect: bool,
+    /// Stream that keeps the record of what is given up.
+    pub dead_letter: Option<Spanned<String>>,
     /// What it is to be, every field filled in as a server does.
     pub config: ConsumerConfig,
     /// Where that is said.
@@ -114,7 +118,7 @@ pub struct Consumer {
 }
 
 /// A consumer as services name it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConsumerName {
     /// Stream.
     pub stream: String,
@@ -145,6 +149,18 @@ pub struct Service {
     pub replicas: Spanned<u64>,
     /// Longest time that it works on a message, in nanoseconds.
     pub handler_timeout: Option<Spanned<i64>>,
+    /// Messages that each of it works on at once.
+    pub concurrency: Option<Spanned<u64>>,
+    /// Whether it may get a message twice.
+    pub idempotent: Option<Spanned<bool>>,
+}
+
+impl Service {
+    /// Messages that all of it work on at once.
+    pub fn workers(&self) -> u64 {
+        let each = self.concurrency.as_ref().map_or(1, |each| each.value);
+        each.saturating_mul(self.replicas.value)
+    }
 }
 
 /// Somebody who may connect.
@@ -242,6 +258,22 @@ impl Topology {
         self.streams.iter().flat_map(move |stream| stream.consumers.iter().map(of(stream)))
     }
 
+    /// Streams by name, for whoever looks up many.
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &Stream> {
+        self.streams.iter().map(|stream| (stream.name.value.as_str(), stream)).collect()
+    }
+
+    /// Consumers that say where the record of what they give up is kept, and where that is said.
+    pub(crate) fn dead_letters(
+        &self,
+    ) -> impl Iterator<Item = (&Stream, &Consumer, &Spanned<String>)> {
+        let said = |(stream, consumer)| {
+            let consumer: &Consumer = consumer;
+            Some((stream, consumer, consumer.dead_letter.as_ref()?))
+        };
+        self.consumers().filter_map(said)
+    }
+
     /// The same topology with so many copies of everything.
     pub fn with_replicas(mut self, replicas: i64) -> Self {
         for stream in &mut self.streams {
@@ -287,6 +319,23 @@ impl Stream {
     pub fn stores(&self, filter: &str) -> bool {
         let mut own = self.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
         own.any(|own| overlaps(own.as_bytes(), filter.as_bytes()))
+    }
+
+    /// Lets it store these subjects too, each of which is said somewhere.
+    pub(crate) fn also_store(&mut self, others: impl IntoIterator<Item = (String, Span)>) {
+        let subjects = &mut self.config.subjects;
+        // Its own name was taken for a subject because there was no other.
+        if self.places.get("subjects").is_none() && *subjects == [self.name.value.as_str()] {
+            subjects.clear();
+        }
+        let own = subjects.clone();
+        let own: Vec<_> = own.iter().filter(|own| is_valid(own.as_bytes())).collect();
+        for (other, span) in others {
+            if !own.iter().any(|own| contains(own.as_bytes(), other.as_bytes())) {
+                self.places.fields.insert(format!("subjects.{}", subjects.len()), span);
+                subjects.push(other);
+            }
+        }
     }
 
     /// What it mirrors and sources, and where the name of each stands.

@@ -12,9 +12,13 @@ use watershed_wire::jetstream::{ConsumerConfig, check};
 
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, Stream, Topology};
+use crate::monitor;
 use crate::observe::{OWNER, PROTECT, RESERVED};
 use crate::quantity::{show_duration, show_size};
-use crate::schema::{CONSUMER, Field, KEY_VALUE, Kind, OBJECT_STORE, STREAM};
+use crate::schema::{
+    BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, Field, KEY_VALUE, Kind, OBJECT_STORE,
+    STREAM, STREAM_MONITOR, STREAM_OWN,
+};
 use crate::source::SourceMap;
 
 /// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
@@ -86,12 +90,10 @@ fn section(out: &mut String, topology: &Topology, comments: &Comments) {
     for (section, all) in buckets {
         let _ = writeln!(out, "\n{section}:");
         let table = if section == "key_values" { KEY_VALUE } else { OBJECT_STORE };
-        for (stream, name, fields) in all {
+        for (stream, name, mut fields) in all {
+            own(&mut fields, stream.protect, STREAM_MONITOR);
             comment(out, 2, comments, &stream.name.value);
-            let _ = match inline(&fields, table).as_str() {
-                "{  }" => writeln!(out, "  {}: {{}}", quoted(name)),
-                inline => writeln!(out, "  {}: {inline}", quoted(name)),
-            };
+            let _ = writeln!(out, "  {}: {}", quoted(name), inline(&fields, &[table, BUCKET_OWN]));
         }
     }
 }
@@ -144,15 +146,13 @@ fn comment(out: &mut String, indent: usize, comments: &Comments, name: &str) {
 fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
     let name = &stream.name.value;
     comment(out, 2, comments, name);
-    let fields = stream_fields(&stream.config);
+    let mut fields = stream_fields(&stream.config);
+    own(&mut fields, stream.protect, STREAM_MONITOR);
     let _ = writeln!(out, "  {}:", quoted(name));
-    for field in STREAM {
+    for field in STREAM.iter().chain(STREAM_OWN) {
         if let Some(value) = fields.get(field.name) {
             let _ = writeln!(out, "    {}: {}", field.name, shown(value, field.kind));
         }
-    }
-    if stream.protect {
-        out.push_str("    protect: true\n");
     }
     if !stream.consumers.is_empty() {
         out.push_str("    consumers:\n");
@@ -175,18 +175,25 @@ fn consumer(
     comments: &Comments,
 ) {
     comment(out, 6, comments, &format!("{stream}/{}", consumer.name.value));
-    let fields = consumer_fields(&consumer.config, of);
-    let parts = CONSUMER.iter().filter_map(|field| {
-        let value = fields.get(field.name)?;
-        Some(format!("{}: {}", field.name, shown(value, field.kind)))
-    });
-    let protect = consumer.protect.then(|| "protect: true".to_owned());
-    let parts: Vec<String> = parts.chain(protect).collect();
+    let mut fields = consumer_fields(&consumer.config, of);
+    own(&mut fields, consumer.protect, CONSUMER_MONITOR);
     let name = quoted(&consumer.name.value);
-    let _ = match parts.as_slice() {
-        [] => writeln!(out, "      {name}: {{}}"),
-        _ => writeln!(out, "      {name}: {{ {} }}", parts.join(", ")),
-    };
+    let _ = writeln!(out, "      {name}: {}", inline(&fields, &[CONSUMER, CONSUMER_OWN]));
+}
+
+/// What the language has for something that a server keeps as metadata.
+fn own(fields: &mut Map<String, Json>, protect: bool, thresholds: &[Field]) {
+    if protect {
+        fields.insert("protect".into(), true.into());
+    }
+    let Some(Json::Object(metadata)) = fields.get_mut("metadata") else { return };
+    let monitor = monitor::take(metadata, thresholds);
+    if metadata.is_empty() {
+        fields.remove("metadata");
+    }
+    if !monitor.is_empty() {
+        fields.insert("monitor".into(), monitor.into());
+    }
 }
 
 fn server(out: &mut String, topology: &Topology) {
@@ -312,9 +319,9 @@ fn shown(value: &Json, kind: Kind) -> String {
             show_duration(number.unwrap_or_default())
         }
         (Kind::Limit | Kind::Count, _) => grouped(number.unwrap_or_default()),
-        (Kind::Object(table), Json::Object(fields)) => inline(fields, table),
+        (Kind::Object(table), Json::Object(fields)) => inline(fields, &[table]),
         (Kind::Objects(table), Json::Array(items)) => {
-            let items = items.iter().filter_map(Json::as_object).map(|item| inline(item, table));
+            let items = items.iter().filter_map(Json::as_object).map(|item| inline(item, &[table]));
             format!("[{}]", items.collect::<Vec<_>>().join(", "))
         }
         (Kind::Pairs, Json::Object(pairs)) => {
@@ -332,12 +339,15 @@ fn shown(value: &Json, kind: Kind) -> String {
     }
 }
 
-fn inline(fields: &Map<String, Json>, table: &[Field]) -> String {
-    let parts = table.iter().filter_map(|field| {
+fn inline(fields: &Map<String, Json>, tables: &[&[Field]]) -> String {
+    let parts = tables.iter().copied().flatten().filter_map(|field| {
         let value = fields.get(field.name)?;
         Some(format!("{}: {}", field.name, shown(value, field.kind)))
     });
-    format!("{{ {} }}", parts.collect::<Vec<_>>().join(", "))
+    match parts.collect::<Vec<_>>().as_slice() {
+        [] => "{}".into(),
+        parts => format!("{{ {} }}", parts.join(", ")),
+    }
 }
 
 /// `1_000_000`.

@@ -138,6 +138,54 @@ pub const CONSUMER: &[Field] = fields! {
     priority_timeout: Duration, "how long a pinned client may be silent";
 };
 
+/// What the language adds to a stream.
+pub const STREAM_OWN: &[Field] = fields! {
+    protect: Flag, "whether no flag may delete it";
+    probe: Text, "subject on which `verify` may store a message, and take it back";
+    monitor: Object(STREAM_MONITOR), "thresholds for `nats server check stream`";
+};
+
+/// What the language adds to a bucket or an object store.
+pub const BUCKET_OWN: &[Field] = fields! {
+    protect: Flag, "whether no flag may delete it";
+    monitor: Object(STREAM_MONITOR), "thresholds for `nats server check stream`";
+};
+
+/// What the language adds to a consumer.
+pub const CONSUMER_OWN: &[Field] = fields! {
+    protect: Flag, "whether no flag may delete it";
+    dead_letter: Text, "stream that keeps the record of messages which are given up";
+    monitor: Object(CONSUMER_MONITOR), "thresholds for `nats server check consumer`";
+};
+
+/// Thresholds of a stream; each is a flag of `nats server check stream`.
+pub const STREAM_MONITOR: &[Field] = fields! {
+    enabled: Flag, "whether checks look at it; true if absent";
+    lag_critical: Count, "operations that it may be behind an origin";
+    seen_critical: Duration, "how long an origin may be silent";
+    min_sources: Count, "fewest origins";
+    max_sources: Count, "most origins";
+    peer_expect: Count, "servers that keep it";
+    peer_lag_critical: Count, "operations that a copy may be behind";
+    peer_seen_critical: Duration, "how long a copy may be silent";
+    msgs_warn: Count, "messages, fewer of which are a warning";
+    msgs_critical: Count, "messages, fewer of which are critical";
+    subjects_warn: Count, "number of subjects that is a warning";
+    subjects_critical: Count, "number of subjects that is critical; below the warning, fewer are worse";
+};
+
+/// Thresholds of a consumer; each is a flag of `nats server check consumer`.
+pub const CONSUMER_MONITOR: &[Field] = fields! {
+    enabled: Flag, "whether checks look at it; true if absent";
+    outstanding_ack_critical: Count, "messages delivered and not acknowledged";
+    waiting_critical: Count, "requests that wait";
+    unprocessed_critical: Count, "messages not delivered yet";
+    last_delivery_critical: Duration, "how long nothing may be delivered";
+    last_ack_critical: Duration, "how long nothing may be acknowledged";
+    redelivery_critical: Count, "messages that are being delivered again";
+    pinned: Flag, "whether a client must be pinned";
+};
+
 const PLACEMENT: &[Field] = fields! {
     cluster: Text, "name of the cluster";
     tags: Texts, "tags that servers must have";
@@ -222,6 +270,8 @@ pub const SERVICE: &[Field] = fields! {
     replies: Filters, "subjects that it answers requests on";
     replicas: Count, "how many of it run";
     handler_timeout: Duration, "longest time that it works on one message";
+    concurrency: Count, "messages that each of it works on at once";
+    idempotent: Flag, "whether a message that comes twice does no harm";
 };
 
 /// What a server is to be.
@@ -238,7 +288,8 @@ pub const LINT: &[Field] = fields! {
     levels: Pairs, "`error`, `warning`, `info` or `off` by the code of a rule";
 };
 
-const JETSTREAM: &[Field] = fields! {
+/// What a server keeps of streams, and where.
+pub const JETSTREAM: &[Field] = fields! {
     store_dir: Text, "folder of the streams, relative to this file";
     max_file_store: Size, "most bytes on disk";
     max_memory_store: Size, "most bytes in memory";

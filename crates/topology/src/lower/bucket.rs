@@ -8,10 +8,11 @@ use watershed_wire::jetstream::StreamConfig;
 
 use super::Defaults;
 use super::fields::{Fields, Reader, typed};
+use super::own::Own;
 use crate::model::{Places, Stream, StreamKind};
-use crate::schema::{KEY_VALUE, OBJECT_STORE};
+use crate::schema::{BUCKET_OWN, KEY_VALUE, OBJECT_STORE};
 use crate::source::Spanned;
-use crate::yaml::{Entry, Node, Value};
+use crate::yaml::Entry;
 
 /// Most values of one key that a bucket keeps.
 const HISTORY_MAX: i64 = 64;
@@ -27,7 +28,7 @@ pub(crate) const BUCKET_FIELDS: &[(&str, &str)] = &[
 pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("bucket `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut fields = reader.fields(entries, KEY_VALUE, &["protect"], &what);
+    let mut fields = reader.fields(entries, &[KEY_VALUE, BUCKET_OWN], &[], &what);
     if let Some(history) = fields.json.get("history").and_then(Json::as_i64)
         && !(1..=HISTORY_MAX).contains(&history)
     {
@@ -56,7 +57,7 @@ pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults)
 pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("object store `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut fields = reader.fields(entries, OBJECT_STORE, &["protect"], &what);
+    let mut fields = reader.fields(entries, &[OBJECT_STORE, BUCKET_OWN], &[], &what);
     rename_bucket_fields(&mut fields);
     let bucket = &entry.key;
     let (_, own) = bucket_fields(bucket, false);
@@ -131,18 +132,11 @@ fn stream(
     let name = Spanned::new(format!("{prefix}{bucket}"), entry.key_span);
     let mut shared = defaults.stream.clone();
     shared.json.retain(|field, _| matches!(field.as_str(), "storage" | "num_replicas"));
-    let fields = fields.or(&shared).or(&Fields { json: own, ..Fields::default() });
+    let mut fields = fields.or(&shared).or(&Fields { json: own, ..Fields::default() });
+    let Own { protect, .. } = Own::of_stream(reader, &mut fields);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, kind, config, places, ..Stream::default() };
-    stream.protect = reader.protect(entries_of(&entry.node));
+    let mut stream = Stream { name, kind, protect, config, places, ..Stream::default() };
     stream.fill();
     stream
-}
-
-fn entries_of(node: &Node) -> &[Entry] {
-    match &node.value {
-        Value::Mapping(entries) => entries,
-        _ => &[],
-    }
 }

@@ -7,7 +7,10 @@ use watershed_wire::time::UnixNanos;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::quantity::{self, QuantityError};
-use crate::schema::{Field, Kind, is_same, nearest};
+use crate::schema::{
+    CONSUMER, CONSUMER_OWN, Field, JETSTREAM, Kind, LINT, SERVER, SERVICE, STREAM, STREAM_OWN,
+    is_same, nearest,
+};
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Scalar, Style, Value};
 
@@ -46,8 +49,7 @@ pub(crate) struct Reader {
 }
 
 /// Keys that belong to the language and are not there yet.
-const UNBUILT: &[&str] =
-    &["dead_letter", "exports", "imports", "permissions", "inbox_prefix", "probe", "monitor"];
+const UNBUILT: &[&str] = &["exports", "imports", "permissions", "inbox_prefix"];
 
 impl Reader {
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
@@ -110,31 +112,33 @@ impl Reader {
         }
         let message = format!("{what} has no `{key}`");
         let diagnostic = Diagnostic::new("F003", Severity::Error, entry.key_span, message);
-        self.push(match nearest(key, known.iter().copied()) {
-            Some(meant) if is_same(key, meant) => {
+        self.push(match (nearest(key, known.iter().copied()), owner(key)) {
+            (Some(meant), _) if is_same(key, meant) => {
                 diagnostic.fix(format!("write `{meant}`")).rewrite(meant)
             }
-            Some(meant) => diagnostic.fix(format!("did you mean `{meant}`?")),
-            None => diagnostic.note(format!("it has {}", known.join(", "))),
+            (_, Some(owner)) => diagnostic.fix(format!("write it where it belongs: in {owner}")),
+            (Some(meant), None) => diagnostic.fix(format!("did you mean `{meant}`?")),
+            (None, None) => diagnostic.note(format!("it has {}", known.join(", "))),
         });
     }
 
-    /// All fields of `table` that `entries` give. Keys in `elsewhere` are somebody else's.
+    /// All fields of `tables` that `entries` give. Keys in `elsewhere` are somebody else's.
     pub(crate) fn fields(
         &mut self,
         entries: &[Entry],
-        table: &[Field],
+        tables: &[&[Field]],
         elsewhere: &[&str],
         what: &str,
     ) -> Fields {
         let mut fields = Fields::default();
+        let table = || tables.iter().copied().flatten();
         let known: Vec<&str> =
-            table.iter().map(|field| field.name).chain(elsewhere.iter().copied()).collect();
+            table().map(|field| field.name).chain(elsewhere.iter().copied()).collect();
         for entry in entries {
             if elsewhere.contains(&entry.key.as_str()) {
                 continue;
             }
-            match table.iter().find(|field| field.name == entry.key) {
+            match table().find(|field| field.name == entry.key) {
                 None => self.unknown(entry, &known, what),
                 Some(field) => {
                     let path = field.name.to_owned();
@@ -211,7 +215,7 @@ impl Reader {
         path: &str,
         places: &mut BTreeMap<String, Span>,
     ) -> Json {
-        let inner = self.fields(entries, table, &[], &format!("`{what}`"));
+        let inner = self.fields(entries, &[table], &[], &format!("`{what}`"));
         places
             .extend(inner.places.into_iter().map(|(name, span)| (format!("{path}.{name}"), span)));
         inner.json.into()
@@ -332,12 +336,6 @@ impl Reader {
         None
     }
 
-    /// Whether an asset is to be kept from being deleted.
-    pub(crate) fn protect(&mut self, entries: &[Entry]) -> bool {
-        let entry = entries.iter().find(|entry| entry.key == "protect");
-        entry.and_then(|entry| self.flag(&entry.node, "protect")).unwrap_or(false)
-    }
-
     fn choice(&mut self, node: &Node, name: &str, words: &[&'static str]) -> Option<String> {
         let scalar = self.scalar(node, name)?;
         if words.contains(&scalar.text.as_str()) {
@@ -363,6 +361,20 @@ impl Reader {
         self.push(diagnostic.fix("write it as in `2026-11-21T10:00:00Z`"));
         None
     }
+}
+
+/// What has a field of this name.
+fn owner(key: &str) -> Option<&'static str> {
+    const OWNERS: &[(&str, &[&[Field]])] = &[
+        ("a stream", &[STREAM, STREAM_OWN]),
+        ("a consumer", &[CONSUMER, CONSUMER_OWN]),
+        ("a service", &[SERVICE]),
+        ("`server`", &[SERVER]),
+        ("`server.jetstream`", &[JETSTREAM]),
+        ("`lint`", &[LINT]),
+    ];
+    let has = |tables: &[&[Field]]| tables.iter().copied().flatten().any(|field| field.name == key);
+    OWNERS.iter().find(|(_, tables)| has(tables)).map(|(owner, _)| *owner)
 }
 
 /// What a table's fields hold when everything is as it was read.

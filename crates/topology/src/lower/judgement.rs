@@ -12,7 +12,7 @@ use crate::yaml::Node;
 pub(super) fn lint(reader: &mut Reader, node: &Node) -> LintSettings {
     let mut settings = LintSettings::default();
     let entries = reader.mapping(node, "`lint`");
-    let fields = reader.fields(entries, LINT, &[], "`lint`");
+    let fields = reader.fields(entries, &[LINT], &[], "`lint`");
     if let Some(text) = fields.json.get("target_version").and_then(Json::as_str) {
         match text.parse() {
             Ok(version) => settings.target_version = Some(version),

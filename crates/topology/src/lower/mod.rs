@@ -6,6 +6,7 @@
 mod bucket;
 mod fields;
 mod judgement;
+mod own;
 mod people;
 
 pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields, rename_bucket_fields};
@@ -14,9 +15,10 @@ use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::fields::{Reader, typed};
+use self::own::Own;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Consumer, Places, Stream, Topology};
-use crate::schema::{CONSUMER, STREAM};
+use crate::schema::{CONSUMER, CONSUMER_OWN, STREAM, STREAM_OWN};
 use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Style, Value};
 
@@ -79,6 +81,7 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
             topology.streams.push(bucket::object_store(reader, entry, &defaults));
         }
     }
+    own::dead_letters(&mut topology);
     if let Some(entry) = find("services") {
         people::services(reader, &entry.node, &mut topology);
     }
@@ -139,8 +142,12 @@ impl Defaults {
                 }
             };
             match entry.key.as_str() {
-                "stream" => defaults.stream = reader.fields(inner, STREAM, &[], &what),
-                _ => defaults.consumer = reader.fields(inner, CONSUMER, &[], &what),
+                "stream" => {
+                    defaults.stream = reader.fields(inner, &[STREAM, STREAM_OWN], &[], &what);
+                }
+                _ => {
+                    defaults.consumer = reader.fields(inner, &[CONSUMER, CONSUMER_OWN], &[], &what);
+                }
             }
         }
         defaults
@@ -150,16 +157,16 @@ impl Defaults {
 fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     let what = format!("stream `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let fields =
-        reader.fields(entries, STREAM, &["consumers", "protect"], &what).or(&defaults.stream);
+    let fields = reader.fields(entries, &[STREAM, STREAM_OWN], &["consumers"], &what);
+    let mut fields = fields.or(&defaults.stream);
+    let Own { protect, probe, .. } = Own::of_stream(reader, &mut fields);
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, config, places, ..Stream::default() };
-    stream.protect = reader.protect(entries);
+    let mut stream = Stream { name, protect, probe, config, places, ..Stream::default() };
     if let Some(consumers) = entries.iter().find(|entry| entry.key == "consumers") {
         for entry in reader.mapping(&consumers.node, "`consumers`") {
-            let consumer = consumer(reader, entry, defaults);
+            let consumer = consumer(reader, entry, &stream.name.value, defaults);
             stream.consumers.push(consumer);
         }
     }
@@ -167,11 +174,10 @@ fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
     stream
 }
 
-fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer {
+fn consumer(reader: &mut Reader, entry: &Entry, stream: &str, defaults: &Defaults) -> Consumer {
     let what = format!("consumer `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
-    let mut own = reader.fields(entries, CONSUMER, &["protect"], &what);
-    let protect = reader.protect(entries);
+    let mut own = reader.fields(entries, &[CONSUMER, CONSUMER_OWN], &[], &what);
     // An ack wait of its own is what the consumer says; the defaults' backoff would replace it.
     let mut defaults = defaults.consumer.clone();
     if own.json.contains_key("ack_wait") && !own.json.contains_key("backoff") {
@@ -182,7 +188,12 @@ fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer
         defaults.json.remove("filter_subject");
         defaults.json.remove("filter_subjects");
     }
+    // The stream that keeps all dead letters keeps none of its own, unless it says so.
+    if defaults.json.get("dead_letter").and_then(Json::as_str) == Some(stream) {
+        defaults.json.remove("dead_letter");
+    }
     own = own.or(&defaults);
+    let Own { protect, dead_letter, .. } = Own::of_consumer(reader, &mut own);
     own.json.entry("ack_policy").or_insert_with(|| json!("explicit"));
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let names = [("name", name.value.as_str()), ("durable_name", name.value.as_str())];
@@ -193,6 +204,7 @@ fn consumer(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Consumer
         name,
         ack_wait,
         protect,
+        dead_letter,
         config,
     }
 }

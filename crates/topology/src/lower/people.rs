@@ -16,7 +16,7 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
     for entry in reader.mapping(node, "`services`") {
         let what = format!("service `{}`", entry.key);
         let entries = reader.mapping(&entry.node, &what);
-        let fields = reader.fields(entries, SERVICE, &[], &what);
+        let fields = reader.fields(entries, &[SERVICE], &[], &what);
         let name = Spanned::new(entry.key.clone(), entry.key_span);
         let mut service = Service { name, ..Service::default() };
         service.replicas = Spanned::new(1, entry.key_span);
@@ -48,6 +48,12 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         }
         if let Some(nanos) = fields.json.get("handler_timeout").and_then(Json::as_i64) {
             service.handler_timeout = Some(Spanned::new(nanos, place(&fields, "handler_timeout")));
+        }
+        if let Some(number) = fields.json.get("concurrency").and_then(Json::as_u64) {
+            service.concurrency = Some(Spanned::new(number, place(&fields, "concurrency")));
+        }
+        if let Some(flag) = fields.json.get("idempotent").and_then(Json::as_bool) {
+            service.idempotent = Some(Spanned::new(flag, place(&fields, "idempotent")));
         }
         topology.services.push(service);
     }
@@ -161,7 +167,7 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
 
 pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSettings) {
     let entries = reader.mapping(node, "`server`");
-    let fields = reader.fields(entries, SERVER, &[], "`server`");
+    let fields = reader.fields(entries, &[SERVER], &[], "`server`");
     settings.listen = address(reader, entries, "listen", 4222);
     settings.http = address(reader, entries, "http", 8222);
     let size = |json: Option<&Json>, path: &str| {

@@ -96,7 +96,7 @@ streams:
     consumers: [c]
   B: { subjects: [*.x] }
 "
-    ), @r#"
+    ), @r##"
     watershed.yaml:3:7: error[F004]: `name` is up to 64 letters, digits, `-` and `_`, and this is `my fleet`
     watershed.yaml:4:13: error[F003]: `defaults` has no `strem`
       help: did you mean `stream`?
@@ -115,12 +115,13 @@ streams:
       help: write `true`
     watershed.yaml:13:27: warning[F009]: `max_msgs_per_subject: 0` means no limit
       help: write `unlimited`
-    watershed.yaml:14:5: error[F007]: `dead_letter` belongs to the language and is not built yet
+    watershed.yaml:14:5: error[F003]: stream `A` has no `dead_letter`
+      help: write it where it belongs: in a consumer
     watershed.yaml:15:16: error[F004]: `consumers` is a mapping, and this is a list
     watershed.yaml:16:19: error[F001]: this is no YAML: while parsing node, found unknown anchor
       note: in YAML an unquoted `*` begins an alias, the name of something written before
       help: put a subject that begins with `*` in quotes: "*.created"
-    "#);
+    "##);
     insta::assert_snapshot!(findings(
         r#"
 watershed: 2
@@ -167,4 +168,70 @@ fn a_file_without_the_key_is_something_else() {
     let file = sources.add("compose.yaml", "services:\n  nats: {}\n");
     let document = Document::new(&sources, file);
     assert!(!document.is_topology() && document.into_diagnostics().is_empty());
+}
+
+#[test]
+fn thresholds_are_metadata_that_checks_look_for() {
+    let topology = read(
+        r"
+watershed: 1
+name: x
+defaults: { consumer: { monitor: { unprocessed_critical: 1_000 } } }
+streams:
+  A:
+    subjects: [a]
+    metadata: { team: t }
+    monitor: { lag_critical: 100, seen_critical: 1h30m }
+    consumers: { c: {}, d: { monitor: { enabled: false, pinned: true } } }
+key_values: { K: { monitor: { msgs_warn: 1 }, protect: true } }
+",
+    );
+    let shown = |metadata: &std::collections::BTreeMap<String, String>| {
+        let pairs = metadata.iter().map(|(key, value)| format!("{key}={value}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    };
+    let [a, k] = topology.streams.as_slice() else { panic!("two streams") };
+    let mut all = vec![shown(&a.config.metadata), shown(&k.config.metadata)];
+    all.extend(a.consumers.iter().map(|consumer| shown(&consumer.config.metadata)));
+    assert!(k.protect && !a.protect);
+    insta::assert_snapshot!(all.join("\n"), @r"
+    io.nats.monitor.enabled=true io.nats.monitor.lag-critical=100 io.nats.monitor.seen-critical=1h30m team=t
+    io.nats.monitor.enabled=true io.nats.monitor.msgs-warn=1
+    io.nats.monitor.enabled=true io.nats.monitor.unprocessed-critical=1000
+    io.nats.monitor.enabled=false io.nats.monitor.pinned=true
+    ");
+    insta::assert_snapshot!(findings("watershed: 1\nname: x\nstreams:\n  A:\n    metadata: { io.nats.monitor.enabled: 'true' }\n    monitor: { lag: 3, msgs_warn: 5 }\n"), @r"
+    watershed.yaml:6:14: error[F004]: `monitor.enabled` and `metadata` both say `io.nats.monitor.enabled`
+    watershed.yaml:6:16: error[F003]: `monitor` has no `lag`
+      help: did you mean `lag_critical`?
+    ");
+}
+
+#[test]
+fn dead_letters_are_kept_by_the_stream_that_is_named() {
+    let topology = read(
+        r"
+watershed: 1
+name: x
+defaults: { consumer: { dead_letter: DEAD } }
+streams:
+  A: { subjects: [a], consumers: { c: {}, d: {} } }
+  B: { subjects: [b], consumers: { c: {}, d: { dead_letter: OTHER } } }
+  DEAD: { consumers: { operator: {} } }
+  OTHER: { subjects: [other.>, $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>] }
+",
+    );
+    let subjects = |name: &str| topology.stream(name).unwrap().config.subjects.join("\n");
+    assert_eq!(topology.stream("DEAD").unwrap().consumers[0].dead_letter, None);
+    insta::assert_snapshot!(subjects("DEAD"), @r"
+    $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.A.*
+    $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.A.*
+    $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.B.c
+    $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.B.c
+    ");
+    insta::assert_snapshot!(subjects("OTHER"), @r"
+    other.>
+    $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>
+    $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.B.d
+    ");
 }

@@ -1,14 +1,18 @@
 //! `watershed verify`: whether a topology holds on a server.
 
 use clap::Args;
-use watershed_topology::verify::verify;
+use watershed_topology::call::CallError;
+use watershed_topology::plan::Target;
+use watershed_topology::probe::{Outcome, Probe, probes};
+use watershed_topology::verify::{Problem, Verdict, verify};
 
 use super::TopologyFile;
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
 
-/// Looks whether everything on the server is as declared, without touching anything.
+/// Looks whether everything on the server is as declared, without touching anything. Where the file
+/// names a `probe`, a message is stored there and taken out again.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed verify watershed.yaml -s nats://prod:4222")]
 pub(crate) struct Arguments {
@@ -25,7 +29,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     arguments.topology.run(async |loaded| {
         let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
-        let verdict = verify(&loaded.topology, &observed);
+        let mut verdict = verify(&loaded.topology, &observed);
+        // What is not as declared may store it elsewhere.
+        if verdict.problems.is_empty() {
+            for probe in probes(&loaded.topology) {
+                tried(&probe, client.probe(&probe).await, &mut verdict);
+            }
+        }
         let name = &loaded.topology.name.value;
         if arguments.json {
             ui::json::verdict(name, &verdict);
@@ -44,4 +54,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         Ok(if verdict.problems.is_empty() { Exit::Clean } else { Exit::Differs })
     })
+}
+
+/// Takes what a probe came to into the verdict.
+fn tried(probe: &Probe<'_>, result: Result<Outcome, CallError>, verdict: &mut Verdict) {
+    let target = Target::stream(probe.stream());
+    let subject = probe.subject();
+    let text = match result {
+        Ok(Outcome::TakenBack) => format!("stored a probe on `{subject}`, which is out again"),
+        Ok(Outcome::Gone) => format!("took a probe on `{subject}`, and has handed it on"),
+        Ok(Outcome::Stays) => {
+            format!("stored a probe on `{subject}`, which stays: it denies deletion")
+        }
+        Err(error) => {
+            let text = match error {
+                CallError::NoJetStream => format!("does not answer a probe on `{subject}`"),
+                other => format!("failed a probe on `{subject}`: {other}"),
+            };
+            verdict.problems.push(Problem { target, text });
+            return;
+        }
+    };
+    verdict.notes.push(Problem { target, text });
 }

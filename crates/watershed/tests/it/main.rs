@@ -5,6 +5,7 @@ mod apply;
 mod clients;
 mod kill;
 mod lint;
+mod own;
 mod peer;
 mod reference;
 mod rules;

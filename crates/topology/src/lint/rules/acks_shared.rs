@@ -19,7 +19,11 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for service in topology.services.iter().filter(|service| service.replicas.value > 1) {
+    for service in &topology.services {
+        let workers = service.workers();
+        if workers < 2 {
+            continue;
+        }
         for name in &service.consumes {
             let Some((_, consumer)) = topology.consumer(&name.value) else { continue };
             let what = match consumer.config.ack_policy {
@@ -30,10 +34,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             report
                 .at(
                     consumer.places.at("ack_policy"),
-                    format!(
-                        "{} of `{}` share this: {what}",
-                        service.replicas.value, service.name.value
-                    ),
+                    format!("{workers} workers of `{}` share this: {what}", service.name.value),
                 )
                 .other(name.span, "read here")
                 .fix("write `ack_policy: explicit`");

@@ -4,7 +4,7 @@ use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::{matches, overlaps};
 
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::stored;
+use crate::flow::{given_up, stored};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
 
@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
     about: "After `max_deliver` attempts a message is no longer delivered. In a work queue it stays, \
             with nobody to take it. The server says so once, as an advisory on \
             `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.<stream>.<consumer>`; a stream on that \
-            subject keeps the record.",
+            subject keeps the record; `dead_letter: STREAM` makes one do so.",
     bad: "streams: { JOBS: { subjects: [jobs], retention: workqueue, max_age: 1d, consumers: { worker: { max_deliver: 3 } } } }\n",
     good: "streams:\n  JOBS: { subjects: [jobs], retention: workqueue, max_age: 1d, consumers: { worker: { max_deliver: 3 } } }\n  GIVEN_UP: { subjects: [$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.worker], max_age: 30d }\n",
     check,
@@ -28,11 +28,13 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     let all = topology.streams.iter().flat_map(|stream| stored(topology, stream).filters);
     let kept: Vec<_> = all.filter(|own| overlaps(own.as_bytes(), every.as_bytes())).collect();
     for (stream, consumer) in topology.consumers() {
-        let advisory = advisory(&stream.name.value, &consumer.name.value);
-        let recorded = kept.iter().any(|own| matches(own.as_bytes(), advisory.as_bytes()));
         let attempts = consumer.config.max_deliver;
-        let matters = stream.config.retention != Retention::Limits;
-        if !matters || attempts < 0 || recorded {
+        let stays = stream.config.retention != Retention::Limits;
+        if !stays || attempts < 0 || consumer.dead_letter.is_some() {
+            continue;
+        }
+        let advisory = advisory(&stream.name.value, &consumer.name.value);
+        if kept.iter().any(|own| matches(own.as_bytes(), advisory.as_bytes())) {
             continue;
         }
         let name = &consumer.name.value;
@@ -41,11 +43,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
                 consumer.places.at("max_deliver"),
                 format!("what `{name}` gives up after {attempts} attempts stays behind unread"),
             )
-            .fix(format!("declare a stream on `{advisory}`"));
+            .fix(format!("write `dead_letter: STREAM`, or declare a stream on `{advisory}`"));
     }
 }
 
 /// Where the server says that it gave up a message.
 fn advisory(stream: &str, consumer: &str) -> String {
-    format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}")
+    given_up("MAX_DELIVERIES", stream, consumer)
 }

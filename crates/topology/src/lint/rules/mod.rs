@@ -12,6 +12,10 @@ mod consumers_too_many;
 mod copies_differ;
 mod copies_even;
 mod copies_need_cluster;
+mod dead_letter_circle;
+mod dead_letter_nowhere;
+mod dead_letter_short;
+mod dead_letter_unread;
 mod delivered_into_stream;
 mod delivered_once;
 mod durable_goes;
@@ -23,6 +27,7 @@ mod filters_overlap;
 mod first_sequence;
 mod given_up_without_trace;
 mod group_without_push;
+mod handled_twice;
 mod interest_without_consumer;
 mod memory_with_durables;
 mod message_larger_than_server;
@@ -42,6 +47,8 @@ mod origins_in_circle;
 mod paused;
 mod payload_large;
 mod pending_unlimited;
+mod probe_delivered;
+mod probe_not_stored;
 mod publishers_unanswered;
 mod push_shared_without_group;
 mod republished_into_stream;
@@ -63,11 +70,13 @@ mod subject_long;
 mod subject_of_clients;
 mod subject_open_at_front;
 mod subjects_overlap;
+mod threshold_unknown;
 mod window_long;
 mod work_queue_drops_work;
 mod work_queue_readers;
 mod work_queue_remainder;
 mod worker_on_limits;
+mod workers_idle;
 
 use super::Rule;
 
@@ -106,6 +115,13 @@ pub const RULES: &[&Rule] = &[
     &names_alike::RULE,
     &stream_named_like_bucket::RULE,
     &name_not_plain::RULE,
+    &threshold_unknown::RULE,
+    &dead_letter_nowhere::RULE,
+    &dead_letter_circle::RULE,
+    &dead_letter_short::RULE,
+    &dead_letter_unread::RULE,
+    &workers_idle::RULE,
+    &handled_twice::RULE,
     &subject_invalid::RULE,
     &subjects_overlap::RULE,
     &streams_overlap::RULE,
@@ -127,6 +143,8 @@ pub const RULES: &[&Rule] = &[
     &compression_in_memory::RULE,
     &expires_while_retried::RULE,
     &first_sequence::RULE,
+    &probe_not_stored::RULE,
+    &probe_delivered::RULE,
     &consumer_unknown::RULE,
     &filter_outside_stream::RULE,
     &filter_partly_outside::RULE,

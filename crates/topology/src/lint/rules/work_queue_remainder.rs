@@ -1,7 +1,7 @@
 //! Messages that wait for a consumer that does not exist.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::{intersection, uncovered};
+use watershed_wire::subject::{intersection, is_valid, uncovered};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::flow::stored;
@@ -34,7 +34,10 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             continue;
         }
         let taken: Vec<_> = stream.consumers.iter().flat_map(Consumer::filters).collect();
-        let filters: Vec<&str> = taken.iter().map(|(filter, _)| *filter).collect();
+        let mut filters: Vec<&str> = taken.iter().map(|(filter, _)| *filter).collect();
+        // A probe is taken out by whoever put it in.
+        let probe = stream.probe.iter().map(|probe| probe.value.as_str());
+        filters.extend(probe.filter(|probe| is_valid(probe.as_bytes())));
         for subject in stored(topology, stream).filters {
             let Some(left) =
                 published(topology, &subject, &filters).or_else(|| uncovered(&subject, &filters))
