@@ -13,3 +13,6 @@ pub const DEPTH_MAX: usize = 64;
 pub const DIAGNOSTICS_MAX: usize = 10_000;
 
 const _: () = assert!(FILE_BYTES_MAX < u32::MAX as usize, "spans count in 32 bits");
+
+/// Most streams that messages are followed through, from source to source.
+pub const ORIGIN_DEPTH_MAX: usize = 256;

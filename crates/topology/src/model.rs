@@ -26,9 +26,17 @@ impl Places {
         self.fields.get(field).copied()
     }
 
-    /// Where `field` is written, or the name of what it belongs to.
+    /// Where `field` is written, or what it belongs to: `sources.1.filter_subject` stands in
+    /// `sources.1`, that in `sources`, that in what has the name.
     pub fn at(&self, field: &str) -> Span {
-        self.get(field).unwrap_or(self.name)
+        let mut path = field;
+        loop {
+            match (self.get(path), path.rsplit_once('.')) {
+                (Some(span), _) => return span,
+                (None, Some((outer, _))) => path = outer,
+                (None, None) => return self.name,
+            }
+        }
     }
 
     /// Where the `index`th entry of the list `field` is written.

@@ -7,6 +7,7 @@
 use watershed_wire::jetstream::consumer::PriorityPolicy;
 use watershed_wire::jetstream::stream::{Discard, PersistMode};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+use watershed_wire::subject::transform;
 
 use crate::version::Version;
 
@@ -26,6 +27,9 @@ pub(crate) const STREAM_FIELDS: &[(&str, Version)] = &[
     ("allow_batched", Version::newest(2, 14)),
 ];
 
+/// What the consumer of a mirror or a source came with.
+pub(crate) const ORIGIN_CONSUMER: Version = Version::newest(2, 14);
+
 /// The same for consumers.
 pub(crate) const CONSUMER_FIELDS: &[(&str, Version)] = &[
     ("metadata", Version::newest(2, 10)),
@@ -35,6 +39,43 @@ pub(crate) const CONSUMER_FIELDS: &[(&str, Version)] = &[
     ("priority_policy", Version::newest(2, 11)),
     ("priority_timeout", Version::newest(2, 11)),
 ];
+
+/// Where a stream has destinations of transforms, what they are, and the code under which 2.14 refuses
+/// one that is wrong.
+pub(crate) fn destinations(config: &StreamConfig) -> Vec<(String, &str, u16)> {
+    let mut found = Vec::new();
+    if let Some(transform) = &config.subject_transform {
+        found.push(("subject_transform.dest".to_owned(), transform.dest.as_str(), 10156));
+    }
+    if let Some(republish) = &config.republish {
+        found.push(("republish.dest".to_owned(), republish.dest.as_str(), 10052));
+    }
+    let mirror = config.mirror.iter().map(|mirror| ("mirror".to_owned(), mirror, 10154));
+    let sources = config.sources.iter().enumerate();
+    let sources = sources.map(|(index, source)| (format!("sources.{index}"), source, 10146));
+    for (place, origin, code) in mirror.chain(sources) {
+        for (index, transform) in origin.subject_transforms.iter().enumerate() {
+            let place = format!("{place}.subject_transforms.{index}.dest");
+            found.push((place, &transform.dest, code));
+        }
+    }
+    found
+}
+
+/// A function of a transform that a server of this version does not know, or not so.
+pub(crate) fn lacks_function(destination: &str, target: Version) -> Option<String> {
+    let lacks = |(name, arguments): &(String, usize)| match (name.as_str(), arguments) {
+        ("random", _) | ("partition", 1) => !target.is_at_least(2, 12, 0),
+        // They came late, and to the oldest as well.
+        ("left" | "right", _) => target.is_at_least(2, 11, 0) && !target.is_at_least(2, 15, 0),
+        _ => false,
+    };
+    let (name, arguments) = transform::functions(destination).find(lacks)?;
+    Some(match name.as_str() {
+        "partition" => format!("`partition` with {arguments} argument"),
+        name => format!("`{name}`"),
+    })
+}
 
 /// A stream as a server of this version judges it.
 pub(crate) fn stream(config: &StreamConfig, target: Version) -> StreamConfig {
@@ -53,6 +94,12 @@ pub(crate) fn stream(config: &StreamConfig, target: Version) -> StreamConfig {
         if let Some(placement) = &mut seen.placement {
             placement.preferred.clear();
         }
+        // A transform that took everything had to say so.
+        for origin in seen.mirror.iter_mut().chain(&mut seen.sources) {
+            for transform in origin.subject_transforms.iter_mut().filter(|one| one.src.is_empty()) {
+                transform.src.push('.');
+            }
+        }
     }
     if !target.is_at_least(2, 12, 0) {
         seen.allow_msg_counter = false;
@@ -67,6 +114,9 @@ pub(crate) fn stream(config: &StreamConfig, target: Version) -> StreamConfig {
             seen.discard = Discard::Old;
         }
         seen.allow_batched = false;
+        for origin in seen.mirror.iter_mut().chain(&mut seen.sources) {
+            origin.consumer = None;
+        }
     }
     seen
 }
@@ -74,7 +124,7 @@ pub(crate) fn stream(config: &StreamConfig, target: Version) -> StreamConfig {
 /// The code under which a server of this version says what 2.14 says under `code`.
 pub(crate) fn code(code: u16, target: Version) -> u16 {
     match code {
-        10155 if !target.is_at_least(2, 11, 0) => 10049,
+        10146 | 10154 | 10155 | 10156 if !target.is_at_least(2, 11, 0) => 10049,
         code => code,
     }
 }

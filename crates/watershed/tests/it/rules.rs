@@ -192,6 +192,14 @@ mod random {
         "allow_msg_ttl: true",
         "subject_delete_marker_ttl: 5s",
         "republish: { src: a, dest: z.a }",
+        "republish: { src: \"a.*\", dest: z.$1 }",
+        "republish: { src: \"a.>\", dest: z }",
+        "subject_transform: { src: \"a.*\", dest: y.$1 }",
+        "subject_transform: { src: \"a.*\", dest: y.$2 }",
+        "subject_transform: { src: \"b.>\", dest: y.> }",
+        "sources: [{ name: O, filter_subject: o.x }]",
+        "sources: [{ name: O, subject_transforms: [{ src: o.x, dest: y }, { src: o.y }] }]",
+        "sources: [{ name: S0 }]",
     ];
     const CONSUMER: &[&str] = &[
         "ack_policy: none",
@@ -321,10 +329,50 @@ async fn what_passes_is_taken() {
 }
 
 /// Fields that this server refuses by name.
-const NOT_BUILT_HERE: &[&str] = &["sample_freq: \"50%\""];
+const NOT_BUILT_HERE: &[&str] =
+    &["sample_freq: \"50%\"", "subject_transform", "republish", "external", "consumer: {"];
 
 /// Assets that a server refuses, or might be thought to.
 const CASES: &[&str] = &[
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: bar.$1 } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: bar.$2 } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.>, dest: bar } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo..x, dest: bar } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { dest: bar.> } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.> } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{nope(1)}}' } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{random(3)}}' } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{partition(3)}}' } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{partition(3,1)}}' } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{left(1,2)}}' } } }",
+    "streams: { A: { subjects: [foo.>], subject_transform: { src: foo.*, dest: 'bar.{{splitFromLeft(1,2)}}' } } }",
+    "streams: { A: { subjects: [foo.>], republish: { src: foo.>, dest: bar } } }",
+    "streams: { A: { subjects: [foo.>], republish: { src: foo.*, dest: bar.$2 } } }",
+    "streams: { A: { subjects: [foo.>], republish: { src: foo.., dest: bar } } }",
+    "streams: { A: { subjects: [foo.>], republish: { dest: bar } } }",
+    "streams: { A: { subjects: [foo.>], republish: { src: foo.> } } }",
+    "streams: { A: { subjects: [foo.>], republish: { src: foo.*, dest: foo.$1 } } }",
+    "streams: { A: { sources: [{ name: O, subject_transforms: [{ src: o.*, dest: x.$2 }] }] } }",
+    "streams: { A: { sources: [{ name: O, subject_transforms: [{ src: o..a, dest: x }] }] } }",
+    "streams: { A: { sources: [{ name: O, subject_transforms: [{ src: o.*, dest: x.$1 }, { src: o.a, dest: y }] }] } }",
+    "streams: { A: { sources: [{ name: O, subject_transforms: [{ src: o.a, dest: x }, { src: o.b }] }] } }",
+    "streams: { A: { sources: [{ name: O, subject_transforms: [{ dest: x.> }] }] } }",
+    "streams: { A: { sources: [{ name: O, filter_subject: o.b, subject_transforms: [{ src: o.a, dest: x }] }] } }",
+    "streams: { A: { sources: [{ name: O, filter_subject: o..b }] } }",
+    "streams: { A: { mirror: { name: O, subject_transforms: [{ src: o.>, dest: x }] } } }",
+    "streams: { A: { mirror: { name: O, subject_transforms: [{ src: o..a, dest: x }] } } }",
+    "streams: { A: { mirror: { name: O, subject_transforms: [{ src: o.a, dest: x }, { src: o.a, dest: y }] } } }",
+    "streams: { A: { mirror: { name: O, filter_subject: o..x } } }",
+    "streams: { A: { sources: [{ name: O, external: { api: $JS.API, deliver: d } }] } }",
+    "streams: { A: { sources: [{ name: O, external: { api: $JS.hub.API, deliver: d } }] } }",
+    "streams: { A: { sources: [{ name: O, external: { api: 'JS.*', deliver: d } }] } }",
+    "streams: { A: { sources: [{ name: O, external: { api: JS.x, deliver: 'd.>' } }] } }",
+    "streams: { A: { mirror: { name: O, external: { api: JS..x } } } }",
+    "streams: { A: { sources: [{ name: O, consumer: { name: c, deliver_subject: d.x } }] } }",
+    "streams: { A: { sources: [{ name: O, consumer: { name: c } }] } }",
+    "streams: { A: { sources: [{ name: O, opt_start_seq: 5, consumer: { name: c, deliver_subject: d.x } }] } }",
+    "streams: { A: { mirror: { name: O, consumer: { name: c.d, deliver_subject: d.x } } } }",
+    "streams: { A: { mirror: { name: O, consumer: { name: c, deliver_subject: 'd.*' } } } }",
     "streams: { A: { subjects: [a], max_age: 50ms } }",
     "streams: { A: { subjects: [a], max_age: 100ms } }",
     "streams: { A: { subjects: [a], num_replicas: 6 } }",

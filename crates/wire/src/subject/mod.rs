@@ -8,6 +8,7 @@
 mod relation;
 #[cfg(test)]
 mod tests;
+pub mod transform;
 
 pub use relation::{contains, intersection, overlaps, uncovered, witness};
 

@@ -1,9 +1,11 @@
 //! A field that the server does not know yet.
 
 use crate::diagnostic::{ServerSays, Severity};
-use crate::lint::seen::{CONSUMER_FIELDS, STREAM_FIELDS};
+use crate::lint::seen::{
+    self, CONSUMER_FIELDS, ORIGIN_CONSUMER, STREAM_FIELDS, destinations, lacks_function,
+};
 use crate::lint::{Report, Rule};
-use crate::model::{Places, Topology};
+use crate::model::{Places, Stream, Topology};
 use crate::version::Version;
 
 pub(super) static RULE: Rule = Rule {
@@ -23,9 +25,32 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
         look(STREAM_FIELDS, "stream", &stream.name.value, &stream.places, report);
+        let sources = (0..stream.config.sources.len()).map(|at| format!("sources.{at}.consumer"));
+        for field in sources.chain(["mirror.consumer".to_owned()]) {
+            look(
+                &[(&field, ORIGIN_CONSUMER)],
+                "stream",
+                &stream.name.value,
+                &stream.places,
+                report,
+            );
+        }
+        functions(stream, report);
         for consumer in &stream.consumers {
             look(CONSUMER_FIELDS, "consumer", &consumer.name.value, &consumer.places, report);
         }
+    }
+}
+
+/// What destinations of transforms call.
+fn functions(stream: &Stream, report: &mut Report<'_>) {
+    let target = report.target();
+    for (place, destination, code) in destinations(&stream.config) {
+        let Some(function) = lacks_function(destination, target) else { continue };
+        let name = &stream.name.value;
+        let message = format!("stream `{name}`: a nats-server {target} has no {function}");
+        let code = seen::code(code, target);
+        report.at(stream.places.at(&place), message).server(ServerSays::Refuses(code));
     }
 }
 

@@ -3,7 +3,7 @@
 use watershed_wire::subject::overlaps;
 
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::consumed;
+use crate::flow::{arriving, consumed};
 use crate::lint::{Report, Rule};
 use crate::model::{Consumer, Topology};
 use crate::schema::nearest;
@@ -24,22 +24,20 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     let published: Vec<&str> =
         topology.published().map(|(_, subject)| subject.value.as_str()).collect();
-    for (stream, own) in consumed(topology) {
-        let meets =
-            |subject: &&&str| own.iter().any(|own| overlaps(own.as_bytes(), subject.as_bytes()));
-        let here: Vec<&str> = published.iter().filter(meets).copied().collect();
+    for (stream, _) in consumed(topology) {
+        let here = arriving(topology, stream, &published).filters;
         if here.is_empty() {
             continue;
         }
         for (filter, place) in stream.consumers.iter().flat_map(Consumer::filters) {
-            let sent = |subject: &&str| overlaps(subject.as_bytes(), filter.as_bytes());
+            let sent = |subject: &String| overlaps(subject.as_bytes(), filter.as_bytes());
             if here.iter().any(sent) {
                 continue;
             }
             let finding = report
                 .at(place, format!("no service publishes `{filter}`"))
                 .note(format!("published to `{}`: {}", stream.name.value, here.join(", ")));
-            if let Some(near) = nearest(filter, here.iter().copied()) {
+            if let Some(near) = nearest(filter, here.iter().map(String::as_str)) {
                 finding.fix(format!("did you mean `{near}`?"));
             }
         }

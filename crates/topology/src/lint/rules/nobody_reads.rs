@@ -4,6 +4,7 @@ use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::overlaps;
 
 use crate::diagnostic::{ServerSays, Severity};
+use crate::flow::transformed;
 use crate::lint::{Report, Rule};
 use crate::model::{Stream, Topology};
 
@@ -21,13 +22,12 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for (service, subject) in topology.published() {
-        let text = subject.value.as_bytes();
         let keeps = |stream: &&Stream| stream.stores(&subject.value);
         let Some(stream) = topology.streams.iter().find(keeps) else { continue };
         // A stream without consumers is a record. One that keeps only what is wanted has a rule of
         // its own.
         let limits = stream.config.retention == Retention::Limits;
-        if stream.consumers.is_empty() || !limits || reads(stream, text) {
+        if stream.consumers.is_empty() || !limits || reads(stream, &subject.value) {
             continue;
         }
         let sourced = topology.streams.iter().any(|other| {
@@ -46,9 +46,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     }
 }
 
-fn reads(stream: &Stream, subject: &[u8]) -> bool {
+fn reads(stream: &Stream, subject: &str) -> bool {
+    // Without it, nothing is known.
+    let Some(stored) = transformed(stream, subject) else { return true };
+    let takes = |filter: &str| stored.iter().any(|own| overlaps(filter.as_bytes(), own.as_bytes()));
     stream.consumers.iter().any(|consumer| {
-        consumer.config.filters().is_empty()
-            || consumer.filters().any(|(filter, _)| overlaps(filter.as_bytes(), subject))
+        consumer.config.filters().is_empty() || consumer.filters().any(|(filter, _)| takes(filter))
     })
 }

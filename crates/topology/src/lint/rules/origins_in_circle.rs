@@ -1,6 +1,9 @@
 //! Streams that copy each other.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{ServerSays, Severity};
+use crate::limits::ORIGIN_DEPTH_MAX;
 use crate::lint::{Report, Rule};
 use crate::model::{Stream, Topology};
 
@@ -18,8 +21,10 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     let mut found: Vec<&str> = Vec::new();
     for stream in &topology.streams {
-        let mut path = Vec::new();
-        if found.contains(&stream.name.value.as_str()) || !circle(topology, stream, &mut path) {
+        let (mut path, mut seen) = (Vec::new(), BTreeSet::new());
+        if found.contains(&stream.name.value.as_str())
+            || !circle(topology, stream, &mut path, &mut seen)
+        {
             continue;
         }
         found.extend(&path);
@@ -31,12 +36,19 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 }
 
 /// Whether the origins of `stream` lead back to it; on which way.
-fn circle<'t>(topology: &'t Topology, stream: &'t Stream, path: &mut Vec<&'t str>) -> bool {
+fn circle<'t>(
+    topology: &'t Topology,
+    stream: &'t Stream,
+    path: &mut Vec<&'t str>,
+    seen: &mut BTreeSet<&'t str>,
+) -> bool {
     let name = stream.name.value.as_str();
-    if let Some(first) = path.first()
-        && path.contains(&name)
-    {
-        return *first == name;
+    if path.first() == Some(&name) {
+        return true;
+    }
+    // What did not lead back once does not on another way.
+    if path.len() == ORIGIN_DEPTH_MAX || !seen.insert(name) {
+        return false;
     }
     path.push(name);
     let origins = stream.config.mirror.iter().chain(&stream.config.sources);
@@ -44,7 +56,7 @@ fn circle<'t>(topology: &'t Topology, stream: &'t Stream, path: &mut Vec<&'t str
         let Some(origin) = topology.stream(&source.name) else { continue };
         // What a filter keeps out does not go round.
         let passes = source.filter_subject.is_empty() && source.subject_transforms.is_empty();
-        if passes && circle(topology, origin, path) {
+        if passes && circle(topology, origin, path, seen) {
             return true;
         }
     }

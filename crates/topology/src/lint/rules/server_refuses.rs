@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
 /// Whether another rule finds the same, and says more.
 fn is_explained(violation: &Violation) -> bool {
     let text = &violation.error.description;
-    match violation.field {
+    match violation.field.as_ref() {
         "name" => true,
         "filter_subject" | "filter_subjects" => {
             violation.error.err_code == 10138 || text.contains("invalid subject")

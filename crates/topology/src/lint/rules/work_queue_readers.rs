@@ -34,7 +34,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
                     let name = &consumer.name.value;
                     let text = &violation.error.description;
                     report
-                        .at(consumer.places.at(violation.field), format!("`{name}`: {text}"))
+                        .at(consumer.places.at(&violation.field), format!("`{name}`: {text}"))
                         .server(ServerSays::Refuses(code));
                 }
             }

@@ -4,25 +4,28 @@
 //! first violation; a linter shows them all.
 
 mod consumer;
+mod origins;
 mod stream;
 
 pub use consumer::{consumer, consumer_on_stream, fill_consumer};
 pub use stream::{fill_stream, stream};
+
+use std::borrow::Cow;
 
 use super::error::ApiError;
 
 /// A rule that a configuration breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Field that has to change.
-    pub field: &'static str,
+    /// Path of the field that has to change: `max_age`, `sources.1.filter_subject`.
+    pub field: Cow<'static, str>,
     /// What nats-server answers.
     pub error: ApiError,
 }
 
 impl Violation {
-    fn new(field: &'static str, error: impl Into<ApiError>) -> Self {
-        Self { field, error: error.into() }
+    fn new(field: impl Into<Cow<'static, str>>, error: impl Into<ApiError>) -> Self {
+        Self { field: field.into(), error: error.into() }
     }
 }
 

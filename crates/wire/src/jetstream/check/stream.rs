@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::super::error::table;
-use super::super::stream::{Discard, PersistMode, Retention, Storage, StreamConfig, StreamSource};
-use super::{DURATION_MIN, SECOND, Violation};
+use super::super::stream::{
+    Discard, PersistMode, Retention, Storage, StreamConfig, SubjectTransform,
+};
+use super::{DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use crate::subject;
+use crate::subject::transform::Transform;
 
 /// How long message ids are remembered unless the configuration says otherwise.
 const DUPLICATE_WINDOW: i64 = 120 * SECOND;
@@ -66,12 +69,12 @@ pub fn stream(config: &StreamConfig) -> Vec<Violation> {
     texts(config, &mut found);
     limits(config, &mut found);
     subjects(&config.subjects, config.no_ack, &mut found);
-    origins(config, &mut found);
+    origins::origins(config, &mut found);
     features(config, &mut found);
     found
 }
 
-fn invalid(field: &'static str, text: impl std::fmt::Display) -> Violation {
+pub(super) fn invalid(field: &'static str, text: impl std::fmt::Display) -> Violation {
     Violation::new(field, table::STREAM_INVALID_CONFIG.with(text))
 }
 
@@ -170,64 +173,6 @@ fn reserved(filter: &str) -> Option<&'static str> {
     None
 }
 
-fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
-    if let Some(mirror) = &config.mirror {
-        let conflicts = [
-            (!config.subjects.is_empty(), "subjects", table::MIRROR_WITH_SUBJECTS),
-            (!config.sources.is_empty(), "sources", table::MIRROR_WITH_SOURCES),
-            (config.first_seq > 0, "first_seq", table::MIRROR_WITH_FIRST_SEQ),
-            (config.allow_msg_counter, "allow_msg_counter", table::MIRROR_WITH_COUNTERS),
-            (config.allow_atomic, "allow_atomic", table::MIRROR_WITH_ATOMIC_PUBLISH),
-            (config.allow_msg_schedules, "allow_msg_schedules", table::MIRROR_WITH_MSG_SCHEDULES),
-        ];
-        for (_, field, error) in conflicts.into_iter().filter(|(conflict, ..)| *conflict) {
-            found.push(Violation::new(field, error));
-        }
-        if name_problem(&mirror.name).is_some() {
-            found.push(Violation::new("mirror", table::MIRROR_INVALID_STREAM_NAME));
-        }
-        if !mirror.filter_subject.is_empty() && !mirror.subject_transforms.is_empty() {
-            found.push(Violation::new("mirror", table::MIRROR_MULTIPLE_FILTERS_NOT_ALLOWED));
-        }
-        filter(mirror, "mirror", found);
-    } else if config.mirror_direct {
-        let text = "stream has no mirror but does have mirror direct";
-        found.push(invalid("mirror_direct", text));
-    }
-    if config.allow_msg_schedules && !config.sources.is_empty() {
-        found.push(Violation::new("sources", table::SOURCE_WITH_MSG_SCHEDULES));
-    }
-    for (index, source) in config.sources.iter().enumerate() {
-        if name_problem(&source.name).is_some() {
-            found.push(Violation::new("sources", table::SOURCE_INVALID_STREAM_NAME));
-        }
-        let same = |other: &StreamSource| {
-            (&other.name, &other.filter_subject, &other.subject_transforms, &other.external)
-                == (
-                    &source.name,
-                    &source.filter_subject,
-                    &source.subject_transforms,
-                    &source.external,
-                )
-        };
-        if config.sources.iter().take(index).any(same) {
-            found.push(Violation::new("sources", table::SOURCE_DUPLICATE_DETECTED));
-        }
-        if !source.filter_subject.is_empty() && !source.subject_transforms.is_empty() {
-            found.push(Violation::new("sources", table::SOURCE_MULTIPLE_FILTERS_NOT_ALLOWED));
-        }
-        filter(source, "sources", found);
-    }
-}
-
-fn filter(source: &StreamSource, field: &'static str, found: &mut Vec<Violation>) {
-    let filter = &source.filter_subject;
-    if !filter.is_empty() && !subject::is_valid(filter.as_bytes()) {
-        let text = format!("subject filter '{filter}' for the source: invalid subject");
-        found.push(Violation::new(field, table::STREAM_CREATE.with(text)));
-    }
-}
-
 fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
     persistence(config, found);
     let mut refuse = |field, conflict: bool, text: &str| {
@@ -269,22 +214,37 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
     }
     let preferred = config.placement.as_ref().is_some_and(|place| !place.preferred.is_empty());
     refuse("placement", preferred, "preferred server not permitted in placement");
-    if let Some(republish) = &config.republish {
+    transforms(config, found);
+}
+
+fn transforms(config: &StreamConfig, found: &mut Vec<Violation>) {
+    let republish = config.republish.as_ref().filter(|republish| !republish.dest.is_empty());
+    if let Some(republish) = republish {
         let cycle = config.subjects.iter().any(|own| {
             subject::is_valid(republish.dest.as_bytes())
                 && subject::overlaps(own.as_bytes(), republish.dest.as_bytes())
         });
-        refuse("republish", cycle, "stream configuration for republish destination forms a cycle");
+        let source = if republish.src.is_empty() { ">" } else { &republish.src };
+        if cycle {
+            let text = "stream configuration for republish destination forms a cycle";
+            found.push(invalid("republish.dest", text));
+        } else if Transform::new(source, &republish.dest).is_err() {
+            let text = format!(
+                "stream configuration for republish with transform from '{source}' to '{}' not valid",
+                republish.dest
+            );
+            found.push(invalid("republish.dest", text));
+        }
     }
-    if let Some(transform) = &config.subject_transform
-        && !transform.src.is_empty()
-        && !subject::is_valid(transform.src.as_bytes())
+    let Some(SubjectTransform { src, dest }) = &config.subject_transform else { return };
+    if !src.is_empty() && !subject::is_valid(src.as_bytes()) {
+        let error = table::STREAM_TRANSFORM_INVALID_SOURCE.with(format!("invalid subject {src}"));
+        found.push(Violation::new("subject_transform.src", error));
+    } else if !dest.is_empty()
+        && let Err(error) = Transform::new(src, dest)
     {
-        let text = format!("invalid subject {}", transform.src);
-        found.push(Violation::new(
-            "subject_transform",
-            table::STREAM_TRANSFORM_INVALID_SOURCE.with(text),
-        ));
+        let error = table::STREAM_TRANSFORM_INVALID_DESTINATION.with(error);
+        found.push(Violation::new("subject_transform.dest", error));
     }
 }
 
