@@ -1,5 +1,7 @@
 //! An account: subjects of its own, invisible to the others.
 
+use watershed_wire::jetstream::check::Bounds;
+
 use crate::router::Router;
 
 /// An account's place in the engine's table.
@@ -15,11 +17,13 @@ pub struct AccountStore {
     pub max_memory: Option<u64>,
     /// Bytes on disk that its streams may set aside.
     pub max_file: Option<u64>,
+    /// Bounds of its streams and consumers.
+    pub bounds: Bounds,
 }
 
 impl Default for AccountStore {
     fn default() -> Self {
-        Self { enabled: true, max_memory: None, max_file: None }
+        Self { enabled: true, max_memory: None, max_file: None, bounds: Bounds::default() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use slab::Slab;
 use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
@@ -116,6 +117,12 @@ impl Engine {
     /// Says what an account may keep.
     pub fn limit_account(&mut self, account: AccountId, store: AccountStore) {
         self.accounts[account.0 as usize].store = store;
+    }
+
+    /// What an account's streams and consumers are held to: its own bounds and the server's.
+    pub(crate) fn bounds(&self, account: AccountId) -> Bounds {
+        let server = self.jetstream.settings.map(|settings| settings.bounds);
+        self.accounts[account.0 as usize].store.bounds.and(server.unwrap_or_default())
     }
 
     /// A connection opened. Its first bytes are in its outbox.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use watershed_engine::AccountStore;
 use watershed_engine::permit::{Permissions, Rules};
 use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::subject::Filter;
 use watershed_wire::time::parse_go_duration;
 
@@ -128,13 +129,13 @@ impl Reader<'_> {
                     (self.host, self.port) = (host.or(self.host), Some(port));
                 }
                 "host" | "net" => self.host = Some(parsed(pair, "an address")?),
-                "port" => self.port = Some(number(pair)?),
+                "port" => self.port = Some(port(pair)?),
                 "http" => {
                     let (host, port) = address(pair)?;
                     let host = host.unwrap_or(IpAddr::from([0, 0, 0, 0]));
                     self.config.http = Some(SocketAddr::new(host, port));
                 }
-                "http_port" | "monitor_port" => self.http_port = Some(number(pair)?),
+                "http_port" | "monitor_port" => self.http_port = Some(port(pair)?),
                 "server_name" => self.config.server_name = Some(text(pair)?),
                 "max_payload" => self.config.max_payload = number(pair)?,
                 "ping_interval" => self.config.ping_interval = duration(pair)?,
@@ -222,6 +223,7 @@ impl Reader<'_> {
                 "max_file_store" | "max_file" => jetstream.max_file_store = number(pair)?,
                 "enabled" | "enable" if !flag(pair)? => return Ok(()),
                 "enabled" | "enable" => {}
+                "limits" => jetstream.bounds = server_bounds(pair)?,
                 // Whatever it says, nothing is acknowledged before it is synced.
                 "sync" | "sync_interval" => {
                     if text(pair).as_deref() != Ok("always") {
@@ -400,6 +402,14 @@ fn number<T: TryFrom<i64>>(pair: &Pair) -> Read<T> {
         .map_err(|_| error(pair, format!("{number} is too much or too little for `{}`", pair.key)))
 }
 
+/// A port; -1 is any that is free.
+fn port(pair: &Pair) -> Read<u16> {
+    match pair.item.value {
+        Value::Integer(-1) => Ok(0),
+        _ => number(pair),
+    }
+}
+
 fn flag(pair: &Pair) -> Read<bool> {
     match pair.item.value {
         Value::Flag(flag) => Ok(flag),
@@ -436,12 +446,56 @@ fn account_store(pair: &Pair) -> Read<AccountStore> {
     };
     for pair in pairs {
         match pair.key.as_str() {
-            "max_mem" | "max_memory" => store.max_memory = Some(number(pair)?),
-            "max_file" | "max_store" | "max_disk" => store.max_file = Some(number(pair)?),
+            "max_mem" | "max_memory" | "mem" | "memory" => store.max_memory = limit(pair)?,
+            "max_file" | "max_store" | "max_disk" | "store" | "disk" => {
+                store.max_file = limit(pair)?;
+            }
+            "max_streams" | "streams" => store.bounds.max_streams = limit(pair)?,
+            "max_consumers" | "consumers" => store.bounds.max_consumers = limit(pair)?,
+            "max_ack_pending" => store.bounds.max_ack_pending = limit(pair)?,
+            // A flag, for all that its name says.
+            "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {
+                store.bounds.max_bytes_required = flag(pair)?;
+            }
+            "disk_max_stream_bytes" | "store_max_stream_bytes" => {
+                store.bounds.disk_max_stream_bytes = limit(pair)?;
+            }
+            "memory_max_stream_bytes" | "mem_max_stream_bytes" => {
+                store.bounds.memory_max_stream_bytes = limit(pair)?;
+            }
             _ => return Err(unknown(pair)),
         }
     }
     Ok(store)
+}
+
+/// What a server allows every account.
+fn server_bounds(pair: &Pair) -> Read<Bounds> {
+    let mut bounds = Bounds::default();
+    for pair in map(pair)? {
+        match pair.key.as_str() {
+            "max_ack_pending" => bounds.max_ack_pending = limit(pair)?,
+            "max_request_batch" => bounds.max_request_batch = limit(pair)?,
+            "duplicate_window" => {
+                let window = i64::try_from(duration(pair)?.as_nanos());
+                bounds.duplicate_window = Some(window.unwrap_or(i64::MAX));
+            }
+            // One server keeps one copy.
+            "max_ha_assets" => {
+                limit::<u64>(pair)?;
+            }
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(bounds)
+}
+
+/// A number, or -1 for none.
+fn limit<T: TryFrom<i64>>(pair: &Pair) -> Read<Option<T>> {
+    match pair.item.value {
+        Value::Integer(-1) => Ok(None),
+        _ => number(pair).map(Some),
+    }
 }
 
 fn permissions_of(pair: &Pair) -> Read<Permissions> {

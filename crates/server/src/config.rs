@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use watershed_engine::AccountStore;
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 
 use crate::auth::User;
@@ -22,13 +23,20 @@ pub struct JetStreamConfig {
     pub max_file_store: u64,
     /// Bytes in memory that streams may set aside.
     pub max_memory_store: u64,
+    /// Bounds of every account's streams and consumers.
+    pub bounds: Bounds,
 }
 
 impl JetStreamConfig {
     /// A store in `folder`, bounded only by what the machine has.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         const UNBOUNDED: u64 = 1 << 50;
-        Self { store_dir: folder.into(), max_file_store: UNBOUNDED, max_memory_store: UNBOUNDED }
+        Self {
+            store_dir: folder.into(),
+            max_file_store: UNBOUNDED,
+            max_memory_store: UNBOUNDED,
+            bounds: Bounds::default(),
+        }
     }
 }
 

@@ -27,3 +27,4 @@ pub use server::{Builder, Server, StartError};
 pub use store::StoreError;
 pub use watershed_engine::AccountStore;
 pub use watershed_engine::permit::{Permissions, Rules};
+pub use watershed_wire::jetstream::check::Bounds;

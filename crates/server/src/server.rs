@@ -165,8 +165,9 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         ping_interval: config.ping_interval,
         ping_max: config.ping_max,
         auth_timeout: config.auth_timeout,
-        jetstream: config.jetstream.as_ref().map(|jetstream| {
-            JetStreamSettings::new(jetstream.max_file_store, jetstream.max_memory_store)
+        jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
+            bounds: jetstream.bounds,
+            ..JetStreamSettings::new(jetstream.max_file_store, jetstream.max_memory_store)
         }),
         seed,
     }

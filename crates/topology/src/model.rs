@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::stream::StreamSource;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::{contains, is_valid, overlaps};
@@ -227,6 +228,26 @@ pub struct ServerSettings {
     pub max_file_store: Option<Spanned<u64>>,
     /// Most bytes in memory.
     pub max_memory_store: Option<Spanned<u64>>,
+    /// Bounds of the account.
+    pub account: Bounds,
+    /// Bounds of the server, for every account.
+    pub limits: Bounds,
+    /// Streams and consumers with copies that a server may hold.
+    pub max_ha_assets: Option<u64>,
+    /// Where the bounds are written: `max_streams`, `limits.max_request_batch`.
+    pub places: Places,
+}
+
+impl ServerSettings {
+    /// What streams and consumers are held to.
+    pub fn bounds(&self) -> Bounds {
+        self.account.and(self.limits)
+    }
+
+    /// Where the bound of `field` is written: the account's, or the server's.
+    pub fn bound_at(&self, field: &str) -> Option<Span> {
+        self.places.get(field).or_else(|| self.places.get(&format!("limits.{field}")))
+    }
 }
 
 impl Topology {
@@ -361,12 +382,12 @@ impl Stream {
     }
 
     /// Fills in what absent fields mean, here and in the consumers.
-    pub(crate) fn fill(&mut self) {
+    pub(crate) fn fill(&mut self, bounds: &Bounds) {
         if !self.is_placeholder() {
-            check::fill_stream(&mut self.config);
+            check::fill_stream(&mut self.config, bounds);
         }
         for consumer in &mut self.consumers {
-            check::fill_consumer(&mut consumer.config, &self.config);
+            check::fill_consumer(&mut consumer.config, &self.config, bounds);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Thresholds for checks, as metadata: the keys that `nats server check` looks for on streams and
 //! consumers.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value as Json};
+use watershed_wire::time::go_duration;
 
 use crate::schema::{Field, Kind};
 
@@ -18,7 +17,7 @@ pub fn key(name: &str) -> String {
 /// What stands behind the key: a number, a word, or a duration in Go's units.
 pub fn value(said: &Json, kind: Kind) -> String {
     match (kind, said.as_i64()) {
-        (Kind::Duration, Some(nanos)) => duration(nanos),
+        (Kind::Duration, Some(nanos)) => go_duration(nanos),
         _ => said.to_string(),
     }
 }
@@ -52,45 +51,12 @@ pub(crate) fn take(metadata: &mut Map<String, Json>, thresholds: &[Field]) -> Ma
     found
 }
 
-/// A duration as Go reads it: there is no unit above the hour.
-fn duration(nanos: i64) -> String {
-    const UNITS: [(&str, i64); 6] = [
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("ms", 1_000_000),
-        ("us", 1_000),
-        ("ns", 1),
-    ];
-    let mut text = String::new();
-    let mut left = nanos;
-    for (unit, size) in UNITS {
-        if left >= size {
-            let _ = write!(text, "{}{unit}", left / size);
-            left %= size;
-        }
-    }
-    if text.is_empty() { "0s".into() } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::schema::CONSUMER_MONITOR;
-
-    #[test]
-    fn durations_are_in_units_that_go_knows() {
-        for (nanos, text) in [
-            (0, "0s"),
-            (90_000_000_000, "1m30s"),
-            (7 * 86_400_000_000_000, "168h"),
-            (1_500_000, "1ms500us"),
-        ] {
-            assert_eq!(duration(nanos), text);
-        }
-    }
 
     #[test]
     fn only_what_would_come_back_the_same_is_taken_out() {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::jetstream::{ConsumerConfig, check};
 
@@ -233,7 +234,7 @@ fn stream_fields(config: &StreamConfig) -> Map<String, Json> {
     absent.subject_delete_marker_ttl = config.subject_delete_marker_ttl;
     absent.allow_msg_schedules = config.allow_msg_schedules;
     absent.sealed = config.sealed;
-    check::fill_stream(&mut absent);
+    check::fill_stream(&mut absent, &Bounds::default());
     let mut fields = object(config);
     for (name, meant) in object(&absent) {
         if !DECIDES.contains(&name.as_str()) && fields.get(&name) == Some(&meant) {
@@ -263,7 +264,7 @@ fn consumer_fields(config: &ConsumerConfig, of: &StreamConfig) -> Map<String, Js
         ..ConsumerConfig::default()
     };
     absent.ack_policy = watershed_wire::jetstream::consumer::AckPolicy::Explicit;
-    check::fill_consumer(&mut absent, of);
+    check::fill_consumer(&mut absent, of, &Bounds::default());
     let mut fields = object(config);
     for (name, meant) in object(&absent) {
         if name != "deliver_subject" && fields.get(&name) == Some(&meant) {

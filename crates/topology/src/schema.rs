@@ -293,6 +293,20 @@ pub const JETSTREAM: &[Field] = fields! {
     store_dir: Text, "folder of the streams, relative to this file";
     max_file_store: Size, "most bytes on disk";
     max_memory_store: Size, "most bytes in memory";
+    max_streams: Limit, "most streams of the account";
+    max_consumers: Limit, "most consumers of one stream";
+    max_ack_pending: Limit, "highest `max_ack_pending` of a consumer, and the default";
+    max_bytes_required: Flag, "whether every stream must have `max_bytes`";
+    disk_max_stream_bytes: Size, "highest `max_bytes` of a stream on disk";
+    memory_max_stream_bytes: Size, "highest `max_bytes` of a stream in memory";
+    limits: Object(SERVER_LIMITS), "what the server allows every account";
+};
+
+const SERVER_LIMITS: &[Field] = fields! {
+    max_ack_pending: Limit, "highest `max_ack_pending` of a consumer, and the default";
+    max_request_batch: Limit, "highest `max_batch` of a consumer, and the default";
+    duplicate_window: Duration, "longest `duplicate_window` of a stream, and the default";
+    max_ha_assets: Limit, "most streams and consumers with copies on one server";
 };
 
 /// What other tools call a field.

@@ -22,6 +22,7 @@ impl Engine {
             same.filter_map(|stream| u64::try_from(stream.config.max_bytes).ok()).sum()
         };
         let own = self.accounts[request.account.0 as usize].store;
+        let bounds = own.bounds;
         let limit = |limit: Option<u64>| limit.map_or(-1, |l| i64::try_from(l).unwrap_or(i64::MAX));
         let info = AccountInfo {
             memory: used(Storage::Memory),
@@ -33,7 +34,12 @@ impl Engine {
             limits: AccountLimits {
                 max_memory: limit(own.max_memory),
                 max_storage: limit(own.max_file),
-                ..AccountLimits::default()
+                max_streams: limit(bounds.max_streams),
+                max_consumers: limit(bounds.max_consumers),
+                max_ack_pending: bounds.max_ack_pending.unwrap_or(-1),
+                memory_max_stream_bytes: limit(bounds.memory_max_stream_bytes),
+                storage_max_stream_bytes: limit(bounds.disk_max_stream_bytes),
+                max_bytes_required: bounds.max_bytes_required,
             },
             domain: String::new(),
             api: ApiStats {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use watershed_wire::ident::{name_problem, short_id};
 use watershed_wire::jetstream::account::{Page, Reply};
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::consumer::{
     AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateAction, CreateRequest,
     PriorityPolicy, ReplayPolicy,
@@ -68,7 +69,8 @@ impl Engine {
         if config.name.is_empty() && config.durable_name.is_empty() {
             config.name = short_id(self.random.next());
         }
-        self.check_consumer(stream_key, &mut config)?;
+        let bounds = self.bounds(request.account);
+        self.check_consumer(stream_key, &mut config, &bounds)?;
         let stream = &self.jetstream.streams[stream_key.0 as usize];
         let existing = stream.consumers.get(&config.name).copied();
         match (existing, create.action) {
@@ -89,7 +91,7 @@ impl Engine {
             }
             (None, _) => {}
         }
-        self.check_neighbours(stream_key, &config)?;
+        self.check_neighbours(stream_key, &config, &bounds)?;
         let stream = &self.jetstream.streams[stream_key.0 as usize];
         let log = stream.log.id();
         let command = Command::PutConsumer { config: Box::new(config) };
@@ -104,14 +106,16 @@ impl Engine {
         &self,
         stream: StreamKey,
         config: &mut ConsumerConfig,
+        bounds: &Bounds,
     ) -> Result<(), ApiError> {
         let stream = &self.jetstream.streams[stream.0 as usize].config;
-        check::fill_consumer(config, stream);
+        check::fill_consumer(config, stream, bounds);
         let mut found = check::consumer(config);
         if config.num_replicas > 1 {
             return Err(table::STREAM_REPLICAS_NOT_SUPPORTED.into());
         }
         found.extend(check::consumer_on_stream(config, stream));
+        found.extend(check::consumer_within(config, bounds));
         if let Some(violation) = found.into_iter().next() {
             return Err(violation.error);
         }
@@ -134,15 +138,21 @@ impl Engine {
     }
 
     /// What a consumer breaks together with the stream's others.
-    fn check_neighbours(&self, stream: StreamKey, config: &ConsumerConfig) -> Result<(), ApiError> {
+    fn check_neighbours(
+        &self,
+        stream: StreamKey,
+        config: &ConsumerConfig,
+        bounds: &Bounds,
+    ) -> Result<(), ApiError> {
         let stream = &self.jetstream.streams[stream.0 as usize];
         let others = || {
             let others = stream.consumers.iter().filter(|(name, _)| **name != config.name);
             others.map(|(_, key)| &self.jetstream.consumers[key.0 as usize].config)
         };
         let is_new = !stream.consumers.contains_key(&config.name);
-        let limit = usize::try_from(stream.config.max_consumers).ok();
-        if is_new && limit.is_some_and(|limit| others().count() >= limit) {
+        let limits = [u64::try_from(stream.config.max_consumers).ok(), bounds.max_consumers];
+        let reached = |limit: u64| others().count() as u64 >= limit;
+        if is_new && limits.into_iter().flatten().any(reached) {
             return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
         }
         if stream.config.retention != Retention::WorkQueue || others().count() == 0 {

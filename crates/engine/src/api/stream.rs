@@ -82,7 +82,7 @@ impl Engine {
     }
 
     pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let config = match Self::decode_config(request, name) {
+        let config = match self.decode_config(request, name) {
             Ok(config) => config,
             Err(error) => return self.refuse_call(CREATE, error),
         };
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let config = match Self::decode_config(request, name) {
+        let config = match self.decode_config(request, name) {
             Ok(config) => config,
             Err(error) => return self.refuse_call(UPDATE, error),
         };
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// The configuration in a request, filled and valid by itself.
-    fn decode_config(request: &Request<'_>, name: &str) -> Result<StreamConfig, ApiError> {
+    fn decode_config(&self, request: &Request<'_>, name: &str) -> Result<StreamConfig, ApiError> {
         let mut config: StreamConfig = match request.body {
             [] => StreamConfig::default(),
             body => json::decode(body)?,
@@ -136,8 +136,11 @@ impl Engine {
         if config.name != name {
             return Err(table::STREAM_MISMATCH.into());
         }
-        check::fill_stream(&mut config);
-        if let Some(violation) = check::stream(&config).into_iter().next() {
+        let bounds = self.bounds(request.account);
+        check::fill_stream(&mut config, &bounds);
+        let mut found = check::stream(&config);
+        found.extend(check::stream_within(&config, &bounds));
+        if let Some(violation) = found.into_iter().next() {
             return Err(violation.error);
         }
         if config.num_replicas > 1 {
@@ -162,6 +165,12 @@ impl Engine {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
         check_origins(&self.jetstream, request.account, config)?;
+        let is_new = self.jetstream.stream(request.account, &config.name).is_none();
+        let streams = self.jetstream.streams_of(request.account).count();
+        let limit = self.bounds(request.account).max_streams;
+        if is_new && limit.is_some_and(|limit| streams as u64 >= limit) {
+            return Err(table::MAXIMUM_STREAMS_LIMIT.into());
+        }
         let (Some(settings), Ok(wanted)) =
             (self.jetstream.settings, u64::try_from(config.max_bytes))
         else {

@@ -20,6 +20,7 @@ use slab::Slab;
 use watershed_store::log::BLOCK_BYTES;
 use watershed_store::{LogId, Record};
 use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::publish::{PubAck, encode_ack};
@@ -54,6 +55,8 @@ pub struct JetStreamSettings {
     pub max_file_store: u64,
     /// Bytes in memory that streams may set aside.
     pub max_memory_store: u64,
+    /// Bounds of every account's streams and consumers.
+    pub bounds: Bounds,
     /// Bytes of rounds after which a checkpoint lets the journal be used again.
     pub journal_bytes_per_checkpoint: usize,
     /// Bytes at which a block of a stream is sealed.
@@ -66,6 +69,7 @@ impl JetStreamSettings {
         Self {
             max_file_store,
             max_memory_store,
+            bounds: Bounds::default(),
             journal_bytes_per_checkpoint: JOURNAL_BYTES_PER_CHECKPOINT,
             block_bytes: BLOCK_BYTES,
         }

@@ -219,8 +219,9 @@ fn document(importer: &mut Importer, node: &Node, text: &str) {
 }
 
 fn finish(mut importer: Importer) -> Imported {
+    let bounds = importer.server.bounds();
     for stream in &mut importer.streams {
-        stream.fill();
+        stream.fill(&bounds);
         if stream.kind == StreamKind::Stream {
             stream.kind = kind(&stream.config);
         }

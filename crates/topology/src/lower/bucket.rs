@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value as Json, json};
 use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::check::Bounds;
 
 use super::Defaults;
 use super::fields::{Fields, Reader, typed};
@@ -25,7 +26,12 @@ pub(crate) const BUCKET_FIELDS: &[(&str, &str)] = &[
     ("limit_marker_ttl", "subject_delete_marker_ttl"),
 ];
 
-pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+pub(super) fn key_value(
+    reader: &mut Reader,
+    entry: &Entry,
+    defaults: &Defaults,
+    bounds: &Bounds,
+) -> Stream {
     let what = format!("bucket `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
     let mut fields = reader.fields(entries, &[KEY_VALUE, BUCKET_OWN], &[], &what);
@@ -51,17 +57,26 @@ pub(super) fn key_value(reader: &mut Reader, entry: &Entry, defaults: &Defaults)
     {
         of_bucket(source, Some(bucket));
     }
-    stream(reader, entry, StreamKind::KeyValue, fields, own, defaults)
+    let mut stream = stream(reader, entry, StreamKind::KeyValue, fields, own, defaults);
+    stream.fill(bounds);
+    stream
 }
 
-pub(super) fn object_store(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+pub(super) fn object_store(
+    reader: &mut Reader,
+    entry: &Entry,
+    defaults: &Defaults,
+    bounds: &Bounds,
+) -> Stream {
     let what = format!("object store `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
     let mut fields = reader.fields(entries, &[OBJECT_STORE, BUCKET_OWN], &[], &what);
     rename_bucket_fields(&mut fields);
     let bucket = &entry.key;
     let (_, own) = bucket_fields(bucket, false);
-    stream(reader, entry, StreamKind::ObjectStore, fields, own, defaults)
+    let mut stream = stream(reader, entry, StreamKind::ObjectStore, fields, own, defaults);
+    stream.fill(bounds);
+    stream
 }
 
 /// What clients call the stream of a bucket, and the fields that they give it.
@@ -136,7 +151,5 @@ fn stream(
     let Own { protect, .. } = Own::of_stream(reader, &mut fields);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, kind, protect, config, places, ..Stream::default() };
-    stream.fill();
-    stream
+    Stream { name, kind, protect, config, places, ..Stream::default() }
 }

@@ -12,6 +12,7 @@ mod people;
 pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields, rename_bucket_fields};
 pub(crate) use self::fields::Fields;
 use serde_json::{Value as Json, json};
+use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::fields::{Reader, typed};
@@ -64,21 +65,25 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
         reader.error("F006", root.span, message);
     }
     topology.account = find("account").and_then(|entry| name(reader, &entry.node, "account"));
+    if let Some(entry) = find("server") {
+        people::server(reader, &entry.node, &mut topology.server);
+    }
+    let bounds = topology.server.bounds();
     let defaults = find("defaults").map(|entry| Defaults::read(reader, &entry.node));
     let defaults = defaults.unwrap_or_default();
     if let Some(entry) = find("streams") {
         for entry in reader.mapping(&entry.node, "`streams`") {
-            topology.streams.push(stream(reader, entry, &defaults));
+            topology.streams.push(stream(reader, entry, &defaults, &bounds));
         }
     }
     if let Some(entry) = find("key_values") {
         for entry in reader.mapping(&entry.node, "`key_values`") {
-            topology.streams.push(bucket::key_value(reader, entry, &defaults));
+            topology.streams.push(bucket::key_value(reader, entry, &defaults, &bounds));
         }
     }
     if let Some(entry) = find("object_stores") {
         for entry in reader.mapping(&entry.node, "`object_stores`") {
-            topology.streams.push(bucket::object_store(reader, entry, &defaults));
+            topology.streams.push(bucket::object_store(reader, entry, &defaults, &bounds));
         }
     }
     own::dead_letters(&mut topology);
@@ -87,9 +92,6 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
     }
     if let Some(entry) = find("users") {
         people::users(reader, &entry.node, &mut topology);
-    }
-    if let Some(entry) = find("server") {
-        people::server(reader, &entry.node, &mut topology.server);
     }
     if let Some(entry) = find("lint") {
         topology.lint = judgement::lint(reader, &entry.node);
@@ -154,7 +156,7 @@ impl Defaults {
     }
 }
 
-fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
+fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults, bounds: &Bounds) -> Stream {
     let what = format!("stream `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
     let fields = reader.fields(entries, &[STREAM, STREAM_OWN], &["consumers"], &what);
@@ -170,7 +172,7 @@ fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults) -> Stream {
             stream.consumers.push(consumer);
         }
     }
-    stream.fill();
+    stream.fill(bounds);
     stream
 }
 

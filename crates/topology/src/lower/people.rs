@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 
 use serde_json::Value as Json;
+use watershed_wire::jetstream::check::Bounds;
 
 use super::fields::{Fields, Reader};
 use super::is_plain;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{Access, ConsumerName, Secret, ServerSettings, Service, Topology, User};
+use crate::model::{Access, ConsumerName, Places, Secret, ServerSettings, Service, Topology, User};
 use crate::schema::{SERVER, SERVICE, nearest};
 use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node, Value};
@@ -183,6 +184,37 @@ pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSett
     let limit = |name: &str| size(jetstream.get(name), &format!("jetstream.{name}"));
     settings.max_file_store = limit("max_file_store");
     settings.max_memory_store = limit("max_memory_store");
+    bounds(jetstream, settings);
+    let own = fields
+        .places
+        .iter()
+        .filter_map(|(path, span)| Some((path.strip_prefix("jetstream.")?.to_owned(), *span)));
+    settings.places = Places { name: node.span, fields: own.collect() };
+}
+
+/// The bounds that `jetstream` has for the account, and in `limits` for every account.
+pub(crate) fn bounds(jetstream: &Json, settings: &mut ServerSettings) {
+    let count = |json: &Json, name: &str| json.get(name).and_then(Json::as_u64);
+    let number = |json: &Json, name: &str| {
+        json.get(name).and_then(Json::as_i64).filter(|number| *number > 0)
+    };
+    settings.account = Bounds {
+        max_streams: count(jetstream, "max_streams"),
+        max_consumers: count(jetstream, "max_consumers"),
+        max_ack_pending: number(jetstream, "max_ack_pending"),
+        max_bytes_required: jetstream.get("max_bytes_required") == Some(&Json::Bool(true)),
+        disk_max_stream_bytes: count(jetstream, "disk_max_stream_bytes"),
+        memory_max_stream_bytes: count(jetstream, "memory_max_stream_bytes"),
+        ..Bounds::default()
+    };
+    let limits = jetstream.get("limits").unwrap_or(&Json::Null);
+    settings.limits = Bounds {
+        max_ack_pending: number(limits, "max_ack_pending"),
+        max_request_batch: number(limits, "max_request_batch"),
+        duplicate_window: number(limits, "duplicate_window"),
+        ..Bounds::default()
+    };
+    settings.max_ha_assets = count(limits, "max_ha_assets");
 }
 
 /// `host:port`, `:port`, or a port alone on loopback.

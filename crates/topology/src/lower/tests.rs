@@ -195,7 +195,7 @@ key_values: { K: { monitor: { msgs_warn: 1 }, protect: true } }
     all.extend(a.consumers.iter().map(|consumer| shown(&consumer.config.metadata)));
     assert!(k.protect && !a.protect);
     insta::assert_snapshot!(all.join("\n"), @r"
-    io.nats.monitor.enabled=true io.nats.monitor.lag-critical=100 io.nats.monitor.seen-critical=1h30m team=t
+    io.nats.monitor.enabled=true io.nats.monitor.lag-critical=100 io.nats.monitor.seen-critical=1h30m0s team=t
     io.nats.monitor.enabled=true io.nats.monitor.msgs-warn=1
     io.nats.monitor.enabled=true io.nats.monitor.unprocessed-critical=1000
     io.nats.monitor.enabled=false io.nats.monitor.pinned=true

@@ -2,7 +2,7 @@
 
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::change::{consumer_changes, refuse_consumer};
-use watershed_wire::jetstream::check::fill_consumer;
+use watershed_wire::jetstream::check::{Bounds, fill_consumer};
 use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequest};
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
@@ -21,7 +21,12 @@ fn desired(
     observed: &Observed,
 ) -> ConsumerConfig {
     let mut config = consumer.config.clone();
-    fill_consumer(&mut config, stream);
+    // An account that allows less than the default has another default.
+    let limit = observed.account.limits.max_ack_pending;
+    if limit > 0 && consumer.places.get("max_ack_pending").is_none() {
+        config.max_ack_pending = config.max_ack_pending.min(limit);
+    }
+    fill_consumer(&mut config, stream, &Bounds::default());
     mark(&mut config.metadata, topology, consumer.protect, observed);
     config
 }
@@ -29,7 +34,7 @@ fn desired(
 /// A live configuration, comparable.
 fn live(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerConfig {
     let mut config = info.config.clone();
-    fill_consumer(&mut config, stream);
+    fill_consumer(&mut config, stream, &Bounds::default());
     unreserved(&mut config.metadata);
     // One filter may be said in two ways.
     if let [only] = config.filter_subjects.as_slice()

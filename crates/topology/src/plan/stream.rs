@@ -2,7 +2,7 @@
 
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::change::{refuse_stream, stream_changes};
-use watershed_wire::jetstream::check::fill_stream;
+use watershed_wire::jetstream::check::{Bounds, fill_stream};
 use watershed_wire::jetstream::stream::{StreamConfig, StreamInfo};
 use watershed_wire::subject::{is_valid, witness};
 
@@ -15,7 +15,7 @@ use crate::observe::{Observed, ObservedStream};
 /// What a declared stream is to be on the server: as declared, with the owner's mark.
 pub(super) fn desired(topology: &Topology, stream: &Stream, observed: &Observed) -> StreamConfig {
     let mut config = stream.config.clone();
-    fill_stream(&mut config);
+    fill_stream(&mut config, &Bounds::default());
     mark(&mut config.metadata, topology, stream.protect, observed);
     config
 }
@@ -23,7 +23,7 @@ pub(super) fn desired(topology: &Topology, stream: &Stream, observed: &Observed)
 /// A live configuration, comparable: filled in, without what the server notes for itself.
 fn live(info: &StreamInfo) -> StreamConfig {
     let mut config = info.config.clone();
-    fill_stream(&mut config);
+    fill_stream(&mut config, &Bounds::default());
     unreserved(&mut config.metadata);
     config
 }
@@ -33,7 +33,7 @@ fn live(info: &StreamInfo) -> StreamConfig {
 fn forgive(before: &mut StreamConfig, desired: &StreamConfig) {
     if desired.duplicate_window == 0 {
         let mut plain = StreamConfig { max_age: before.max_age, ..StreamConfig::default() };
-        fill_stream(&mut plain);
+        fill_stream(&mut plain, &Bounds::default());
         if before.duplicate_window == plain.duplicate_window {
             before.duplicate_window = 0;
         }

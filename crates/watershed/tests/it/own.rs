@@ -54,7 +54,7 @@ async fn check(url: &str) {
     assert_eq!((&state["messages"], &state["last_seq"]), (&Value::from(0), &Value::from(1)));
     let metadata = &stream("JOBS")["stream"]["config"]["metadata"];
     assert_eq!(metadata["io.nats.monitor.lag-critical"], "100");
-    assert_eq!(metadata["io.nats.monitor.seen-critical"], "48h");
+    assert_eq!(metadata["io.nats.monitor.seen-critical"], "48h0m0s");
 
     let client = async_nats::connect(url).await.unwrap();
     succeed(&["pub", "-s", url, "jobs.do.it", "bad"]);

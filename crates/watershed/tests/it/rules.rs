@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use watershed_topology::diagnostic::ServerSays;
 use watershed_topology::lint::RULES;
 use watershed_topology::read::{Document, Read, read};
+use watershed_topology::source::Spanned;
 use watershed_topology::{Severity, SourceMap, Topology, Version};
 
 use crate::peer::{NatsServer, programs};
@@ -19,6 +20,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("N001", "the name is a token of the request's subject, which is another one then"),
     ("N002", "the name is a token of the request's subject, which is another one then"),
     ("C016", "needs a cluster that keeps copies"),
+    ("L004", "needs a cluster that keeps copies"),
     ("S022", "needs a cluster that keeps copies"),
     ("X001", "is about who reads, not about what is made"),
 ];
@@ -80,16 +82,10 @@ fn promised(found: &Read, code: Option<&str>) -> (BTreeSet<u64>, bool, Vec<Strin
 /// One server with all that is promised about it; what turned out otherwise.
 async fn differences(program: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let folder = tempfile::tempdir().unwrap();
-    let conf = folder.path().join("nats.conf");
-    // What the example of `store-too-small` declares.
-    std::fs::write(&conf, "jetstream { max_file_store: 1G }\n").unwrap();
-    let small = NatsServer::start(program, &["-c".into(), conf.display().to_string()]);
-    let large = NatsServer::start(program, &[]);
-    let client = async_nats::connect(&large.url).await.unwrap();
+    let server = NatsServer::start(program, &[]);
+    let client = async_nats::connect(&server.url).await.unwrap();
     let version = client.server_info().version;
     let target = Version::of_server(&version);
-    let small = async_nats::connect(&small.url).await.unwrap();
     let mut compare = |what: &str,
                        expected: &BTreeSet<u64>,
                        got: &BTreeSet<u64>,
@@ -108,8 +104,10 @@ async fn differences(program: &Path) -> Vec<String> {
         let bad = lint(rule.bad, target);
         let (refused, accepts, said) = promised(&bad, Some(rule.code));
         if !refused.is_empty() || accepts {
-            let client = if rule.code == "L001" { &small } else { &client };
-            let got = make(client, &bad.topology).await;
+            let got = match bounded(&bad.topology) {
+                None => make(&client, &bad.topology).await,
+                Some(conf) => make_bounded(program, &conf, &bad.topology).await,
+            };
             compare(rule.code, &refused, &got, &said);
         }
         let good = lint(rule.good, target);
@@ -122,7 +120,57 @@ async fn differences(program: &Path) -> Vec<String> {
         let (refused, _, said) = promised(&bad, None);
         compare(case, &refused, &make(&client, &bad.topology).await, &said);
     }
+    for case in BOUNDED {
+        let bad = lint(case, target);
+        let (refused, _, said) = promised(&bad, None);
+        let conf = bounded(&bad.topology).unwrap();
+        let got = make_bounded(program, &conf, &bad.topology).await;
+        compare(case, &refused, &got, &said);
+    }
     found
+}
+
+/// The same on a server with a configuration of its own.
+async fn make_bounded(program: &Path, conf: &str, topology: &Topology) -> BTreeSet<u64> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nats.conf");
+    std::fs::write(&path, conf).unwrap();
+    let server = NatsServer::start(program, &["-c".into(), path.display().to_string()]);
+    make(&async_nats::connect(&server.url).await.unwrap(), topology).await
+}
+
+/// The bounds of a topology as a nats.conf says them; `None` if it has none.
+fn bounded(topology: &Topology) -> Option<String> {
+    let server = &topology.server;
+    let line = |key: &str, value: Option<i64>| value.map(|value| format!("{key}: {value}\n"));
+    let size = |value: Option<u64>| value.map(|value| value.cast_signed());
+    let spanned = |value: &Option<Spanned<u64>>| size(value.as_ref().map(|value| value.value));
+    let store = [
+        line("max_file_store", spanned(&server.max_file_store)),
+        line("max_memory_store", spanned(&server.max_memory_store)),
+    ];
+    let limits = [
+        line("max_ack_pending", server.limits.max_ack_pending),
+        line("max_request_batch", server.limits.max_request_batch),
+        server.limits.duplicate_window.map(|nanos| format!("duplicate_window: \"{nanos}ns\"\n")),
+    ];
+    let account = [
+        line("max_streams", size(server.account.max_streams)),
+        line("max_consumers", size(server.account.max_consumers)),
+        line("max_ack_pending", server.account.max_ack_pending),
+        server.account.max_bytes_required.then(|| "max_bytes_required: true\n".to_owned()),
+        line("disk_max_stream_bytes", size(server.account.disk_max_stream_bytes)),
+        line("memory_max_stream_bytes", size(server.account.memory_max_stream_bytes)),
+    ];
+    let text = |lines: &[Option<String>]| lines.iter().flatten().cloned().collect::<String>();
+    let [store, limits, account] = [text(&store), text(&limits), text(&account)];
+    if [&store, &limits, &account].iter().all(|text| text.is_empty()) {
+        return None;
+    }
+    Some(format!(
+        "jetstream {{\n{store} limits {{\n{limits} }}\n}}\naccounts {{ A {{ users: [{{ user: a, password: a }}]\n \
+         jetstream {{ max_mem: -1\n{account} }} }} }}\nno_auth_user: a\n"
+    ))
 }
 
 #[tokio::test]
@@ -149,6 +197,22 @@ async fn what_is_promised_holds_here() {
     {
         let bad = lint(case, Version::DEFAULT);
         let (refused, _, said) = promised(&bad, None);
+        let got = make(&client, &bad.topology).await;
+        if refused.is_empty() != got.is_empty() || !got.is_subset(&refused) {
+            found.push(format!("{case}: promised {refused:?}, got {got:?}; {said:?}"));
+        }
+    }
+    for case in BOUNDED {
+        let bad = lint(case, Version::DEFAULT);
+        let (refused, _, said) = promised(&bad, None);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nats.conf");
+        let conf = bounded(&bad.topology).unwrap();
+        std::fs::write(&file, format!("port: -1\nhost: 127.0.0.1\n{conf}")).unwrap();
+        let (mut config, _) = watershed_server::read_config(&file, &|_| None).unwrap();
+        config.jetstream.as_mut().unwrap().store_dir = folder.path().join("store");
+        let server = watershed_server::Server::builder().config(config).start().unwrap();
+        let client = async_nats::connect(server.client_url()).await.unwrap();
         let got = make(&client, &bad.topology).await;
         if refused.is_empty() != got.is_empty() || !got.is_subset(&refused) {
             found.push(format!("{case}: promised {refused:?}, got {got:?}; {said:?}"));
@@ -331,6 +395,25 @@ async fn what_passes_is_taken() {
 /// Fields that this server refuses by name.
 const NOT_BUILT_HERE: &[&str] =
     &["sample_freq: \"50%\"", "subject_transform", "republish", "external", "consumer: {"];
+
+/// Assets that are within the bounds of a server, or beyond.
+const BOUNDED: &[&str] = &[
+    "streams: { A: { subjects: [a] }, B: { subjects: [b] } }\nserver: { jetstream: { max_streams: 1 } }",
+    "streams: { A: { subjects: [a] }, B: { subjects: [b] } }\nserver: { jetstream: { max_streams: 2 } }",
+    "streams: { A: { subjects: [a], consumers: { c: {}, d: {} } } }\nserver: { jetstream: { max_consumers: 1 } }",
+    "streams: { A: { subjects: [a], max_consumers: 5 } }\nserver: { jetstream: { max_consumers: 1 } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_ack_pending: 11 } } } }\nserver: { jetstream: { max_ack_pending: 10 } }",
+    "streams: { A: { subjects: [a], consumers: { c: {}, d: { max_ack_pending: unlimited }, e: { ack_policy: none } } } }\nserver: { jetstream: { max_ack_pending: 10 } }",
+    "streams: { A: { subjects: [a] } }\nserver: { jetstream: { max_bytes_required: true } }",
+    "streams: { A: { subjects: [a], max_bytes: 1KiB } }\nserver: { jetstream: { max_bytes_required: true, disk_max_stream_bytes: 2KiB } }",
+    "streams: { A: { subjects: [a], max_bytes: 3KiB } }\nserver: { jetstream: { disk_max_stream_bytes: 2KiB } }",
+    "streams: { A: { subjects: [a], max_bytes: 3KiB, storage: memory } }\nserver: { jetstream: { disk_max_stream_bytes: 2KiB } }",
+    "streams: { A: { subjects: [a], max_bytes: 3KiB, storage: memory } }\nserver: { jetstream: { memory_max_stream_bytes: 2KiB } }",
+    "streams: { A: { subjects: [a], duplicate_window: 2m } }\nserver: { jetstream: { limits: { duplicate_window: 1m } } }",
+    "streams: { A: { subjects: [a], consumers: { c: {} } } }\nserver: { jetstream: { limits: { duplicate_window: 1m, max_ack_pending: 10, max_request_batch: 20 } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_batch: 21 } } } }\nserver: { jetstream: { limits: { max_request_batch: 20 } } }",
+    "streams: { A: { subjects: [a], consumers: { c: { max_ack_pending: 11 } } } }\nserver: { jetstream: { limits: { max_ack_pending: 10 } } }",
+];
 
 /// Assets that a server refuses, or might be thought to.
 const CASES: &[&str] = &[

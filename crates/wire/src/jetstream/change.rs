@@ -176,20 +176,20 @@ fn changes<C>(rows: &[Row<C>], old: &C, new: &C) -> Vec<(&'static str, Rule)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{fill_consumer, fill_stream};
+    use super::super::check::{Bounds, fill_consumer, fill_stream};
     use super::*;
 
     fn stream(fields: &str) -> StreamConfig {
         let mut config: StreamConfig =
             serde_json::from_str(&format!(r#"{{"name":"S"{fields}}}"#)).unwrap();
-        fill_stream(&mut config);
+        fill_stream(&mut config, &Bounds::default());
         config
     }
 
     fn consumer(fields: &str) -> ConsumerConfig {
         let mut config: ConsumerConfig =
             serde_json::from_str(&format!(r#"{{"durable_name":"c"{fields}}}"#)).unwrap();
-        fill_consumer(&mut config, &stream(""));
+        fill_consumer(&mut config, &stream(""), &Bounds::default());
         config
     }
 

@@ -12,6 +12,7 @@ mod consumers_too_many;
 mod copies_differ;
 mod copies_even;
 mod copies_need_cluster;
+mod copies_too_many;
 mod dead_letter_circle;
 mod dead_letter_nowhere;
 mod dead_letter_short;
@@ -44,6 +45,7 @@ mod origin_gives_away;
 mod origin_messages_larger;
 mod origin_unknown;
 mod origins_in_circle;
+mod over_limits;
 mod paused;
 mod payload_large;
 mod pending_unlimited;
@@ -102,6 +104,8 @@ pub const RULES: &[&Rule] = &[
     &retries_without_end::RULE,
     &delivered_once::RULE,
     &store_too_small::RULE,
+    &over_limits::RULE,
+    &copies_too_many::RULE,
     &payload_large::RULE,
     &store_not_lasting::RULE,
     &open_to_network::RULE,

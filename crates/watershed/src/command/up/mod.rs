@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
 use watershed_client::{Client, Credential, Options, wait};
-use watershed_server::{AccountStore, Config, JetStreamConfig, Server};
+use watershed_server::{AccountStore, Bounds, Config, JetStreamConfig, Server};
 use watershed_topology::Severity;
 use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Plan, Policy, plan};
@@ -161,11 +161,14 @@ fn config(
     if let Some(bytes) = sum(|l| l.topology.server.max_memory_store.as_ref().map(|max| max.value)) {
         jetstream.max_memory_store = bytes;
     }
+    let limits = workspace.topologies.iter().map(|loaded| loaded.topology.server.limits);
+    jetstream.bounds = limits.fold(Bounds::default(), Bounds::and);
     let accounts = workspace.topologies.iter().map(|loaded| {
         let server = &loaded.topology.server;
         let store = AccountStore {
             max_memory: server.max_memory_store.as_ref().map(|max| max.value),
             max_file: server.max_file_store.as_ref().map(|max| max.value),
+            bounds: server.account,
             ..AccountStore::default()
         };
         (loaded.topology.account_name().to_owned(), store)

@@ -4,7 +4,7 @@ use super::super::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityP
 use super::super::error::table;
 use super::super::stream::{Retention, StreamConfig};
 use super::stream::metadata_bytes;
-use super::{DURATION_MIN, MILLISECOND, SECOND, Violation};
+use super::{Bounds, DURATION_MIN, MILLISECOND, SECOND, Violation};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use crate::subject;
 
@@ -17,8 +17,8 @@ const MAX_WAITING: i64 = 512;
 /// Time after which a consumer without name and clients goes, unless configured.
 const INACTIVE_THRESHOLD: i64 = 5 * SECOND;
 
-/// Fills in what an absent field means for a consumer of `stream`.
-pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig) {
+/// Fills in what an absent field means for a consumer of `stream` within `bounds`.
+pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds: &Bounds) {
     for value in [
         &mut config.max_waiting,
         &mut config.max_batch,
@@ -49,11 +49,15 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig) {
             config.ack_wait = ACK_WAIT;
         }
         if config.max_ack_pending == 0 {
-            config.max_ack_pending = MAX_ACK_PENDING;
+            let limit = bounds.max_ack_pending.unwrap_or(MAX_ACK_PENDING);
+            config.max_ack_pending = limit.min(MAX_ACK_PENDING);
         }
     }
     if !config.is_push() && config.max_waiting == 0 {
         config.max_waiting = MAX_WAITING;
+    }
+    if !config.is_push() && config.max_batch == 0 {
+        config.max_batch = bounds.max_request_batch.unwrap_or(0);
     }
     if !config.is_durable() && config.inactive_threshold == 0 {
         let limit = stream.consumer_limits.inactive_threshold;

@@ -6,7 +6,7 @@ use super::super::error::table;
 use super::super::stream::{
     Discard, PersistMode, Retention, Storage, StreamConfig, SubjectTransform,
 };
-use super::{DURATION_MIN, SECOND, Violation, origins};
+use super::{Bounds, DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use crate::subject;
@@ -18,8 +18,8 @@ const DUPLICATE_WINDOW: i64 = 120 * SECOND;
 /// Most copies of a stream in a cluster.
 const REPLICAS_MAX: i64 = 5;
 
-/// Fills in what an absent field means.
-pub fn fill_stream(config: &mut StreamConfig) {
+/// Fills in what an absent field means within `bounds`.
+pub fn fill_stream(config: &mut StreamConfig, bounds: &Bounds) {
     for limit in [
         &mut config.max_consumers,
         &mut config.max_msgs,
@@ -41,10 +41,9 @@ pub fn fill_stream(config: &mut StreamConfig) {
         config.subjects.push(config.name.clone());
     }
     if config.duplicate_window == 0 && config.mirror.is_none() && config.sources.is_empty() {
-        config.duplicate_window = match config.max_age {
-            1..DUPLICATE_WINDOW => config.max_age,
-            _ => DUPLICATE_WINDOW,
-        };
+        let window = bounds.duplicate_window.unwrap_or(DUPLICATE_WINDOW).min(DUPLICATE_WINDOW);
+        config.duplicate_window =
+            if config.max_age > 0 { window.min(config.max_age) } else { window };
     }
     // A marker is a message with a time to live that replaces what it marks.
     if config.subject_delete_marker_ttl > 0 {

@@ -9,7 +9,7 @@ fn stream_answer(fields: &str) -> String {
         Ok(config) => config,
         Err(error) => return error.to_string(),
     };
-    fill_stream(&mut config);
+    fill_stream(&mut config, &Bounds::default());
     first(&stream(&config))
 }
 
@@ -18,14 +18,14 @@ fn consumer_answer(stream: &str, fields: &str) -> String {
     let mut stream_config = serde_json::json!({"name": "L", "subjects": ["l.>"]});
     merge(&mut stream_config, stream);
     let mut stream: StreamConfig = serde_json::from_value(stream_config).unwrap();
-    fill_stream(&mut stream);
+    fill_stream(&mut stream, &Bounds::default());
     let mut config = serde_json::json!({"durable_name": "c"});
     merge(&mut config, fields);
     let mut config: ConsumerConfig = match json::decode(config.to_string().as_bytes()) {
         Ok(config) => config,
         Err(error) => return error.to_string(),
     };
-    fill_consumer(&mut config, &stream);
+    fill_consumer(&mut config, &stream, &Bounds::default());
     let mut found = consumer(&config);
     found.extend(consumer_on_stream(&config, &stream));
     first(&found)
@@ -166,14 +166,14 @@ fn a_work_queue_wants_explicit_acks_from_the_start() {
 fn absent_fields_get_nats_servers_defaults() {
     let mut stream = StreamConfig::named("S", &[]);
     stream.max_age = 10 * SECOND;
-    fill_stream(&mut stream);
+    fill_stream(&mut stream, &Bounds::default());
     assert_eq!(stream.subjects, ["S"]);
     assert_eq!((stream.max_msgs, stream.max_msg_size, stream.num_replicas), (-1, -1, 1));
     assert_eq!(stream.duplicate_window, 10 * SECOND);
 
     let mut durable: ConsumerConfig =
         serde_json::from_str(r#"{"durable_name":"d","ack_policy":"explicit"}"#).unwrap();
-    fill_consumer(&mut durable, &stream);
+    fill_consumer(&mut durable, &stream, &Bounds::default());
     assert_eq!((durable.ack_wait, durable.max_deliver), (30 * SECOND, -1));
     assert_eq!((durable.max_ack_pending, durable.max_waiting), (1000, 512));
     assert_eq!((durable.name.as_str(), durable.inactive_threshold), ("d", 0));
@@ -181,6 +181,6 @@ fn absent_fields_get_nats_servers_defaults() {
     let mut named: ConsumerConfig =
         serde_json::from_str(r#"{"name":"e","backoff":[7,8],"ack_wait":5,"ack_policy":"all"}"#)
             .unwrap();
-    fill_consumer(&mut named, &stream);
+    fill_consumer(&mut named, &stream, &Bounds::default());
     assert_eq!((named.ack_wait, named.inactive_threshold), (7, 5 * SECOND));
 }
