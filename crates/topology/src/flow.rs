@@ -155,6 +155,8 @@ impl<'t> Flow<'t> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::lower::lower;
     use crate::source::SourceMap;
@@ -207,9 +209,8 @@ mod tests {
                     "" => (format!("L{before}"), format!("L{before}b")),
                     only => (only.to_owned(), only.to_owned()),
                 };
-                text.push_str(&format!(
-                    "  L{level}{side}: {{ sources: [{{ name: {a} }}, {{ name: {b}, filter_subject: l.> }}] }}\n"
-                ));
+                let from = format!("{{ name: {a} }}, {{ name: {b}, filter_subject: l.> }}");
+                let _ = writeln!(text, "  L{level}{side}: {{ sources: [{from}] }}");
             }
         }
         let topology = read(&text);

@@ -4,8 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::schema::{
-    BUCKET_OWN, CONSUMER, CONSUMER_OWN, Field, KEY_VALUE, Kind, LINT, OBJECT_STORE, SERVER,
-    SERVICE, STREAM, STREAM_OWN,
+    BUCKET_OWN, CONSUMER, CONSUMER_OWN, EXPORT, Field, IMPORT, KEY_VALUE, Kind, LINT, OBJECT_STORE,
+    SERVER, SERVICE, STREAM, STREAM_OWN,
 };
 
 /// The schema of a topology file.
@@ -40,6 +40,8 @@ pub fn json_schema() -> Json {
         "object_stores": by_name(&object(&[OBJECT_STORE, BUCKET_OWN])),
         "services": by_name(&object(&[SERVICE])),
         "users": by_name(&closed(&user)),
+        "exports": kind(Kind::Objects(EXPORT)),
+        "imports": kind(Kind::Objects(IMPORT)),
         "server": object(&[SERVER]),
         "lint": object(&[LINT]),
     }));

@@ -37,6 +37,7 @@ pub mod quantity;
 pub mod read;
 pub mod render;
 pub mod schema;
+pub mod sharing;
 pub mod source;
 pub mod verify;
 pub mod version;

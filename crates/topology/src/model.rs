@@ -9,6 +9,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::diagnostic::Severity;
+use crate::sharing::{Export, Import, Passage};
 use crate::source::{Span, Spanned};
 use crate::version::Version;
 
@@ -59,6 +60,10 @@ pub struct Topology {
     pub services: Vec<Service>,
     /// Who may connect.
     pub users: Vec<User>,
+    /// What other accounts may import.
+    pub exports: Vec<Export>,
+    /// What is taken from other accounts.
+    pub imports: Vec<Import>,
     /// What the server is to be.
     pub server: ServerSettings,
     /// How it is to be judged.
@@ -279,6 +284,13 @@ impl Topology {
             .iter()
             .flat_map(|service| service.publishes.iter().map(move |subject| (service, subject)));
         all.filter(|(_, subject)| is_valid(subject.value.as_bytes()))
+    }
+
+    /// Valid filters of what arrives in the account: what its services publish, and what it imports.
+    pub fn arrives(&self) -> Vec<String> {
+        let published = self.published().map(|(_, subject)| subject.value.clone());
+        let imported = self.imports.iter().filter(|import| import.passage == Passage::Stream);
+        published.chain(imported.filter_map(Import::local)).collect()
     }
 
     /// All consumers with their streams.

@@ -12,15 +12,15 @@ use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::jetstream::{ConsumerConfig, check};
 
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
-use crate::model::{Consumer, Stream, Topology};
+use crate::model::{Consumer, ServerSettings, Stream, Topology};
 use crate::monitor;
 use crate::observe::{OWNER, PROTECT, RESERVED};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{
-    BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, Field, KEY_VALUE, Kind, OBJECT_STORE,
-    STREAM, STREAM_MONITOR, STREAM_OWN,
+    BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, Field, JETSTREAM, KEY_VALUE, Kind,
+    OBJECT_STORE, STREAM, STREAM_MONITOR, STREAM_OWN,
 };
-use crate::source::SourceMap;
+use crate::source::{SourceMap, Spanned};
 
 /// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
 pub type Comments = BTreeMap<String, Vec<String>>;
@@ -69,6 +69,7 @@ pub fn render(topology: &Topology, comments: &Comments) -> String {
         let _ = writeln!(out, "account: {}", quoted(&account.value));
     }
     section(&mut out, topology, comments);
+    sharing(&mut out, topology);
     server(&mut out, topology);
     out
 }
@@ -197,6 +198,34 @@ fn own(fields: &mut Map<String, Json>, protect: bool, thresholds: &[Field]) {
     }
 }
 
+fn sharing(out: &mut String, topology: &Topology) {
+    let pair = |key: &str, value: &str| format!("{key}: {}", quoted(value));
+    let exports = topology.exports.iter().map(|export| {
+        let mut parts = vec![pair(export.passage.word(), &export.subject.value)];
+        if !export.accounts.is_empty() {
+            let names = export.accounts.iter().map(|account| quoted(&account.value));
+            parts.push(format!("accounts: [{}]", names.collect::<Vec<_>>().join(", ")));
+        }
+        parts.extend(export.response.as_ref().map(|response| pair("response", response)));
+        parts
+    });
+    let imports = topology.imports.iter().map(|import| {
+        let from = [pair("account", &import.account.value), pair("subject", &import.subject.value)];
+        let mut parts = vec![format!("{}: {{ {} }}", import.passage.word(), from.join(", "))];
+        parts.extend(import.to.as_ref().map(|to| pair("to", &to.value)));
+        parts.extend(import.prefix.as_ref().map(|prefix| pair("prefix", &prefix.value)));
+        parts
+    });
+    for (key, all) in [("exports", exports.collect::<Vec<_>>()), ("imports", imports.collect())] {
+        if !all.is_empty() {
+            let _ = writeln!(out, "\n{key}:");
+        }
+        for parts in all {
+            let _ = writeln!(out, "  - {{ {} }}", parts.join(", "));
+        }
+    }
+}
+
 fn server(out: &mut String, topology: &Topology) {
     let server = &topology.server;
     let size = |size: u64| show_size(i64::try_from(size).unwrap_or(i64::MAX));
@@ -205,19 +234,46 @@ fn server(out: &mut String, topology: &Topology) {
     lines.extend(server.http.as_ref().map(|at| format!("  http: {}", at.value)));
     lines
         .extend(server.max_payload.as_ref().map(|at| format!("  max_payload: {}", size(at.value))));
-    let mut jetstream = Vec::new();
-    let folder = server.store_dir.as_ref();
-    jetstream.extend(folder.map(|at| format!("store_dir: {}", quoted(&at.value))));
-    let file = server.max_file_store.as_ref();
-    jetstream.extend(file.map(|at| format!("max_file_store: {}", size(at.value))));
-    let memory = server.max_memory_store.as_ref();
-    jetstream.extend(memory.map(|at| format!("max_memory_store: {}", size(at.value))));
-    if !jetstream.is_empty() {
-        lines.push(format!("  jetstream: {{ {} }}", jetstream.join(", ")));
+    let jetstream = inline(&jetstream(server), &[JETSTREAM]);
+    if jetstream != "{}" {
+        lines.push(format!("  jetstream: {jetstream}"));
     }
     if !lines.is_empty() {
         let _ = writeln!(out, "\nserver:\n{}", lines.join("\n"));
     }
+}
+
+/// The fields of `server.jetstream`.
+fn jetstream(server: &ServerSettings) -> Map<String, Json> {
+    let spanned = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.value.into());
+    let count = |value: Option<u64>| value.map(Json::from);
+    let number = |value: Option<i64>| value.map(Json::from);
+    let (account, limits) = (&server.account, &server.limits);
+    let some = |(name, value): (&str, Option<Json>)| Some((name.to_owned(), value?));
+    let limits: Map<String, Json> = [
+        ("max_ack_pending", number(limits.max_ack_pending)),
+        ("max_request_batch", number(limits.max_request_batch)),
+        ("duplicate_window", number(limits.duplicate_window)),
+        ("max_ha_assets", count(server.max_ha_assets)),
+    ]
+    .into_iter()
+    .filter_map(some)
+    .collect();
+    [
+        ("store_dir", server.store_dir.as_ref().map(|folder| folder.value.as_str().into())),
+        ("max_file_store", spanned(&server.max_file_store)),
+        ("max_memory_store", spanned(&server.max_memory_store)),
+        ("max_streams", count(account.max_streams)),
+        ("max_consumers", count(account.max_consumers)),
+        ("max_ack_pending", number(account.max_ack_pending)),
+        ("max_bytes_required", account.max_bytes_required.then_some(true.into())),
+        ("disk_max_stream_bytes", count(account.disk_max_stream_bytes)),
+        ("memory_max_stream_bytes", count(account.memory_max_stream_bytes)),
+        ("limits", (!limits.is_empty()).then_some(limits.into())),
+    ]
+    .into_iter()
+    .filter_map(some)
+    .collect()
 }
 
 /// Fields of a stream on which it depends what others mean that are absent.

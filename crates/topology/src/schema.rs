@@ -282,6 +282,33 @@ pub const SERVER: &[Field] = fields! {
     jetstream: Object(JETSTREAM), "where streams are kept, and how much of it";
 };
 
+/// What other accounts may import.
+pub const EXPORT: &[Field] = fields! {
+    stream: Filter, "messages that others may subscribe to";
+    service: Filter, "requests that others may send";
+    accounts: Texts, "accounts that may; every one if absent";
+    response: Choice(&["singleton", "stream", "chunked"]), "how many replies a request has; `singleton` if absent";
+};
+
+/// What is taken from another account.
+pub const IMPORT: &[Field] = fields! {
+    stream: Object(IMPORTED), "messages that arrive here";
+    service: Object(IMPORTED), "requests that are answered there";
+    to: Text, "subjects here, if they are others; `$1` is what the first wildcard took";
+    prefix: Text, "what stands before the subjects here";
+};
+
+const IMPORTED: &[Field] = fields! {
+    account: Text, "account that exports it";
+    subject: Filter, "subjects there";
+};
+
+/// Lists of what passes between accounts.
+pub const SHARING: &[Field] = fields! {
+    exports: Objects(EXPORT), "what other accounts may import";
+    imports: Objects(IMPORT), "what is taken from other accounts";
+};
+
 /// How a topology is to be judged.
 pub const LINT: &[Field] = fields! {
     target_version: Text, "version of nats-server that it is for, as 2.14 or 2.14.6";

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use watershed_topology::diagnostic::{ServerSays, sort};
+use watershed_topology::diagnostic::sort;
 use watershed_topology::import::{self, import};
 use watershed_topology::limits::FILE_BYTES_MAX;
 use watershed_topology::read::{Document, read};
-use watershed_topology::source::{FileId, Span};
+use watershed_topology::sharing::between;
+use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
 /// The file that a command takes if none is named, and that a folder stands for.
@@ -88,7 +89,9 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
         }
         bail!("nothing in {} declares a stream, a consumer or a server", names.join(", "));
     }
-    same_accounts(&mut workspace);
+    let accounts: Vec<_> =
+        workspace.topologies.iter().map(|loaded| loaded.topology.sharing()).collect();
+    workspace.diagnostics.append(&mut between(&accounts));
     sort(&mut workspace.diagnostics);
     Ok(workspace)
 }
@@ -238,30 +241,4 @@ pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
             error.utf8_error().valid_up_to()
         )
     })
-}
-
-/// One topology is one account.
-fn same_accounts(workspace: &mut Workspace) {
-    let mut found = Vec::new();
-    for (index, second) in workspace.topologies.iter().enumerate() {
-        for first in workspace.topologies.iter().take(index) {
-            let place = |loaded: &Loaded| -> Span {
-                let topology = &loaded.topology;
-                topology.account.as_ref().map_or(topology.name.span, |account| account.span)
-            };
-            if first.topology.account_name() == second.topology.account_name() {
-                let message = format!(
-                    "two topologies live in the account `{}`",
-                    second.topology.account_name()
-                );
-                found.push(
-                    Diagnostic::new("F011", Severity::Error, place(second), message)
-                        .other(place(first), "the other one")
-                        .server(ServerSays::Nothing)
-                        .fix("give one of them another `account`"),
-                );
-            }
-        }
-    }
-    workspace.diagnostics.append(&mut found);
 }

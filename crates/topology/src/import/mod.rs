@@ -26,6 +26,7 @@ use crate::lint::{self, allow};
 use crate::lower::{Fields, bucket_fields, rename_bucket_fields};
 use crate::model::{ServerSettings, Stream, StreamKind, Topology};
 use crate::render::Comments;
+use crate::sharing::{Export, Import};
 use crate::source::{FileId, SourceMap, Span, Spanned, offset};
 use crate::version::Version;
 use crate::yaml::{Node, Value, parse_all};
@@ -98,6 +99,44 @@ impl Findings {
         self.push("I009", Severity::Warning, span, message)
     }
 
+    /// A configuration that nats-server does not start with.
+    pub(crate) fn not_started(&mut self, span: Span, message: String) {
+        self.push("I011", Severity::Error, span, message);
+    }
+
+    /// A number where a duration is meant.
+    pub(crate) fn no_duration(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I010", Severity::Error, span, message)
+    }
+
+    /// A server, or an account, without streams.
+    pub(crate) fn switched_off(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I012", Severity::Error, span, message)
+    }
+
+    /// Somebody without a password who may do everything.
+    pub(crate) fn open(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I013", Severity::Warning, span, message)
+    }
+
+    /// What is acknowledged is not on disk.
+    pub(crate) fn unsynced(&mut self, span: Span) {
+        let message = "a publish is acknowledged before it is on disk: a power cut loses what came \
+                       in the last two minutes";
+        let found = self.push("I014", Severity::Info, span, message.into());
+        found.fix = Some("write `sync_interval: always`, or the interval that is meant".into());
+    }
+
+    /// A hash that is soon guessed.
+    pub(crate) fn weak_hash(&mut self, span: Span, message: String) {
+        self.push("F010", Severity::Warning, span, message);
+    }
+
+    /// What somebody else found.
+    pub(crate) fn take_all(&mut self, others: impl IntoIterator<Item = Diagnostic>) {
+        self.0.extend(others);
+    }
+
     /// A command does not do what it is meant to.
     pub(crate) fn wrong(&mut self, span: Span, message: String) -> &mut Diagnostic {
         self.push("I004", Severity::Error, span, message)
@@ -113,6 +152,11 @@ struct Importer {
     /// Where a server listens, and whether it has users of its own.
     listens: Option<Spanned<SocketAddr>>,
     has_users: bool,
+    /// Where a configuration has JetStream, and what passes between its one account and others.
+    jetstream: Option<Span>,
+    /// Where each configuration begins.
+    confs: Vec<Span>,
+    sharing: (Vec<Export>, Vec<Import>),
     secrets: Vec<Span>,
     findings: Findings,
     recognized: bool,
@@ -228,9 +272,17 @@ fn finish(mut importer: Importer) -> Imported {
     }
     let mut server = importer.server;
     server.listen = importer.listens.filter(|_| !importer.has_users);
+    if let (Some(conf), None, false) =
+        (importer.confs.first(), importer.jetstream, importer.streams.is_empty())
+    {
+        let message = "JetStream is not switched on here: every request for a stream is refused";
+        let found = importer.findings.switched_off(*conf, message.into());
+        found.fix = Some("write a `jetstream` block, or name the file that has it as well".into());
+    }
     sort(&mut importer.findings.0);
     let (streams, secrets) = (importer.streams, importer.secrets);
-    let topology = Topology { streams, server, secrets, ..Topology::default() };
+    let (exports, imports) = importer.sharing;
+    let topology = Topology { streams, exports, imports, server, secrets, ..Topology::default() };
     Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
 }
 

@@ -219,6 +219,46 @@ authorization { users: [
 }
 
 #[test]
+fn a_configuration_is_looked_through() {
+    let text = r#"server_name: "my server"
+jetstream { store_dir: /data, sync_interval: 2m, limits { max_ack_pending: 100, duplicate_window: "1m" } }
+cluster { name: c }
+no_auth_user: guest
+accounts {
+  SHOP {
+    jetstream { max_streams: 3, max_bytes: 10G, max_file: 1G }
+    users: [ { user: a, password: $A }, { user: guest, password: "$2a$04$XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX" } ]
+    exports: [ { stream: "orders.>", accounts: [AUDIT] }, { service: quote } ]
+  }
+  AUDIT {
+    users: [ { user: a, password: $B } ]
+    imports: [ { stream: { account: SHOP, subject: "orders.*" }, to: orders }, { service: { account: SHOP, subject: price } }, { stream: { account: NOBODY, subject: x } } ]
+  }
+}
+"#;
+    insta::assert_snapshot!(check("nats.conf", text), @r"
+    server:
+      jetstream: { store_dir: /data, max_file_store: 1GB, max_streams: 3, limits: { max_ack_pending: 100, duplicate_window: 1m } }
+    nats.conf:1:14: error[I011]: the name of a server has no white space, and this is `my server`
+    nats.conf:2:46: error[I010]: `2m` is the number 2000000 here, in seconds
+    nats.conf:4:15: warning[I013]: whoever connects without a password may do everything in the account, delete every stream too
+    nats.conf:7:44: error[I011]: `max_bytes` is true or false here: whether every stream must have `max_bytes`
+    nats.conf:8:22: warning[I008]: `a` may do everything, delete every stream too
+    nats.conf:8:49: warning[I008]: `guest` may do everything, delete every stream too
+    nats.conf:8:66: warning[F010]: a bcrypt hash of cost 4 is soon guessed by whoever has the file
+    nats.conf:12:22: error[I011]: there are two users `a`
+    nats.conf:13:70: error[A013]: `orders.*`: not using all of the token wildcard(s) in orders
+    nats.conf:13:117: error[A014]: `SHOP` exports no service `price` to `AUDIT`
+    nats.conf:13:149: error[I011]: there is no account `NOBODY`
+    ");
+    let alone =
+        "port: 4222\naccounts { A { users: [{ user: a, password: $A }] } }\njetstream: enabled\n";
+    insta::assert_snapshot!(check("nats.conf", alone), @r"
+    nats.conf:2:1: error[I012]: no account has JetStream: every request for a stream is refused with error 10039
+    ");
+}
+
+#[test]
 fn an_edit_changes_what_was_added() {
     let text = "#!/bin/sh\nnats stream add A --subjects a --max-age 1d --defaults\nnats stream edit A --max-age 2d --force\n";
     assert_eq!(check("a.sh", text), "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n");

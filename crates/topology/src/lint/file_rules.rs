@@ -67,6 +67,12 @@ pub const FILE_RULES: &[FileRule] = &[
                 `unlimited` is the word for it.",
     },
     FileRule {
+        code: "F010",
+        name: "weak-hash",
+        about: "The cost of a bcrypt hash is the work of trying one password, as a power of two. \
+                Whoever has the file of a cheap one has the password soon.",
+    },
+    FileRule {
         code: "F011",
         name: "same-account",
         about: "Two topologies live in one account. One topology is one account: give one of them \
@@ -135,6 +141,38 @@ pub const FILE_RULES: &[FileRule] = &[
                 of publishes come to `_INBOX.>`, a consumer is asked on `$JS.API…` and told on \
                 `$JS.ACK…`. Clients time out and try again, and messages are stored twice. Whoever \
                 does not use streams needs none of it: allow the finding.",
+    },
+    FileRule {
+        code: "I010",
+        name: "duration-is-a-number",
+        about: "Without quotes, `2m` is a number in nats.conf: two million, and for a duration two \
+                million seconds. `sync_interval: 2m` syncs every 23 days. `2s`, `1h` and anything \
+                in quotes are durations.",
+    },
+    FileRule {
+        code: "I011",
+        name: "server-does-not-start",
+        about: "nats-server refuses a configuration with this in it, and does not start.",
+    },
+    FileRule {
+        code: "I012",
+        name: "jetstream-off",
+        about: "JetStream is off where streams are to be made: for the whole server, or for each \
+                account. An account has it only if it says so. Requests get error 10039, or no \
+                answer at all.",
+    },
+    FileRule {
+        code: "I013",
+        name: "open-without-password",
+        about: "`no_auth_user` is who connects without a password. Without permissions of their own \
+                they may do everything in their account.",
+    },
+    FileRule {
+        code: "I014",
+        name: "sync-unsaid",
+        about: "nats-server acknowledges a publish before it is on disk and syncs every two minutes, \
+                unless `sync_interval` says otherwise. A stream of one copy loses what came since \
+                when the machine goes down. (Watershed's own server syncs before it acknowledges.)",
     },
     FileRule {
         code: "N003",

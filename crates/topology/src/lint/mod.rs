@@ -55,6 +55,12 @@ impl Report<'_> {
         self.target
     }
 
+    /// A finding that was made elsewhere.
+    pub fn push(&mut self, found: Diagnostic) {
+        let found = Diagnostic { code: self.rule.code, severity: self.severity, ..found };
+        self.diagnostics.push(found);
+    }
+
     /// A finding at `span`.
     pub fn at(&mut self, span: Span, message: impl Into<String>) -> Finding<'_> {
         let rule = self.rule;

@@ -8,9 +8,11 @@ mod fields;
 mod judgement;
 mod own;
 mod people;
+mod sharing;
 
 pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields, rename_bucket_fields};
 pub(crate) use self::fields::Fields;
+pub(crate) use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
@@ -44,6 +46,8 @@ const KEYS: &[&str] = &[
     "object_stores",
     "services",
     "users",
+    "exports",
+    "imports",
     "server",
     "lint",
 ];
@@ -93,6 +97,7 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
     if let Some(entry) = find("users") {
         people::users(reader, &entry.node, &mut topology);
     }
+    sharing::sharing(reader, entries, &mut topology);
     if let Some(entry) = find("lint") {
         topology.lint = judgement::lint(reader, &entry.node);
     }

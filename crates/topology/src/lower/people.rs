@@ -127,6 +127,21 @@ fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new:
     *old = Some(new);
 }
 
+/// Work below which a hash is guessed too soon, as the exponent that bcrypt has for it.
+pub(crate) const BCRYPT_COST_MIN: u32 = 10;
+
+/// The cost of a bcrypt hash, if a text is one.
+pub(crate) fn bcrypt_cost(text: &str) -> Option<u32> {
+    let rest = text.strip_prefix("$2")?.trim_start_matches(['a', 'b', 'x', 'y']);
+    let (cost, _) = rest.strip_prefix('$')?.split_once('$')?;
+    cost.parse().ok().filter(|_| text.len() == 60)
+}
+
+/// What is wrong with a hash of this cost.
+pub(crate) fn weak_hash(cost: u32) -> String {
+    format!("a bcrypt hash of cost {cost} is soon guessed by whoever has the file")
+}
+
 /// A reference to a secret. A secret itself is refused, and not repeated.
 fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
     if let Value::Scalar(scalar) = &node.value
@@ -136,7 +151,11 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
         if !scalar.text.starts_with('$') || scalar.text.starts_with("$2") {
             reader.secrets.push(node.span);
         }
-        if scalar.text.starts_with("$2") && scalar.text.len() == 60 {
+        if let Some(cost) = bcrypt_cost(&scalar.text) {
+            if cost < BCRYPT_COST_MIN {
+                let found = Diagnostic::new("F010", Severity::Warning, node.span, weak_hash(cost));
+                reader.push(found.fix("hash it with a cost of 11, as `nats server passwd` does"));
+            }
             return Some(Secret::Bcrypt(scalar.text.clone()));
         }
         let variable = scalar.text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));

@@ -11,5 +11,6 @@ mod reference;
 mod rules;
 mod serve;
 mod server;
+mod sharing;
 mod sources;
 mod up;

@@ -143,7 +143,7 @@ async fn make_bounded(program: &Path, conf: &str, topology: &Topology) -> BTreeS
 fn bounded(topology: &Topology) -> Option<String> {
     let server = &topology.server;
     let line = |key: &str, value: Option<i64>| value.map(|value| format!("{key}: {value}\n"));
-    let size = |value: Option<u64>| value.map(|value| value.cast_signed());
+    let size = |value: Option<u64>| value.map(u64::cast_signed);
     let spanned = |value: &Option<Spanned<u64>>| size(value.as_ref().map(|value| value.value));
     let store = [
         line("max_file_store", spanned(&server.max_file_store)),

@@ -29,6 +29,8 @@ mod first_sequence;
 mod given_up_without_trace;
 mod group_without_push;
 mod handled_twice;
+mod import_shadows_api;
+mod import_unfit;
 mod interest_without_consumer;
 mod memory_with_durables;
 mod message_larger_than_server;
@@ -43,6 +45,7 @@ mod one_way;
 mod open_to_network;
 mod origin_gives_away;
 mod origin_messages_larger;
+mod origin_not_imported;
 mod origin_unknown;
 mod origins_in_circle;
 mod over_limits;
@@ -85,7 +88,10 @@ use super::Rule;
 /// Every rule, by code.
 pub const RULES: &[&Rule] = &[
     &access_unknown_service::RULE,
+    &origin_not_imported::RULE,
     &service_without_user::RULE,
+    &import_unfit::RULE,
+    &import_shadows_api::RULE,
     &server_refuses::RULE,
     &ack_wait_replaced::RULE,
     &backoff_without_ack::RULE,

@@ -4,6 +4,7 @@ use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
 use crate::schema::nearest;
+use crate::sharing::{Import, Passage};
 use watershed_wire::subject::{is_valid, uncovered};
 
 pub(super) static RULE: Rule = Rule {
@@ -22,7 +23,9 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     let all = topology.services.iter().flat_map(|service| &service.replies);
     let valid = all.map(|subject| subject.value.as_str()).filter(|one| is_valid(one.as_bytes()));
-    let replies: Vec<&str> = valid.collect();
+    let imports = topology.imports.iter().filter(|import| import.passage == Passage::Service);
+    let imported: Vec<String> = imports.filter_map(Import::local).collect();
+    let replies: Vec<&str> = valid.chain(imported.iter().map(String::as_str)).collect();
     for service in &topology.services {
         for subject in service.requests.iter().filter(|one| is_valid(one.value.as_bytes())) {
             let Some(lost) = uncovered(&subject.value, &replies) else { continue };

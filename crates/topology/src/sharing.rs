@@ -1,0 +1,276 @@
+//! What passes between accounts: exports and imports, in the words of nats.conf.
+
+use watershed_wire::subject::transform::{Transform, TransformError};
+use watershed_wire::subject::{contains, is_valid, overlaps};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::Topology;
+use crate::source::{Span, Spanned};
+
+/// What passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passage {
+    /// Messages: whoever imports them subscribes.
+    Stream,
+    /// Requests: whoever imports it asks.
+    Service,
+}
+
+impl Passage {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// What other accounts may import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// What passes.
+    pub passage: Passage,
+    /// Subjects.
+    pub subject: Spanned<String>,
+    /// Accounts that may; empty for every one.
+    pub accounts: Vec<Spanned<String>>,
+    /// How many replies there are to a request: `singleton` if absent.
+    pub response: Option<String>,
+}
+
+/// What is taken from another account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// What passes.
+    pub passage: Passage,
+    /// The other account.
+    pub account: Spanned<String>,
+    /// Subjects there.
+    pub subject: Spanned<String>,
+    /// Subjects here, if they are others.
+    pub to: Option<Spanned<String>>,
+    /// What stands before the subjects here.
+    pub prefix: Option<Spanned<String>>,
+}
+
+/// Why an import is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// The subject there, or the one here, is no subject.
+    #[error("`{0}` is no subject")]
+    Subject(String),
+    /// What they become here does not fit.
+    #[error("{0}")]
+    Transform(#[from] TransformError),
+    /// Two subjects there would be one here.
+    #[error("not using all of the token wildcard(s) in {0}")]
+    Unused(String),
+}
+
+impl Import {
+    /// The rule by which subjects there become subjects here.
+    pub fn transform(&self) -> Result<Transform, ImportError> {
+        let subject = self.subject.value.as_str();
+        if !is_valid(subject.as_bytes()) {
+            return Err(ImportError::Subject(subject.to_owned()));
+        }
+        let plain = numbered(subject);
+        let to = match (&self.to, &self.prefix) {
+            (Some(to), _) => numbered(&to.value),
+            (None, Some(prefix)) => format!("{}.{plain}", prefix.value),
+            (None, None) => plain,
+        };
+        let transform = Transform::new(subject, &to)?;
+        if !transform.uses_all() {
+            let shown = self.to.as_ref().map_or(to, |to| to.value.clone());
+            return Err(ImportError::Unused(shown));
+        }
+        Ok(transform)
+    }
+
+    /// The subjects here, as a filter. `None` if they are none.
+    pub fn local(&self) -> Option<String> {
+        self.transform().ok()?.image(&self.subject.value)
+    }
+}
+
+/// A destination whose `*` are the wildcards of the source, one after the other.
+fn numbered(subject: &str) -> String {
+    let mut number = 0;
+    let token = |token: &str| {
+        if token == "*" {
+            number += 1;
+            format!("${number}")
+        } else {
+            token.to_owned()
+        }
+    };
+    subject.split('.').map(token).collect::<Vec<_>>().join(".")
+}
+
+/// An account with what it shares, and where it is named.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'t> {
+    /// Name.
+    pub name: &'t str,
+    /// Where the name stands.
+    pub span: Span,
+    /// What others may import.
+    pub exports: &'t [Export],
+    /// What it takes from others.
+    pub imports: &'t [Import],
+}
+
+impl Topology {
+    /// The account that this topology is.
+    pub fn sharing(&self) -> Account<'_> {
+        Account {
+            name: self.account_name(),
+            span: self.account.as_ref().map_or(self.name.span, |account| account.span),
+            exports: &self.exports,
+            imports: &self.imports,
+        }
+    }
+}
+
+/// What is wrong with an account's exports and imports by themselves.
+pub fn unfit(account: &Account<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let error = |span, message: String| Diagnostic::new("A013", Severity::Error, span, message);
+    for export in account.exports {
+        let subject = &export.subject;
+        if !is_valid(subject.value.as_bytes()) {
+            found.push(error(subject.span, format!("`{}` is no subject", subject.value)));
+        }
+    }
+    for (index, import) in account.imports.iter().enumerate() {
+        let said = import.to.as_ref().or(import.prefix.as_ref());
+        let place = said.map_or(import.subject.span, |said| said.span);
+        if import.account.value == account.name && !account.name.is_empty() {
+            let message = "an account imports nothing from itself".to_owned();
+            found.push(error(import.account.span, message).fix("name another account"));
+        }
+        if let (Some(to), Some(_)) = (&import.to, &import.prefix) {
+            found.push(error(to.span, "an import has `to` or `prefix`, not both".into()));
+        }
+        if let (Passage::Service, Some(prefix)) = (import.passage, &import.prefix) {
+            let message = "only messages have a `prefix`".to_owned();
+            found.push(error(prefix.span, message).fix("say with `to` where requests go in"));
+        }
+        let local = match import.transform() {
+            Ok(transform) => transform.image(&import.subject.value),
+            Err(problem) => {
+                found.push(error(place, format!("`{}`: {problem}", import.subject.value)));
+                continue;
+            }
+        };
+        let same = |one: &&Import| one.passage == Passage::Service && one.local() == local;
+        if import.passage == Passage::Service
+            && let Some(first) = account.imports.iter().take(index).find(same)
+        {
+            let here = local.unwrap_or_default();
+            found.push(
+                error(place, format!("requests on `{here}` already go elsewhere"))
+                    .other(first.subject.span, "there"),
+            );
+        }
+    }
+    found
+}
+
+/// What is wrong between accounts that are known together: two with one name, imports that nobody
+/// exports, imports that come back.
+pub fn between(accounts: &[Account<'_>]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (index, second) in accounts.iter().enumerate() {
+        if let Some(first) = accounts.iter().take(index).find(|first| first.name == second.name) {
+            let message = format!("two topologies live in the account `{}`", second.name);
+            found.push(
+                Diagnostic::new("F011", Severity::Error, second.span, message)
+                    .other(first.span, "the other one")
+                    .fix("give one of them another `account`"),
+            );
+        }
+    }
+    for account in accounts {
+        for import in account.imports {
+            let Some(other) = accounts.iter().find(|other| other.name == import.account.value)
+            else {
+                continue;
+            };
+            match unauthorized(account, import, other) {
+                Some(diagnostic) => found.push(diagnostic),
+                None => found.extend(circle(accounts, account, import)),
+            }
+        }
+    }
+    found
+}
+
+/// An import that the other account, which is known, does not allow.
+fn unauthorized(account: &Account<'_>, import: &Import, other: &Account<'_>) -> Option<Diagnostic> {
+    let subject = &import.subject.value;
+    let mut exports = other.exports.iter().filter(|export| {
+        export.passage == import.passage
+            && is_valid(export.subject.value.as_bytes())
+            && is_valid(subject.as_bytes())
+            && contains(export.subject.value.as_bytes(), subject.as_bytes())
+    });
+    let may = |export: &Export| {
+        export.accounts.is_empty() || export.accounts.iter().any(|one| one.value == account.name)
+    };
+    let near = exports.clone().next();
+    if exports.any(may) {
+        return None;
+    }
+    let word = import.passage.word();
+    let message = format!("`{}` exports no {word} `{subject}` to `{}`", other.name, account.name);
+    let found = Diagnostic::new("A014", Severity::Error, import.subject.span, message)
+        .note("nats-server does not start: import not authorized");
+    Some(match near {
+        Some(export) => found
+            .other(export.subject.span, "exported to others")
+            .fix(format!("add `{}` to its `accounts`", account.name)),
+        None => found
+            .other(other.span, format!("the account `{}`", other.name))
+            .fix(format!("add `{{ {word}: {subject} }}` to its `exports`")),
+    })
+}
+
+/// An import of something that the other account has from this one.
+fn circle(accounts: &[Account<'_>], account: &Account<'_>, import: &Import) -> Option<Diagnostic> {
+    let mut wanted = import.subject.value.clone();
+    let mut at = import.account.value.as_str();
+    let mut seen = vec![account.name];
+    let back = loop {
+        if at == account.name {
+            break true;
+        }
+        if seen.contains(&at) {
+            break false;
+        }
+        seen.push(at);
+        let other = accounts.iter().find(|other| other.name == at)?;
+        let next = other.imports.iter().find(|next| {
+            let local = next.local().unwrap_or_default();
+            next.passage == import.passage
+                && is_valid(local.as_bytes())
+                && is_valid(wanted.as_bytes())
+                && overlaps(local.as_bytes(), wanted.as_bytes())
+        })?;
+        wanted.clone_from(&next.subject.value);
+        at = next.account.value.as_str();
+    };
+    back.then(|| {
+        let message = format!(
+            "the {} `{}` comes back to `{}`, which exports it",
+            import.passage.word(),
+            import.subject.value,
+            account.name
+        );
+        Diagnostic::new("A014", Severity::Error, import.subject.span, message)
+            .note("nats-server does not start: import forms a cycle")
+            .fix("import from the account that has it")
+    })
+}
