@@ -1,5 +1,6 @@
 //! A connection, and what the planner wants of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, Message, RequestErrorKind};
@@ -11,6 +12,7 @@ use watershed_topology::call::{CallError, Request};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
 use watershed_topology::plan::{Plan, Policy, Step};
 use watershed_topology::probe::{Outcome, Probe};
+use watershed_topology::system::Accounts;
 
 use crate::options::{ConnectError, Options};
 
@@ -74,6 +76,31 @@ impl Client {
             observation.done(&self.call(&request).await?)?;
         }
         Ok(observation.finish())
+    }
+
+    /// Looks at every account, as a user of the system account may; `None` for anybody else. A server
+    /// of a cluster that does not answer within `quiet` after the others is left out.
+    pub async fn observe_accounts(
+        &self,
+        quiet: Duration,
+    ) -> Result<Option<BTreeMap<String, Observed>>, CallError> {
+        let inbox = self.inbox();
+        let mut answers = self.subscribe(&inbox, None).await?;
+        self.ask(&Accounts::request(), &inbox).await?;
+        let mut accounts = Accounts::default();
+        // Nobody answers whoever may not ask.
+        let Some(first) = answers.next_within(self.timeout).await else { return Ok(None) };
+        if first.status.is_some() {
+            return Ok(None);
+        }
+        accounts.done(&first.payload)?;
+        if !self.facts().clustered {
+            return Ok(Some(accounts.finish()));
+        }
+        while let Some(answer) = answers.next_within(quiet).await {
+            accounts.done(&answer.payload)?;
+        }
+        Ok(Some(accounts.finish()))
     }
 
     /// Carries a plan out as far as `policy` allows, telling of each step that is done.

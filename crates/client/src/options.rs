@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use async_nats::ServerAddr;
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 /// Where to connect, and as whom.
@@ -107,6 +109,20 @@ impl Options {
         self.servers.split(',').map(|url| bare(url.trim())).collect::<Vec<_>>().join(",")
     }
 
+    /// The credential that the first URL with one holds: user and password, or a token alone.
+    fn held_by_url(&self) -> Credential {
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let mut urls = self.servers.split(',').filter_map(|url| url.trim().parse().ok());
+        let held = urls.find_map(|url: ServerAddr| {
+            let user = plain(url.username()?);
+            Some(match url.password() {
+                Some(password) => Credential::Password { user, password: plain(password) },
+                None => Credential::Token(user),
+            })
+        });
+        held.unwrap_or_default()
+    }
+
     pub(crate) async fn connect(&self) -> Result<async_nats::Client, ConnectError> {
         let mut options = async_nats::ConnectOptions::new()
             .name("watershed")
@@ -117,7 +133,11 @@ impl Options {
             path: path.display().to_string(),
             cause: cause.to_string(),
         };
-        options = match &self.credential {
+        let held = match &self.credential {
+            Credential::None => self.held_by_url(),
+            other => other.clone(),
+        };
+        options = match &held {
             Credential::None => options,
             Credential::Password { user, password } => {
                 options.user_and_password(user.clone(), password.clone())
@@ -162,6 +182,14 @@ mod tests {
         let options = |servers: &str| Options { servers: servers.into(), ..Options::default() };
         assert_eq!(options("nats://a:b@h:1, h2:2").shown(), "nats://h:1,h2:2");
         assert_eq!(options("a:b@h:1").shown(), "h:1");
+        let held = |servers: &str| match options(servers).held_by_url() {
+            Credential::Password { user, password } => format!("{user} {password}"),
+            Credential::Token(token) => token,
+            _ => String::new(),
+        };
+        assert_eq!(held("nats://h1:1, nats://a:b%2Fc@h:1, nats://x:y@h:2"), "a b/c");
+        assert_eq!(held("a:b@h:1"), "a b");
+        assert_eq!((held("nats://token@h:1").as_str(), held("h:1").as_str()), ("token", ""));
         let secret = Credential::Password { user: "u".into(), password: "p".into() };
         assert_eq!(format!("{secret:?}"), "Password");
     }

@@ -39,6 +39,7 @@ pub mod render;
 pub mod schema;
 pub mod sharing;
 pub mod source;
+pub mod system;
 pub mod verify;
 pub mod version;
 pub mod yaml;

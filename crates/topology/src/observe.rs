@@ -215,7 +215,7 @@ impl Observation {
     }
 }
 
-fn typed<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, CallError> {
+pub(crate) fn typed<T: serde::de::DeserializeOwned>(json: Json) -> Result<T, CallError> {
     serde_json::from_value(json).map_err(|error| CallError::Unreadable(error.to_string()))
 }
 

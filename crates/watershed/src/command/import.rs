@@ -1,11 +1,17 @@
 //! `watershed import`: a topology out of what is there.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_topology::SourceMap;
+use watershed_topology::call::CallError;
 use watershed_topology::import::{Imported, comments, import, live};
+use watershed_topology::lower::is_name;
+use watershed_topology::observe::Observed;
 use watershed_topology::render::{Comments, render_checked};
 use watershed_topology::source::{Span, Spanned};
 
@@ -15,6 +21,12 @@ use crate::exit::Exit;
 use crate::load;
 use crate::ui;
 
+/// Error of a server for an account without JetStream.
+const NOT_FOR_ACCOUNT: u16 = 10039;
+
+/// Silence after which no other server of a cluster is waited for.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Writes a topology file out of what other tools use, or out of a live server.
 #[derive(Debug, Args)]
 #[command(
@@ -23,33 +35,58 @@ use crate::ui;
 )]
 pub(crate) struct Arguments {
     /// Files: answers and lists as JSON, manifests, Terraform, shell scripts, nats.conf. Without any, the live
-    /// server.
+    /// server: the account of the user, or every account for a user of the system account.
     sources: Vec<PathBuf>,
-    /// Name of the topology.
-    #[arg(long, default_value = "imported")]
-    name: String,
-    /// File to write, never one that is there; else it is printed.
-    #[arg(short, long, value_name = "FILE")]
+    /// Name of the topology; `imported` if absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Of all accounts that a user of the system account sees, only this one.
+    #[arg(long)]
+    account: Option<String>,
+    /// File to write, never one that is there; else it is printed. A folder, where several accounts
+    /// are seen.
+    #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let (mut imported, above) = if arguments.sources.is_empty() {
-        block_on(from_server(&arguments.connection))?
-    } else {
-        from_files(&arguments.sources)?
-    };
-    imported.topology.name = Spanned::new(arguments.name.clone(), Span::default());
-    let text = render_checked(&imported.topology, &above);
+    if let Some(name) = arguments.name.as_ref().filter(|name| !is_name(name)) {
+        bail!("a topology's name is up to 64 letters, digits, `-` and `_`, and this is `{name}`");
+    }
+    if !arguments.sources.is_empty() {
+        let (imported, above) = from_files(&arguments.sources)?;
+        return write(arguments, imported, &above, arguments.output.as_deref());
+    }
+    match block_on(from_server(&arguments.connection))? {
+        Live::Account(observed) => {
+            let imported = durable(&observed);
+            write(arguments, imported, &Comments::new(), arguments.output.as_deref())
+        }
+        Live::Accounts(accounts) => from_accounts(arguments, &accounts),
+    }
+}
+
+/// Writes a topology out, or prints it.
+fn write(
+    arguments: &Arguments,
+    mut imported: Imported,
+    above: &Comments,
+    output: Option<&Path>,
+) -> anyhow::Result<Exit> {
+    let name = arguments.name.clone().unwrap_or_else(|| "imported".to_owned());
+    if imported.topology.name.value.is_empty() {
+        imported.topology.name = Spanned::new(name, Span::default());
+    }
+    let text = render_checked(&imported.topology, above);
     let streams = imported.topology.streams.len();
     let consumers = imported.topology.consumers().count();
-    match &arguments.output {
+    match output {
         None => ui::out(text.trim_end()),
         Some(path) => write_new(path, &text)?,
     }
-    let to = arguments.output.as_ref().map_or("-".into(), |path| path.display().to_string());
+    let to = output.map_or("-".into(), |path| path.display().to_string());
     ui::say(&format!(
         "{to}: {} and {}; `watershed lint` says what is wrong with them",
         ui::count(streams, "stream"),
@@ -58,11 +95,33 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-async fn from_server(connection: &Connection) -> anyhow::Result<(Imported, Comments)> {
+/// What a server shows to these credentials.
+enum Live {
+    /// The account that they lead to.
+    Account(Box<Observed>),
+    /// Every account: they lead to the system's.
+    Accounts(BTreeMap<String, Observed>),
+}
+
+async fn from_server(connection: &Connection) -> anyhow::Result<Live> {
     let client = connection.connect(None).await?;
-    let observed = client.observe_everything().await?;
+    let error = match client.observe_everything().await {
+        Ok(observed) => return Ok(Live::Account(Box::new(observed))),
+        Err(error) => error,
+    };
+    // The system account has no streams of its own, and sees those of the others.
+    let none = matches!(&error, CallError::NoJetStream)
+        || matches!(&error, CallError::Refused(error) if error.err_code == NOT_FOR_ACCOUNT);
+    if none && let Some(accounts) = client.observe_accounts(QUIET).await? {
+        return Ok(Live::Accounts(accounts));
+    }
+    Err(error.into())
+}
+
+/// A live account, without the consumers that go with their clients.
+fn durable(observed: &Observed) -> Imported {
     let all: usize = observed.streams.values().map(|stream| stream.consumers.len()).sum();
-    let imported = live(&observed);
+    let imported = live(observed);
     let left_out = all - imported.topology.consumers().count();
     if left_out > 0 {
         ui::say(&format!(
@@ -70,7 +129,49 @@ async fn from_server(connection: &Connection) -> anyhow::Result<(Imported, Comme
             ui::count(left_out, "consumer")
         ));
     }
-    Ok((imported, Comments::new()))
+    imported
+}
+
+/// A topology for each account, in a folder of its own.
+fn from_accounts(
+    arguments: &Arguments,
+    accounts: &BTreeMap<String, Observed>,
+) -> anyhow::Result<Exit> {
+    let names = || accounts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if accounts.is_empty() {
+        bail!("no account of this server has JetStream");
+    }
+    if let Some(wanted) = &arguments.account {
+        let Some(observed) = accounts.get(wanted) else {
+            bail!("there is no account `{wanted}` with JetStream; there are {}", names());
+        };
+        let imported = of_account(wanted, observed);
+        return write(arguments, imported, &Comments::new(), arguments.output.as_deref());
+    }
+    let Some(folder) = &arguments.output else {
+        bail!(
+            "these are several topologies, of the accounts {}: name one with --account, or a folder \
+             for all of them with --output",
+            names()
+        );
+    };
+    for (name, observed) in accounts {
+        let imported = of_account(name, observed);
+        let folder = folder.join(&imported.topology.name.value);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        write(arguments, imported, &Comments::new(), Some(&folder.join("watershed.yaml")))?;
+    }
+    Ok(Exit::Clean)
+}
+
+/// The topology of an account: named after it, as far as that is a name.
+fn of_account(account: &str, observed: &Observed) -> Imported {
+    let mut imported = durable(observed);
+    let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let name: String = account.chars().take(64).map(fits).collect();
+    imported.topology.name = Spanned::new(name, Span::default());
+    imported
 }
 
 fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {

@@ -9,7 +9,8 @@ use watershed_topology::read::{Document, read};
 use watershed_topology::sharing::{Account, Passage, between};
 use watershed_topology::{Diagnostic, SourceMap, Topology};
 
-use crate::peer::programs;
+use crate::peer::{NatsServer, programs};
+use crate::server::{run, succeed, write};
 
 /// Accounts that share something: what `A` and what `B` say.
 const CASES: &[(&str, &str)] = &[
@@ -227,4 +228,50 @@ fn configurations_that_keep_a_server_from_starting_are_found() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+const ACCOUNTS: &str = "accounts {
+  A { users: [{ user: a, password: a }], jetstream: enabled }
+  B { users: [{ user: b, password: b }], jetstream: enabled }
+  C { users: [{ user: c, password: c }] }
+  $SYS { users: [{ user: s, password: s }] }
+}
+";
+
+#[test]
+fn a_user_of_the_system_account_imports_every_account() {
+    let programs = programs();
+    if programs.is_empty() {
+        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
+    }
+    for program in programs {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("nats.conf");
+        std::fs::write(&conf, ACCOUNTS).unwrap();
+        let server = NatsServer::start(&program, &["-c".into(), conf.display().to_string()]);
+        let url = |user: &str| server.url.replace("nats://", &format!("nats://{user}:{user}@"));
+        for (name, user) in [("A", "a"), ("B", "b")] {
+            let text = format!(
+                "watershed: 1\nname: {name}\nstreams: {{ S{name}: {{ subjects: [s.>], max_age: 1d, consumers: {{ c: {{ filter_subject: s.x }} }} }} }}\n"
+            );
+            let file = write(&folder, &text);
+            succeed(&["apply", "--yes", "-s", &url(user), &file]);
+        }
+        let system = url("s");
+        let many = run(&["import", "-s", &system]);
+        assert_eq!(many.code, Some(1));
+        assert!(many.err.contains("of the accounts A, B: name one with --account"), "{}", many.err);
+        let one = succeed(&["import", "-s", &system, "--account", "B"]);
+        assert!(one.contains("name: B\n") && one.contains("  SB:\n"), "{one}");
+        let all = folder.path().join("all");
+        succeed(&["import", "-s", &system, "-o", all.to_str().unwrap()]);
+        for (name, user) in [("A", "a"), ("B", "b")] {
+            let file = all.join(name).join("watershed.yaml");
+            let again = succeed(&["plan", "-s", &url(user), file.to_str().unwrap()]);
+            assert!(again.contains("nothing to do, 2 assets as declared"), "{again}");
+        }
+        // An account without JetStream is no system account.
+        let none = run(&["import", "-s", &url("c")]);
+        assert!(none.err.contains("JetStream not enabled for account"), "{}", none.err);
+    }
 }
