@@ -4,7 +4,7 @@ use watershed_wire::subject::transform::{Transform, TransformError};
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::Topology;
+use crate::model::{Stream, Topology};
 use crate::source::{Span, Spanned};
 
 /// What passes.
@@ -273,4 +273,38 @@ fn circle(accounts: &[Account<'_>], account: &Account<'_>, import: &Import) -> O
             .note("nats-server does not start: import forms a cycle")
             .fix("import from the account that has it")
     })
+}
+
+/// Streams that a topology names as if they were its own, and that are those of another account.
+pub fn strangers(topologies: &[&Topology]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for topology in topologies {
+        let own = topology.by_name();
+        let known = |name: &str| own.get(name).is_some_and(|stream| !stream.is_placeholder());
+        let origins = topology.streams.iter().flat_map(Stream::origins);
+        let origins = origins.filter(|(origin, _)| origin.external.is_none());
+        let origins = origins.map(|(origin, span)| (origin.name.as_str(), span));
+        let read = topology.services.iter().flat_map(|service| &service.consumes);
+        let read = read.map(|consumer| (consumer.value.stream.as_str(), consumer.span));
+        for (name, span) in origins.chain(read).filter(|(name, _)| !known(name)) {
+            let has = |other: &&&Topology| {
+                other.account_name() != topology.account_name()
+                    && other.stream(name).is_some_and(|stream| !stream.is_placeholder())
+            };
+            let Some(other) = topologies.iter().find(has) else { continue };
+            let Some(stream) = other.stream(name) else { continue };
+            let account = other.account_name();
+            let message =
+                format!("`{name}` is a stream of the account `{account}`, not of this one");
+            found.push(
+                Diagnostic::new("A010", Severity::Error, span, message)
+                    .other(stream.name.span, "it is here")
+                    .fix(format!(
+                        "export its API in `{account}`, import it here, and copy the stream with \
+                         `external`; or let the service be one of that account"
+                    )),
+            );
+        }
+    }
+    found
 }

@@ -8,7 +8,7 @@ use watershed_topology::diagnostic::sort;
 use watershed_topology::import::{self, import};
 use watershed_topology::limits::FILE_BYTES_MAX;
 use watershed_topology::read::{Document, read};
-use watershed_topology::sharing::between;
+use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
@@ -92,6 +92,8 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     let accounts: Vec<_> =
         workspace.topologies.iter().map(|loaded| loaded.topology.sharing()).collect();
     workspace.diagnostics.append(&mut between(&accounts));
+    let all: Vec<_> = workspace.topologies.iter().map(|loaded| &loaded.topology).collect();
+    workspace.diagnostics.append(&mut strangers(&all));
     sort(&mut workspace.diagnostics);
     Ok(workspace)
 }

@@ -70,7 +70,8 @@ fn inner(importer: &mut Importer, name: &str, node: &Node, text: &str) {
     let Some(own) = plain(node) else { return };
     let Some(inside) = masked(node, text) else {
         if own.contains("subjects") || own.contains("nats stream") {
-            let message = format!("`{name}` is in quotes: write it behind `|` to have it read");
+            let message =
+                format!("`{name}` has escapes in its quotes: write it behind `|` to have it read");
             importer.findings.skipped(node.span, message);
         }
         return;

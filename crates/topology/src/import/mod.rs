@@ -20,11 +20,12 @@ use std::net::SocketAddr;
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::subject::{is_valid, matches};
 
 use crate::diagnostic::{Diagnostic, ServerSays, Severity, sort};
 use crate::lint::{self, allow};
 use crate::lower::{Fields, bucket_fields, rename_bucket_fields};
-use crate::model::{ServerSettings, Stream, StreamKind, Topology};
+use crate::model::{Consumer, ServerSettings, Stream, StreamKind, Topology};
 use crate::render::Comments;
 use crate::sharing::{Export, Import};
 use crate::source::{FileId, SourceMap, Span, Spanned, offset};
@@ -127,6 +128,11 @@ impl Findings {
         found.fix = Some("write `sync_interval: always`, or the interval that is meant".into());
     }
 
+    /// Messages that a script takes away.
+    pub(crate) fn deleted(&mut self, span: Span, message: String) {
+        self.push("I015", Severity::Warning, span, message);
+    }
+
     /// A hash that is soon guessed.
     pub(crate) fn weak_hash(&mut self, span: Span, message: String) {
         self.push("F010", Severity::Warning, span, message);
@@ -154,6 +160,8 @@ struct Importer {
     has_users: bool,
     /// Where a configuration has JetStream, and what passes between its one account and others.
     jetstream: Option<Span>,
+    /// Subjects on which a script publishes.
+    tried: Vec<Spanned<String>>,
     /// Where each configuration begins.
     confs: Vec<Span>,
     sharing: (Vec<Export>, Vec<Import>),
@@ -270,6 +278,7 @@ fn finish(mut importer: Importer) -> Imported {
             stream.kind = kind(&stream.config);
         }
     }
+    tried(&importer.tried, &importer.streams, &mut importer.findings);
     let mut server = importer.server;
     server.listen = importer.listens.filter(|_| !importer.has_users);
     if let (Some(conf), None, false) =
@@ -284,6 +293,29 @@ fn finish(mut importer: Importer) -> Imported {
     let (exports, imports) = importer.sharing;
     let topology = Topology { streams, exports, imports, server, secrets, ..Topology::default() };
     Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
+}
+
+/// Messages that a script publishes to see whether it works, and that somebody takes for work.
+fn tried(subjects: &[Spanned<String>], streams: &[Stream], findings: &mut Findings) {
+    for subject in subjects.iter().filter(|subject| is_valid(subject.value.as_bytes())) {
+        let text = subject.value.as_bytes();
+        for stream in streams.iter().filter(|stream| stream.stores(&subject.value)) {
+            let takes = |consumer: &&Consumer| {
+                consumer.config.filters().is_empty()
+                    || consumer.filters().any(|(filter, _)| matches(filter.as_bytes(), text))
+            };
+            let Some(consumer) = stream.consumers.iter().find(takes) else { continue };
+            let message = format!(
+                "`{}` is stored in `{}`, and `{}` takes it for work",
+                subject.value, stream.name.value, consumer.name.value
+            );
+            let found = Diagnostic::new("I016", Severity::Warning, subject.span, message);
+            let found = found.other(consumer.name.span, "takes it");
+            findings
+                .0
+                .push(found.fix("ask which stream has the subject: nothing is published then"));
+        }
+    }
 }
 
 /// What a stream is to clients, by its name and what it stores.

@@ -26,13 +26,45 @@ pub(super) fn masked(node: &Node, text: &str) -> Option<String> {
         // Behind the sign that begins it, and what says how it ends.
         Style::Block => start + inner.find('\n')?,
         Style::Plain => start,
-        Style::Quoted => return None,
+        Style::Quoted => return quoted(text, start, end),
     };
+    let mut masked = blank(text.get(..from)?);
+    masked.push_str(text.get(from..end)?);
+    Some(masked)
+}
+
+/// White space in place of a text: as many bytes, in as many lines.
+fn blank(text: &str) -> String {
     let blank = |c: char| match c {
         '\n' => "\n".to_owned(),
         c => " ".repeat(c.len_utf8()),
     };
-    let mut masked: String = text.get(..from)?.chars().map(blank).collect();
-    masked.push_str(text.get(from..end)?);
+    text.chars().map(blank).collect()
+}
+
+/// What stands in quotes, where every sign of it stands at its own place: an escape is two bytes for
+/// one, and white space is left in its stead. `None` if another escape is in it.
+fn quoted(text: &str, start: usize, end: usize) -> Option<String> {
+    let inner = text.get(start..end)?;
+    let quote = inner.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let inner = inner.strip_prefix(quote)?.strip_suffix(quote)?;
+    let mut masked = blank(text.get(..=start)?);
+    let mut rest = inner.chars().peekable();
+    let mut open = false;
+    while let Some(c) = rest.next() {
+        match (quote, c, rest.peek()) {
+            ('"', '\\', Some('"')) => {
+                rest.next();
+                // The space is outside of what these quotes are around.
+                masked.push_str(if open { "\" " } else { " \"" });
+                open = !open;
+            }
+            ('"', '\\', Some('n' | 't')) => {
+                masked.push_str(if rest.next() == Some('n') { " \n" } else { "  " });
+            }
+            ('"', '\\', _) | ('\'', '\'', _) => return None,
+            _ => masked.push(c),
+        }
+    }
     Some(masked)
 }

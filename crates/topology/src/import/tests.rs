@@ -312,3 +312,42 @@ fn what_is_none_of_it_is_not_recognized() {
         assert!(!import(&sources, &[file]).0.recognized, "{text}");
     }
 }
+
+#[test]
+fn what_stands_in_quotes_is_read_at_its_place() {
+    let text = "apiVersion: v1\nkind: ConfigMap\ndata:\n  streams.json: '[{\"name\": \"A\", \"subjects\": [\"a\"], \"max_age\": 3}]'\n  \
+                more.json: \"[{\\\"name\\\": \\\"B\\\",\\n\\\"subjects\\\": [\\\"b\\\"], \\\"max_age\\\": 5}]\"\n  \
+                odd.json: \"[{\\\"name\\\": \\\"C\\\", \\\"subjects\\\": [\\\"\\u0063\\\"]}]\"\n";
+    insta::assert_snapshot!(check("cm.yaml", text), @r"
+    streams:
+      A:
+        subjects: [a]
+        max_age: 3ns
+
+      B:
+        subjects: [b]
+        max_age: 5ns
+    cm.yaml:4:63: error[C000]: stream `A`: max age needs to be >= 100ms
+    cm.yaml:4:63: warning[I001]: 3 nanoseconds; as seconds it would be 3s
+    cm.yaml:5:71: error[C000]: stream `B`: max age needs to be >= 100ms
+    cm.yaml:5:71: warning[I001]: 5 nanoseconds; as seconds it would be 5s
+    cm.yaml:6:13: warning[I002]: `odd.json` has escapes in its quotes: write it behind `|` to have it read
+    ");
+}
+
+#[test]
+fn a_script_that_takes_away_or_tries_out_is_noticed() {
+    let text = "#!/bin/sh\nnats stream add A --subjects 'a.>' --defaults\nnats consumer add A c --pull --ack explicit --defaults --filter a.x\nnats pub a.x hello\nnats pub a.y hello\nnats stream purge A -f\nfor s in $(nats stream ls -n); do nats stream rm $s -f; done\n";
+    insta::assert_snapshot!(check("a.sh", text), @r"
+    streams:
+      A:
+        subjects: [a.>]
+        max_age: unlimited
+        consumers:
+          c: { filter_subject: a.x }
+    a.sh:2:17: warning[S030]: `A` has no limit and grows for ever
+    a.sh:4:10: warning[I016]: `a.x` is stored in `A`, and `c` takes it for work
+    a.sh:6:1: warning[I015]: this empties `A`, whenever the script runs
+    a.sh:7:35: warning[I015]: this deletes streams that are not named here with messages and consumers, whenever the script runs
+    ");
+}

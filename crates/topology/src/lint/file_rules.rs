@@ -14,6 +14,20 @@ pub struct FileRule {
 /// All of them, by code.
 pub const FILE_RULES: &[FileRule] = &[
     FileRule {
+        code: "A010",
+        name: "stream-of-another-account",
+        about: "A topology names a stream as its own that is one of another account. Accounts do not \
+                see each other's streams: the API of the one has to be exported, and imported by the \
+                other.",
+    },
+    FileRule {
+        code: "A014",
+        name: "import-not-allowed",
+        about: "Of two accounts that are known together, one imports what the other does not export, \
+                or not to it; or what is imported comes back to whom it is from. nats-server does \
+                not start.",
+    },
+    FileRule {
         code: "F001",
         name: "not-yaml",
         about: "The file cannot be read as YAML. Subjects are a trap there: an unquoted `*` begins \
@@ -173,6 +187,20 @@ pub const FILE_RULES: &[FileRule] = &[
         about: "nats-server acknowledges a publish before it is on disk and syncs every two minutes, \
                 unless `sync_interval` says otherwise. A stream of one copy loses what came since \
                 when the machine goes down. (Watershed's own server syncs before it acknowledges.)",
+    },
+    FileRule {
+        code: "I015",
+        name: "script-deletes",
+        about: "A script deletes or empties a stream. It does so whenever it runs, with whatever is in \
+                the stream at that time; with a list of all streams for names, buckets go as well.",
+    },
+    FileRule {
+        code: "I016",
+        name: "test-is-delivered",
+        about: "A script publishes a message to see whether publishing works. A stream stores it, and \
+                a worker gets it as work. `nats pub` is content when nobody stores it, too. Which \
+                stream stores a subject can be asked without publishing; a topology may name a \
+                `probe` that `watershed verify` stores and takes out again.",
     },
     FileRule {
         code: "N003",

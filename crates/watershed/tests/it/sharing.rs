@@ -275,3 +275,31 @@ fn a_user_of_the_system_account_imports_every_account() {
         assert!(none.err.contains("JetStream not enabled for account"), "{}", none.err);
     }
 }
+
+#[test]
+fn topologies_that_are_named_together_are_judged_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (shop, audit) = (path("shop.yaml"), path("audit.yaml"));
+    let export = |to: &str| {
+        let text = format!(
+            "watershed: 1\nname: SHOP\nstreams: {{ ORDERS: {{ subjects: [orders.>], max_age: 1d }} }}\nexports: [{{ stream: orders.>, accounts: [{to}] }}]\n"
+        );
+        std::fs::write(&shop, text).unwrap();
+    };
+    std::fs::write(
+        &audit,
+        "watershed: 1\nname: AUDIT\nstreams: { COPY: { max_age: 1d, sources: [{ name: ORDERS }] } }\nimports: [{ stream: { account: SHOP, subject: orders.> } }]\n",
+    )
+    .unwrap();
+    let codes = || {
+        let ran = run(&["lint", "--json", &shop, &audit]);
+        let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let found = json["findings"].as_array().unwrap().iter();
+        found.map(|one| one["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    export("OTHER");
+    assert_eq!(codes(), ["A010", "M009", "A014"]);
+    export("AUDIT");
+    assert_eq!(codes(), ["A010", "M009"]);
+}

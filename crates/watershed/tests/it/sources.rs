@@ -26,6 +26,7 @@ const EVENTS_SEED: &[&str] = &["seeds/persistent-events.yaml"];
 const AGENT: &[&str] = &["sources/agent.conf", "sources/agent.yaml"];
 const AGENT_SEED: &[&str] = &["seeds/observability-agent.yaml"];
 const PLATFORM: &[&str] = &["sources/platform.conf", "sources/platform.sh"];
+const PLATFORM_VERIFY: &[&str] = &["sources/platform.sh", "sources/platform-verify.sh"];
 
 const CLIENT: &str = "in a program's calls of its client library, which are not read";
 const HANDLER: &str = "in what a handler does with a message";
@@ -53,7 +54,7 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("A18", Not("which messages are many is not declared")),
     ("A19", Not("what was declared before is only on the server")),
     ("A20", Not("two services with consumers of their own may well want the same messages")),
-    ("A21", Not("what a script deletes is not read")),
+    ("A21", In(&["sources/events-maintenance.yaml"], "I015", "streams that are not named here")),
     ("A22", In(&["sources/events.conf"], "I009", "`context.>`")),
     ("A23", Not(HANDLER)),
     ("A24", Not(HANDLER)),
@@ -71,7 +72,7 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("B11", In(AGENT_SEED, "X012", "`metrics.checkout.latency`")),
     ("B12", Not("its publisher is in code; declared, it is found as B11 is")),
     ("B13", Not(CLIENT)),
-    ("B14", Not("one replica and its successor are together for a moment only")),
+    ("B14", In(AGENT, "C025", "one client at a time")),
     ("B15", Not(CLIENT)),
     ("B16", Not(HANDLER)),
     ("B17", Not("how long a handler takes is in no file; declared, C005 compares it")),
@@ -91,7 +92,7 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("C9", In(PLATFORM, "C024", "`command-executor`")),
     ("C10", In(PLATFORM, "I003", "every failure of this is hidden")),
     ("C11", Not(PROSE)),
-    ("C12", Not("what a script publishes is not read")),
+    ("C12", In(PLATFORM_VERIFY, "I016", "`workflow-processor` takes it for work")),
     ("C13", In(PLATFORM, "I008", "`agixt` may do everything")),
     ("C14", In(&["sources/planned.conf"], "I009", "`agent.>`")),
     ("C15", Not("a stream may keep what no consumer takes")),

@@ -58,6 +58,10 @@ pub(super) fn call(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
         ("server" | "srv", "ping" | "info" | "list" | "ls" | "report") => {
             return asks_system(shell, words, action);
         }
+        ("stream" | "str" | "s", "rm" | "delete" | "del" | "purge") => {
+            return deletes(shell, words, action, rest);
+        }
+        ("pub" | "publish", _) => return publishes(shell, words),
         _ => return false,
     };
     let given = parse(shell, &kind, rest);
@@ -93,6 +97,32 @@ fn asks_system(shell: &mut Shell<'_, '_>, words: &[Word], action: &str) -> bool 
     let found = shell.importer.findings.wrong(span, message);
     found.fix =
         Some("ask for what is needed: `nats account info` says that JetStream is there".into());
+    true
+}
+
+/// Streams that go, or are emptied, whenever the script runs.
+fn deletes(shell: &mut Shell<'_, '_>, words: &[Word], action: &str, rest: &[Word]) -> bool {
+    let span = words.first().map(|word| shell.span(word)).unwrap_or_default();
+    let name = rest.iter().find(|word| !word.text.starts_with('-'));
+    let which = match name {
+        Some(Word { text, unknown: None, .. }) => format!("`{text}`"),
+        _ => "streams that are not named here".to_owned(),
+    };
+    let message = match action {
+        "purge" => format!("this empties {which}, whenever the script runs"),
+        _ => format!("this deletes {which} with messages and consumers, whenever the script runs"),
+    };
+    shell.importer.findings.deleted(span, message);
+    true
+}
+
+/// A message that is published to try something out.
+fn publishes(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
+    let subject = words.iter().skip(2).find(|word| !word.text.starts_with('-'));
+    if let Some(subject) = subject.filter(|subject| subject.unknown.is_none()) {
+        let span = shell.span(subject);
+        shell.importer.tried.push(Spanned::new(subject.text.clone(), span));
+    }
     true
 }
 

@@ -4,6 +4,7 @@ mod access_unknown_service;
 mod ack_wait_replaced;
 mod ack_wait_short;
 mod acks_shared;
+mod backlog_skipped;
 mod backoff_without_ack;
 mod compression_in_memory;
 mod consumer_name;
@@ -55,6 +56,7 @@ mod pending_unlimited;
 mod probe_delivered;
 mod probe_not_stored;
 mod publishers_unanswered;
+mod push_alone;
 mod push_shared_without_group;
 mod republished_into_stream;
 mod request_stored;
@@ -109,6 +111,7 @@ pub const RULES: &[&Rule] = &[
     &paused::RULE,
     &retries_without_end::RULE,
     &delivered_once::RULE,
+    &push_alone::RULE,
     &store_too_small::RULE,
     &over_limits::RULE,
     &copies_too_many::RULE,
@@ -164,6 +167,7 @@ pub const RULES: &[&Rule] = &[
     &work_queue_remainder::RULE,
     &consumers_too_many::RULE,
     &worker_on_limits::RULE,
+    &backlog_skipped::RULE,
     &not_stored::RULE,
     &nobody_reads::RULE,
     &nobody_publishes::RULE,
