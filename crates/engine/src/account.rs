@@ -2,6 +2,7 @@
 
 use watershed_wire::jetstream::check::Bounds;
 
+use crate::passage::Passages;
 use crate::router::Router;
 
 /// An account's place in the engine's table.
@@ -36,10 +37,17 @@ pub(crate) struct Account {
     pub(crate) router: Router,
     /// What it may keep.
     pub(crate) store: AccountStore,
+    /// What passes to others.
+    pub(crate) passages: Passages,
 }
 
 impl Account {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), router: Router::default(), store: AccountStore::default() }
+        Self {
+            name: name.to_owned(),
+            router: Router::default(),
+            store: AccountStore::default(),
+            passages: Passages::default(),
+        }
     }
 }

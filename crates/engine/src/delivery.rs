@@ -48,11 +48,11 @@ pub(crate) enum Taken {
 }
 
 /// Who took a message.
-struct Listeners {
+pub(crate) struct Listeners {
     /// Whether any subscription did.
-    anybody: bool,
+    pub(crate) anybody: bool,
     /// The stream that is to store it.
-    stream: Option<StreamKey>,
+    pub(crate) stream: Option<StreamKey>,
 }
 
 /// The tables that a delivery touches, apart from the router that is being read meanwhile.
@@ -103,6 +103,9 @@ impl Engine {
                 flow = Flow::Stall;
             }
         }
+        if !self.accounts[account.0 as usize].passages.is_empty() {
+            anybody |= self.pass_on(now, account, message, &mut flow);
+        }
         if !anybody
             && let Some(reply) = message.reply
             && self.sessions[slot].options.no_responders
@@ -130,6 +133,9 @@ impl Engine {
 
     /// The server itself sends a message in `account`.
     pub(crate) fn send_in(&mut self, account: AccountId, message: &Publish<'_>) {
+        if self.send_elsewhere(message.subject, message).is_some() {
+            return;
+        }
         self.route(account, None, message, Lookup::Once(message.subject));
     }
 
@@ -140,6 +146,9 @@ impl Engine {
         via: &[u8],
         message: &Publish<'_>,
     ) -> Taken {
+        if let Some(taken) = self.send_elsewhere(via, message) {
+            return taken;
+        }
         match self.route(account, None, message, Lookup::Once(via)) {
             (Listeners { anybody: false, .. }, _) => Taken::Nobody,
             (_, Flow::Stall) => Taken::Congested,
@@ -158,7 +167,20 @@ impl Engine {
 
     /// Whether anybody in `account` listens to a subject.
     pub(crate) fn has_listener(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        if let Some(listens) = self.has_listener_elsewhere(subject) {
+            return listens;
+        }
         !self.accounts[account.0 as usize].router.matched_once(subject).is_empty()
+    }
+
+    /// Delivers a message that comes from elsewhere to everybody who listens to `via`.
+    pub(crate) fn route_once(
+        &mut self,
+        account: AccountId,
+        via: &[u8],
+        message: &Publish<'_>,
+    ) -> (Listeners, Flow) {
+        self.route(account, None, message, Lookup::Once(via))
     }
 
     /// Delivers a message to everybody who listens in `account`.

@@ -17,6 +17,7 @@ use crate::monitor::Traffic;
 use crate::now::{Now, Tick};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
+use crate::passage::Replies;
 use crate::random::Random;
 use crate::router::SubKey;
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
@@ -79,6 +80,8 @@ pub struct Engine {
     pub(crate) record: Vec<u8>,
     pub(crate) traffic: Traffic,
     timers: Timers,
+    /// What other accounts are to answer.
+    pub(crate) replies: Replies,
     pub(crate) connections_ever: u64,
 }
 
@@ -100,6 +103,7 @@ impl Engine {
             record: Vec::new(),
             traffic: Traffic::default(),
             timers: Timers::default(),
+            replies: Replies::default(),
             connections_ever: 0,
         }
     }

@@ -17,6 +17,7 @@ pub mod monitor;
 mod now;
 mod outbox;
 mod output;
+mod passage;
 pub mod permit;
 mod random;
 mod router;

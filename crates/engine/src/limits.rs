@@ -42,3 +42,9 @@ pub const SUBJECTS_PER_PAGE: usize = 100_000;
 
 /// Missing sequences that a reply of `STREAM.INFO` lists.
 pub const DELETED_DETAILS_MAX: usize = 100_000;
+
+/// Requests to other accounts whose replies are waited for at once; beyond, the oldest is forgotten.
+pub const PASSED_REPLIES_MAX: usize = 65_536;
+
+/// Accounts through which a request passes at most.
+pub const PASSES_MAX: usize = 8;

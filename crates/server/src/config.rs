@@ -8,6 +8,7 @@ use std::time::Duration;
 use watershed_engine::AccountStore;
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
+use watershed_wire::subject::transform::Transform;
 
 use crate::auth::User;
 
@@ -40,6 +41,31 @@ impl JetStreamConfig {
     }
 }
 
+/// What passes from one account to another.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Account in which it is published.
+    pub from: String,
+    /// Account in which it arrives.
+    pub to: String,
+    /// Subjects in the one, and what they become in the other.
+    pub transform: Transform,
+    /// What it is.
+    pub kind: PassageKind,
+}
+
+/// What passes from one account to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassageKind {
+    /// Messages.
+    Messages,
+    /// Requests; replies come back.
+    Requests {
+        /// Whether a request may have more than one reply.
+        many: bool,
+    },
+}
+
 /// What a server is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -57,6 +83,8 @@ pub struct Config {
     /// What each account may keep. One that is not here may keep what there is room for, unless
     /// others are here.
     pub accounts: BTreeMap<String, AccountStore>,
+    /// What passes between accounts.
+    pub passages: Vec<Passage>,
     /// Streams, if there are any: JetStream is off without.
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
@@ -78,6 +106,7 @@ impl Default for Config {
             users: Vec::new(),
             anonymous_account: None,
             accounts: BTreeMap::new(),
+            passages: Vec::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
             ping_interval: Duration::from_mins(2),

@@ -22,9 +22,10 @@ mod store;
 
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};
-pub use config::{Config, JetStreamConfig};
+pub use config::{Config, JetStreamConfig, Passage, PassageKind};
 pub use server::{Builder, Server, StartError};
 pub use store::StoreError;
 pub use watershed_engine::AccountStore;
 pub use watershed_engine::permit::{Permissions, Rules};
 pub use watershed_wire::jetstream::check::Bounds;
+pub use watershed_wire::subject::transform::Transform;

@@ -15,7 +15,7 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 
 use crate::auth::Authenticator;
 use crate::clock::{Clock, entropy};
-use crate::config::{Config, JetStreamConfig};
+use crate::config::{Config, JetStreamConfig, PassageKind};
 use crate::http::Http;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
@@ -101,10 +101,7 @@ impl Builder {
         let settings = settings(&config, address, id, seed);
         let info = settings.info.clone();
         let mut engine = Engine::new(settings);
-        for (name, store) in &config.accounts {
-            let account = engine.account(name);
-            engine.limit_account(account, *store);
-        }
+        tell_accounts(&mut engine, &config);
         let authenticator = Authenticator::new(&config, &mut engine, &remote);
         let clock = Clock::new();
         let storage = match &config.jetstream {
@@ -170,6 +167,22 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
             ..JetStreamSettings::new(jetstream.max_file_store, jetstream.max_memory_store)
         }),
         seed,
+    }
+}
+
+/// Tells the engine what accounts may keep, and what passes between them.
+fn tell_accounts(engine: &mut Engine, config: &Config) {
+    for (name, store) in &config.accounts {
+        let account = engine.account(name);
+        engine.limit_account(account, *store);
+    }
+    for passage in &config.passages {
+        let [from, to] = [&passage.from, &passage.to].map(|name| engine.account(name));
+        let transform = passage.transform.clone();
+        match passage.kind {
+            PassageKind::Messages => engine.pass_messages(from, to, transform),
+            PassageKind::Requests { many } => engine.pass_requests(from, to, transform, many),
+        }
     }
 }
 

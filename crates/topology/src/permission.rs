@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Access, Topology, User};
+use crate::sharing::Passage;
 
 /// Filters that a user may publish and subscribe to. `None` is a user who may do everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,11 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
         if !service.replies.is_empty() {
             // Who asks waits there.
             publish.insert("_INBOX.>".to_owned());
+            // Who asks from another account waits behind a subject that stands for it.
+            let mut exports = topology.exports.iter();
+            if exports.any(|export| export.passage == Passage::Service) {
+                publish.insert("_R_.>".to_owned());
+            }
         }
         for wanted in &service.consumes {
             let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };

@@ -1,6 +1,7 @@
 //! What passes between accounts: exports and imports, in the words of nats.conf.
 
-use watershed_wire::subject::transform::{Transform, TransformError};
+use watershed_wire::subject::import::{ImportError, messages, passing, requests};
+use watershed_wire::subject::transform::Transform;
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -54,39 +55,20 @@ pub struct Import {
     pub prefix: Option<Spanned<String>>,
 }
 
-/// Why an import is none.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ImportError {
-    /// The subject there, or the one here, is no subject.
-    #[error("`{0}` is no subject")]
-    Subject(String),
-    /// What they become here does not fit.
-    #[error("{0}")]
-    Transform(#[from] TransformError),
-    /// Two subjects there would be one here.
-    #[error("not using all of the token wildcard(s) in {0}")]
-    Unused(String),
-}
-
 impl Import {
     /// The rule by which subjects there become subjects here.
     pub fn transform(&self) -> Result<Transform, ImportError> {
-        let subject = self.subject.value.as_str();
-        if !is_valid(subject.as_bytes()) {
-            return Err(ImportError::Subject(subject.to_owned()));
+        messages(&self.subject.value, text(self.to.as_ref()), text(self.prefix.as_ref()))
+    }
+
+    /// The rule by which messages come here, or requests go there.
+    pub fn passage(&self) -> Result<Transform, ImportError> {
+        match self.passage {
+            Passage::Stream => {
+                passing(&self.subject.value, text(self.to.as_ref()), text(self.prefix.as_ref()))
+            }
+            Passage::Service => requests(&self.subject.value, text(self.to.as_ref())),
         }
-        let plain = numbered(subject);
-        let to = match (&self.to, &self.prefix) {
-            (Some(to), _) => numbered(&to.value),
-            (None, Some(prefix)) => format!("{}.{plain}", prefix.value),
-            (None, None) => plain,
-        };
-        let transform = Transform::new(subject, &to)?;
-        if !transform.uses_all() {
-            let shown = self.to.as_ref().map_or(to, |to| to.value.clone());
-            return Err(ImportError::Unused(shown));
-        }
-        Ok(transform)
     }
 
     /// The subjects here, as a filter. `None` if they are none.
@@ -95,18 +77,8 @@ impl Import {
     }
 }
 
-/// A destination whose `*` are the wildcards of the source, one after the other.
-fn numbered(subject: &str) -> String {
-    let mut number = 0;
-    let token = |token: &str| {
-        if token == "*" {
-            number += 1;
-            format!("${number}")
-        } else {
-            token.to_owned()
-        }
-    };
-    subject.split('.').map(token).collect::<Vec<_>>().join(".")
+fn text(said: Option<&Spanned<String>>) -> Option<&str> {
+    said.map(|said| said.value.as_str())
 }
 
 /// An account with what it shares, and where it is named.
@@ -120,6 +92,24 @@ pub struct Account<'t> {
     pub exports: &'t [Export],
     /// What it takes from others.
     pub imports: &'t [Import],
+}
+
+impl<'t> Account<'t> {
+    /// What it exports that an import takes, whoever may import it.
+    pub fn export_of(self, import: &Import) -> Option<&'t Export> {
+        self.exports_of(import).next()
+    }
+
+    fn exports_of(self, import: &Import) -> impl Iterator<Item = &'t Export> {
+        let subject = import.subject.value.as_bytes();
+        self.exports.iter().filter(move |export| {
+            let own = export.subject.value.as_bytes();
+            export.passage == import.passage
+                && is_valid(own)
+                && is_valid(subject)
+                && contains(own, subject)
+        })
+    }
 }
 
 impl Topology {
@@ -211,16 +201,11 @@ pub fn between(accounts: &[Account<'_>]) -> Vec<Diagnostic> {
 /// An import that the other account, which is known, does not allow.
 fn unauthorized(account: &Account<'_>, import: &Import, other: &Account<'_>) -> Option<Diagnostic> {
     let subject = &import.subject.value;
-    let mut exports = other.exports.iter().filter(|export| {
-        export.passage == import.passage
-            && is_valid(export.subject.value.as_bytes())
-            && is_valid(subject.as_bytes())
-            && contains(export.subject.value.as_bytes(), subject.as_bytes())
-    });
+    let mut exports = other.exports_of(import);
     let may = |export: &Export| {
         export.accounts.is_empty() || export.accounts.iter().any(|one| one.value == account.name)
     };
-    let near = exports.clone().next();
+    let near = other.export_of(import);
     if exports.any(may) {
         return None;
     }

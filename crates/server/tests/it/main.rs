@@ -19,7 +19,14 @@ fn transcripts_are_answered_alike() {
     let mut failures = Vec::new();
     for transcript in &transcripts {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server::builder().store_dir(folder.path().join("store")).start().unwrap();
+        let store = folder.path().join("store");
+        let server = match &transcript.conf {
+            None => Server::builder().store_dir(store).start().unwrap(),
+            Some(conf) => {
+                let (config, _) = watershed_server::read_config(conf, &|_| None).unwrap();
+                Server::builder().config(config).store_dir(store).start().unwrap()
+            }
+        };
         failures.extend(transcript.run("watershed", server.local_addr()));
     }
     match peer::NatsServer::find() {
@@ -29,7 +36,7 @@ fn transcripts_are_answered_alike() {
                 // On a busy machine nats-server's own threads race, and answers change their
                 // order. What fails three times is a difference.
                 let attempt = |_| {
-                    let server = program.start();
+                    let server = program.start(transcript.conf.as_deref());
                     transcript.run("nats-server", server.address)
                 };
                 let outcomes: Vec<_> = (0..3).map(attempt).take_while(Option::is_some).collect();

@@ -1,7 +1,7 @@
 //! A real nats-server to compare with, if there is one.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,16 @@ impl NatsServer {
         std::env::var_os("WATERSHED_NATS_SERVER").map(|path| Self(path.into()))
     }
 
-    /// Starts it on a free port of loopback, with JetStream in a folder of its own.
-    pub(crate) fn start(&self) -> Running {
+    /// Starts it on a free port of loopback, with JetStream in a folder of its own, told what
+    /// `conf` says.
+    pub(crate) fn start(&self, conf: Option<&Path>) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new(&self.0)
             .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
             .arg(folder.path().join("store"))
             .arg("--ports_file_dir")
             .arg(folder.path())
+            .args(conf.into_iter().flat_map(|conf| [Path::new("-c"), conf]))
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -3,12 +3,13 @@
 //! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
 //! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
 //! absent. In an expected line `*` stands for any one word, after `<~` also for a part of one. `\xNN` is a byte and `\r`, `\n` are line
-//! ends inside a line. `INFO` lines are passed over. Lines that begin with `#` are comments.
+//! ends inside a line. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
+//! that ends with `.conf` is the server's configuration.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -16,6 +17,8 @@ use serde_json::Value;
 /// A conversation.
 pub(crate) struct Transcript {
     name: String,
+    /// What the server is told, if there is a file for it.
+    pub(crate) conf: Option<PathBuf>,
     steps: Vec<Step>,
 }
 
@@ -41,12 +44,14 @@ pub(crate) fn load(folder: &Path) -> Vec<Transcript> {
     paths.sort();
     paths
         .iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
         .map(|path| {
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             let text = std::fs::read_to_string(path).unwrap();
             let steps = text.lines().enumerate();
             let steps = steps.filter_map(|(index, line)| parse(index + 1, line)).collect();
-            Transcript { name, steps }
+            let conf = Some(path.with_extension("conf")).filter(|conf| conf.exists());
+            Transcript { name, conf, steps }
         })
         .collect()
 }
@@ -212,7 +217,7 @@ fn word_matches(pattern: &str, word: &str) -> bool {
     if pattern == word || pattern == "*" {
         return true;
     }
-    pattern.starts_with("$JS.ACK.")
+    (pattern.starts_with("$JS.ACK.") || pattern.starts_with('{'))
         && pattern.split_once('*').is_some_and(|(before, after)| {
             word.len() >= before.len() + after.len()
                 && word.starts_with(before)

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt as _;
 
+use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::server::{EXAMPLES, Running, example, run, succeed, up, write};
@@ -160,4 +161,88 @@ fn other_machines_need_passwords() {
                     No such file or directory (os error 2)\n";
     assert_eq!((ran.code, text.as_str()), (Some(1), expected));
     assert!(!nowhere.exists());
+}
+
+const SHOP: &str = "\
+watershed: 1
+name: SHOP
+streams: { ORDERS: { subjects: [orders.>], max_age: 1d, consumers: { c: { max_deliver: 3, backoff: [1m] } } } }
+exports:
+  - { stream: orders.>, accounts: [AUDIT] }
+  - { service: quote.*, accounts: [AUDIT] }
+  - { service: $JS.API.CONSUMER.MSG.NEXT.>, response: stream }
+";
+
+const AUDIT: &str = "\
+watershed: 1
+name: AUDIT
+streams: { ALL: { subjects: [shop.>], max_age: 1d, consumers: { reader: { max_deliver: 3, backoff: [1m] } } } }
+imports:
+  - { stream: { account: SHOP, subject: orders.> }, prefix: shop }
+  - { service: { account: SHOP, subject: quote.* }, to: ask.shop.* }
+  - { service: { account: SHOP, subject: $JS.API.CONSUMER.MSG.NEXT.> }, to: JS.shop.NEXT.> }
+";
+
+/// What a pull request to `subject` brings first.
+async fn pulled(client: &async_nats::Client, subject: &str) -> async_nats::Message {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await.unwrap();
+    let wanted = r#"{"batch": 1, "expires": 20000000000}"#;
+    client.publish_with_reply(subject.to_owned(), inbox, wanted.into()).await.unwrap();
+    answers.next().await.unwrap()
+}
+
+#[tokio::test]
+async fn accounts_share_what_they_say() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (shop, audit) = (file("shop.yaml", SHOP), file("audit.yaml", AUDIT));
+    fails(data.path(), &[&audit], 1, "the account `SHOP` is none of these topologies");
+    let server = Running::up(data.path(), &[&shop, &audit]);
+    let kept = std::fs::read_to_string(data.path().join("secrets.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    let connect = async |name: &str| {
+        let password = kept[name][name].as_str().unwrap().to_owned();
+        let options = async_nats::ConnectOptions::with_user_and_password(name.into(), password);
+        options.connect(server.url()).await.unwrap()
+    };
+    let (shop, audit) = (connect("SHOP").await, connect("AUDIT").await);
+
+    // A request goes over, and its reply comes back.
+    let mut asked = shop.subscribe("quote.*").await.unwrap();
+    shop.flush().await.unwrap();
+    let answering = async {
+        let request = asked.next().await.unwrap();
+        assert_eq!(request.subject.as_str(), "quote.7");
+        shop.publish(request.reply.unwrap(), "12 Euro".into()).await.unwrap();
+    };
+    let (reply, ()) = tokio::join!(audit.request("ask.shop.7", "".into()), answering);
+    assert_eq!(reply.unwrap().payload, "12 Euro");
+    // Where nobody answers, that is said.
+    drop(asked);
+    shop.flush().await.unwrap();
+
+    // A message is stored in both accounts, and acknowledged to who published it.
+    let ack = shop.request("orders.1", "an order".into()).await.unwrap();
+    let ack: Value = serde_json::from_slice(&ack.payload).unwrap();
+    assert_eq!((&ack["stream"], &ack["seq"]), (&"ORDERS".into(), &1.into()));
+    let copy = pulled(&audit, "$JS.API.CONSUMER.MSG.NEXT.ALL.reader").await;
+    assert_eq!(
+        (copy.subject.as_str(), copy.payload.as_ref()),
+        ("shop.orders.1", b"an order".as_slice())
+    );
+    // The other account's consumer is read through its API.
+    let order = pulled(&audit, "JS.shop.NEXT.ORDERS.c").await;
+    assert_eq!(
+        (order.subject.as_str(), order.payload.as_ref()),
+        ("orders.1", b"an order".as_slice())
+    );
+    // Nothing else of the one is seen in the other.
+    let error = audit.request("orders.1", "".into()).await.unwrap_err();
+    assert_eq!(error.kind(), async_nats::RequestErrorKind::NoResponders);
 }

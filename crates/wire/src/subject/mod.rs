@@ -5,6 +5,7 @@
 //! are JSON and therefore text. A token such as `a*` or `>b` is literal: only a whole token is a
 //! wildcard. (nats-server and ADR-4 agree.)
 
+pub mod import;
 mod relation;
 #[cfg(test)]
 mod tests;

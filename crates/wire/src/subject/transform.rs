@@ -127,9 +127,41 @@ impl Transform {
         wildcards.into_iter().all(|(at, _)| self.parts.contains(&Part::Token(at)))
     }
 
+    /// Which tokens of the source stand in the destination, in its order.
+    pub fn wildcards(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Token(at) => Some(*at),
+            _ => None,
+        })
+    }
+
     /// Which subjects change.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What a subject becomes; `None` if it does not change, or if a function makes it.
+    pub fn apply(&self, subject: &[u8]) -> Option<Vec<u8>> {
+        if !super::matches(self.source.as_bytes(), subject) {
+            return None;
+        }
+        let tokens: Vec<&[u8]> = super::tokens(subject).collect();
+        let behind = self.source.split('.').count().saturating_sub(1);
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => parts.push(text.as_bytes()),
+                Part::Token(at) => parts.push(tokens.get(*at)?),
+                Part::Rest => parts.extend(tokens.get(behind..)?),
+                Part::Made { .. } => return None,
+            }
+        }
+        Some(parts.join(&b'.'))
+    }
+
+    /// Whether functions have a part in it, which [`apply`](Self::apply) does not carry out.
+    pub fn is_computed(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Made { .. }))
     }
 
     /// What the subjects that a valid `filter` takes may become, as a filter, at least. `None` if

@@ -1,5 +1,6 @@
 //! `watershed up`: a server on this machine that holds the topologies, verified.
 
+mod passages;
 mod people;
 mod report;
 
@@ -85,12 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let http = agreed(&workspace, arguments.http, "http", HTTP_PORT, |loaded| {
         loaded.topology.server.http.as_ref()
     })?;
+    let passages = passages::passages(&workspace)?;
     let folder = data::data_folder(arguments.data.as_deref(), &workspace)?;
     let (people, mut kept) = People::settle(&workspace, &folder, listen)?;
     // Only now that nothing is missing is anything written.
     data::prepare(&folder)?;
     kept.save()?;
-    let config = config(&workspace, listen, http, &folder, &people);
+    let mut config = config(&workspace, listen, http, &folder, &people);
+    config.passages = passages;
     let server = Server::builder().config(config).start()?;
     let exit = block_on(hold(arguments, &workspace, &server, &people))?;
     if exit != Exit::Clean {

@@ -1,6 +1,9 @@
 //! A server's configuration from a `nats.conf`. A key that is not known here is refused by name: to
 //! ignore one would be to run another server than the one that was asked for.
 
+mod bounds;
+mod sharing;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +13,10 @@ use thiserror::Error;
 use watershed_engine::AccountStore;
 use watershed_engine::permit::{Permissions, Rules};
 use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
-use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::subject::Filter;
 use watershed_wire::time::parse_go_duration;
 
+use self::sharing::Sharing;
 use crate::auth::{Credential, User};
 use crate::config::{Config, DEFAULT_ACCOUNT, JetStreamConfig};
 
@@ -223,7 +226,7 @@ impl Reader<'_> {
                 "max_file_store" | "max_file" => jetstream.max_file_store = number(pair)?,
                 "enabled" | "enable" if !flag(pair)? => return Ok(()),
                 "enabled" | "enable" => {}
-                "limits" => jetstream.bounds = server_bounds(pair)?,
+                "limits" => jetstream.bounds = bounds::server_bounds(pair)?,
                 // Whatever it says, nothing is acknowledged before it is synced.
                 "sync" | "sync_interval" => {
                     if text(pair).as_deref() != Ok("always") {
@@ -264,17 +267,22 @@ impl Reader<'_> {
     }
 
     fn accounts(&mut self, pair: &Pair) -> Read<()> {
+        let mut sharing = Sharing::default();
         for account in map(pair)? {
+            sharing.account(&account.key);
             let mut store = AccountStore { enabled: false, ..AccountStore::default() };
             for pair in map(account)? {
                 match pair.key.as_str() {
                     "users" => self.users(pair, &account.key)?,
-                    "jetstream" => store = account_store(pair)?,
+                    "jetstream" => store = bounds::account_store(pair)?,
+                    "exports" => sharing.exports(&account.key, pair)?,
+                    "imports" => sharing.imports(&account.key, pair)?,
                     _ => return Err(unknown(pair)),
                 }
             }
             self.config.accounts.insert(account.key.clone(), store);
         }
+        self.config.passages = sharing.passages()?;
         Ok(())
     }
 
@@ -437,65 +445,6 @@ fn duration(pair: &Pair) -> Read<Duration> {
     };
     let nanos = parse_go_duration(&text).and_then(|nanos| u64::try_from(nanos).ok());
     nanos.map(Duration::from_nanos).ok_or_else(|| wrong(pair, "a duration such as `2m`"))
-}
-
-fn account_store(pair: &Pair) -> Read<AccountStore> {
-    let mut store = AccountStore::default();
-    let Value::Map(pairs) = &pair.item.value else {
-        return Ok(AccountStore { enabled: enabled(pair)?, ..store });
-    };
-    for pair in pairs {
-        match pair.key.as_str() {
-            "max_mem" | "max_memory" | "mem" | "memory" => store.max_memory = limit(pair)?,
-            "max_file" | "max_store" | "max_disk" | "store" | "disk" => {
-                store.max_file = limit(pair)?;
-            }
-            "max_streams" | "streams" => store.bounds.max_streams = limit(pair)?,
-            "max_consumers" | "consumers" => store.bounds.max_consumers = limit(pair)?,
-            "max_ack_pending" => store.bounds.max_ack_pending = limit(pair)?,
-            // A flag, for all that its name says.
-            "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {
-                store.bounds.max_bytes_required = flag(pair)?;
-            }
-            "disk_max_stream_bytes" | "store_max_stream_bytes" => {
-                store.bounds.disk_max_stream_bytes = limit(pair)?;
-            }
-            "memory_max_stream_bytes" | "mem_max_stream_bytes" => {
-                store.bounds.memory_max_stream_bytes = limit(pair)?;
-            }
-            _ => return Err(unknown(pair)),
-        }
-    }
-    Ok(store)
-}
-
-/// What a server allows every account.
-fn server_bounds(pair: &Pair) -> Read<Bounds> {
-    let mut bounds = Bounds::default();
-    for pair in map(pair)? {
-        match pair.key.as_str() {
-            "max_ack_pending" => bounds.max_ack_pending = limit(pair)?,
-            "max_request_batch" => bounds.max_request_batch = limit(pair)?,
-            "duplicate_window" => {
-                let window = i64::try_from(duration(pair)?.as_nanos());
-                bounds.duplicate_window = Some(window.unwrap_or(i64::MAX));
-            }
-            // One server keeps one copy.
-            "max_ha_assets" => {
-                limit::<u64>(pair)?;
-            }
-            _ => return Err(unknown(pair)),
-        }
-    }
-    Ok(bounds)
-}
-
-/// A number, or -1 for none.
-fn limit<T: TryFrom<i64>>(pair: &Pair) -> Read<Option<T>> {
-    match pair.item.value {
-        Value::Integer(-1) => Ok(None),
-        _ => number(pair).map(Some),
-    }
 }
 
 fn permissions_of(pair: &Pair) -> Read<Permissions> {
