@@ -159,6 +159,10 @@ pub struct Service {
     pub replies: Vec<Spanned<String>>,
     /// Consumers that it reads.
     pub consumes: Vec<Spanned<ConsumerName>>,
+    /// Buckets and object stores that it reads.
+    pub reads: Vec<Spanned<String>>,
+    /// Buckets and object stores that it writes to.
+    pub writes: Vec<Spanned<String>>,
     /// How many of it run.
     pub replicas: Spanned<u64>,
     /// Longest time that it works on a message, in nanoseconds.
@@ -271,6 +275,11 @@ impl Topology {
         self.services.iter().find(|service| service.name.value == name)
     }
 
+    /// The buckets and object stores that a service means by a name.
+    pub fn buckets<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Stream> {
+        self.streams.iter().filter(move |stream| stream.bucket() == Some(name))
+    }
+
     /// The consumer that a service names.
     pub fn consumer(&self, name: &ConsumerName) -> Option<(&Stream, &Consumer)> {
         let stream = self.stream(&name.stream)?;
@@ -349,6 +358,15 @@ impl Stream {
         let places = Places { name: span, ..Places::default() };
         let name = Spanned::new(name.to_owned(), span);
         Self { name, kind: StreamKind::Elsewhere, config, places, ..Self::default() }
+    }
+
+    /// Its name as a bucket or an object store, if it is one.
+    pub fn bucket(&self) -> Option<&str> {
+        match self.kind {
+            StreamKind::KeyValue => self.name.value.strip_prefix("KV_"),
+            StreamKind::ObjectStore => self.name.value.strip_prefix("OBJ_"),
+            StreamKind::Stream | StreamKind::Elsewhere => None,
+        }
     }
 
     /// Whether it is only known by its name.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Access, Topology, User};
+use crate::model::{Access, Stream, StreamKind, Topology, User};
 use crate::sharing::Passage;
 
 /// Filters that a user may publish and subscribe to. `None` is a user who may do everything.
@@ -38,6 +38,12 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
                 publish.insert("_R_.>".to_owned());
             }
         }
+        for bucket in service.reads.iter().flat_map(|name| topology.buckets(&name.value)) {
+            read(&bucket.name.value, &mut publish);
+        }
+        for bucket in service.writes.iter().flat_map(|name| topology.buckets(&name.value)) {
+            write(bucket, &mut publish);
+        }
         for wanted in &service.consumes {
             let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
             let (stream, consumer, config) =
@@ -56,4 +62,35 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
         publish: publish.into_iter().collect(),
         subscribe: subscribe.into_iter().collect(),
     })
+}
+
+/// What clients call to read a bucket: single values, and consumers of their own to list and watch.
+fn read(stream: &str, publish: &mut BTreeSet<String>) {
+    for call in [
+        "STREAM.INFO.*",
+        "STREAM.MSG.GET.*",
+        "DIRECT.GET.*",
+        "DIRECT.GET.*.>",
+        "CONSUMER.CREATE.*",
+        "CONSUMER.CREATE.*.>",
+        "CONSUMER.INFO.*.>",
+        "CONSUMER.DELETE.*.>",
+        "CONSUMER.MSG.NEXT.*.>",
+    ] {
+        publish.insert(format!("$JS.API.{}", call.replacen('*', stream, 1)));
+    }
+    for what in ["ACK", "FC"] {
+        publish.insert(format!("$JS.{what}.{stream}.>"));
+    }
+}
+
+/// What clients publish to write to a bucket. An object that is written anew takes the place of the
+/// old one's pieces, which are purged.
+fn write(bucket: &Stream, publish: &mut BTreeSet<String>) {
+    let name = &bucket.name.value;
+    publish.insert(format!("$JS.API.STREAM.INFO.{name}"));
+    publish.extend(bucket.config.subjects.iter().cloned());
+    if bucket.kind == StreamKind::ObjectStore {
+        publish.insert(format!("$JS.API.STREAM.PURGE.{name}"));
+    }
 }

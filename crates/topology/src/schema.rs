@@ -266,6 +266,8 @@ pub const SERVICE: &[Field] = fields! {
     description: Text, "text for people";
     publishes: Filters, "subjects that it publishes";
     consumes: Texts, "consumers that it reads, as STREAM/consumer";
+    reads: Texts, "buckets and object stores that it reads";
+    writes: Texts, "buckets and object stores that it writes to";
     requests: Filters, "subjects that it asks on, and waits for a reply";
     replies: Filters, "subjects that it answers requests on";
     replicas: Count, "how many of it run";

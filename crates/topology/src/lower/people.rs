@@ -22,6 +22,8 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         let mut service = Service { name, ..Service::default() };
         service.replicas = Spanned::new(1, entry.key_span);
         service.publishes = texts(&fields, "publishes");
+        service.reads = texts(&fields, "reads");
+        service.writes = texts(&fields, "writes");
         service.requests = texts(&fields, "requests");
         service.replies = texts(&fields, "replies");
         for consumer in texts(&fields, "consumes") {

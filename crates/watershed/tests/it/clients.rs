@@ -8,7 +8,7 @@ use async_nats::jetstream::{AckKind, kv};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
-use crate::server::{EXAMPLES, Running, example};
+use crate::server::{EXAMPLES, Running, example, write};
 
 /// Every example, each in its account.
 fn all_examples(data: &Path) -> Running {
@@ -25,6 +25,33 @@ fn nats_py_works_on_every_example() {
     let data = tempfile::tempdir().unwrap();
     let server = all_examples(data.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/examples.py");
+    let secrets = server.report["secrets"].as_str().unwrap();
+    let output = Command::new(python).arg(script).arg(server.url()).arg(secrets).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const BUCKETS: &str = "\
+watershed: 1
+name: buckets
+key_values: { settings: {}, secrets: {} }
+object_stores: { files: {} }
+services:
+  writer: { reads: [settings, files], writes: [settings, files] }
+  reader: { reads: [settings, files] }
+users:
+  writer: { service: writer }
+  reader: { service: reader }
+";
+
+#[test]
+fn nats_py_may_do_with_buckets_what_services_say() {
+    let Some(python) = std::env::var_os("WATERSHED_PYTHON") else {
+        eprintln!("not run: no Python with nats-py (set WATERSHED_PYTHON to its path)");
+        return;
+    };
+    let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Running::up(data.path(), &[&write(&folder, BUCKETS)]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/buckets.py");
     let secrets = server.report["secrets"].as_str().unwrap();
     let output = Command::new(python).arg(script).arg(server.url()).arg(secrets).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -6,6 +6,7 @@ mod ack_wait_short;
 mod acks_shared;
 mod backlog_skipped;
 mod backoff_without_ack;
+mod bucket_unknown;
 mod compression_in_memory;
 mod consumer_name;
 mod consumer_unknown;
@@ -173,4 +174,5 @@ pub const RULES: &[&Rule] = &[
     &nobody_publishes::RULE,
     &request_stored::RULE,
     &request_unanswered::RULE,
+    &bucket_unknown::RULE,
 ];
