@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use watershed_wire::jetstream::stream::SubjectTransform;
 use watershed_wire::subject::transform::Transform;
-use watershed_wire::subject::{contains, intersection, is_valid};
+use watershed_wire::subject::{FilterSet, contains, intersection, is_valid};
 
 use crate::limits::ORIGIN_DEPTH_MAX;
 use crate::model::{Stream, Topology};
@@ -37,7 +37,11 @@ pub fn stored(topology: &Topology, stream: &Stream) -> Stored {
 
 /// What comes to lie in `stream` of what is published: valid filters that are no more than its
 /// streams take.
-pub fn arriving(topology: &Topology, stream: &Stream, published: &[&str]) -> Stored {
+pub(crate) fn arriving<'t>(
+    topology: &'t Topology,
+    stream: &'t Stream,
+    published: &'t FilterSet<'t, ()>,
+) -> Stored {
     Flow { topology, published: Some(published), known: BTreeMap::new(), depth: 0 }.stored(stream)
 }
 
@@ -68,7 +72,7 @@ pub fn transformed(stream: &Stream, filter: &str) -> Option<Vec<String>> {
 struct Flow<'t> {
     topology: &'t Topology,
     /// What is published; `None` for whatever may be.
-    published: Option<&'t [&'t str]>,
+    published: Option<&'t FilterSet<'t, ()>>,
     /// What was found out; `None` for a stream that is being looked at.
     known: BTreeMap<&'t str, Option<Stored>>,
     /// How many streams lie on the way.
@@ -112,7 +116,8 @@ impl<'t> Flow<'t> {
             match self.published {
                 None => stored.filters.push(own.clone()),
                 Some(published) => {
-                    let taken = published.iter().filter_map(|subject| intersection(subject, own));
+                    let near = published.overlapping(own);
+                    let taken = near.iter().filter_map(|(_, subject)| intersection(subject, own));
                     stored.filters.extend(taken);
                 }
             }
@@ -193,7 +198,7 @@ mod tests {
     B: , and others
     ");
         let t = topology.stream("T").unwrap();
-        let published = ["o.a.x", "o.b", "p.*", "s"];
+        let published = ["o.a.x", "o.b", "p.*", "s"].into_iter().collect();
         assert_eq!(arriving(&topology, t, &published).filters, ["p.a", "s", "u.a"]);
     }
 

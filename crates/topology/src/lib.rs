@@ -29,7 +29,6 @@ pub mod lower;
 pub mod model;
 pub mod monitor;
 pub mod observe;
-mod overlap;
 pub mod permission;
 pub mod plan;
 pub mod probe;

@@ -7,11 +7,13 @@
 
 pub mod import;
 mod relation;
+mod set;
 #[cfg(test)]
 mod tests;
 pub mod transform;
 
 pub use relation::{contains, intersection, overlaps, uncovered, witness};
+pub use set::FilterSet;
 
 use std::fmt;
 

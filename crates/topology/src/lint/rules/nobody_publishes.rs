@@ -23,7 +23,7 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     let arrives = topology.arrives();
-    let published: Vec<&str> = arrives.iter().map(String::as_str).collect();
+    let published = arrives.iter().map(String::as_str).collect();
     for (stream, _) in consumed(topology) {
         let here = arriving(topology, stream, &published).filters;
         if here.is_empty() {

@@ -1,7 +1,7 @@
 //! Messages that are stored and that no consumer takes.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::overlaps;
+use watershed_wire::subject::{FilterSet, is_valid, overlaps};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::flow::transformed;
@@ -21,9 +21,15 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
+    let mut stored = FilterSet::default();
+    for (index, stream) in topology.streams.iter().enumerate() {
+        let own = stream.config.subjects.iter().filter(|own| is_valid(own.as_bytes()));
+        own.for_each(|own| stored.insert(own, index));
+    }
     for (service, subject) in topology.published() {
-        let keeps = |stream: &&Stream| stream.stores(&subject.value);
-        let Some(stream) = topology.streams.iter().find(keeps) else { continue };
+        let near = stored.overlapping(&subject.value);
+        let first = near.into_iter().map(|(index, _)| index).min();
+        let Some(stream) = first.and_then(|index| topology.streams.get(index)) else { continue };
         // A stream without consumers is a record. One that keeps only what is wanted has a rule of
         // its own.
         let limits = stream.config.retention == Retention::Limits;

@@ -1,6 +1,6 @@
 //! A publisher whose messages no stream keeps.
 
-use watershed_wire::subject::{is_valid, uncovered};
+use watershed_wire::subject::{FilterSet, is_valid, uncovered};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
@@ -23,8 +23,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     let all = topology.streams.iter().flat_map(|stream| &stream.config.subjects);
     let valid = all.map(String::as_str).filter(|subject| is_valid(subject.as_bytes()));
     let subjects: Vec<&str> = valid.collect();
+    let stored: FilterSet<'_, ()> = subjects.iter().copied().collect();
     for (service, subject) in topology.published() {
-        let Some(lost) = uncovered(&subject.value, &subjects) else { continue };
+        let near = stored.overlapping(&subject.value);
+        let near: Vec<&str> = near.into_iter().map(|(_, near)| near).collect();
+        let Some(lost) = uncovered(&subject.value, &near) else { continue };
         let name = &service.name.value;
         let message = format!("`{name}` publishes `{lost}`, which no stream stores");
         let finding = report.at(subject.span, message);

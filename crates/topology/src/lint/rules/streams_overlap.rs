@@ -1,11 +1,10 @@
 //! Two streams that would store the same message.
 
-use watershed_wire::subject::{is_valid, witness};
+use watershed_wire::subject::{FilterSet, is_valid, witness};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
-use crate::overlap::Buckets;
 
 pub(super) static RULE: Rule = Rule {
     code: "S004",
@@ -22,13 +21,13 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    let mut buckets: Buckets<'_, (usize, usize)> = Buckets::default();
+    let mut before: FilterSet<'_, (usize, usize)> = FilterSet::default();
     for (index, stream) in topology.streams.iter().enumerate() {
         for (number, subject) in stream.config.subjects.iter().enumerate() {
             if !is_valid(subject.as_bytes()) {
                 continue;
             }
-            for ((other_index, other_number), other) in buckets.candidates(subject) {
+            for ((other_index, other_number), other) in before.overlapping(subject) {
                 let Some(other_stream) = topology.streams.get(other_index) else { continue };
                 let both = witness(subject, other).filter(|_| other_index != index);
                 let Some(both) = both else { continue };
@@ -50,7 +49,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
                          `sources: [{{ name: {other_name}, filter_subject: {both} }}]`"
                     ));
             }
-            buckets.insert(subject, (index, number));
+            before.insert(subject, (index, number));
         }
     }
 }

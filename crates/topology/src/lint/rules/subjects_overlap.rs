@@ -1,6 +1,6 @@
 //! Two subjects of one stream that share messages.
 
-use watershed_wire::subject::{is_valid, witness};
+use watershed_wire::subject::{FilterSet, is_valid, witness};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
@@ -20,14 +20,13 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
-        let subjects = &stream.config.subjects;
-        let valid = |(_, subject): &(usize, &String)| is_valid(subject.as_bytes());
-        for (index, subject) in subjects.iter().enumerate().filter(valid) {
-            for (first, other) in subjects.iter().enumerate().filter(valid).take(index) {
-                if first >= index {
-                    break;
-                }
-                let Some(both) = witness(subject, other) else { continue };
+        let mut before = FilterSet::default();
+        let subjects = stream.config.subjects.iter().enumerate();
+        for (index, subject) in subjects.filter(|(_, own)| is_valid(own.as_bytes())) {
+            let mut overlapping = before.overlapping(subject);
+            overlapping.sort_unstable();
+            for (first, other) in overlapping {
+                let both = witness(subject, other).unwrap_or_default();
                 let message = if subject == other {
                     format!("`{subject}` is given twice")
                 } else {
@@ -37,6 +36,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
                     .at(stream.places.item("subjects", index), message)
                     .other(stream.places.item("subjects", first), "the other subject");
             }
+            before.insert(subject, index);
         }
     }
 }

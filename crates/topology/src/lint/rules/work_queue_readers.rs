@@ -2,12 +2,11 @@
 
 use watershed_wire::jetstream::check::consumer_on_stream;
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::witness;
+use watershed_wire::subject::{FilterSet, witness};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
 use crate::model::{Consumer, Stream, Topology};
-use crate::overlap::Buckets;
 
 pub(super) static RULE: Rule = Rule {
     code: "X005",
@@ -45,7 +44,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 
 /// No message has two consumers.
 fn one_reader(stream: &Stream, report: &mut Report<'_>) {
-    let mut known = Buckets::default();
+    let mut known = FilterSet::default();
     let mut whole: Option<&Consumer> = None;
     for (index, second) in stream.consumers.iter().enumerate() {
         let filtered = !second.config.filters().is_empty();
@@ -69,7 +68,7 @@ fn one_reader(stream: &Stream, report: &mut Report<'_>) {
             whole = Some(second);
         }
         for (filter, place) in second.filters() {
-            for ((first, other_place), other) in known.candidates(filter) {
+            for ((first, other_place), other) in known.overlapping(filter) {
                 let Some(both) = witness(filter, other) else { continue };
                 let name = &second.name.value;
                 report

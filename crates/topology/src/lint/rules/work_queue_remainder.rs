@@ -1,7 +1,7 @@
 //! Messages that wait for a consumer that does not exist.
 
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::subject::{intersection, is_valid, uncovered};
+use watershed_wire::subject::{FilterSet, intersection, is_valid, uncovered};
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::flow::stored;
@@ -23,6 +23,7 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
+    let sent = topology.published().map(|(_, subject)| subject.value.as_str()).collect();
     for stream in &topology.streams {
         let fate = match stream.config.retention {
             Retention::Limits => continue,
@@ -40,7 +41,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         filters.extend(probe.filter(|probe| is_valid(probe.as_bytes())));
         for subject in stored(topology, stream).filters {
             let Some(left) =
-                published(topology, &subject, &filters).or_else(|| uncovered(&subject, &filters))
+                published(&sent, &subject, &filters).or_else(|| uncovered(&subject, &filters))
             else {
                 continue;
             };
@@ -57,9 +58,9 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 }
 
 /// A subject that a service really publishes and no filter takes: the better example.
-fn published(topology: &Topology, subject: &str, filters: &[&str]) -> Option<String> {
-    let mut published = topology.published();
-    published.find_map(|(_, own)| uncovered(&intersection(&own.value, subject)?, filters))
+fn published(sent: &FilterSet<'_, ()>, subject: &str, filters: &[&str]) -> Option<String> {
+    let mut near = sent.overlapping(subject).into_iter();
+    near.find_map(|(_, own)| uncovered(&intersection(own, subject)?, filters))
 }
 
 fn place(stream: &Stream, subject: &str) -> crate::source::Span {

@@ -9,8 +9,8 @@ use super::super::stream::{
 use super::{Bounds, DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
-use crate::subject;
 use crate::subject::transform::Transform;
+use crate::subject::{self, FilterSet};
 
 /// How long message ids are remembered unless the configuration says otherwise.
 const DUPLICATE_WINDOW: i64 = 120 * SECOND;
@@ -137,17 +137,25 @@ fn limits(config: &StreamConfig, found: &mut Vec<Violation>) {
 }
 
 fn subjects(list: &[String], no_ack: bool, found: &mut Vec<Violation>) {
+    let mut before = FilterSet::default();
+    let mut overlaps = BTreeMap::new();
+    for (index, filter) in list.iter().enumerate() {
+        if !subject::is_valid(filter.as_bytes()) {
+            continue;
+        }
+        for (other, _) in before.overlapping(filter) {
+            overlaps.entry(other).or_insert_with(Vec::new).push(filter);
+        }
+        before.insert(filter, index);
+    }
     for (index, filter) in list.iter().enumerate() {
         if !subject::is_valid(filter.as_bytes()) {
             found.push(invalid("subjects", "invalid subject"));
             continue;
         }
-        let others = list.iter().skip(index + 1);
-        for other in others.filter(|other| subject::is_valid(other.as_bytes())) {
-            if subject::overlaps(filter.as_bytes(), other.as_bytes()) {
-                let text = format!("subject \"{filter}\" overlaps with \"{other}\"");
-                found.push(invalid("subjects", text));
-            }
+        for other in overlaps.remove(&index).into_iter().flatten() {
+            let text = format!("subject \"{filter}\" overlaps with \"{other}\"");
+            found.push(invalid("subjects", text));
         }
         if !no_ack && let Some(text) = reserved(filter) {
             found.push(invalid("subjects", text));
