@@ -117,7 +117,7 @@ impl<'t> Flow<'t> {
                 None => stored.filters.push(own.clone()),
                 Some(published) => {
                     let near = published.overlapping(own);
-                    let taken = near.iter().filter_map(|(_, subject)| intersection(subject, own));
+                    let taken = near.iter().filter_map(|((), subject)| intersection(subject, own));
                     stored.filters.extend(taken);
                 }
             }

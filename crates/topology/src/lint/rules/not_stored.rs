@@ -26,7 +26,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     let stored: FilterSet<'_, ()> = subjects.iter().copied().collect();
     for (service, subject) in topology.published() {
         let near = stored.overlapping(&subject.value);
-        let near: Vec<&str> = near.into_iter().map(|(_, near)| near).collect();
+        let near: Vec<&str> = near.into_iter().map(|((), near)| near).collect();
         let Some(lost) = uncovered(&subject.value, &near) else { continue };
         let name = &service.name.value;
         let message = format!("`{name}` publishes `{lost}`, which no stream stores");

@@ -60,7 +60,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 /// A subject that a service really publishes and no filter takes: the better example.
 fn published(sent: &FilterSet<'_, ()>, subject: &str, filters: &[&str]) -> Option<String> {
     let mut near = sent.overlapping(subject).into_iter();
-    near.find_map(|(_, own)| uncovered(&intersection(own, subject)?, filters))
+    near.find_map(|((), own)| uncovered(&intersection(own, subject)?, filters))
 }
 
 fn place(stream: &Stream, subject: &str) -> crate::source::Span {
