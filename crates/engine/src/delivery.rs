@@ -133,7 +133,7 @@ impl Engine {
 
     /// The server itself sends a message in `account`.
     pub(crate) fn send_in(&mut self, account: AccountId, message: &Publish<'_>) {
-        if self.send_elsewhere(message.subject, message).is_some() {
+        if self.send_elsewhere(account, message.subject, message).is_some() {
             return;
         }
         self.route(account, None, message, Lookup::Once(message.subject));
@@ -146,7 +146,7 @@ impl Engine {
         via: &[u8],
         message: &Publish<'_>,
     ) -> Taken {
-        if let Some(taken) = self.send_elsewhere(via, message) {
+        if let Some(taken) = self.send_elsewhere(account, via, message) {
             return taken;
         }
         match self.route(account, None, message, Lookup::Once(via)) {
@@ -167,7 +167,7 @@ impl Engine {
 
     /// Whether anybody in `account` listens to a subject.
     pub(crate) fn has_listener(&mut self, account: AccountId, subject: &[u8]) -> bool {
-        if let Some(listens) = self.has_listener_elsewhere(subject) {
+        if let Some(listens) = self.has_listener_elsewhere(account, subject) {
             return listens;
         }
         !self.accounts[account.0 as usize].router.matched_once(subject).is_empty()

@@ -44,7 +44,7 @@ pub const SUBJECTS_PER_PAGE: usize = 100_000;
 pub const DELETED_DETAILS_MAX: usize = 100_000;
 
 /// Requests to other accounts whose replies are waited for at once; beyond, the oldest is forgotten.
-pub const PASSED_REPLIES_MAX: usize = 65_536;
+pub const PASSED_REPLIES_MAX: usize = 16_384;
 
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;

@@ -61,6 +61,8 @@ impl Passages {
 /// Who waits for a reply.
 #[derive(Debug, Clone)]
 struct Waiting {
+    /// Account that was asked: nobody else's reply counts.
+    asked: AccountId,
     account: AccountId,
     reply: Box<[u8]>,
     many: bool,
@@ -100,13 +102,15 @@ impl Replies {
         self.waiting.insert(subject, waiting);
     }
 
-    fn find(&self, subject: &[u8], now: Tick) -> Option<&Waiting> {
-        self.waiting.get(subject).filter(|waiting| waiting.until > now)
+    /// Who waits for what somebody in `account` replies on this subject.
+    fn find(&self, account: AccountId, subject: &[u8], now: Tick) -> Option<&Waiting> {
+        let waiting = self.waiting.get(subject)?;
+        (waiting.asked == account && waiting.until > now).then_some(waiting)
     }
 
-    /// Who waits for this reply; not any more, if it is the only one.
-    fn take(&mut self, subject: &[u8], now: Tick) -> Option<Waiting> {
-        let waiting = self.find(subject, now)?.clone();
+    /// The same; not any more, if it is the only reply.
+    fn take(&mut self, account: AccountId, subject: &[u8], now: Tick) -> Option<Waiting> {
+        let waiting = self.find(account, subject, now)?.clone();
         if !waiting.many {
             self.waiting.remove(subject);
         }
@@ -135,7 +139,6 @@ impl Engine {
     }
 
     /// Passes on what was published in `account`. Says whether anybody took it.
-    #[cold]
     pub(crate) fn pass_on(
         &mut self,
         now: Now,
@@ -144,7 +147,9 @@ impl Engine {
         flow: &mut Flow,
     ) -> bool {
         if message.subject.starts_with(REPLY) {
-            let Some(waiting) = self.replies.take(message.subject, now.tick) else { return false };
+            let Some(waiting) = self.replies.take(account, message.subject, now.tick) else {
+                return false;
+            };
             let reply = Publish { subject: &waiting.reply, reply: None, ..*message };
             return self.arrive(now, waiting.account, &reply, flow);
         }
@@ -189,7 +194,7 @@ impl Engine {
                 let ids = [self.random.next(), self.random.next()].map(short_id);
                 let subject = [REPLY, ids[0].as_bytes(), b".", ids[1].as_bytes()].concat();
                 let until = now.tick.after(REPLY_WAIT);
-                let waiting = Waiting { account, reply: reply.into(), many, until };
+                let waiting = Waiting { asked: to, account, reply: reply.into(), many, until };
                 self.replies.expect(subject.clone(), waiting, now.tick);
                 subject
             });
@@ -207,7 +212,7 @@ impl Engine {
                 | self.ask_elsewhere(now, to, &request, flow, depth + 1);
             if !taken && let Some(reply) = &reply {
                 // Who asked is told that nobody is there, and not that nobody answered.
-                self.replies.take(reply, now.tick);
+                self.replies.take(to, reply, now.tick);
             }
             anybody |= taken;
         }
@@ -238,20 +243,29 @@ impl Engine {
 
     /// Whether a subject stands for one in another account, on which somebody listens. `None` if it
     /// stands for none.
-    pub(crate) fn has_listener_elsewhere(&mut self, subject: &[u8]) -> Option<bool> {
+    pub(crate) fn has_listener_elsewhere(
+        &mut self,
+        account: AccountId,
+        subject: &[u8],
+    ) -> Option<bool> {
         if !subject.starts_with(REPLY) {
             return None;
         }
-        let waiting = self.replies.find(subject, self.now.tick)?.clone();
+        let waiting = self.replies.find(account, subject, self.now.tick)?.clone();
         Some(self.has_listener(waiting.account, &waiting.reply))
     }
 
     /// Sends a message to who waits for it in another account, if `via` stands for somebody there.
-    pub(crate) fn send_elsewhere(&mut self, via: &[u8], message: &Publish<'_>) -> Option<Taken> {
+    pub(crate) fn send_elsewhere(
+        &mut self,
+        account: AccountId,
+        via: &[u8],
+        message: &Publish<'_>,
+    ) -> Option<Taken> {
         if !via.starts_with(REPLY) {
             return None;
         }
-        let waiting = self.replies.take(via, self.now.tick)?;
+        let waiting = self.replies.take(account, via, self.now.tick)?;
         // A reply has the subject on which it was waited for; a stored message keeps its own.
         let own = message.subject == via;
         let subject = if own { &waiting.reply } else { message.subject };

@@ -34,7 +34,7 @@ impl Request {
 pub enum CallError {
     /// The server says no.
     #[error("the server answers: {0}")]
-    Refused(#[from] ApiError),
+    Refused(ApiError),
     /// Nobody listens on the API's subjects.
     #[error(
         "JetStream is not there: it is switched off, not ready yet, or not allowed for this user"

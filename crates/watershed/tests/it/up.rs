@@ -219,7 +219,11 @@ async fn accounts_share_what_they_say() {
     let answering = async {
         let request = asked.next().await.unwrap();
         assert_eq!(request.subject.as_str(), "quote.7");
-        shop.publish(request.reply.unwrap(), "12 Euro".into()).await.unwrap();
+        let reply = request.reply.unwrap();
+        // Only the account that was asked can reply, whoever knows where.
+        audit.publish(reply.clone(), "forged".into()).await.unwrap();
+        audit.flush().await.unwrap();
+        shop.publish(reply, "12 Euro".into()).await.unwrap();
     };
     let (reply, ()) = tokio::join!(audit.request("ask.shop.7", "".into()), answering);
     assert_eq!(reply.unwrap().payload, "12 Euro");

@@ -18,10 +18,9 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in topology.streams.iter().filter(|stream| stream.kind == StreamKind::Stream) {
-        let config = &stream.config;
+        let name = &stream.name.value;
         let said = stream.places.get("subjects").is_some();
-        if !said && config.mirror.is_none() && config.sources.is_empty() {
-            let name = &stream.name.value;
+        if !said && stream.config.subjects == [name.as_str()] {
             report
                 .at(stream.name.span, format!("`{name}` stores the subject `{name}`, its own name"))
                 .fix("write its `subjects`");
