@@ -112,6 +112,24 @@ impl Finding<'_> {
     }
 }
 
+/// Codes of the server that a rule pre-empts, where each finding says which of them it is.
+const VARYING: &[(&str, &[u16])] = &[
+    ("L001", &[10028, 10047]),
+    ("L003", &[10026, 10027, 10052, 10113, 10121, 10122, 10125]),
+    ("M006", &[10030, 10046]),
+    ("S044", &[10025, 10052, 10146, 10154, 10156]),
+    ("X005", &[10084, 10098, 10099, 10100, 10101]),
+];
+
+impl Rule {
+    /// Whether the server refuses what the rule finds, or some of it, with this error.
+    pub fn pre_empts(&self, code: u16) -> bool {
+        let varying = VARYING.iter().find(|(rule, _)| *rule == self.code);
+        self.server == ServerSays::Refuses(code)
+            || varying.is_some_and(|(_, codes)| codes.contains(&code))
+    }
+}
+
 /// The rule with this code or this name.
 pub fn find(name: &str) -> Option<&'static Rule> {
     let same = |rule: &&&Rule| rule.code.eq_ignore_ascii_case(name) || rule.name == name;

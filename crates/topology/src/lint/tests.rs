@@ -42,3 +42,16 @@ fn rules_are_distinct_and_sorted() {
     assert!(RULES.windows(2).all(|pair| pair[0].code < pair[1].code));
     assert_eq!(find("s004").unwrap().name, find(find("S004").unwrap().name).unwrap().name);
 }
+
+#[test]
+fn rules_know_the_codes_of_their_findings() {
+    // Whatever else a server refuses is one rule's, whatever the code.
+    for rule in RULES.iter().filter(|rule| rule.code != "C000") {
+        let (_, found) = findings(rule.bad);
+        for one in found.iter().filter(|one| one.code == rule.code) {
+            if let ServerSays::Refuses(code) = one.server {
+                assert!(rule.pre_empts(code), "{} {code}", rule.code);
+            }
+        }
+    }
+}

@@ -36,8 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Some(error) = server_error(coded.code) {
         out(&format!("\n{}\n{}", error.cause, error.fix));
     }
-    let rules = RULES.iter().filter(|rule| rule.server == ServerSays::Refuses(coded.code));
-    for rule in rules {
+    for rule in RULES.iter().filter(|rule| rule.pre_empts(coded.code)) {
         out("");
         show(rule);
     }
