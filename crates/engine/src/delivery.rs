@@ -103,8 +103,12 @@ impl Engine {
                 flow = Flow::Stall;
             }
         }
-        if !self.accounts[account.0 as usize].passages.is_empty() {
-            anybody |= self.pass_on(now, account, message, &mut flow);
+        if self.shares {
+            let (taken, stalled) = self.pass_on(now, account, message);
+            anybody |= taken;
+            if stalled == Flow::Stall {
+                flow = Flow::Stall;
+            }
         }
         if !anybody
             && let Some(reply) = message.reply

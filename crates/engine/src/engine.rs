@@ -80,6 +80,8 @@ pub struct Engine {
     pub(crate) record: Vec<u8>,
     pub(crate) traffic: Traffic,
     timers: Timers,
+    /// Whether anything passes between accounts.
+    pub(crate) shares: bool,
     /// What other accounts are to answer.
     pub(crate) replies: Replies,
     pub(crate) connections_ever: u64,
@@ -103,6 +105,7 @@ impl Engine {
             record: Vec::new(),
             traffic: Traffic::default(),
             timers: Timers::default(),
+            shares: false,
             replies: Replies::default(),
             connections_ever: 0,
         }

@@ -46,16 +46,6 @@ pub(crate) struct Passages {
     messages: Vec<Passage>,
     /// Requests that others answer.
     requests: Vec<Passage>,
-    /// Whether others ask here.
-    answers: bool,
-}
-
-impl Passages {
-    /// Whether nothing does.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.requests.is_empty() && !self.answers
-    }
 }
 
 /// Who waits for a reply.
@@ -123,6 +113,7 @@ impl Engine {
     pub fn pass_messages(&mut self, from: AccountId, to: AccountId, transform: Transform) {
         let passage = Passage { transform, to, many: false };
         self.accounts[from.0 as usize].passages.messages.push(passage);
+        self.shares = true;
     }
 
     /// Lets requests of `from` be answered in `to`; `many` if there may be more than one reply.
@@ -135,23 +126,26 @@ impl Engine {
     ) {
         let passage = Passage { transform, to, many };
         self.accounts[from.0 as usize].passages.requests.push(passage);
-        self.accounts[to.0 as usize].passages.answers = true;
+        self.shares = true;
     }
 
-    /// Passes on what was published in `account`. Says whether anybody took it.
+    /// Passes on what was published in `account`. Says whether anybody took it. Most servers have
+    /// nothing to pass on, and a publish pays for nothing but the question.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn pass_on(
         &mut self,
         now: Now,
         account: AccountId,
         message: &Publish<'_>,
-        flow: &mut Flow,
-    ) -> bool {
+    ) -> (bool, Flow) {
+        let mut flow = Flow::Continue;
         if message.subject.starts_with(REPLY) {
             let Some(waiting) = self.replies.take(account, message.subject, now.tick) else {
-                return false;
+                return (false, flow);
             };
             let reply = Publish { subject: &waiting.reply, reply: None, ..*message };
-            return self.arrive(now, waiting.account, &reply, flow);
+            return (self.arrive(now, waiting.account, &reply, &mut flow), flow);
         }
         let passages = &self.accounts[account.0 as usize].passages;
         let matching = passages.messages.iter();
@@ -161,9 +155,10 @@ impl Engine {
         let mut anybody = false;
         for (to, subject) in matching {
             let message = Publish { subject: &subject, ..*message };
-            anybody |= self.arrive(now, to, &message, flow);
+            anybody |= self.arrive(now, to, &message, &mut flow);
         }
-        self.ask_elsewhere(now, account, message, flow, 0) || anybody
+        anybody |= self.ask_elsewhere(now, account, message, &mut flow, 0);
+        (anybody, flow)
     }
 
     /// Sends a request to who answers it in another account.
