@@ -91,9 +91,13 @@ impl Engine {
             }
             (None, _) => {}
         }
-        self.check_neighbours(stream_key, &config, &bounds)?;
+        self.check_neighbours(stream_key, &config)?;
         let stream = &self.jetstream.streams[stream_key.0 as usize];
         let log = stream.log.id();
+        let there = stream.consumers.len() + self.jetstream.making.consumers(log);
+        if existing.is_none() && bounds.max_consumers.is_some_and(|limit| there as u64 >= limit) {
+            return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
+        }
         let command = Command::PutConsumer { config: Box::new(config) };
         if stream.is_memory() {
             return Ok(Answer::Reply(self.apply_unjournaled(log, command)));
@@ -138,11 +142,10 @@ impl Engine {
     }
 
     /// What a consumer breaks together with the stream's others.
-    fn check_neighbours(
+    pub(crate) fn check_neighbours(
         &self,
         stream: StreamKey,
         config: &ConsumerConfig,
-        bounds: &Bounds,
     ) -> Result<(), ApiError> {
         let stream = &self.jetstream.streams[stream.0 as usize];
         let others = || {
@@ -150,9 +153,8 @@ impl Engine {
             others.map(|(_, key)| &self.jetstream.consumers[key.0 as usize].config)
         };
         let is_new = !stream.consumers.contains_key(&config.name);
-        let limits = [u64::try_from(stream.config.max_consumers).ok(), bounds.max_consumers];
-        let reached = |limit: u64| others().count() as u64 >= limit;
-        if is_new && limits.into_iter().flatten().any(reached) {
+        let limit = usize::try_from(stream.config.max_consumers).ok();
+        if is_new && limit.is_some_and(|limit| others().count() >= limit) {
             return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
         }
         if stream.config.retention != Retention::WorkQueue || others().count() == 0 {

@@ -102,9 +102,12 @@ impl Engine {
             None => return false,
             Some(Answer::Reply(payload)) => self.reply_when(false, owed, payload),
             Some(Answer::Change(log, command)) => {
-                if let Err(error) = self.jetstream.command(log, now.wall, &command, owed) {
-                    let reply = Reply::<()>::new("error", Err(error));
-                    self.reply(account, owed.subject, b"", &json::encode(&reply));
+                match self.jetstream.command(log, now.wall, &command, owed) {
+                    Ok(()) => self.jetstream.asked_for(log, account, &command),
+                    Err(error) => {
+                        let reply = Reply::<()>::new("error", Err(error));
+                        self.reply(account, owed.subject, b"", &json::encode(&reply));
+                    }
                 }
             }
             Some(Answer::Later) => {}

@@ -166,7 +166,9 @@ impl Engine {
         }
         check_origins(&self.jetstream, request.account, config)?;
         let is_new = self.jetstream.stream(request.account, &config.name).is_none();
+        let making = &self.jetstream.making;
         let streams = self.jetstream.streams_of(request.account).count();
+        let streams = streams + making.streams(request.account);
         let limit = self.bounds(request.account).max_streams;
         if is_new && limit.is_some_and(|limit| streams as u64 >= limit) {
             return Err(table::MAXIMUM_STREAMS_LIMIT.into());
@@ -181,6 +183,7 @@ impl Engine {
         let own_now = own_now.and_then(|(_, s)| u64::try_from(s.config.max_bytes).ok());
         let reserved = self.jetstream.reserved(config.storage);
         let reserved = reserved.saturating_sub(own_now.unwrap_or(0));
+        let reserved = reserved.saturating_add(making.bytes(config.storage, None));
         let (limit, error) = match config.storage {
             Storage::File => (settings.max_file_store, table::STORAGE_RESOURCES_EXCEEDED),
             Storage::Memory => (settings.max_memory_store, table::MEMORY_RESOURCES_EXCEEDED),
@@ -191,6 +194,8 @@ impl Engine {
             Storage::Memory => own.max_memory,
         };
         let own_reserved = self.jetstream.reserved_by(request.account, config);
+        let own_making = making.bytes(config.storage, Some(request.account));
+        let own_reserved = own_reserved.saturating_add(own_making);
         let over = |reserved: u64, limit: u64| reserved.saturating_add(wanted) > limit;
         if over(reserved, limit) || own_limit.is_some_and(|limit| over(own_reserved, limit)) {
             return Err(error.into());

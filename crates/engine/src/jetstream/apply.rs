@@ -8,7 +8,7 @@ use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::publish::PubAck;
 use watershed_wire::jetstream::stream::PurgeRequest;
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, json};
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, change, json};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
@@ -202,6 +202,13 @@ impl Engine {
         effects: &mut Effects,
     ) -> Vec<u8> {
         let log = record.log;
+        match &command {
+            Command::CreateStream { .. } | Command::UpdateStream { .. } => {
+                self.jetstream.making.stream_is_there(log);
+            }
+            Command::PutConsumer { .. } => self.jetstream.making.consumer_is_there(log),
+            _ => {}
+        }
         let answer = match command {
             Command::CreateStream { account, config } => {
                 let created = self.create_stream(&account, *config, log, UnixNanos(record.time));
@@ -290,6 +297,10 @@ impl Engine {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
         check_origins(&self.jetstream, account, &config)?;
+        let existing = &self.jetstream.streams[key.0 as usize].config;
+        if let Some(error) = change::refuse_stream(existing, &config) {
+            return Err(error);
+        }
         self.jetstream.unlink(key);
         let stream = &mut self.jetstream.streams[key.0 as usize];
         let router = &mut self.accounts[account.0 as usize].router;
@@ -359,7 +370,15 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<ConsumerInfo, ApiError> {
         let stream_key = self.stream_of(log)?;
+        // Two requests in one round may contradict each other: the first one is right.
+        self.check_neighbours(stream_key, &config)?;
         let stream = &mut self.jetstream.streams[stream_key.0 as usize];
+        if let Some(key) = stream.consumers.get(&config.name)
+            && let old = &self.jetstream.consumers[key.0 as usize].config
+            && let Some(error) = change::refuse_consumer(old, &config)
+        {
+            return Err(error);
+        }
         let key = if let Some(key) = stream.consumers.get(&config.name).copied() {
             let consumer = &mut self.jetstream.consumers[key.0 as usize];
             consumer.config = config;

@@ -8,6 +8,7 @@ mod apply;
 pub(crate) mod command;
 mod follow;
 mod gather;
+mod making;
 mod restore;
 mod rounds;
 pub(crate) mod tail;
@@ -30,6 +31,7 @@ use watershed_wire::time::UnixNanos;
 
 use self::command::{Command, command_record, kind};
 use self::gather::Gather;
+use self::making::Making;
 pub use self::restore::Restored;
 use self::rounds::Rounds;
 pub(crate) use self::rounds::{Held, Owed};
@@ -101,6 +103,8 @@ pub(crate) struct JetStream {
     pub(crate) held: BTreeSet<ConsumerKey>,
     /// Consumers with events that no round has taken.
     unsaved: BTreeSet<ConsumerKey>,
+    /// What was asked for and is not there yet.
+    pub(crate) making: Making,
     /// Streams that may have something to copy.
     pub(crate) following: BTreeSet<StreamKey>,
     /// Streams that have something to copy and no room for it.
@@ -133,6 +137,7 @@ impl JetStream {
             ready: BTreeSet::new(),
             held: BTreeSet::new(),
             unsaved: BTreeSet::new(),
+            making: Making::default(),
             following: BTreeSet::new(),
             following_waits: BTreeSet::new(),
             followers: BTreeMap::new(),

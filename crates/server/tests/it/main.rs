@@ -9,6 +9,31 @@ use std::process::Command;
 
 use watershed_server::Server;
 
+/// How this server's answers differ from a transcript.
+fn here(transcript: &transcript::Transcript) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let server = match &transcript.conf {
+        None => Server::builder().store_dir(store).start().unwrap(),
+        Some(conf) => {
+            let (config, _) = watershed_server::read_config(conf, &|_| None).unwrap();
+            Server::builder().config(config).store_dir(store).start().unwrap()
+        }
+    };
+    transcript.run("watershed", server.local_addr())
+}
+
+/// What is asked at once is decided in turn. nats-server works on several requests at a time, and
+/// answers these one way or the other.
+#[test]
+fn requests_are_decided_in_turn() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ours");
+    let transcripts = transcript::load(&folder);
+    assert!(!transcripts.is_empty());
+    let failures: Vec<String> = transcripts.iter().filter_map(here).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 /// Every transcript gets the answers that are written in it, from this server and, where one is at
 /// hand, from nats-server.
 #[test]
@@ -17,18 +42,7 @@ fn transcripts_are_answered_alike() {
     let transcripts = transcript::load(&folder);
     assert!(!transcripts.is_empty());
     let mut failures = Vec::new();
-    for transcript in &transcripts {
-        let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store");
-        let server = match &transcript.conf {
-            None => Server::builder().store_dir(store).start().unwrap(),
-            Some(conf) => {
-                let (config, _) = watershed_server::read_config(conf, &|_| None).unwrap();
-                Server::builder().config(config).store_dir(store).start().unwrap()
-            }
-        };
-        failures.extend(transcript.run("watershed", server.local_addr()));
-    }
+    failures.extend(transcripts.iter().filter_map(here));
     match peer::NatsServer::find() {
         None => eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER to its path)"),
         Some(program) => {
