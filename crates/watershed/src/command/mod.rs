@@ -102,6 +102,9 @@ impl TopologyFile {
         }
         mention(&workspace);
         let mut loaded = workspace.topologies.pop().context("there is no topology")?;
+        if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
+            ui::say("exports and imports are the server's configuration: not looked at here");
+        }
         if let Some(replicas) = self.replicas {
             loaded.topology = loaded.topology.with_replicas(replicas);
         }
