@@ -48,3 +48,7 @@ pub const PASSED_REPLIES_MAX: usize = 16_384;
 
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;
+
+/// Subjects and sources of a stream, transforms of a source, filters of a consumer: each is held
+/// against the others, and the engine does nothing else meanwhile.
+pub const FILTERS_MAX: usize = 10_000;

@@ -19,7 +19,7 @@ use super::{Answer, Request};
 use crate::consumer::{self, ConsumerKey};
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
-use crate::limits::{NAMES_PER_PAGE, STREAMS_PER_PAGE};
+use crate::limits::{FILTERS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE};
 use crate::stream::StreamKey;
 
 const CREATE: &str = "consumer_create_response";
@@ -112,6 +112,10 @@ impl Engine {
         config: &mut ConsumerConfig,
         bounds: &Bounds,
     ) -> Result<(), ApiError> {
+        if config.filter_subjects.len() > FILTERS_MAX {
+            let text = format!("more than {FILTERS_MAX} filters");
+            return Err(table::CONSUMER_CREATE.with(text));
+        }
         let stream = &self.jetstream.streams[stream.0 as usize].config;
         check::fill_consumer(config, stream, bounds);
         let mut found = check::consumer(config);

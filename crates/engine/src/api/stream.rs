@@ -16,7 +16,9 @@ use super::origin::check_origins;
 use super::{Answer, Created, Request};
 use crate::engine::Engine;
 use crate::jetstream::command::Command;
-use crate::limits::{DELETED_DETAILS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE};
+use crate::limits::{
+    DELETED_DETAILS_MAX, FILTERS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE,
+};
 use crate::stream::{Stream, StreamKey, subject_counts, unbuilt};
 
 const CREATE: &str = "stream_create_response";
@@ -135,6 +137,13 @@ impl Engine {
         };
         if config.name != name {
             return Err(table::STREAM_MISMATCH.into());
+        }
+        let origins = config.mirror.iter().chain(&config.sources);
+        let transforms = origins.map(|origin| origin.subject_transforms.len());
+        let lists = [config.subjects.len(), config.sources.len()];
+        if lists.into_iter().chain(transforms).any(|length| length > FILTERS_MAX) {
+            let text = format!("more than {FILTERS_MAX} subjects, sources or transforms");
+            return Err(table::STREAM_INVALID_CONFIG.with(text));
         }
         let bounds = self.bounds(request.account);
         check::fill_stream(&mut config, &bounds);

@@ -4,6 +4,7 @@
 mod peer;
 mod transcript;
 
+use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 
@@ -21,6 +22,33 @@ fn here(transcript: &transcript::Transcript) -> Option<String> {
         }
     };
     transcript.run("watershed", server.local_addr())
+}
+
+/// What would keep the one thread busy is refused before it is looked at.
+#[test]
+fn lists_have_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::builder().store_dir(folder.path().join("store")).start().unwrap();
+    let mut stream = std::net::TcpStream::connect(server.local_addr()).unwrap();
+    let mut answers = std::io::BufReader::new(stream.try_clone().unwrap());
+    stream.write_all(b"CONNECT {\"verbose\":false}\r\nSUB r 1\r\n").unwrap();
+    let mut create = |subjects: usize| {
+        let subjects: Vec<String> = (0..subjects).map(|number| format!("s{number}.*")).collect();
+        let body = serde_json::json!({"name": "S", "subjects": subjects}).to_string();
+        let head = format!("PUB $JS.API.STREAM.CREATE.S r {}\r\n", body.len());
+        stream.write_all(format!("{head}{body}\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        while !line.starts_with('{') {
+            line.clear();
+            answers.read_line(&mut line).unwrap();
+            if line.starts_with("INFO") {
+                line.clear();
+            }
+        }
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()
+    };
+    assert_eq!(create(10_001)["error"]["err_code"], 10052);
+    assert_eq!(create(2_000)["config"]["name"], "S");
 }
 
 /// What is asked at once is decided in turn. nats-server works on several requests at a time, and

@@ -3,6 +3,8 @@
 //! The language of destinations is ADR-30's, the texts of errors and what is refused are
 //! nats-server 2.15's.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
 use super::{intersection, is_valid};
@@ -123,8 +125,9 @@ impl Transform {
 
     /// Whether every wildcard of the source has its place in the destination.
     pub fn uses_all(&self) -> bool {
-        let wildcards = self.source.split('.').enumerate().filter(|(_, token)| *token == "*");
-        wildcards.into_iter().all(|(at, _)| self.parts.contains(&Part::Token(at)))
+        let used: BTreeSet<usize> = self.wildcards().collect();
+        let mut tokens = self.source.split('.').enumerate();
+        tokens.all(|(at, token)| token != "*" || used.contains(&at))
     }
 
     /// Which tokens of the source stand in the destination, in its order.

@@ -112,7 +112,7 @@ impl Reader<'_> {
             .collect();
         for import in known.iter().flat_map(|account| account.imports) {
             let name = &import.account.value;
-            if known.iter().all(|account| account.name != *name) {
+            if !self.includes && known.iter().all(|account| account.name != *name) {
                 let message = format!("there is no account `{name}`");
                 self.importer.findings.not_started(import.account.span, message);
             }

@@ -19,8 +19,11 @@ pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
             return importer.findings.skipped(span, format!("this is no nats.conf: {error}"));
         }
     };
-    importer.confs.push(line_start(file, text, 1));
-    let mut reader = Reader { importer, file, text };
+    let includes = find(&pairs, &["include"]).is_some();
+    if !includes {
+        importer.confs.push(line_start(file, text, 1));
+    }
+    let mut reader = Reader { importer, file, text, includes };
     reader.quoted(&pairs);
     reader.server(&pairs);
     reader.accounts(&pairs);
@@ -56,6 +59,8 @@ struct Reader<'a> {
     importer: &'a mut Importer,
     file: FileId,
     text: &'a str,
+    /// Whether some of it stands in other files: what is missing here may be there.
+    includes: bool,
 }
 
 impl Reader<'_> {

@@ -1,8 +1,8 @@
 //! Who may connect, and what they may do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use watershed_wire::conf::{Item, Pair, Place, Value};
+use watershed_wire::conf::{Item, Pair, Value};
 use watershed_wire::subject::{is_valid, overlaps};
 
 use super::{Reader, accounts_of, find, is_variable, list, map};
@@ -11,7 +11,7 @@ use crate::source::Spanned;
 
 impl Reader<'_> {
     pub(super) fn everybody(&mut self, pairs: &[Pair]) {
-        let mut known: BTreeMap<String, Place> = BTreeMap::new();
+        let mut known = BTreeSet::new();
         let mut all = Vec::new();
         for account in accounts_of(pairs) {
             let users = find(map(&account.item), &["users"]);
@@ -28,8 +28,7 @@ impl Reader<'_> {
         for (users, defaults) in &all {
             for user in list(&users.item) {
                 let Some(name) = self.name(user) else { continue };
-                let place = user.place;
-                if known.insert(name.value.clone(), place).is_some() {
+                if !known.insert(name.value.clone()) {
                     let message = format!("there are two users `{}`", name.value);
                     self.importer.findings.not_started(name.span, message);
                 }
@@ -43,6 +42,7 @@ impl Reader<'_> {
             .into_iter()
             .find(|user| self.name(user).is_some_and(|own| own.value == name.value));
         match user {
+            None if self.includes => {}
             None => {
                 let message = format!("there is no user `{}`", name.value);
                 self.importer.findings.not_started(name.span, message);
