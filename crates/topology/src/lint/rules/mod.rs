@@ -79,6 +79,7 @@ mod subject_of_clients;
 mod subject_open_at_front;
 mod subjects_overlap;
 mod threshold_unknown;
+mod two_generations;
 mod window_long;
 mod work_queue_drops_work;
 mod work_queue_readers;
@@ -168,6 +169,7 @@ pub const RULES: &[&Rule] = &[
     &work_queue_remainder::RULE,
     &consumers_too_many::RULE,
     &worker_on_limits::RULE,
+    &two_generations::RULE,
     &backlog_skipped::RULE,
     &not_stored::RULE,
     &nobody_reads::RULE,
