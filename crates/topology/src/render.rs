@@ -11,6 +11,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::jetstream::{ConsumerConfig, check};
 
+use crate::diagnostic::Severity;
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, ServerSettings, Stream, Topology};
 use crate::monitor;
@@ -71,6 +72,7 @@ pub fn render(topology: &Topology, comments: &Comments) -> String {
     section(&mut out, topology, comments);
     sharing(&mut out, topology);
     server(&mut out, topology);
+    levels(&mut out, topology);
     out
 }
 
@@ -224,6 +226,19 @@ fn sharing(out: &mut String, topology: &Topology) {
             let _ = writeln!(out, "  - {{ {} }}", parts.join(", "));
         }
     }
+}
+
+fn levels(out: &mut String, topology: &Topology) {
+    if topology.lint.levels.is_empty() {
+        return;
+    }
+    let levels = topology
+        .lint
+        .levels
+        .iter()
+        .map(|(code, level)| format!("{code}: {}", level.map_or("off", Severity::word)));
+    let levels = levels.collect::<Vec<_>>().join(", ");
+    let _ = writeln!(out, "\nlint:\n  levels: {{ {levels} }}");
 }
 
 fn server(out: &mut String, topology: &Topology) {

@@ -1,6 +1,8 @@
 //! What a live server has.
 
 use super::{Imported, kind};
+use crate::diagnostic::Severity;
+use crate::lint;
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, PROTECT};
 use crate::source::{Span, Spanned};
@@ -24,6 +26,10 @@ pub fn live(observed: &Observed) -> Imported {
             ..Stream::default()
         }
     });
-    let topology = Topology { streams: streams.collect(), ..Topology::default() };
+    let mut topology = Topology { streams: streams.collect(), ..Topology::default() };
+    // What runs is no error, whatever there is to say about it.
+    for found in lint::run(&topology, None).iter().filter(|one| one.severity == Severity::Error) {
+        topology.lint.levels.insert(found.code.to_owned(), Some(Severity::Warning));
+    }
     Imported { topology, findings: Vec::new(), recognized: true }
 }
