@@ -33,11 +33,13 @@ fn mapping(importer: &mut Importer, node: &Node, entries: &[Entry]) {
     let text = |key: &str| node.get(key).and_then(|entry| plain(&entry.node)).map(str::to_owned);
     let config = node.get("config").filter(|entry| matches!(entry.node.value, Value::Mapping(_)));
     if let Some(config) = config {
-        // An answer to INFO, or a request.
+        // An answer to INFO, which says when it was made, or a request.
+        let before = std::mem::replace(&mut importer.answer, has("created"));
         match text("stream_name") {
             Some(stream) => consumer(importer, &config.node, &stream, text("name")),
             None => value(importer, &config.node),
         }
+        importer.answer = before;
     } else if has("stream_name") && (has("durable_name") || has("ack_policy") || has("name")) {
         let stream = text("stream_name").unwrap_or_default();
         consumer(importer, node, &stream, text("name"));

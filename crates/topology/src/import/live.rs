@@ -1,8 +1,6 @@
 //! What a live server has.
 
-use super::{Imported, kind};
-use crate::diagnostic::Severity;
-use crate::lint;
+use super::{Imported, kind, runs};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, PROTECT};
 use crate::source::{Span, Spanned};
@@ -27,9 +25,6 @@ pub fn live(observed: &Observed) -> Imported {
         }
     });
     let mut topology = Topology { streams: streams.collect(), ..Topology::default() };
-    // What runs is no error, whatever there is to say about it.
-    for found in lint::run(&topology, None).iter().filter(|one| one.severity == Severity::Error) {
-        topology.lint.levels.insert(found.code.to_owned(), Some(Severity::Warning));
-    }
+    runs(&mut topology);
     Imported { topology, findings: Vec::new(), recognized: true }
 }

@@ -168,6 +168,10 @@ struct Importer {
     secrets: Vec<Span>,
     findings: Findings,
     recognized: bool,
+    /// Whether what is read is a server's answer about something that runs.
+    answer: bool,
+    /// Whether something was read that is no such answer.
+    wanted: bool,
 }
 
 impl Importer {
@@ -184,6 +188,7 @@ impl Importer {
     /// Takes in a stream. One that was there before keeps its consumers.
     fn stream(&mut self, mut stream: Stream) {
         self.recognized = true;
+        self.wanted |= !self.answer;
         let Some(known) = self.known(&stream.name.value) else { return self.add(stream) };
         if known.is_placeholder() {
             stream.consumers = std::mem::take(&mut known.consumers);
@@ -220,6 +225,7 @@ impl Importer {
     /// The stream of a consumer; one that is defined elsewhere is a name.
     fn stream_of(&mut self, name: &str, span: Span) -> &mut Stream {
         self.recognized = true;
+        self.wanted |= !self.answer;
         if !self.by_name.contains_key(name) {
             self.add(Stream::placeholder(name, span));
         }
@@ -291,8 +297,19 @@ fn finish(mut importer: Importer) -> Imported {
     sort(&mut importer.findings.0);
     let (streams, secrets) = (importer.streams, importer.secrets);
     let (exports, imports) = importer.sharing;
-    let topology = Topology { streams, exports, imports, server, secrets, ..Topology::default() };
+    let mut topology =
+        Topology { streams, exports, imports, server, secrets, ..Topology::default() };
+    if !importer.wanted {
+        runs(&mut topology);
+    }
     Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
+}
+
+/// What runs is no error, whatever there is to say about it: a server has taken it.
+fn runs(topology: &mut Topology) {
+    for found in lint::run(topology, None).iter().filter(|one| one.severity == Severity::Error) {
+        topology.lint.levels.insert(found.code.to_owned(), Some(Severity::Warning));
+    }
 }
 
 /// Messages that a script publishes to see whether it works, and that somebody takes for work.

@@ -351,3 +351,13 @@ fn a_script_that_takes_away_or_tries_out_is_noticed() {
     a.sh:7:35: warning[I015]: this deletes streams that are not named here with messages and consumers, whenever the script runs
     ");
 }
+
+#[test]
+fn what_a_server_reports_is_no_error() {
+    let answer = r#"{"config":{"name":"W","subjects":["w.>"],"retention":"workqueue","max_age":3600000000000},"created":"2026-01-01T00:00:00Z","state":{}}"#;
+    let consumer = r#"{"stream_name":"W","name":"c","created":"2026-01-01T00:00:00Z","config":{"durable_name":"c","ack_policy":"explicit","filter_subject":"w.x"}}"#;
+    let both = |answer: &str| check("info.json", &format!("[{answer},{consumer}]"));
+    assert!(both(answer).contains("warning[X007]: no consumer takes `w.x1`"), "{}", both(answer));
+    let wanted = answer.replace(r#""created":"2026-01-01T00:00:00Z","#, "");
+    assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
+}
