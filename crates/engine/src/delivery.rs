@@ -48,11 +48,34 @@ pub(crate) enum Taken {
 }
 
 /// Who took a message.
-pub(crate) struct Listeners {
+struct Listeners {
     /// Whether any subscription did.
-    pub(crate) anybody: bool,
+    anybody: bool,
     /// The stream that is to store it.
-    pub(crate) stream: Option<StreamKey>,
+    stream: Option<StreamKey>,
+}
+
+/// What became of a message that was published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Whether anybody took it: a subscription, a stream, the server itself.
+    pub(crate) anybody: bool,
+    /// Whether there is room for more.
+    pub(crate) flow: Flow,
+}
+
+impl Published {
+    /// Nobody took it.
+    pub(crate) const NOWHERE: Self = Self { anybody: false, flow: Flow::Continue };
+
+    /// What became of it here and there.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let stall = self.flow == Flow::Stall || other.flow == Flow::Stall;
+        Self {
+            anybody: self.anybody | other.anybody,
+            flow: if stall { Flow::Stall } else { Flow::Continue },
+        }
+    }
 }
 
 /// The tables that a delivery touches, apart from the router that is being read meanwhile.
@@ -95,28 +118,17 @@ impl Engine {
         // The server's own subjects are few, and begin alike.
         let own =
             message.subject.first() == Some(&b'$') && self.own_subject(now, slot, account, message);
-        let (listeners, mut flow) = self.route(account, Some(slot), message, Lookup::Remembered);
-        let mut anybody = own || listeners.anybody;
-        if let Some(stream) = listeners.stream {
-            anybody = true;
-            if !self.store(now, stream, message) {
-                flow = Flow::Stall;
-            }
-        }
+        let mut published = self.publish_in(now, account, Some(slot), message, Lookup::Remembered);
         if self.shares {
-            let (taken, stalled) = self.pass_on(now, account, message);
-            anybody |= taken;
-            if stalled == Flow::Stall {
-                flow = Flow::Stall;
-            }
+            published = published.and(self.pass_on(now, account, message));
         }
-        if !anybody
+        if !(own || published.anybody)
             && let Some(reply) = message.reply
             && self.sessions[slot].options.no_responders
         {
             self.no_responders(slot, message.subject, reply);
         }
-        flow
+        published.flow
     }
 
     /// Answers what is asked of the server itself. Says whether it listens to the subject.
@@ -163,10 +175,38 @@ impl Engine {
     /// The server publishes a message of its own, which streams may store.
     pub(crate) fn publish_own(&mut self, account: AccountId, subject: &[u8], payload: &[u8]) {
         let message = Publish { subject, reply: None, header: b"", payload, has_header: false };
-        let (listeners, _) = self.route(account, None, &message, Lookup::Remembered);
-        if let Some(stream) = listeners.stream {
-            self.store(self.now, stream, &message);
+        self.publish_in(self.now, account, None, &message, Lookup::Remembered);
+    }
+
+    /// Publishes in `account` what comes from another one.
+    pub(crate) fn publish_once(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        message: &Publish<'_>,
+    ) -> Published {
+        self.publish_in(now, account, None, message, Lookup::Once(message.subject))
+    }
+
+    /// Delivers a message to everybody who listens in `account`, and has it stored.
+    #[inline]
+    fn publish_in(
+        &mut self,
+        now: Now,
+        account: AccountId,
+        from: Option<usize>,
+        message: &Publish<'_>,
+        lookup: Lookup<'_>,
+    ) -> Published {
+        let (Listeners { mut anybody, stream }, mut flow) =
+            self.route(account, from, message, lookup);
+        if let Some(stream) = stream {
+            anybody = true;
+            if !self.store(now, stream, message) {
+                flow = Flow::Stall;
+            }
         }
+        Published { anybody, flow }
     }
 
     /// Whether anybody in `account` listens to a subject.
@@ -175,16 +215,6 @@ impl Engine {
             return listens;
         }
         !self.accounts[account.0 as usize].router.matched_once(subject).is_empty()
-    }
-
-    /// Delivers a message that comes from elsewhere to everybody who listens to `via`.
-    pub(crate) fn route_once(
-        &mut self,
-        account: AccountId,
-        via: &[u8],
-        message: &Publish<'_>,
-    ) -> (Listeners, Flow) {
-        self.route(account, None, message, Lookup::Once(via))
     }
 
     /// Delivers a message to everybody who listens in `account`.

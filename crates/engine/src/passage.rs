@@ -14,11 +14,10 @@ use watershed_wire::op::Publish;
 use watershed_wire::subject::transform::Transform;
 
 use crate::account::AccountId;
-use crate::delivery::Taken;
+use crate::delivery::{Published, Taken};
 use crate::engine::Engine;
 use crate::limits::{PASSED_REPLIES_MAX, PASSES_MAX};
 use crate::now::{Now, Tick};
-use crate::output::Flow;
 
 /// Begins the subjects on which replies come back from another account.
 const REPLY: &[u8] = b"_R_.";
@@ -138,27 +137,25 @@ impl Engine {
         now: Now,
         account: AccountId,
         message: &Publish<'_>,
-    ) -> (bool, Flow) {
-        let mut flow = Flow::Continue;
+    ) -> Published {
         if message.subject.starts_with(REPLY) {
             let Some(waiting) = self.replies.take(account, message.subject, now.tick) else {
-                return (false, flow);
+                return Published::NOWHERE;
             };
             let reply = Publish { subject: &waiting.reply, reply: None, ..*message };
-            return (self.arrive(now, waiting.account, &reply, &mut flow), flow);
+            return self.publish_once(now, waiting.account, &reply);
         }
         let passages = &self.accounts[account.0 as usize].passages;
         let matching = passages.messages.iter();
         let matching = matching
             .filter_map(|passage| Some((passage.to, passage.transform.apply(message.subject)?)));
         let matching: Vec<_> = matching.collect();
-        let mut anybody = false;
+        let mut published = Published::NOWHERE;
         for (to, subject) in matching {
             let message = Publish { subject: &subject, ..*message };
-            anybody |= self.arrive(now, to, &message, &mut flow);
+            published = published.and(self.publish_once(now, to, &message));
         }
-        anybody |= self.ask_elsewhere(now, account, message, &mut flow, 0);
-        (anybody, flow)
+        published.and(self.ask_elsewhere(now, account, message, 0))
     }
 
     /// Sends a request to who answers it in another account.
@@ -167,11 +164,11 @@ impl Engine {
         now: Now,
         account: AccountId,
         message: &Publish<'_>,
-        flow: &mut Flow,
         depth: usize,
-    ) -> bool {
+    ) -> Published {
+        let mut published = Published::NOWHERE;
         if depth == PASSES_MAX {
-            return false;
+            return published;
         }
         let passages = &self.accounts[account.0 as usize].passages;
         let matching = passages.requests.iter();
@@ -179,7 +176,6 @@ impl Engine {
             Some((passage.to, passage.many, passage.transform.apply(message.subject)?))
         });
         let matching: Vec<_> = matching.collect();
-        let mut anybody = false;
         for (to, many, subject) in matching {
             let mut header = HeaderWriter::extending(message.header);
             let info = serde_json::json!({"acc": self.accounts[account.0 as usize].name});
@@ -202,38 +198,18 @@ impl Engine {
             };
             let own =
                 request.subject.starts_with(b"$JS.") && self.jetstream_call(now, to, &request);
-            let taken = own
-                | self.arrive(now, to, &request, flow)
-                | self.ask_elsewhere(now, to, &request, flow, depth + 1);
-            if !taken && let Some(reply) = &reply {
+            let own = Published { anybody: own, ..Published::NOWHERE };
+            let here = self.publish_once(now, to, &request);
+            let asked = own.and(here).and(self.ask_elsewhere(now, to, &request, depth + 1));
+            if !asked.anybody
+                && let Some(reply) = &reply
+            {
                 // Who asked is told that nobody is there, and not that nobody answered.
                 self.replies.take(to, reply, now.tick);
             }
-            anybody |= taken;
+            published = published.and(asked);
         }
-        anybody
-    }
-
-    /// A message comes to an account from another one.
-    fn arrive(
-        &mut self,
-        now: Now,
-        account: AccountId,
-        message: &Publish<'_>,
-        flow: &mut Flow,
-    ) -> bool {
-        let (listeners, stalled) = self.route_once(account, message.subject, message);
-        let mut anybody = listeners.anybody;
-        if stalled == Flow::Stall {
-            *flow = Flow::Stall;
-        }
-        if let Some(stream) = listeners.stream {
-            anybody = true;
-            if !self.store(now, stream, message) {
-                *flow = Flow::Stall;
-            }
-        }
-        anybody
+        published
     }
 
     /// Whether a subject stands for one in another account, on which somebody listens. `None` if it

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::jetstream::{ConsumerConfig, check};
@@ -18,8 +18,8 @@ use crate::monitor;
 use crate::observe::{OWNER, PROTECT, RESERVED};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{
-    BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, Field, JETSTREAM, KEY_VALUE, Kind,
-    OBJECT_STORE, STREAM, STREAM_MONITOR, STREAM_OWN,
+    BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, EXPORT, Field, IMPORT, JETSTREAM,
+    KEY_VALUE, Kind, OBJECT_STORE, STREAM, STREAM_MONITOR, STREAM_OWN,
 };
 use crate::source::{SourceMap, Spanned};
 
@@ -201,29 +201,38 @@ fn own(fields: &mut Map<String, Json>, protect: bool, thresholds: &[Field]) {
 }
 
 fn sharing(out: &mut String, topology: &Topology) {
-    let pair = |key: &str, value: &str| format!("{key}: {}", quoted(value));
+    let text = |said: &Option<Spanned<String>>| said.as_ref().map(|said| said.value.clone());
     let exports = topology.exports.iter().map(|export| {
-        let mut parts = vec![pair(export.passage.word(), &export.subject.value)];
-        if !export.accounts.is_empty() {
-            let names = export.accounts.iter().map(|account| quoted(&account.value));
-            parts.push(format!("accounts: [{}]", names.collect::<Vec<_>>().join(", ")));
-        }
-        parts.extend(export.response.as_ref().map(|response| pair("response", response)));
-        parts
+        let accounts: Vec<&str> = export.accounts.iter().map(|one| one.value.as_str()).collect();
+        let accounts = (!accounts.is_empty()).then_some(accounts);
+        json!({
+            export.passage.word(): export.subject.value,
+            "accounts": accounts,
+            "response": export.response,
+        })
     });
     let imports = topology.imports.iter().map(|import| {
-        let from = [pair("account", &import.account.value), pair("subject", &import.subject.value)];
-        let mut parts = vec![format!("{}: {{ {} }}", import.passage.word(), from.join(", "))];
-        parts.extend(import.to.as_ref().map(|to| pair("to", &to.value)));
-        parts.extend(import.prefix.as_ref().map(|prefix| pair("prefix", &prefix.value)));
-        parts
+        json!({
+            import.passage.word(): {
+                "account": import.account.value, "subject": import.subject.value,
+            },
+            "to": text(&import.to),
+            "prefix": text(&import.prefix),
+        })
     });
-    for (key, all) in [("exports", exports.collect::<Vec<_>>()), ("imports", imports.collect())] {
-        if !all.is_empty() {
+    list(out, "exports", exports, EXPORT);
+    list(out, "imports", imports, IMPORT);
+}
+
+/// A list of mappings, a line each; what is null is absent.
+fn list(out: &mut String, key: &str, items: impl Iterator<Item = Json>, table: &[Field]) {
+    for (index, mut item) in items.enumerate() {
+        if index == 0 {
             let _ = writeln!(out, "\n{key}:");
         }
-        for parts in all {
-            let _ = writeln!(out, "  - {{ {} }}", parts.join(", "));
+        if let Some(fields) = item.as_object_mut() {
+            fields.retain(|_, value| !value.is_null());
+            let _ = writeln!(out, "  - {}", inline(fields, &[table]));
         }
     }
 }
@@ -260,35 +269,25 @@ fn server(out: &mut String, topology: &Topology) {
 
 /// The fields of `server.jetstream`.
 fn jetstream(server: &ServerSettings) -> Map<String, Json> {
-    let spanned = |value: &Option<Spanned<u64>>| value.as_ref().map(|value| value.value.into());
-    let count = |value: Option<u64>| value.map(Json::from);
-    let number = |value: Option<i64>| value.map(Json::from);
-    let (account, limits) = (&server.account, &server.limits);
-    let some = |(name, value): (&str, Option<Json>)| Some((name.to_owned(), value?));
-    let limits: Map<String, Json> = [
-        ("max_ack_pending", number(limits.max_ack_pending)),
-        ("max_request_batch", number(limits.max_request_batch)),
-        ("duplicate_window", number(limits.duplicate_window)),
-        ("max_ha_assets", count(server.max_ha_assets)),
-    ]
-    .into_iter()
-    .filter_map(some)
-    .collect();
-    [
-        ("store_dir", server.store_dir.as_ref().map(|folder| folder.value.as_str().into())),
-        ("max_file_store", spanned(&server.max_file_store)),
-        ("max_memory_store", spanned(&server.max_memory_store)),
-        ("max_streams", count(account.max_streams)),
-        ("max_consumers", count(account.max_consumers)),
-        ("max_ack_pending", number(account.max_ack_pending)),
-        ("max_bytes_required", account.max_bytes_required.then_some(true.into())),
-        ("disk_max_stream_bytes", count(account.disk_max_stream_bytes)),
-        ("memory_max_stream_bytes", count(account.memory_max_stream_bytes)),
-        ("limits", (!limits.is_empty()).then_some(limits.into())),
-    ]
-    .into_iter()
-    .filter_map(some)
-    .collect()
+    let numbers = |bounds: &Bounds| {
+        let some = |(name, number): (&str, Option<i64>)| Some((name.to_owned(), number?.into()));
+        bounds.numbers().into_iter().filter_map(some).collect::<Map<String, Json>>()
+    };
+    let mut fields = numbers(&server.account);
+    let mut limits = numbers(&server.limits);
+    let put = |fields: &mut Map<String, Json>, name: &str, value: Option<Json>| {
+        fields.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    let size = |size: &Option<Spanned<u64>>| size.as_ref().map(|size| size.value.into());
+    let folder = server.store_dir.as_ref().map(|folder| folder.value.as_str().into());
+    put(&mut limits, "max_ha_assets", server.max_ha_assets.map(Json::from));
+    put(&mut fields, "store_dir", folder);
+    put(&mut fields, "max_file_store", size(&server.max_file_store));
+    put(&mut fields, "max_memory_store", size(&server.max_memory_store));
+    let required = server.account.max_bytes_required;
+    put(&mut fields, "max_bytes_required", required.then_some(true.into()));
+    put(&mut fields, "limits", (!limits.is_empty()).then_some(limits.into()));
+    fields
 }
 
 /// Fields of a stream on which it depends what others mean that are absent.

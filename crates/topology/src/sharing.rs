@@ -1,8 +1,8 @@
 //! What passes between accounts: exports and imports, in the words of nats.conf.
 
-use watershed_wire::subject::import::{ImportError, messages, passing, requests};
+use watershed_wire::subject::import::{ImportError, messages, offers, passing, requests};
 use watershed_wire::subject::transform::Transform;
-use watershed_wire::subject::{contains, is_valid, overlaps};
+use watershed_wire::subject::{is_valid, overlaps};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Stream, Topology};
@@ -101,13 +101,8 @@ impl<'t> Account<'t> {
     }
 
     fn exports_of(self, import: &Import) -> impl Iterator<Item = &'t Export> {
-        let subject = import.subject.value.as_bytes();
         self.exports.iter().filter(move |export| {
-            let own = export.subject.value.as_bytes();
-            export.passage == import.passage
-                && is_valid(own)
-                && is_valid(subject)
-                && contains(own, subject)
+            export.passage == import.passage && offers(&export.subject.value, &import.subject.value)
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use watershed_wire::ident::{name_problem, short_id};
 use watershed_wire::jetstream::account::{Page, Reply};
-use watershed_wire::jetstream::check::Bounds;
+use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
     AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateAction, CreateRequest,
     PriorityPolicy, ReplayPolicy,
@@ -95,7 +95,7 @@ impl Engine {
         let stream = &self.jetstream.streams[stream_key.0 as usize];
         let log = stream.log.id();
         let there = stream.consumers.len() + self.jetstream.making.consumers(log);
-        if existing.is_none() && bounds.max_consumers.is_some_and(|limit| there as u64 >= limit) {
+        if existing.is_none() && reached(there, bounds.max_consumers) {
             return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
         }
         let command = Command::PutConsumer { config: Box::new(config) };

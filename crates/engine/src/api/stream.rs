@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use watershed_wire::jetstream::account::{Page, Reply};
+use watershed_wire::jetstream::check::reached;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{
     ClusterInfo, PurgeRequest, Storage, StreamInfo, StreamInfoRequest, StreamListRequest,
@@ -174,12 +175,12 @@ impl Engine {
             return Err(table::STREAM_SUBJECT_OVERLAP.into());
         }
         check_origins(&self.jetstream, request.account, config)?;
-        let is_new = self.jetstream.stream(request.account, &config.name).is_none();
+        let existing = self.jetstream.stream(request.account, &config.name);
         let making = &self.jetstream.making;
         let streams = self.jetstream.streams_of(request.account).count();
         let streams = streams + making.streams(request.account);
         let limit = self.bounds(request.account).max_streams;
-        if is_new && limit.is_some_and(|limit| streams as u64 >= limit) {
+        if existing.is_none() && reached(streams, limit) {
             return Err(table::MAXIMUM_STREAMS_LIMIT.into());
         }
         let (Some(settings), Ok(wanted)) =
@@ -187,7 +188,6 @@ impl Engine {
         else {
             return Ok(());
         };
-        let existing = self.jetstream.stream(request.account, &config.name);
         let own_now = existing.filter(|(_, stream)| stream.config.storage == config.storage);
         let own_now = own_now.and_then(|(_, s)| u64::try_from(s.config.max_bytes).ok());
         let reserved = self.jetstream.reserved(config.storage);

@@ -202,13 +202,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Vec<u8> {
         let log = record.log;
-        match &command {
-            Command::CreateStream { .. } | Command::UpdateStream { .. } => {
-                self.jetstream.making.stream_is_there(log);
-            }
-            Command::PutConsumer { .. } => self.jetstream.making.consumer_is_there(log),
-            _ => {}
-        }
+        self.jetstream.making.applied(log, &command);
         let answer = match command {
             Command::CreateStream { account, config } => {
                 let created = self.create_stream(&account, *config, log, UnixNanos(record.time));

@@ -58,19 +58,17 @@ impl JetStream {
 }
 
 impl Making {
-    /// The record of a stream, or of a change of one, was applied.
-    pub(crate) fn stream_is_there(&mut self, log: LogId) {
-        self.forget(log, |what| *what != What::Consumer);
-    }
-
-    /// The record of a consumer was applied.
-    pub(crate) fn consumer_is_there(&mut self, log: LogId) {
-        self.forget(log, |what| *what == What::Consumer);
-    }
-
-    /// Records are applied in the order in which they were asked for.
-    fn forget(&mut self, log: LogId, is: impl Fn(&What) -> bool) {
-        let first = self.0.iter().position(|asked| asked.log == log && is(&asked.what));
+    /// A record was applied. They are, in the order in which they were asked for.
+    pub(crate) fn applied(&mut self, log: LogId, command: &Command) {
+        let first = self.0.iter().position(|asked| {
+            asked.log == log
+                && match command {
+                    Command::CreateStream { .. } => matches!(asked.what, What::Stream { .. }),
+                    Command::UpdateStream { .. } => matches!(asked.what, What::More { .. }),
+                    Command::PutConsumer { .. } => asked.what == What::Consumer,
+                    _ => false,
+                }
+        });
         if let Some(first) = first {
             self.0.remove(first);
         }

@@ -2,7 +2,7 @@
 
 use watershed_engine::AccountStore;
 use watershed_wire::conf::{Pair, Value};
-use watershed_wire::jetstream::check::Bounds;
+use watershed_wire::jetstream::check::{Bounds, account_limit};
 
 use super::{Read, duration, enabled, flag, map, number, unknown};
 
@@ -12,25 +12,17 @@ pub(super) fn account_store(pair: &Pair) -> Read<AccountStore> {
         return Ok(AccountStore { enabled: enabled(pair)?, ..store });
     };
     for pair in pairs {
-        match pair.key.as_str() {
-            "max_mem" | "max_memory" | "mem" | "memory" => store.max_memory = limit(pair)?,
-            "max_file" | "max_store" | "max_disk" | "store" | "disk" => {
-                store.max_file = limit(pair)?;
+        match account_limit(&pair.key) {
+            "max_memory" => store.max_memory = limit(pair)?,
+            "max_file" => store.max_file = limit(pair)?,
+            // A flag, for all that its names say.
+            "max_bytes_required" => store.bounds.max_bytes_required = flag(pair)?,
+            // Of every account.
+            "max_request_batch" | "duplicate_window" => return Err(unknown(pair)),
+            name => {
+                let bound = store.bounds.number_mut(name);
+                *bound.ok_or_else(|| unknown(pair))? = limit(pair)?;
             }
-            "max_streams" | "streams" => store.bounds.max_streams = limit(pair)?,
-            "max_consumers" | "consumers" => store.bounds.max_consumers = limit(pair)?,
-            "max_ack_pending" => store.bounds.max_ack_pending = limit(pair)?,
-            // A flag, for all that its name says.
-            "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {
-                store.bounds.max_bytes_required = flag(pair)?;
-            }
-            "disk_max_stream_bytes" | "store_max_stream_bytes" => {
-                store.bounds.disk_max_stream_bytes = limit(pair)?;
-            }
-            "memory_max_stream_bytes" | "mem_max_stream_bytes" => {
-                store.bounds.memory_max_stream_bytes = limit(pair)?;
-            }
-            _ => return Err(unknown(pair)),
         }
     }
     Ok(store)
@@ -59,8 +51,9 @@ pub(super) fn server_bounds(pair: &Pair) -> Read<Bounds> {
 
 /// A number, or -1 for none.
 fn limit<T: TryFrom<i64>>(pair: &Pair) -> Read<Option<T>> {
-    match pair.item.value {
-        Value::Integer(-1) => Ok(None),
-        _ => number(pair).map(Some),
+    if pair.item.value == Value::Integer(-1) {
+        return Ok(None);
     }
+    number::<u64>(pair)?;
+    number(pair).map(Some)
 }

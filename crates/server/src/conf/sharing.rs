@@ -1,7 +1,7 @@
 //! What passes between accounts: exports and imports.
 
 use watershed_wire::conf::{Item, Pair, Value};
-use watershed_wire::subject::{contains, import, is_valid};
+use watershed_wire::subject::import;
 
 use super::{ConfError, Read, map, text, unknown, wrong};
 use crate::config::{Passage, PassageKind};
@@ -117,12 +117,9 @@ impl Sharing {
             return Err(error(format!("there is no account `{from}` for this {what} import")));
         }
         let allows = |export: &&Export| {
-            let [own, wanted] = [&export.subject, subject].map(String::as_bytes);
             export.account == *from
                 && export.requests == import.requests
-                && is_valid(own)
-                && is_valid(wanted)
-                && contains(own, wanted)
+                && import::offers(&export.subject, subject)
                 && (export.accounts.is_empty() || export.accounts.contains(account))
         };
         let Some(export) = self.exports.iter().find(allows) else {

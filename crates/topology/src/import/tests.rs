@@ -251,6 +251,17 @@ accounts {
     nats.conf:13:117: error[A014]: `SHOP` exports no service `price` to `AUDIT`
     nats.conf:13:149: error[I011]: there is no account `NOBODY`
     ");
+    let shared = "accounts { A { jetstream: enabled, exports: [{ stream: \"a.>\", accounts: [B, C] }, { service: q, response: Stream }], imports: [{ stream: { account: A, subject: \"x.*\" }, to: \"y.$1\" }] } }\n";
+    insta::assert_snapshot!(check("nats.conf", shared), @r"
+    exports:
+      - { stream: a.>, accounts: [B, C] }
+      - { service: q, response: stream }
+
+    imports:
+      - { stream: { account: A, subject: x.* }, to: y.$1 }
+    nats.conf:1:149: error[A013]: an account imports nothing from itself
+    nats.conf:1:161: error[A014]: `A` exports no stream `x.*` to `A`
+    ");
     let alone =
         "port: 4222\naccounts { A { users: [{ user: a, password: $A }] } }\njetstream: enabled\n";
     insta::assert_snapshot!(check("nats.conf", alone), @r"

@@ -55,3 +55,10 @@ fn rules_know_the_codes_of_their_findings() {
         }
     }
 }
+
+#[test]
+fn the_bound_that_is_broken_is_shown() {
+    let body = "streams: { A: { subjects: [a], max_bytes: 3KiB, storage: memory } }\nserver: { jetstream: { disk_max_stream_bytes: 4KiB, memory_max_stream_bytes: 2KiB } }\n";
+    let found = rule_findings("L003", body);
+    assert!(found.contains("watershed.yaml:4:78: the bound"), "{found}");
+}

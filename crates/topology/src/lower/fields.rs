@@ -22,6 +22,11 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
+    /// Where `path` was written; nowhere if it was not.
+    pub(crate) fn place(&self, path: &str) -> Span {
+        self.places.get(path).copied().unwrap_or_default()
+    }
+
     /// What is not given here, from `defaults`.
     pub(crate) fn or(mut self, defaults: &Self) -> Self {
         for (name, value) in &defaults.json {

@@ -17,7 +17,7 @@ pub(super) fn lint(reader: &mut Reader, node: &Node) -> LintSettings {
         match text.parse() {
             Ok(version) => settings.target_version = Some(version),
             Err(error) => {
-                let span = fields.places.get("target_version").copied().unwrap_or_default();
+                let span = fields.place("target_version");
                 reader.error("F004", span, format!("{error}"));
             }
         }

@@ -47,11 +47,7 @@ impl Own {
 
 fn text(fields: &mut Fields, name: &str) -> Option<Spanned<String>> {
     let text = fields.json.remove(name)?.as_str()?.to_owned();
-    Some(Spanned::new(text, place(fields, name)))
-}
-
-fn place(fields: &Fields, path: &str) -> Span {
-    fields.places.get(path).copied().unwrap_or_default()
+    Some(Spanned::new(text, fields.place(name)))
 }
 
 /// Thresholds as the metadata in which checks look for them.
@@ -70,7 +66,7 @@ fn into_metadata(
     for field in thresholds {
         let Some(said) = monitor.get(field.name) else { continue };
         let written = fields.places.get(&format!("monitor.{}", field.name)).copied();
-        let span = written.unwrap_or_else(|| place(fields, "monitor"));
+        let span = written.unwrap_or_else(|| fields.place("monitor"));
         let key = key(field.name);
         if metadata.contains_key(&key) {
             let message = format!("`monitor.{}` and `metadata` both say `{key}`", field.name);

@@ -10,7 +10,7 @@ use super::is_plain;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Access, ConsumerName, Places, Secret, ServerSettings, Service, Topology, User};
 use crate::schema::{SERVER, SERVICE, nearest};
-use crate::source::{Span, Spanned};
+use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Value};
 
 pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology) {
@@ -47,16 +47,16 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
             }
         }
         if let Some(number) = fields.json.get("replicas").and_then(Json::as_u64) {
-            service.replicas = Spanned::new(number, place(&fields, "replicas"));
+            service.replicas = Spanned::new(number, fields.place("replicas"));
         }
         if let Some(nanos) = fields.json.get("handler_timeout").and_then(Json::as_i64) {
-            service.handler_timeout = Some(Spanned::new(nanos, place(&fields, "handler_timeout")));
+            service.handler_timeout = Some(Spanned::new(nanos, fields.place("handler_timeout")));
         }
         if let Some(number) = fields.json.get("concurrency").and_then(Json::as_u64) {
-            service.concurrency = Some(Spanned::new(number, place(&fields, "concurrency")));
+            service.concurrency = Some(Spanned::new(number, fields.place("concurrency")));
         }
         if let Some(flag) = fields.json.get("idempotent").and_then(Json::as_bool) {
-            service.idempotent = Some(Spanned::new(flag, place(&fields, "idempotent")));
+            service.idempotent = Some(Spanned::new(flag, fields.place("idempotent")));
         }
         topology.services.push(service);
     }
@@ -65,14 +65,10 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
 fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {
     let list = fields.json.get(name).and_then(Json::as_array);
     let spanned = |(index, text): (usize, &Json)| {
-        let span = place(fields, &format!("{name}.{index}"));
+        let span = fields.place(&format!("{name}.{index}"));
         Spanned::new(text.as_str().unwrap_or_default().to_owned(), span)
     };
     list.into_iter().flatten().enumerate().map(spanned).collect()
-}
-
-fn place(fields: &Fields, path: &str) -> Span {
-    fields.places.get(path).copied().unwrap_or_default()
 }
 
 const USER_KEYS: &[&str] = &["password", "role", "service"];
@@ -194,14 +190,14 @@ pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSett
     settings.http = address(reader, entries, "http", 8222);
     let size = |json: Option<&Json>, path: &str| {
         let bytes = json.and_then(Json::as_i64).and_then(|bytes| u64::try_from(bytes).ok())?;
-        Some(Spanned::new(bytes, place(&fields, path)))
+        Some(Spanned::new(bytes, fields.place(path)))
     };
     settings.max_payload = size(fields.json.get("max_payload"), "max_payload");
     let Some(jetstream) = fields.json.get("jetstream") else { return };
     settings.store_dir = jetstream
         .get("store_dir")
         .and_then(Json::as_str)
-        .map(|text| Spanned::new(text.to_owned(), place(&fields, "jetstream.store_dir")));
+        .map(|text| Spanned::new(text.to_owned(), fields.place("jetstream.store_dir")));
     let limit = |name: &str| size(jetstream.get(name), &format!("jetstream.{name}"));
     settings.max_file_store = limit("max_file_store");
     settings.max_memory_store = limit("max_memory_store");
@@ -214,28 +210,23 @@ pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSett
 }
 
 /// The bounds that `jetstream` has for the account, and in `limits` for every account.
-pub(crate) fn bounds(jetstream: &Json, settings: &mut ServerSettings) {
-    let count = |json: &Json, name: &str| json.get(name).and_then(Json::as_u64);
-    let number = |json: &Json, name: &str| {
-        json.get(name).and_then(Json::as_i64).filter(|number| *number > 0)
+fn bounds(jetstream: &Json, settings: &mut ServerSettings) {
+    let numbers = |json: &Json| {
+        let mut bounds = Bounds::default();
+        for (name, _) in bounds.numbers() {
+            let number = json.get(name).and_then(Json::as_i64).filter(|number| *number > 0);
+            if let Some(bound) = bounds.number_mut(name) {
+                *bound = number;
+            }
+        }
+        bounds
     };
-    settings.account = Bounds {
-        max_streams: count(jetstream, "max_streams"),
-        max_consumers: count(jetstream, "max_consumers"),
-        max_ack_pending: number(jetstream, "max_ack_pending"),
-        max_bytes_required: jetstream.get("max_bytes_required") == Some(&Json::Bool(true)),
-        disk_max_stream_bytes: count(jetstream, "disk_max_stream_bytes"),
-        memory_max_stream_bytes: count(jetstream, "memory_max_stream_bytes"),
-        ..Bounds::default()
-    };
+    settings.account = numbers(jetstream);
+    settings.account.max_bytes_required =
+        jetstream.get("max_bytes_required") == Some(&Json::Bool(true));
     let limits = jetstream.get("limits").unwrap_or(&Json::Null);
-    settings.limits = Bounds {
-        max_ack_pending: number(limits, "max_ack_pending"),
-        max_request_batch: number(limits, "max_request_batch"),
-        duplicate_window: number(limits, "duplicate_window"),
-        ..Bounds::default()
-    };
-    settings.max_ha_assets = count(limits, "max_ha_assets");
+    settings.limits = numbers(limits);
+    settings.max_ha_assets = limits.get("max_ha_assets").and_then(Json::as_u64);
 }
 
 /// `host:port`, `:port`, or a port alone on loopback.

@@ -18,13 +18,13 @@ pub(super) fn sharing(reader: &mut Reader, entries: &[Entry], topology: &mut Top
         let service = (Passage::Service, text(&fields, &path, item, "service"));
         let said = passages.into_iter().chain([service]);
         let Some((passage, subject)) =
-            one(reader, place(&fields, &path), said.filter_map(|(p, s)| Some((p, s?))))
+            one(reader, fields.place(&path), said.filter_map(|(p, s)| Some((p, s?))))
         else {
             continue;
         };
         let names = item.get("accounts").and_then(Json::as_array).into_iter().flatten();
         let accounts = names.enumerate().map(|(index, name)| {
-            let span = place(&fields, &format!("{path}.accounts.{index}"));
+            let span = fields.place(&format!("{path}.accounts.{index}"));
             Spanned::new(name.as_str().unwrap_or_default().to_owned(), span)
         });
         let response = item.get("response").and_then(Json::as_str).map(str::to_owned);
@@ -36,12 +36,12 @@ pub(super) fn sharing(reader: &mut Reader, entries: &[Entry], topology: &mut Top
             let path = format!("{path}.{name}");
             let account = text(&fields, &path, inner, "account");
             let subject = text(&fields, &path, inner, "subject");
-            Some((place(&fields, &path), account.zip(subject)))
+            Some((fields.place(&path), account.zip(subject)))
         };
         let said = [(Passage::Stream, of("stream")), (Passage::Service, of("service"))];
         let Some((passage, (span, named))) = one(
             reader,
-            place(&fields, &path),
+            fields.place(&path),
             said.into_iter().filter_map(|(passage, said)| Some((passage, said?))),
         ) else {
             continue;
@@ -73,9 +73,5 @@ fn one<T>(reader: &mut Reader, span: Span, mut said: impl Iterator<Item = T>) ->
 
 fn text(fields: &Fields, path: &str, json: &Json, name: &str) -> Option<Spanned<String>> {
     let text = json.get(name)?.as_str()?.to_owned();
-    Some(Spanned::new(text, place(fields, &format!("{path}.{name}"))))
-}
-
-fn place(fields: &Fields, path: &str) -> Span {
-    fields.places.get(path).copied().unwrap_or_default()
+    Some(Spanned::new(text, fields.place(&format!("{path}.{name}"))))
 }

@@ -155,12 +155,12 @@ fn bounded(topology: &Topology) -> Option<String> {
         server.limits.duplicate_window.map(|nanos| format!("duplicate_window: \"{nanos}ns\"\n")),
     ];
     let account = [
-        line("max_streams", size(server.account.max_streams)),
-        line("max_consumers", size(server.account.max_consumers)),
+        line("max_streams", server.account.max_streams),
+        line("max_consumers", server.account.max_consumers),
         line("max_ack_pending", server.account.max_ack_pending),
         server.account.max_bytes_required.then(|| "max_bytes_required: true\n".to_owned()),
-        line("disk_max_stream_bytes", size(server.account.disk_max_stream_bytes)),
-        line("memory_max_stream_bytes", size(server.account.memory_max_stream_bytes)),
+        line("disk_max_stream_bytes", server.account.disk_max_stream_bytes),
+        line("memory_max_stream_bytes", server.account.memory_max_stream_bytes),
     ];
     let text = |lines: &[Option<String>]| lines.iter().flatten().cloned().collect::<String>();
     let [store, limits, account] = [text(&store), text(&limits), text(&account)];

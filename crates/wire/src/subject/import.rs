@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::is_valid;
 use super::transform::{Transform, TransformError};
+use super::{contains, is_valid};
 
 /// Why an import is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,6 +20,12 @@ pub enum ImportError {
     /// Functions make part of it, which cannot be undone.
     #[error("functions in `to` are not supported")]
     Computed,
+}
+
+/// Whether what is exported as `exported` may be imported as `wanted`: all of it, or some.
+pub fn offers(exported: &str, wanted: &str) -> bool {
+    let (exported, wanted) = (exported.as_bytes(), wanted.as_bytes());
+    is_valid(exported) && is_valid(wanted) && contains(exported, wanted)
 }
 
 /// The rule by which `subject` of another account is known here: under `to`, whose wildcards are

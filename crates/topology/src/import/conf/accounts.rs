@@ -1,7 +1,7 @@
 //! Accounts: what each may keep, and what passes between them.
 
 use watershed_wire::conf::{Item, Pair, Value};
-use watershed_wire::jetstream::check::Bounds;
+use watershed_wire::jetstream::check::{Bounds, account_limit};
 
 use super::{Reader, accounts_of, find, list, map};
 use crate::sharing::{Account, Export, Import, Passage, between, unfit};
@@ -38,29 +38,18 @@ impl Reader<'_> {
         let mut bounds = Bounds::default();
         for pair in pairs {
             let size = self.size(&pair.item);
-            let count = size.as_ref().map(|size| size.value);
-            let field = match pair.key.to_lowercase().as_str() {
-                "max_streams" | "streams" => {
-                    bounds.max_streams = count;
-                    "max_streams"
+            let key = pair.key.to_lowercase();
+            let name = account_limit(&key);
+            match name {
+                "max_file" => {
+                    smaller(&mut self.importer.server.max_file_store, size);
+                    continue;
                 }
-                "max_consumers" | "consumers" => {
-                    bounds.max_consumers = count;
-                    "max_consumers"
+                "max_memory" => {
+                    smaller(&mut self.importer.server.max_memory_store, size);
+                    continue;
                 }
-                "max_ack_pending" => {
-                    bounds.max_ack_pending = count.and_then(|count| i64::try_from(count).ok());
-                    "max_ack_pending"
-                }
-                "disk_max_stream_bytes" | "store_max_stream_bytes" => {
-                    bounds.disk_max_stream_bytes = count;
-                    "disk_max_stream_bytes"
-                }
-                "memory_max_stream_bytes" | "mem_max_stream_bytes" => {
-                    bounds.memory_max_stream_bytes = count;
-                    "memory_max_stream_bytes"
-                }
-                "max_bytes_required" | "max_stream_bytes" | "max_bytes" => {
+                "max_bytes_required" => {
                     if let Value::Flag(flag) = pair.item.value {
                         bounds.max_bytes_required = flag;
                     } else {
@@ -70,20 +59,16 @@ impl Reader<'_> {
                         );
                         self.refused(pair.item.place, message);
                     }
-                    "max_bytes_required"
                 }
-                "max_file" | "max_store" | "max_disk" | "store" | "disk" => {
-                    smaller(&mut self.importer.server.max_file_store, size);
-                    continue;
+                // Of every account.
+                "max_request_batch" | "duplicate_window" => continue,
+                _ => {
+                    let Some(bound) = bounds.number_mut(name) else { continue };
+                    *bound = size.and_then(|size| i64::try_from(size.value).ok());
                 }
-                "max_mem" | "max_memory" | "mem" | "memory" => {
-                    smaller(&mut self.importer.server.max_memory_store, size);
-                    continue;
-                }
-                _ => continue,
-            };
+            }
             let span = self.span(pair.item.place);
-            self.importer.server.places.fields.insert(field.to_owned(), span);
+            self.importer.server.places.fields.insert(name.to_owned(), span);
         }
         self.importer.server.account = bounds;
     }

@@ -70,13 +70,13 @@ impl Reader<'_> {
                 _ => None,
             };
             let key = pair.key.to_lowercase();
-            match key.as_str() {
-                "max_ack_pending" => bounds.max_ack_pending = number,
-                "max_request_batch" => bounds.max_request_batch = number,
-                "duplicate_window" => bounds.duplicate_window = number,
-                "max_ha_assets" => {
+            match (key.as_str(), bounds.number_mut(&key)) {
+                ("max_ha_assets", _) => {
                     self.importer.server.max_ha_assets =
                         number.and_then(|number| u64::try_from(number).ok());
+                }
+                ("max_ack_pending" | "max_request_batch" | "duplicate_window", Some(bound)) => {
+                    *bound = number;
                 }
                 _ => continue,
             }

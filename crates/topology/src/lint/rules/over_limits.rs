@@ -1,6 +1,7 @@
 //! More than the account or the server allows.
 
 use watershed_wire::jetstream::check::{Violation, consumer_within, stream_within};
+use watershed_wire::jetstream::stream::Storage;
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
@@ -31,8 +32,15 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     }
     for stream in declared() {
         let name = &stream.name.value;
+        let what = format!("stream `{name}`");
         for violation in stream_within(&stream.config, &bounds) {
-            refused(topology, report, &stream.places, &format!("stream `{name}`"), &violation);
+            let bound = match (violation.error.err_code, stream.config.storage) {
+                (10113, _) => "max_bytes_required",
+                (10122, Storage::File) => "disk_max_stream_bytes",
+                (10122, Storage::Memory) => "memory_max_stream_bytes",
+                _ => violation.field.as_ref(),
+            };
+            refused(topology, report, (&what, bound), &stream.places, &violation);
         }
         if let Some(limit) = bounds.max_consumers
             && let Some(first) = stream.consumers.get(usize::try_from(limit).unwrap_or(usize::MAX))
@@ -45,7 +53,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for (_, consumer) in topology.consumers() {
         let what = format!("consumer `{}`", consumer.name.value);
         for violation in consumer_within(&consumer.config, &bounds) {
-            refused(topology, report, &consumer.places, &what, &violation);
+            let bound = match violation.error.err_code {
+                10125 => "max_request_batch",
+                _ => violation.field.as_ref(),
+            };
+            refused(topology, report, (&what, bound), &consumer.places, &violation);
         }
     }
 }
@@ -53,20 +65,11 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 fn refused(
     topology: &Topology,
     report: &mut Report<'_>,
+    (what, bound): (&str, &str),
     places: &Places,
-    what: &str,
     violation: &Violation,
 ) {
     let Violation { field, error } = violation;
-    let bound = match error.err_code {
-        10113 => "max_bytes_required",
-        10122 if topology.server.bound_at("disk_max_stream_bytes").is_some() => {
-            "disk_max_stream_bytes"
-        }
-        10122 => "memory_max_stream_bytes",
-        10125 => "max_request_batch",
-        _ => field,
-    };
     let message = format!("{what}: {}", error.description);
     say(topology, report, (bound, error.err_code), places, field, message);
 }

@@ -12,43 +12,89 @@ use crate::time::go_duration;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// Streams.
-    pub max_streams: Option<u64>,
+    pub max_streams: Option<i64>,
     /// Consumers of one stream.
-    pub max_consumers: Option<u64>,
+    pub max_consumers: Option<i64>,
     /// `max_ack_pending` of a consumer; what is unlimited is not held to it.
     pub max_ack_pending: Option<i64>,
     /// Whether a stream must say how large it may become.
     pub max_bytes_required: bool,
     /// `max_bytes` of a stream on disk.
-    pub disk_max_stream_bytes: Option<u64>,
+    pub disk_max_stream_bytes: Option<i64>,
     /// `max_bytes` of a stream in memory.
-    pub memory_max_stream_bytes: Option<u64>,
+    pub memory_max_stream_bytes: Option<i64>,
     /// `max_batch` of a consumer.
     pub max_request_batch: Option<i64>,
     /// `duplicate_window` of a stream, in nanoseconds.
     pub duplicate_window: Option<i64>,
 }
 
+/// Other names that nats.conf has for an account's bounds and limits.
+const ALIASES: &[(&str, &str)] = &[
+    ("streams", "max_streams"),
+    ("consumers", "max_consumers"),
+    ("max_stream_bytes", "max_bytes_required"),
+    ("max_bytes", "max_bytes_required"),
+    ("store_max_stream_bytes", "disk_max_stream_bytes"),
+    ("mem_max_stream_bytes", "memory_max_stream_bytes"),
+    ("max_store", "max_file"),
+    ("max_disk", "max_file"),
+    ("store", "max_file"),
+    ("disk", "max_file"),
+    ("max_mem", "max_memory"),
+    ("mem", "max_memory"),
+    ("memory", "max_memory"),
+];
+
+/// The one name of what nats.conf has several for, in an account's `jetstream` block.
+pub fn account_limit(key: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == key);
+    alias.map_or(key, |(_, name)| name)
+}
+
 impl Bounds {
-    /// What both allow.
-    pub fn and(self, other: Self) -> Self {
-        fn least<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-            one.into_iter().chain(other).min()
-        }
-        Self {
-            max_streams: least(self.max_streams, other.max_streams),
-            max_consumers: least(self.max_consumers, other.max_consumers),
-            max_ack_pending: least(self.max_ack_pending, other.max_ack_pending),
-            max_bytes_required: self.max_bytes_required || other.max_bytes_required,
-            disk_max_stream_bytes: least(self.disk_max_stream_bytes, other.disk_max_stream_bytes),
-            memory_max_stream_bytes: least(
-                self.memory_max_stream_bytes,
-                other.memory_max_stream_bytes,
-            ),
-            max_request_batch: least(self.max_request_batch, other.max_request_batch),
-            duplicate_window: least(self.duplicate_window, other.duplicate_window),
-        }
+    /// The bounds that are numbers, by name.
+    pub fn numbers(&self) -> [(&'static str, Option<i64>); 7] {
+        [
+            ("max_streams", self.max_streams),
+            ("max_consumers", self.max_consumers),
+            ("max_ack_pending", self.max_ack_pending),
+            ("disk_max_stream_bytes", self.disk_max_stream_bytes),
+            ("memory_max_stream_bytes", self.memory_max_stream_bytes),
+            ("max_request_batch", self.max_request_batch),
+            ("duplicate_window", self.duplicate_window),
+        ]
     }
+
+    /// The bound with this name, if it is one that is a number.
+    pub fn number_mut(&mut self, name: &str) -> Option<&mut Option<i64>> {
+        Some(match name {
+            "max_streams" => &mut self.max_streams,
+            "max_consumers" => &mut self.max_consumers,
+            "max_ack_pending" => &mut self.max_ack_pending,
+            "disk_max_stream_bytes" => &mut self.disk_max_stream_bytes,
+            "memory_max_stream_bytes" => &mut self.memory_max_stream_bytes,
+            "max_request_batch" => &mut self.max_request_batch,
+            "duplicate_window" => &mut self.duplicate_window,
+            _ => return None,
+        })
+    }
+
+    /// What both allow.
+    pub fn and(mut self, other: Self) -> Self {
+        self.max_bytes_required |= other.max_bytes_required;
+        for (name, theirs) in other.numbers() {
+            if let Some(own) = self.number_mut(name) {
+                *own = own.iter().copied().chain(theirs).min();
+            }
+        }
+        self
+    }
+}
+
+/// Whether there are as many as a bound allows.
+pub fn reached(count: usize, bound: Option<i64>) -> bool {
+    bound.is_some_and(|bound| i64::try_from(count).unwrap_or(i64::MAX) >= bound)
 }
 
 /// The bounds that a stream breaks; `config` was filled.
@@ -63,9 +109,7 @@ pub fn stream_within(config: &StreamConfig, bounds: &Bounds) -> Vec<Violation> {
         );
         found.push(invalid("duplicate_window", text));
     }
-    let above = |value: i64, limit: Option<u64>| {
-        u64::try_from(value).is_ok_and(|value| limit.is_some_and(|limit| value > limit))
-    };
+    let above = |value: i64, limit: Option<i64>| limit.is_some_and(|limit| value > limit);
     if above(config.max_consumers, bounds.max_consumers) {
         found.push(Violation::new("max_consumers", table::MAXIMUM_CONSUMERS_LIMIT));
     }

@@ -8,7 +8,7 @@ mod consumer;
 mod origins;
 mod stream;
 
-pub use bounds::{Bounds, consumer_within, stream_within};
+pub use bounds::{Bounds, account_limit, consumer_within, reached, stream_within};
 pub use consumer::{consumer, consumer_on_stream, fill_consumer};
 pub use stream::{fill_stream, stream};
 
