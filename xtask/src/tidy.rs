@@ -12,7 +12,10 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("store", &[]),
-    ("engine", &["store", "wire"]),
+    ("base", &["wire"]),
+    ("core", &["base", "wire"]),
+    ("jetstream", &["base", "store", "wire"]),
+    ("engine", &["base", "core", "jetstream", "store", "wire"]),
     ("topology", &["wire"]),
     ("client", &["topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
@@ -27,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CODE_LINES_MAX: usize = 600;
 
 /// Crates that decide and never do: no async runtime, no sockets, no threads.
-const PURE: &[&str] = &["wire", "store", "engine", "topology"];
+const PURE: &[&str] = &["wire", "store", "base", "core", "jetstream", "engine", "topology"];
 
 /// What a pure crate does not depend on.
 const NOT_PURE: &[&str] = &["tokio", "mio", "async-nats", "rustix", "getrandom", "socket2"];

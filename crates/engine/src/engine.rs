@@ -1,27 +1,23 @@
-//! The engine: who is connected, and what becomes of each operation.
+//! The loop's decisions: each input goes to the half that it concerns, and what one half says of it
+//! goes to the other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use slab::Slab;
-use watershed_wire::handshake::{Connect, Info};
-use watershed_wire::jetstream::check::Bounds;
-use watershed_wire::limits::PAYLOAD_BYTES_MAX;
-use watershed_wire::subject;
-use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
+use watershed_base::{AccountId, Now, Tick};
+use watershed_core::{ConnId, Core, Flow, Identity, Outbox, Output, Peer, Traffic};
+use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
+use watershed_jetstream::{
+    AccountStore, Capture, Completion, DiskOutput, JetStream, JetStreamSettings, Restored,
+};
+use watershed_store::LogId;
+use watershed_store::bytes::BadState;
+use watershed_wire::handshake::Info;
+use watershed_wire::op::Publish;
+use watershed_wire::subject::transform::Transform;
+use watershed_wire::{ClientOp, DecodeError};
 
-use crate::account::{Account, AccountId, AccountStore};
-use crate::consumer::ConsumerKey;
-use crate::jetstream::{JetStream, JetStreamSettings};
-use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_HIGH, SUBSCRIPTIONS_MAX};
-use crate::monitor::Traffic;
-use crate::now::{Now, Tick};
-use crate::outbox::Outbox;
-use crate::output::{CloseReason, ConnId, Flow, Output};
-use crate::passage::Replies;
-use crate::random::Random;
-use crate::router::SubKey;
-use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
-use crate::timer::{TimerKey, Timers};
+use crate::below::Below;
 
 /// What does not change while the engine runs.
 #[derive(Debug, Clone)]
@@ -42,470 +38,267 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        let core = watershed_core::Settings::default();
         Self {
-            info: Info {
-                max_payload: PAYLOAD_BYTES_MAX,
-                headers: true,
-                proto: 1,
-                ..Info::default()
-            },
-            ping_interval: Duration::from_mins(2),
-            ping_max: 2,
-            auth_timeout: Duration::from_secs(2),
+            info: core.info,
+            ping_interval: core.ping_interval,
+            ping_max: core.ping_max,
+            auth_timeout: core.auth_timeout,
             jetstream: None,
-            seed: 0,
+            seed: core.seed,
         }
     }
+}
+
+/// A node at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Connections.
+    pub connections: usize,
+    /// Connections ever.
+    pub total_connections: u64,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Messages and bytes.
+    pub traffic: Traffic,
+    /// Streams; `None` where JetStream is off.
+    pub jetstream: Option<JetStreamSnapshot>,
+    /// Whether what is stored can be made durable.
+    pub healthy: bool,
 }
 
 /// Everything that one node decides. See the crate's documentation.
 #[derive(Debug)]
 pub struct Engine {
-    pub(crate) settings: Settings,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) sessions: Slab<Session>,
-    pub(crate) subscriptions: Slab<Subscription>,
-    pub(crate) outputs: Vec<Output>,
-    pub(crate) random: Random,
-    /// Subscriptions that reached their last delivery while a message was routed.
-    pub(crate) ended: Vec<SubKey>,
-    /// Sessions with more than [`OUTBOX_BYTES_HIGH`] waiting, until half of that has gone.
-    pub(crate) congested: usize,
-    pub(crate) jetstream: JetStream,
-    /// The present, as the shell last told it.
-    pub(crate) now: Now,
-    /// Where replies are put together.
-    pub(crate) scratch: Vec<u8>,
-    /// Where a record is kept while it is delivered.
-    pub(crate) record: Vec<u8>,
-    pub(crate) traffic: Traffic,
-    timers: Timers,
-    /// Whether anything passes between accounts.
-    pub(crate) shares: bool,
-    /// What other accounts are to answer.
-    pub(crate) replies: Replies,
-    pub(crate) connections_ever: u64,
+    core: Core,
+    jetstream: JetStream,
+    now: Now,
+    /// Whether the last look left something to do at once.
+    more: bool,
 }
 
 impl Engine {
     /// An engine without accounts and connections.
     pub fn new(settings: Settings) -> Self {
+        let Settings { info, ping_interval, ping_max, auth_timeout, jetstream, seed } = settings;
+        let core = watershed_core::Settings { info, ping_interval, ping_max, auth_timeout, seed };
         Self {
-            random: Random::new(settings.seed),
-            jetstream: JetStream::new(settings.jetstream),
-            settings,
-            accounts: Vec::new(),
-            sessions: Slab::new(),
-            subscriptions: Slab::new(),
-            outputs: Vec::new(),
-            ended: Vec::new(),
-            congested: 0,
+            core: Core::new(core),
+            jetstream: JetStream::new(jetstream, seed.rotate_left(32)),
             now: Now::default(),
-            scratch: Vec::new(),
-            record: Vec::new(),
-            traffic: Traffic::default(),
-            timers: Timers::default(),
-            shares: false,
-            replies: Replies::default(),
-            connections_ever: 0,
+            more: false,
         }
     }
 
     /// The account with this name, made if it isn't there.
     pub fn account(&mut self, name: &str) -> AccountId {
-        let found = self.accounts.iter().position(|account| account.name == name);
-        let index = found.unwrap_or_else(|| {
-            self.accounts.push(Account::new(name));
-            self.accounts.len() - 1
-        });
-        AccountId(u32::try_from(index).expect("accounts are few"))
+        let account = self.core.account(name);
+        self.jetstream.name_account(account, name);
+        account
     }
 
     /// Says what an account may keep.
     pub fn limit_account(&mut self, account: AccountId, store: AccountStore) {
-        self.accounts[account.0 as usize].store = store;
+        self.jetstream.limit_account(account, store);
     }
 
-    /// What an account's streams and consumers are held to: its own bounds and the server's.
-    pub(crate) fn bounds(&self, account: AccountId) -> Bounds {
-        let server = self.jetstream.settings.map(|settings| settings.bounds);
-        self.accounts[account.0 as usize].store.bounds.and(server.unwrap_or_default())
+    /// Lets messages of `from` arrive in `to`, under other subjects.
+    pub fn pass_messages(&mut self, from: AccountId, to: AccountId, transform: Transform) {
+        self.core.pass_messages(from, to, transform);
+    }
+
+    /// Lets requests of `from` be answered in `to`; `many` if there may be more than one reply.
+    pub fn pass_requests(
+        &mut self,
+        from: AccountId,
+        to: AccountId,
+        transform: Transform,
+        many: bool,
+    ) {
+        self.core.pass_requests(from, to, transform, many);
     }
 
     /// A connection opened. Its first bytes are in its outbox.
     pub fn opened(&mut self, now: Now, peer: Peer) -> ConnId {
-        self.connections_ever += 1;
-        let entry = self.sessions.vacant_entry();
-        let slot = u32::try_from(entry.key()).expect("connections fit 32 bits");
-        let id = ConnId { slot, number: self.connections_ever };
-        let must_authenticate = peer.anonymous.is_none();
-        entry.insert(Session::new(id, peer.anonymous));
-        let mut info = self.settings.info.clone();
-        info.client_id = id.number;
-        info.client_ip = peer.ip;
-        let json = serde_json::to_string(&info).expect("INFO is JSON");
-        self.send(id.slot as usize, |out| encode::json_line(out, "INFO", &json));
-        if must_authenticate {
-            let deadline = now.tick.after(self.settings.auth_timeout);
-            self.timers.set(TimerKey::Authentication(id), deadline);
-        }
-        self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
-        id
+        self.core.opened(now, peer)
     }
 
     /// The shell found out who a connection is, or that its credential is wrong.
     pub fn authenticated(&mut self, conn: ConnId, identity: Option<Identity>) {
-        let Some(slot) = self.slot(conn) else { return };
-        if self.sessions[slot].phase != Phase::Authenticating {
-            return;
-        }
-        match identity {
-            Some(identity) => self.admit(slot, identity),
-            None => self.refuse(slot, "Authorization Violation", CloseReason::Authentication),
-        }
+        self.core.authenticated(conn, identity);
     }
 
     /// An operation arrived.
     #[inline]
     pub fn received(&mut self, now: Now, conn: ConnId, op: ClientOp<'_>) -> Flow {
         self.now = now;
-        let Some(slot) = self.slot(conn) else { return Flow::Close };
-        let session = &mut self.sessions[slot];
-        session.pings_unanswered = 0;
-        match (session.phase, &op) {
-            (Phase::Ready, ClientOp::Publish(message)) => {
-                return self.publish_from(now, slot, message);
-            }
-            (Phase::Closing, _) => return Flow::Close,
-            (Phase::Authenticating, _) => return Flow::Wait,
-            (Phase::Greeted, ClientOp::Connect(_) | ClientOp::Ping | ClientOp::Pong) => {}
-            (Phase::Greeted, _) => {
-                // Without CONNECT a client is nobody in particular, if the server knows nobody.
-                let Some(identity) = session.anonymous.clone() else {
-                    self.refuse(slot, "Authorization Violation", CloseReason::Authentication);
-                    return Flow::Close;
-                };
-                session.admit(identity);
-                return self.received(now, conn, op);
-            }
-            (Phase::Ready, _) => {}
-        }
         match op {
-            ClientOp::Connect(json) => self.connect(slot, json),
-            ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, queue, sid),
-            ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, max),
-            ClientOp::Ping => self.send(slot, |out| out.extend_from_slice(encode::PONG)),
-            ClientOp::Pong | ClientOp::Ignored | ClientOp::Publish(_) => {}
+            ClientOp::Publish(message) => self.publish(now, conn, &message),
+            ClientOp::Subscribe { filter, .. } => {
+                let flow = self.core.received(now, conn, op);
+                if let Some(account) = self.core.account_of(conn) {
+                    self.jetstream.interest(account, filter);
+                }
+                flow
+            }
+            op => self.core.received(now, conn, op),
         }
-        match self.sessions[slot].phase {
-            Phase::Authenticating => Flow::Wait,
-            Phase::Closing => Flow::Close,
-            Phase::Greeted | Phase::Ready => Flow::Continue,
+    }
+
+    #[inline]
+    fn publish(&mut self, now: Now, conn: ConnId, message: &Publish<'_>) -> Flow {
+        let published = match self.core.publish(now, conn, message) {
+            Ok(published) => published,
+            Err(flow) => return flow,
+        };
+        let mut below = Below(&mut self.core);
+        let mut anybody = published.anybody;
+        if published.api {
+            anybody |= self.jetstream.call(&mut below, now, published.account, message);
         }
+        if let Some(capture) = published.capture {
+            self.jetstream.store(&mut below, now, Capture(capture.0), message);
+        }
+        if published.passed {
+            anybody |= self.pass_on(now, message.payload);
+        }
+        if !anybody {
+            self.core.nobody_took(conn, message);
+        }
+        if published.congested || self.jetstream.is_behind() {
+            return Flow::Stall;
+        }
+        Flow::Continue
+    }
+
+    /// What passed on to other accounts is stored and asked there, too.
+    #[cold]
+    fn pass_on(&mut self, now: Now, payload: &[u8]) -> bool {
+        let mut hops = self.core.take_hops();
+        for hop in &mut hops {
+            let mut below = Below(&mut self.core);
+            let mut heard = false;
+            let message = hop.message(payload);
+            if hop.api {
+                heard = self.jetstream.call(&mut below, now, hop.account, &message);
+            }
+            if let Some(capture) = hop.capture {
+                self.jetstream.store(&mut below, now, Capture(capture.0), &message);
+            }
+            hop.anybody |= heard;
+        }
+        self.core.end_hops(now, hops)
     }
 
     /// A connection's bytes are not the protocol.
     pub fn malformed(&mut self, conn: ConnId, error: DecodeError) {
-        let Some(slot) = self.slot(conn) else { return };
-        match error.kind {
-            DecodeErrorKind::UnknownOperation => {
-                self.refuse(slot, "Unknown Protocol Operation", CloseReason::Protocol);
-            }
-            DecodeErrorKind::LineTooLong => {
-                self.refuse(slot, "maximum control line exceeded", CloseReason::Protocol);
-            }
-            DecodeErrorKind::PayloadTooLong => {
-                self.refuse(slot, "Maximum Payload Violation", CloseReason::Payload);
-            }
-            // nats-server closes without a word.
-            DecodeErrorKind::MalformedArguments => self.close(slot, CloseReason::Protocol),
-        }
+        self.core.malformed(conn, error);
     }
 
     /// A connection is gone; nothing is delivered to it any more.
     pub fn closed(&mut self, conn: ConnId) {
-        let Some(slot) = self.slot(conn) else { return };
-        self.drop_subscriptions(slot);
-        self.timers.cancel(TimerKey::Authentication(conn));
-        self.timers.cancel(TimerKey::Ping(conn));
-        let session = self.sessions.remove(slot);
-        if session.congested {
-            self.decongested();
+        if self.core.closed(conn) {
+            self.jetstream.decongested();
+        }
+    }
+
+    /// The peer took `count` bytes of its outbox. If more wait, the shell knows.
+    pub fn sent(&mut self, conn: ConnId, count: usize) {
+        if self.core.sent(conn, count) {
+            self.jetstream.decongested();
         }
     }
 
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, now: Now) {
         self.now = now;
-        while let Some(key) = self.timers.expired(now.tick) {
-            match key {
-                TimerKey::Authentication(conn) => {
-                    let Some(slot) = self.slot(conn) else { continue };
-                    if self.sessions[slot].phase != Phase::Ready {
-                        let reason = CloseReason::AuthenticationTimeout;
-                        self.refuse(slot, "Authentication Timeout", reason);
-                    }
-                }
-                TimerKey::Ping(conn) => self.ping(now, conn),
-                TimerKey::Expire(stream) => self.expire(now, stream),
-                TimerKey::Consumer(consumer) => self.consumer_timeout(consumer),
-                TimerKey::Events => self.save_all_events(),
-                // What the shell drains next lets it go.
-                TimerKey::Round => {}
-                TimerKey::Follow => self.wake_waiting_followers(),
-            }
-        }
+        self.core.timeout(now);
+        self.jetstream.timeout(&mut Below(&mut self.core), now);
     }
 
     /// When [`Engine::timeout`] must be called next.
     pub fn next_deadline(&self) -> Option<Tick> {
-        self.timers.next()
+        if self.more {
+            return Some(self.now.tick);
+        }
+        self.core.next_deadline().into_iter().chain(self.jetstream.next_deadline()).min()
     }
 
-    /// Takes what the shell has to do, appending to `out`.
-    pub fn drain(&mut self, out: &mut Vec<Output>) {
-        self.advance_following();
-        self.advance_ready();
-        self.close_round();
-        out.append(&mut self.outputs);
+    /// Takes what the shell has to do, appending to `out` and to `disk`.
+    pub fn drain(&mut self, now: Now, out: &mut Vec<Output>, disk: &mut Vec<DiskOutput>) {
+        self.now = now;
+        self.more = self.jetstream.drain(&mut Below(&mut self.core), now, disk);
+        self.core.drain(out);
+    }
+
+    /// The disk has done something.
+    pub fn completed(&mut self, now: Now, done: Completion) {
+        self.now = now;
+        self.jetstream.completed(&mut Below(&mut self.core), now, done);
     }
 
     /// The bytes that wait for a connection.
     pub fn outbox(&self, conn: ConnId) -> Option<&Outbox> {
-        self.slot(conn).map(|slot| &self.sessions[slot].outbox)
+        self.core.outbox(conn)
     }
 
-    /// The peer took `count` bytes of its outbox. If more wait, the shell knows.
-    pub fn sent(&mut self, conn: ConnId, count: usize) {
-        let Some(slot) = self.slot(conn) else { return };
-        let session = &mut self.sessions[slot];
-        session.outbox.take(count);
-        session.flush_requested = !session.outbox.is_empty();
-        if session.congested && session.outbox.len() < OUTBOX_BYTES_HIGH / 2 {
-            session.congested = false;
-            self.decongested();
-        }
+    /// Whether any connection has so much to read, or the disk so much to write, that those who
+    /// publish should wait.
+    pub fn is_congested(&self) -> bool {
+        self.core.is_congested() || self.jetstream.is_behind()
     }
 
-    /// A connection has little to read again, or is gone: consumers that held something back go on.
-    fn decongested(&mut self) {
-        self.congested -= 1;
-        let held = std::mem::take(&mut self.jetstream.held);
-        self.jetstream.ready.extend(held);
+    /// Takes over what a store holds. To be called before anything else happens, or after
+    /// [`Engine::suspend`].
+    pub fn restore<E: From<BadState>>(
+        &mut self,
+        now: Now,
+        restored: Restored<'_, E>,
+    ) -> Result<(), E> {
+        self.now = now;
+        self.jetstream.restore(&mut Below(&mut self.core), now, restored)
+    }
+
+    /// Forgets all streams, as a restart would, until [`Engine::restore`] brings them back. Core
+    /// NATS goes on.
+    pub fn suspend(&mut self) {
+        self.jetstream.suspend(&mut Below(&mut self.core));
+    }
+
+    /// Blocks that streams have, for clearing away what a crash left.
+    pub fn known_blocks(&self) -> BTreeSet<(LogId, u32)> {
+        self.jetstream.known_blocks()
+    }
+
+    /// The whole durable state, as a checkpoint would keep it now: for comparing one node with
+    /// another.
+    pub fn state_bytes(&self) -> Vec<u8> {
+        self.jetstream.state_bytes()
     }
 
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.
-    pub fn settle(&mut self) -> bool {
-        self.save_all_events();
-        // What is not copied yet is copied after the next start.
-        self.jetstream.following.clear();
-        self.jetstream.rounds.is_settled()
+    pub fn settle(&mut self, now: Now) -> bool {
+        self.now = now;
+        self.jetstream.settle(&mut Below(&mut self.core), now)
     }
 
-    /// Whether any connection has so much to read that those who publish to it should wait.
-    pub fn is_congested(&self) -> bool {
-        self.congested > 0
+    /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
+    pub fn checkpoint_at_stop(&mut self) {
+        self.jetstream.checkpoint_at_stop();
     }
 
     /// The server stops: every client is told and closed.
     pub fn shutdown(&mut self) {
-        let slots: Vec<usize> = self.sessions.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            self.close(slot, CloseReason::Shutdown);
-        }
+        self.jetstream.shutdown(&mut Below(&mut self.core));
+        self.core.shutdown();
     }
 
-    pub(crate) fn set_timer(&mut self, key: TimerKey, tick: Tick) {
-        self.timers.set(key, tick);
-    }
-
-    pub(crate) fn cancel_timer(&mut self, key: TimerKey) {
-        self.timers.cancel(key);
-    }
-
-    pub(crate) fn has_timer(&self, key: TimerKey) -> bool {
-        self.timers.is_set(key)
-    }
-
-    fn slot(&self, conn: ConnId) -> Option<usize> {
-        let slot = conn.slot as usize;
-        self.sessions.get(slot).filter(|session| session.id == conn).map(|_| slot)
-    }
-
-    /// Appends to an outbox and asks for a flush.
-    pub(crate) fn send(&mut self, slot: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let session = &mut self.sessions[slot];
-        write(session.outbox.buffer());
-        if !session.flush_requested {
-            session.flush_requested = true;
-            self.outputs.push(Output::Flush(session.id));
-        }
-    }
-
-    fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
-        self.send(slot, |out| encode::error(out, text));
-        self.close(slot, reason);
-    }
-
-    pub(crate) fn close(&mut self, slot: usize, reason: CloseReason) {
-        let session = &mut self.sessions[slot];
-        if session.phase == Phase::Closing {
-            return;
-        }
-        session.phase = Phase::Closing;
-        let conn = session.id;
-        self.drop_subscriptions(slot);
-        self.outputs.push(Output::Close { conn, reason });
-    }
-
-    fn ping(&mut self, now: Now, conn: ConnId) {
-        let Some(slot) = self.slot(conn) else { return };
-        let session = &mut self.sessions[slot];
-        if session.pings_unanswered >= self.settings.ping_max {
-            self.refuse(slot, "Stale Connection", CloseReason::Stale);
-            return;
-        }
-        session.pings_unanswered += 1;
-        self.send(slot, |out| out.extend_from_slice(encode::PING));
-        self.timers.set(TimerKey::Ping(conn), now.tick.after(self.settings.ping_interval));
-    }
-
-    fn connect(&mut self, slot: usize, json: &[u8]) {
-        let Some(connect) = Connect::decode(json) else {
-            self.close(slot, CloseReason::Protocol);
-            return;
-        };
-        if !(0..=1).contains(&connect.protocol) {
-            self.refuse(slot, "invalid client protocol", CloseReason::Protocol);
-            return;
-        }
-        if connect.no_responders && !connect.headers {
-            let text = "no responders requires headers support";
-            self.refuse(slot, text, CloseReason::Protocol);
-            return;
-        }
-        let credential_needed = self.settings.info.auth_required;
-        let session = &mut self.sessions[slot];
-        if session.phase == Phase::Ready {
-            // Who it is was settled by its first operation.
-            self.acknowledge(slot);
-            return;
-        }
-        session.options = Options::from(&connect);
-        let offered = connect.user.is_some()
-            || connect.auth_token.is_some()
-            || connect.nkey.is_some()
-            || connect.jwt.is_some();
-        match session.anonymous.clone() {
-            Some(identity) if !credential_needed || !offered => self.admit(slot, identity),
-            _ => {
-                session.phase = Phase::Authenticating;
-                let conn = session.id;
-                self.outputs.push(Output::Authenticate { conn, connect: Box::new(connect) });
-            }
-        }
-    }
-
-    fn admit(&mut self, slot: usize, identity: Identity) {
-        let session = &mut self.sessions[slot];
-        session.admit(identity);
-        let conn = session.id;
-        self.timers.cancel(TimerKey::Authentication(conn));
-        self.acknowledge(slot);
-    }
-
-    /// `+OK`, to those who want it.
-    pub(crate) fn acknowledge(&mut self, slot: usize) {
-        if self.sessions[slot].options.verbose {
-            self.send(slot, |out| out.extend_from_slice(encode::OK));
-        }
-    }
-
-    fn subscribe(&mut self, slot: usize, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
-        let valid = subject::is_valid(filter)
-            && subject::tokens(filter).take(FILTER_TOKENS_MAX + 1).count() <= FILTER_TOKENS_MAX;
-        if !valid {
-            self.send(slot, |out| encode::error(out, "Invalid Subject"));
-            return;
-        }
-        let session = &mut self.sessions[slot];
-        if !session.permit.subscribe(filter) {
-            let text = subscription_violation(filter, queue);
-            self.send(slot, |out| encode::error(out, &text));
-            return;
-        }
-        if session.subscriptions.len() >= SUBSCRIPTIONS_MAX {
-            let reason = CloseReason::Subscriptions;
-            self.refuse(slot, "maximum subscriptions exceeded", reason);
-            return;
-        }
-        // An id that is taken is left with what it has, as nats-server does.
-        if !session.subscriptions.contains_key(sid) {
-            let key = self.subscriptions.insert(Subscription {
-                slot,
-                sid: sid.into(),
-                filter: filter.into(),
-                delivered: 0,
-                max: None,
-                judged: session.permit.judges_deliveries(filter),
-            });
-            let key = SubKey::try_from(key).expect("subscriptions fit 32 bits");
-            session.subscriptions.insert(sid.into(), key);
-            let account = session.account.0 as usize;
-            self.accounts[account].router.insert(filter, queue, key);
-            self.wake_push_consumers(filter);
-        }
-        self.acknowledge(slot);
-    }
-
-    /// Somebody subscribed: push consumers that deliver there have a listener.
-    fn wake_push_consumers(&mut self, filter: &[u8]) {
-        let JetStream { consumers, ready, .. } = &mut self.jetstream;
-        for (index, consumer) in consumers.iter() {
-            let target = consumer.config.deliver_subject.as_bytes();
-            if !target.is_empty() && subject::matches(filter, target) {
-                ready.insert(ConsumerKey(u32::try_from(index).expect("consumers fit 32 bits")));
-            }
-        }
-    }
-
-    fn unsubscribe(&mut self, slot: usize, sid: &[u8], max: Option<u64>) {
-        if let Some(key) = self.sessions[slot].subscriptions.get(sid).copied() {
-            let subscription = &mut self.subscriptions[key as usize];
-            match max {
-                Some(max) if subscription.delivered < max => subscription.max = Some(max),
-                _ => self.drop_subscription(key),
-            }
-        }
-        self.acknowledge(slot);
-    }
-
-    /// Ends one subscription.
-    pub(crate) fn drop_subscription(&mut self, key: SubKey) {
-        let subscription = self.subscriptions.remove(key as usize);
-        let session = &mut self.sessions[subscription.slot];
-        session.subscriptions.remove(&subscription.sid);
-        let account = session.account.0 as usize;
-        self.accounts[account].router.remove(&subscription.filter, key);
-    }
-
-    fn drop_subscriptions(&mut self, slot: usize) {
-        let mut keys: Vec<SubKey> = self.sessions[slot].subscriptions.values().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            self.drop_subscription(key);
-        }
-    }
-}
-
-fn subscription_violation(filter: &[u8], queue: Option<&[u8]>) -> String {
-    let filter = String::from_utf8_lossy(filter);
-    match queue.map(String::from_utf8_lossy) {
-        None => format!("Permissions Violation for Subscription to \"{filter}\""),
-        Some(queue) => {
-            format!(
-                "Permissions Violation for Subscription to \"{filter}\" using queue \"{queue}\""
-            )
-        }
+    /// What there is now, in as much detail as is asked for.
+    pub fn snapshot(&mut self, detail: &Detail) -> Snapshot {
+        let (connections, total_connections, subscriptions) = self.core.counts();
+        let healthy = self.jetstream.is_healthy();
+        let jetstream = self.jetstream.snapshot(&mut Below(&mut self.core), detail);
+        let traffic = self.core.traffic();
+        Snapshot { connections, total_connections, subscriptions, traffic, jetstream, healthy }
     }
 }

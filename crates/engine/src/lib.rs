@@ -1,34 +1,20 @@
-//! Everything that one node decides.
+//! Everything that one node decides: core NATS and JetStream, and what passes between them.
 //!
-//! [`Engine`] is told what happened (a connection opened, an operation arrived, a deadline passed)
-//! and answers with bytes in outboxes and with [`Output`]s. It does not know sockets, files, clocks,
-//! threads or randomness: time is an argument, and the seed of its choices is too. The same inputs
-//! give the same outputs, byte for byte.
+//! [`Engine`] is told what happened (a connection opened, an operation arrived, a deadline passed, the
+//! disk has done something) and answers with bytes in outboxes, with [`Output`]s for connections and
+//! with [`DiskOutput`]s. It does not know sockets, files, clocks, threads or randomness: time is an
+//! argument, and the seed of its choices is too. The same inputs give the same outputs, byte for byte.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
-mod account;
-mod api;
-mod consumer;
-mod delivery;
+mod below;
 mod engine;
-mod jetstream;
-pub mod limits;
-pub mod monitor;
-mod now;
-mod outbox;
-mod output;
-mod passage;
-pub mod permit;
-mod random;
-mod router;
-mod session;
-mod stream;
-mod timer;
 
-pub use account::{AccountId, AccountStore};
-pub use engine::{Engine, Settings};
-pub use jetstream::{JetStreamSettings, Restored};
-pub use now::{Now, Tick};
-pub use outbox::Outbox;
-pub use output::{CloseReason, Completion, ConnId, Flow, Output, Placed};
-pub use session::{Identity, Peer};
+pub use engine::{Engine, Settings, Snapshot};
+pub use watershed_base::{AccountId, Now, Tick};
+pub use watershed_core::{
+    CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Traffic, permit,
+};
+pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
+pub use watershed_jetstream::{
+    AccountStore, Completion, DiskOutput, JetStreamSettings, Placed, Restored,
+};

@@ -16,7 +16,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::{oneshot, watch};
-use watershed_engine::monitor::{Detail, Snapshot};
+use watershed_engine::{Detail, Snapshot};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 

@@ -15,9 +15,9 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use tokio::sync::oneshot;
-use watershed_engine::monitor::{Detail, Snapshot};
 use watershed_engine::{
-    CloseReason, Completion, ConnId, Engine, Flow, Identity, Now, Output, Peer, Tick,
+    CloseReason, Completion, ConnId, Detail, DiskOutput, Engine, Flow, Identity, Now, Output, Peer,
+    Snapshot, Tick,
 };
 
 use crate::auth::{Authenticator, Verdict};
@@ -112,6 +112,7 @@ pub(crate) struct Shard {
     accept_paused: Option<Tick>,
     scratch: Box<[u8]>,
     outputs: Vec<Output>,
+    disk_outputs: Vec<DiskOutput>,
     stopping: bool,
 }
 
@@ -146,6 +147,7 @@ impl Shard {
             // Room for one read behind an unfinished frame.
             scratch: vec![0; 2 * READ_BYTES].into(),
             outputs: Vec::new(),
+            disk_outputs: Vec::new(),
             stopping: false,
         })
     }
@@ -181,7 +183,7 @@ impl Shard {
     /// told that this is the end.
     fn finish(&mut self, events: &mut Events) {
         let deadline = self.clock.now().tick.after(STOP);
-        while !self.engine.settle() && self.clock.now().tick < deadline {
+        while !self.engine.settle(self.clock.now()) && self.clock.now().tick < deadline {
             self.carry_out(self.clock.now());
             if self.poll.poll(events, Some(STALL)).is_err() {
                 break;
@@ -402,16 +404,35 @@ impl Shard {
     /// Does what the engine asked for.
     fn carry_out(&mut self, now: Now) {
         let mut outputs = std::mem::take(&mut self.outputs);
+        let mut disk = std::mem::take(&mut self.disk_outputs);
         loop {
-            self.engine.drain(&mut outputs);
-            if outputs.is_empty() {
+            self.engine.drain(now, &mut outputs, &mut disk);
+            if outputs.is_empty() && disk.is_empty() {
                 break;
+            }
+            // The disk first: it works while sockets are written.
+            for output in disk.drain(..) {
+                self.hand_to_disk(output);
             }
             for output in outputs.drain(..) {
                 self.carry_out_one(now, output);
             }
         }
-        self.outputs = outputs;
+        (self.outputs, self.disk_outputs) = (outputs, disk);
+    }
+
+    fn hand_to_disk(&self, output: DiskOutput) {
+        // Without JetStream nothing is asked of a disk.
+        let Some(storage) = &self.storage else { return };
+        match output {
+            DiskOutput::Commit(round) => storage.commit(round),
+            DiskOutput::Place(placed) => storage.place(placed),
+            DiskOutput::Drop(blocks) => storage.drop_blocks(blocks),
+            DiskOutput::Checkpoint(checkpoint) => storage.checkpoint(checkpoint),
+            DiskOutput::Read { ticket, log, block, offset, length } => {
+                storage.read(ticket, log, block, offset, length);
+            }
+        }
     }
 
     fn carry_out_one(&mut self, now: Now, output: Output) {
@@ -424,20 +445,6 @@ impl Shard {
                 }
             }
             Output::Close { conn, reason } => self.close(conn, reason),
-            disk => {
-                // Without JetStream the engine asks nothing of a disk.
-                let Some(storage) = &self.storage else { return };
-                match disk {
-                    Output::Commit(round) => storage.commit(round),
-                    Output::Place(placed) => storage.place(placed),
-                    Output::Drop(blocks) => storage.drop_blocks(blocks),
-                    Output::Checkpoint(checkpoint) => storage.checkpoint(checkpoint),
-                    Output::Read { ticket, log, block, offset, length } => {
-                        storage.read(ticket, log, block, offset, length);
-                    }
-                    Output::Flush(_) | Output::Authenticate { .. } | Output::Close { .. } => {}
-                }
-            }
         }
     }
 

@@ -21,7 +21,7 @@ use crate::disk::OsDisk;
 use crate::shard::{Command, Remote};
 
 /// What a store's folder says of itself, in the file `FORMAT`.
-const FORMAT: &str = "watershed store 2\n";
+const FORMAT: &str = "watershed store 3\n";
 
 /// Why a store cannot be opened. Nothing in it was changed.
 #[derive(Debug, Error)]

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::io;
 
 use watershed_engine::{
-    Completion, Engine, Identity, JetStreamSettings, Now, Output, Peer, Placed, Restored, Settings,
-    Tick,
+    Completion, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer, Placed, Restored,
+    Settings, Tick,
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
@@ -50,6 +50,7 @@ pub struct Node {
     reader: BlockReader<SimDisk>,
     committing: Option<Round>,
     keep: VecDeque<Keep>,
+    applied: u64,
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -69,6 +70,16 @@ impl Node {
     /// Starts a node on `disk` and connects its client.
     pub fn start(disk: &SimDisk, settings: JetStreamSettings, seed: u64) -> Result<Self, String> {
         let now = Now { tick: Tick(0), wall: UnixNanos(1_000_000_000_000) };
+        Self::start_at(now, disk, settings, seed)
+    }
+
+    /// The same at a time.
+    pub fn start_at(
+        now: Now,
+        disk: &SimDisk,
+        settings: JetStreamSettings,
+        seed: u64,
+    ) -> Result<Self, String> {
         let info = Info {
             server_name: "sim".into(),
             headers: true,
@@ -89,6 +100,7 @@ impl Node {
         let restored =
             Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
         engine.restore(now, restored).map_err(|Failure(error)| error)?;
+        let applied = next_round - 1;
         let mut blocks = BlockWriter::new(disk.clone()).map_err(text)?;
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
@@ -109,6 +121,7 @@ impl Node {
             reader,
             committing,
             keep,
+            applied,
         };
         node.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
         node.collect();
@@ -127,6 +140,21 @@ impl Node {
         self.collect();
     }
 
+    /// The time as the node was last told it.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// The last round that was applied.
+    pub fn applied(&self) -> u64 {
+        self.applied
+    }
+
+    /// The whole durable state.
+    pub fn state(&self) -> Vec<u8> {
+        self.engine.state_bytes()
+    }
+
     /// Whether the disk has anything to do.
     pub fn has_work(&self) -> bool {
         self.committing.is_some() || !self.keep.is_empty()
@@ -136,6 +164,7 @@ impl Node {
     pub fn commit(&mut self) -> Result<(), String> {
         if let Some(round) = self.committing.take() {
             self.journal.commit(&round).map_err(text)?;
+            self.applied = round.number();
             self.complete(Completion::Durable { round: round.number() });
         }
         Ok(())
@@ -220,19 +249,20 @@ impl Node {
     }
 
     fn collect(&mut self) {
-        let mut outputs = Vec::new();
-        self.engine.drain(&mut outputs);
-        for output in outputs {
+        let (mut outputs, mut disk) = (Vec::new(), Vec::new());
+        self.engine.drain(self.now, &mut outputs, &mut disk);
+        for output in disk {
             match output {
-                Output::Commit(round) => self.committing = Some(round),
-                Output::Place(placed) => self.keep.push_back(Keep::Place(placed)),
-                Output::Drop(blocks) => self.keep.push_back(Keep::Drop(blocks)),
-                Output::Checkpoint(checkpoint) => self.keep.push_back(Keep::Checkpoint(checkpoint)),
-                Output::Read { ticket, log, block, offset, length } => {
+                DiskOutput::Commit(round) => self.committing = Some(round),
+                DiskOutput::Place(placed) => self.keep.push_back(Keep::Place(placed)),
+                DiskOutput::Drop(blocks) => self.keep.push_back(Keep::Drop(blocks)),
+                DiskOutput::Checkpoint(checkpoint) => {
+                    self.keep.push_back(Keep::Checkpoint(checkpoint));
+                }
+                DiskOutput::Read { ticket, log, block, offset, length } => {
                     let bytes = self.reader.read(log, block, offset, length).ok();
                     self.complete(Completion::Read { ticket, bytes });
                 }
-                Output::Flush(_) | Output::Authenticate { .. } | Output::Close { .. } => {}
             }
         }
     }

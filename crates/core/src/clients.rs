@@ -1,0 +1,258 @@
+//! Connections and their subscriptions, and the bytes that wait for them.
+
+use slab::Slab;
+use watershed_wire::encode;
+use watershed_wire::op::Publish;
+
+use crate::limits::{
+    OUTBOX_BYTES_HIGH, OUTBOX_BYTES_MAX, OUTBOX_BYTES_UNKNOWN_MAX, OUTBOXES_BYTES_MAX,
+};
+use crate::output::{CloseReason, ConnId, Output};
+use crate::router::{Group, Matched, SubKey};
+use crate::session::{Phase, Session, Subscription};
+
+/// Messages and bytes between the node and its clients since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Traffic {
+    /// Messages that clients published.
+    pub in_msgs: u64,
+    /// Their headers and payloads.
+    pub in_bytes: u64,
+    /// Messages that were delivered.
+    pub out_msgs: u64,
+    /// Their headers and payloads.
+    pub out_bytes: u64,
+    /// Connections that were closed because they did not read.
+    pub slow_consumers: u64,
+}
+
+/// Whether somebody took a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Taken {
+    /// Nobody listens there.
+    Nobody,
+    /// Somebody does.
+    Yes,
+    /// Somebody does, and has much to read already.
+    Congested,
+}
+
+/// The connections.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    pub(crate) sessions: Slab<Session>,
+    pub(crate) subscriptions: Slab<Subscription>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) traffic: Traffic,
+    backlog: Backlog,
+    /// Subscriptions that reached their last delivery while a message was routed.
+    ended: Vec<SubKey>,
+}
+
+/// What waits in all outboxes together.
+#[derive(Debug, Default)]
+struct Backlog {
+    bytes: usize,
+    /// Sessions with more than [`OUTBOX_BYTES_HIGH`] waiting, until half of that has gone.
+    congested: usize,
+    /// Connections with too much to read, that are to be closed.
+    overflowed: Vec<usize>,
+}
+
+impl Backlog {
+    /// Appends to the outbox of the session in `slot` and asks for a flush.
+    #[inline]
+    fn append(
+        &mut self,
+        slot: usize,
+        session: &mut Session,
+        outputs: &mut Vec<Output>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Taken {
+        let before = session.outbox.len();
+        write(session.outbox.buffer());
+        let length = session.outbox.len();
+        self.bytes += length - before;
+        if !session.flush_requested {
+            session.flush_requested = true;
+            outputs.push(Output::Flush(session.id));
+        }
+        if length <= OUTBOX_BYTES_UNKNOWN_MAX {
+            return Taken::Yes;
+        }
+        if session.phase != Phase::Ready
+            || length > OUTBOX_BYTES_MAX
+            || self.bytes > OUTBOXES_BYTES_MAX
+        {
+            self.overflowed.push(slot);
+        }
+        if length < OUTBOX_BYTES_HIGH {
+            return Taken::Yes;
+        }
+        if !session.congested {
+            session.congested = true;
+            self.congested += 1;
+        }
+        Taken::Congested
+    }
+}
+
+impl Clients {
+    pub(crate) fn slot(&self, conn: ConnId) -> Option<usize> {
+        let slot = conn.slot as usize;
+        self.sessions.get(slot).filter(|session| session.id == conn).map(|_| slot)
+    }
+
+    /// Whether anybody has so much to read that those who publish to it should wait.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.backlog.congested > 0
+    }
+
+    /// Appends to an outbox and asks for a flush.
+    pub(crate) fn send(&mut self, slot: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let Self { sessions, backlog, outputs, .. } = self;
+        backlog.append(slot, &mut sessions[slot], outputs, write);
+    }
+
+    /// The peer took `count` bytes of its outbox. Says whether those who are held back for it may
+    /// go on.
+    pub(crate) fn sent(&mut self, slot: usize, count: usize) -> bool {
+        let session = &mut self.sessions[slot];
+        session.outbox.take(count);
+        self.backlog.bytes -= count;
+        session.flush_requested = !session.outbox.is_empty();
+        let relieved = session.congested && session.outbox.len() < OUTBOX_BYTES_HIGH / 2;
+        if relieved {
+            session.congested = false;
+            self.backlog.congested -= 1;
+        }
+        relieved
+    }
+
+    /// Forgets a connection. Says whether those who were held back for it may go on.
+    pub(crate) fn remove(&mut self, slot: usize) -> bool {
+        let session = self.sessions.remove(slot);
+        self.backlog.bytes -= session.outbox.len();
+        self.backlog.congested -= usize::from(session.congested);
+        session.congested
+    }
+
+    /// Forgets what waits for a connection that will not read it.
+    pub(crate) fn discard(&mut self, slot: usize) {
+        let session = &mut self.sessions[slot];
+        self.backlog.bytes -= session.outbox.len();
+        session.outbox.clear();
+    }
+
+    /// Takes a subscription that reached its last delivery.
+    pub(crate) fn take_ended(&mut self) -> Option<SubKey> {
+        self.ended.pop()
+    }
+
+    /// Takes a connection that has too much to read: the one that has most, where all of them
+    /// together have too much.
+    pub(crate) fn take_overflowed(&mut self) -> Option<usize> {
+        while let Some(slot) = self.backlog.overflowed.pop() {
+            let Some(session) = self.sessions.get(slot) else { continue };
+            if session.outbox.len() > OUTBOX_BYTES_MAX || session.phase != Phase::Ready {
+                return Some(slot);
+            }
+            if self.backlog.bytes > OUTBOXES_BYTES_MAX {
+                return self.worst();
+            }
+        }
+        None
+    }
+
+    fn worst(&self) -> Option<usize> {
+        let longest = self.sessions.iter().max_by_key(|(_, session)| session.outbox.len());
+        longest.map(|(slot, _)| slot)
+    }
+
+    /// Marks a connection as closing, and asks for it. Says whether it was not before.
+    pub(crate) fn close(&mut self, slot: usize, reason: CloseReason) -> bool {
+        let session = &mut self.sessions[slot];
+        if session.phase == Phase::Closing {
+            return false;
+        }
+        session.phase = Phase::Closing;
+        let conn = session.id;
+        if reason == CloseReason::SlowConsumer {
+            self.traffic.slow_consumers += 1;
+            self.discard(slot);
+        }
+        self.outputs.push(Output::Close { conn, reason });
+        true
+    }
+
+    /// Delivers a message to all of `matched`, one of each group.
+    #[inline]
+    pub(crate) fn deliver_all(
+        &mut self,
+        matched: &Matched,
+        choose: &mut impl FnMut(usize) -> usize,
+        from: Option<usize>,
+        message: &Publish<'_>,
+    ) -> Taken {
+        let mut taken = Taken::Nobody;
+        for key in &matched.plain {
+            taken = taken.max(self.deliver(*key, from, message));
+        }
+        for group in &matched.groups {
+            let start = choose(group.members.len());
+            taken = taken.max(self.deliver_to_group(group, start, from, message));
+        }
+        taken
+    }
+
+    /// Delivers to one member, the one at `start` or the next one that takes it.
+    fn deliver_to_group(
+        &mut self,
+        group: &Group,
+        start: usize,
+        from: Option<usize>,
+        message: &Publish<'_>,
+    ) -> Taken {
+        let (before, after) = group.members.split_at(start);
+        after
+            .iter()
+            .chain(before)
+            .map(|key| self.deliver(*key, from, message))
+            .find(|taken| *taken != Taken::Nobody)
+            .unwrap_or(Taken::Nobody)
+    }
+
+    /// Delivers to a subscription, unless it does not get this message.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        key: SubKey,
+        from: Option<usize>,
+        message: &Publish<'_>,
+    ) -> Taken {
+        let subscription = &mut self.subscriptions[key as usize];
+        let slot = subscription.slot;
+        let session = &mut self.sessions[slot];
+        let own_echo = from == Some(slot) && !session.options.echo;
+        let ended = subscription.max.is_some_and(|max| subscription.delivered >= max);
+        if session.phase != Phase::Ready || own_echo || ended {
+            return Taken::Nobody;
+        }
+        if subscription.judged && !session.permit.deliver(message.subject) {
+            return Taken::Nobody;
+        }
+        let header = if session.options.headers { message.header } else { b"" };
+        subscription.delivered += 1;
+        self.traffic.out_msgs += 1;
+        self.traffic.out_bytes += (header.len() + message.payload.len()) as u64;
+        if subscription.max == Some(subscription.delivered) {
+            self.ended.push(key);
+        }
+        // Disjoint fields: the id of the subscription is read while the outbox is written.
+        let Self { sessions, subscriptions, backlog, outputs, .. } = self;
+        let sid = &subscriptions[key as usize].sid;
+        backlog.append(slot, &mut sessions[slot], outputs, |out| {
+            encode::message(out, message.subject, sid, message.reply, header, message.payload);
+        })
+    }
+}

@@ -1,0 +1,494 @@
+//! Who is connected, and what becomes of each operation.
+
+use std::time::Duration;
+
+use watershed_base::{AccountId, Now, Random, Tick, Timers};
+use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::limits::PAYLOAD_BYTES_MAX;
+use watershed_wire::subject;
+use watershed_wire::subject::transform::Transform;
+use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
+
+use crate::account::Account;
+use crate::clients::{Clients, Traffic};
+use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
+use crate::outbox::Outbox;
+use crate::output::{CloseReason, ConnId, Flow, Output};
+use crate::passage::{Passage, Replies};
+use crate::publish::Hop;
+use crate::router::{Capture, SubKey};
+use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
+
+/// What does not change while the core runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What every client is told first; the core fills in what differs by connection.
+    pub info: Info,
+    /// Time between pings.
+    pub ping_interval: Duration,
+    /// Pings that may go unanswered.
+    pub ping_max: u32,
+    /// Time in which a client must show its credential.
+    pub auth_timeout: Duration,
+    /// Seed of all choices.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            info: Info {
+                max_payload: PAYLOAD_BYTES_MAX,
+                headers: true,
+                proto: 1,
+                ..Info::default()
+            },
+            ping_interval: Duration::from_mins(2),
+            ping_max: 2,
+            auth_timeout: Duration::from_secs(2),
+            seed: 0,
+        }
+    }
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum TimerKey {
+    /// A connection must have authenticated.
+    Authentication(ConnId),
+    /// A connection is pinged, or has not answered.
+    Ping(ConnId),
+}
+
+/// Core NATS of one node. See the crate's documentation.
+#[derive(Debug)]
+pub struct Core {
+    pub(crate) settings: Settings,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) clients: Clients,
+    pub(crate) random: Random,
+    /// The present, as it was last told.
+    pub(crate) now: Now,
+    /// Whether anything passes between accounts.
+    pub(crate) shares: bool,
+    /// What other accounts are to answer.
+    pub(crate) replies: Replies,
+    /// What the last publish became in other accounts.
+    pub(crate) hops: Vec<Hop>,
+    timers: Timers<TimerKey>,
+    connections_ever: u64,
+}
+
+impl Core {
+    /// A core without accounts and connections.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            random: Random::new(settings.seed),
+            settings,
+            accounts: Vec::new(),
+            clients: Clients::default(),
+            now: Now::default(),
+            shares: false,
+            replies: Replies::default(),
+            hops: Vec::new(),
+            timers: Timers::default(),
+            connections_ever: 0,
+        }
+    }
+
+    /// The account with this name, made if it isn't there.
+    pub fn account(&mut self, name: &str) -> AccountId {
+        let found = self.accounts.iter().position(|account| account.name == name);
+        let index = found.unwrap_or_else(|| {
+            self.accounts.push(Account::new(name));
+            self.accounts.len() - 1
+        });
+        AccountId::at(index)
+    }
+
+    /// Name of an account.
+    pub fn account_name(&self, account: AccountId) -> &str {
+        &self.accounts[account.index()].name
+    }
+
+    /// Lets messages of `from` arrive in `to`, under other subjects.
+    pub fn pass_messages(&mut self, from: AccountId, to: AccountId, transform: Transform) {
+        let passage = Passage { transform, to, many: false };
+        self.accounts[from.index()].passages.messages.push(passage);
+        self.shares = true;
+    }
+
+    /// Lets requests of `from` be answered in `to`; `many` if there may be more than one reply.
+    pub fn pass_requests(
+        &mut self,
+        from: AccountId,
+        to: AccountId,
+        transform: Transform,
+        many: bool,
+    ) {
+        let passage = Passage { transform, to, many };
+        self.accounts[from.index()].passages.requests.push(passage);
+        self.shares = true;
+    }
+
+    /// Captures what a valid filter takes in an account, under a name of the caller's. Captures of
+    /// one account must not overlap.
+    pub fn capture(&mut self, account: AccountId, filter: &[u8], capture: Capture) {
+        self.accounts[account.index()].router.capture(filter, capture);
+    }
+
+    /// Ends a capture.
+    pub fn release(&mut self, account: AccountId, filter: &[u8], capture: Capture) {
+        self.accounts[account.index()].router.release(filter, capture);
+    }
+
+    /// What every client is told first.
+    pub fn info(&self) -> &Info {
+        &self.settings.info
+    }
+
+    /// Account of a connection whose operations have effect.
+    pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
+        let session = &self.clients.sessions[self.clients.slot(conn)?];
+        (session.phase == Phase::Ready).then_some(session.account)
+    }
+
+    /// Messages and bytes so far.
+    pub fn traffic(&self) -> Traffic {
+        self.clients.traffic
+    }
+
+    /// Connections now, connections ever, subscriptions.
+    pub fn counts(&self) -> (usize, u64, usize) {
+        let clients = &self.clients;
+        (clients.sessions.len(), self.connections_ever, clients.subscriptions.len())
+    }
+
+    /// A connection opened. Its first bytes are in its outbox.
+    pub fn opened(&mut self, now: Now, peer: Peer) -> ConnId {
+        self.now = now;
+        self.connections_ever += 1;
+        let entry = self.clients.sessions.vacant_entry();
+        let slot = u32::try_from(entry.key()).expect("connections fit 32 bits");
+        let id = ConnId { slot, number: self.connections_ever };
+        let must_authenticate = peer.anonymous.is_none();
+        entry.insert(Session::new(id, peer.anonymous));
+        let mut info = self.settings.info.clone();
+        info.client_id = id.number;
+        info.client_ip = peer.ip;
+        let json = serde_json::to_string(&info).expect("INFO is JSON");
+        self.clients.send(id.slot as usize, |out| encode::json_line(out, "INFO", &json));
+        if must_authenticate {
+            let deadline = now.tick.after(self.settings.auth_timeout);
+            self.timers.set(TimerKey::Authentication(id), deadline);
+        }
+        self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
+        id
+    }
+
+    /// The shell found out who a connection is, or that its credential is wrong.
+    pub fn authenticated(&mut self, conn: ConnId, identity: Option<Identity>) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        if self.clients.sessions[slot].phase != Phase::Authenticating {
+            return;
+        }
+        match identity {
+            Some(identity) => self.admit(slot, identity),
+            None => self.refuse(slot, "Authorization Violation", CloseReason::Authentication),
+        }
+    }
+
+    /// An operation arrived that publishes nothing: that is [`Core::publish`].
+    pub fn received(&mut self, now: Now, conn: ConnId, op: ClientOp<'_>) -> Flow {
+        self.now = now;
+        let Some(slot) = self.clients.slot(conn) else { return Flow::Close };
+        let session = &mut self.clients.sessions[slot];
+        session.pings_unanswered = 0;
+        let greets = matches!(op, ClientOp::Connect(_) | ClientOp::Ping | ClientOp::Pong);
+        match session.phase {
+            Phase::Closing => return Flow::Close,
+            Phase::Authenticating => return Flow::Wait,
+            Phase::Greeted if !greets => match self.ready_slot(now, conn) {
+                Ok(_) => {}
+                Err(flow) => return flow,
+            },
+            Phase::Greeted | Phase::Ready => {}
+        }
+        match op {
+            ClientOp::Connect(json) => self.connect(slot, json),
+            ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, queue, sid),
+            ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, max),
+            ClientOp::Ping => self.clients.send(slot, |out| out.extend_from_slice(encode::PONG)),
+            ClientOp::Pong | ClientOp::Ignored | ClientOp::Publish(_) => {}
+        }
+        self.close_overflowed();
+        match self.clients.sessions[slot].phase {
+            Phase::Authenticating => Flow::Wait,
+            Phase::Closing => Flow::Close,
+            Phase::Greeted | Phase::Ready => Flow::Continue,
+        }
+    }
+
+    /// The slot of a connection that does something which needs an account. Without CONNECT a client
+    /// is nobody in particular, if the server knows nobody.
+    #[inline]
+    pub(crate) fn ready_slot(&mut self, now: Now, conn: ConnId) -> Result<usize, Flow> {
+        self.now = now;
+        let slot = self.clients.slot(conn).ok_or(Flow::Close)?;
+        let session = &mut self.clients.sessions[slot];
+        session.pings_unanswered = 0;
+        match session.phase {
+            Phase::Ready => Ok(slot),
+            Phase::Closing => Err(Flow::Close),
+            Phase::Authenticating => Err(Flow::Wait),
+            Phase::Greeted => {
+                let Some(identity) = session.anonymous.clone() else {
+                    self.refuse(slot, "Authorization Violation", CloseReason::Authentication);
+                    return Err(Flow::Close);
+                };
+                session.admit(identity);
+                Ok(slot)
+            }
+        }
+    }
+
+    /// A connection's bytes are not the protocol.
+    pub fn malformed(&mut self, conn: ConnId, error: DecodeError) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        match error.kind {
+            DecodeErrorKind::UnknownOperation => {
+                self.refuse(slot, "Unknown Protocol Operation", CloseReason::Protocol);
+            }
+            DecodeErrorKind::LineTooLong => {
+                self.refuse(slot, "maximum control line exceeded", CloseReason::Protocol);
+            }
+            DecodeErrorKind::PayloadTooLong => {
+                self.refuse(slot, "Maximum Payload Violation", CloseReason::Payload);
+            }
+            // nats-server closes without a word.
+            DecodeErrorKind::MalformedArguments => self.close(slot, CloseReason::Protocol),
+        }
+    }
+
+    /// A connection is gone; nothing is delivered to it any more. Says whether those who were held
+    /// back because it did not read may go on.
+    pub fn closed(&mut self, conn: ConnId) -> bool {
+        let Some(slot) = self.clients.slot(conn) else { return false };
+        self.drop_subscriptions(slot);
+        self.timers.cancel(TimerKey::Authentication(conn));
+        self.timers.cancel(TimerKey::Ping(conn));
+        self.clients.remove(slot)
+    }
+
+    /// Deadlines up to `now` have passed.
+    pub fn timeout(&mut self, now: Now) {
+        self.now = now;
+        while let Some(key) = self.timers.expired(now.tick) {
+            match key {
+                TimerKey::Authentication(conn) => {
+                    let Some(slot) = self.clients.slot(conn) else { continue };
+                    if self.clients.sessions[slot].phase != Phase::Ready {
+                        let reason = CloseReason::AuthenticationTimeout;
+                        self.refuse(slot, "Authentication Timeout", reason);
+                    }
+                }
+                TimerKey::Ping(conn) => self.ping(now, conn),
+            }
+        }
+        self.close_overflowed();
+    }
+
+    /// When [`Core::timeout`] must be called next.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.timers.next()
+    }
+
+    /// Takes what the shell has to do, appending to `out`.
+    pub fn drain(&mut self, out: &mut Vec<Output>) {
+        out.append(&mut self.clients.outputs);
+    }
+
+    /// The bytes that wait for a connection.
+    pub fn outbox(&self, conn: ConnId) -> Option<&Outbox> {
+        self.clients.slot(conn).map(|slot| &self.clients.sessions[slot].outbox)
+    }
+
+    /// The peer took `count` bytes of its outbox; if more wait, the shell knows. Says whether those
+    /// who were held back because it did not read may go on.
+    pub fn sent(&mut self, conn: ConnId, count: usize) -> bool {
+        self.clients.slot(conn).is_some_and(|slot| self.clients.sent(slot, count))
+    }
+
+    /// Whether any connection has so much to read that those who publish to it should wait.
+    pub fn is_congested(&self) -> bool {
+        self.clients.is_congested()
+    }
+
+    /// The server stops: every client is told and closed.
+    pub fn shutdown(&mut self) {
+        let slots: Vec<usize> = self.clients.sessions.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.close(slot, CloseReason::Shutdown);
+        }
+    }
+
+    fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
+        self.clients.send(slot, |out| encode::error(out, text));
+        self.close(slot, reason);
+    }
+
+    pub(crate) fn close(&mut self, slot: usize, reason: CloseReason) {
+        if self.clients.close(slot, reason) {
+            self.drop_subscriptions(slot);
+        }
+    }
+
+    /// Closes connections that have too much to read.
+    pub(crate) fn close_overflowed(&mut self) {
+        while let Some(slot) = self.clients.take_overflowed() {
+            self.close(slot, CloseReason::SlowConsumer);
+        }
+    }
+
+    fn ping(&mut self, now: Now, conn: ConnId) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        let session = &mut self.clients.sessions[slot];
+        if session.pings_unanswered >= self.settings.ping_max {
+            self.refuse(slot, "Stale Connection", CloseReason::Stale);
+            return;
+        }
+        session.pings_unanswered += 1;
+        self.clients.send(slot, |out| out.extend_from_slice(encode::PING));
+        self.timers.set(TimerKey::Ping(conn), now.tick.after(self.settings.ping_interval));
+    }
+
+    fn connect(&mut self, slot: usize, json: &[u8]) {
+        let Some(connect) = Connect::decode(json) else {
+            self.close(slot, CloseReason::Protocol);
+            return;
+        };
+        if !(0..=1).contains(&connect.protocol) {
+            self.refuse(slot, "invalid client protocol", CloseReason::Protocol);
+            return;
+        }
+        if connect.no_responders && !connect.headers {
+            let text = "no responders requires headers support";
+            self.refuse(slot, text, CloseReason::Protocol);
+            return;
+        }
+        let session = &mut self.clients.sessions[slot];
+        if session.phase == Phase::Ready {
+            // Who it is was settled by its first operation.
+            self.acknowledge(slot);
+            return;
+        }
+        session.options = Options::from(&connect);
+        // Whoever shows a credential is who it proves, or nobody: only the shell knows.
+        let Connect { auth_token, user, pass, nkey, jwt, sig, .. } = &connect;
+        let offered = [auth_token, user, pass, nkey, jwt, sig]
+            .into_iter()
+            .any(|part| part.as_ref().is_some_and(|text| !text.is_empty()));
+        match session.anonymous.clone() {
+            Some(identity) if !offered => self.admit(slot, identity),
+            _ => {
+                session.phase = Phase::Authenticating;
+                let conn = session.id;
+                self.clients
+                    .outputs
+                    .push(Output::Authenticate { conn, connect: Box::new(connect) });
+            }
+        }
+    }
+
+    fn admit(&mut self, slot: usize, identity: Identity) {
+        let session = &mut self.clients.sessions[slot];
+        session.admit(identity);
+        let conn = session.id;
+        self.timers.cancel(TimerKey::Authentication(conn));
+        self.acknowledge(slot);
+    }
+
+    /// `+OK`, to those who want it.
+    pub(crate) fn acknowledge(&mut self, slot: usize) {
+        if self.clients.sessions[slot].options.verbose {
+            self.clients.send(slot, |out| out.extend_from_slice(encode::OK));
+        }
+    }
+
+    fn subscribe(&mut self, slot: usize, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
+        let valid = subject::is_valid(filter)
+            && subject::tokens(filter).take(FILTER_TOKENS_MAX + 1).count() <= FILTER_TOKENS_MAX;
+        if !valid {
+            self.clients.send(slot, |out| encode::error(out, "Invalid Subject"));
+            return;
+        }
+        let session = &mut self.clients.sessions[slot];
+        if !session.permit.subscribe(filter) {
+            let text = subscription_violation(filter, queue);
+            self.clients.send(slot, |out| encode::error(out, &text));
+            return;
+        }
+        if session.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            let reason = CloseReason::Subscriptions;
+            self.refuse(slot, "maximum subscriptions exceeded", reason);
+            return;
+        }
+        // An id that is taken is left with what it has, as nats-server does.
+        if !session.subscriptions.contains_key(sid) {
+            let key = self.clients.subscriptions.insert(Subscription {
+                slot,
+                sid: sid.into(),
+                filter: filter.into(),
+                delivered: 0,
+                max: None,
+                judged: session.permit.judges_deliveries(filter),
+            });
+            let key = SubKey::try_from(key).expect("subscriptions fit 32 bits");
+            session.subscriptions.insert(sid.into(), key);
+            let account = session.account.index();
+            self.accounts[account].router.insert(filter, queue, key);
+        }
+        self.acknowledge(slot);
+    }
+
+    fn unsubscribe(&mut self, slot: usize, sid: &[u8], max: Option<u64>) {
+        if let Some(key) = self.clients.sessions[slot].subscriptions.get(sid).copied() {
+            let subscription = &mut self.clients.subscriptions[key as usize];
+            match max {
+                Some(max) if subscription.delivered < max => subscription.max = Some(max),
+                _ => self.drop_subscription(key),
+            }
+        }
+        self.acknowledge(slot);
+    }
+
+    /// Ends one subscription.
+    pub(crate) fn drop_subscription(&mut self, key: SubKey) {
+        let subscription = self.clients.subscriptions.remove(key as usize);
+        let session = &mut self.clients.sessions[subscription.slot];
+        session.subscriptions.remove(&subscription.sid);
+        let account = session.account.index();
+        self.accounts[account].router.remove(&subscription.filter, key);
+    }
+
+    fn drop_subscriptions(&mut self, slot: usize) {
+        let mut keys: Vec<SubKey> =
+            self.clients.sessions[slot].subscriptions.values().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            self.drop_subscription(key);
+        }
+    }
+}
+
+fn subscription_violation(filter: &[u8], queue: Option<&[u8]>) -> String {
+    let filter = String::from_utf8_lossy(filter);
+    match queue.map(String::from_utf8_lossy) {
+        None => format!("Permissions Violation for Subscription to \"{filter}\""),
+        Some(queue) => {
+            format!(
+                "Permissions Violation for Subscription to \"{filter}\" using queue \"{queue}\""
+            )
+        }
+    }
+}

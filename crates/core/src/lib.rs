@@ -1,0 +1,29 @@
+//! Core NATS: who is connected, who may do what, who listens, and what passes between accounts.
+//!
+//! [`Core`] is told what happened and answers with bytes in outboxes and with [`Output`]s. It knows
+//! nothing of streams but [`Capture`]s: filters whose messages somebody above wants to store. What a
+//! publish means above is handed up as plain data: a [`Published`] says which capture took it and
+//! whether it is addressed to an API, and [`Hop`]s say the same for other accounts.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
+
+mod account;
+mod clients;
+mod core;
+pub mod limits;
+mod outbox;
+mod output;
+mod passage;
+pub mod permit;
+mod publish;
+mod router;
+mod session;
+mod user;
+
+pub use clients::{Taken, Traffic};
+pub use core::{Core, Settings};
+pub use outbox::Outbox;
+pub use output::{CloseReason, ConnId, Flow, Output};
+pub use publish::{Hop, Published};
+pub use router::Capture;
+pub use session::{Identity, Peer};
+pub use watershed_base::AccountId;

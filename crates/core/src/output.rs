@@ -1,0 +1,83 @@
+//! What the core asks its shell to do with connections.
+
+use watershed_wire::handshake::Connect;
+
+/// A connection. Never used again for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId {
+    /// Place in the core's table, for the shell's tables too.
+    pub slot: u32,
+    /// Number of the connection since the start; clients know it as their `client_id`.
+    pub number: u64,
+}
+
+/// A request to the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// Bytes wait in the outbox of this connection.
+    Flush(ConnId),
+    /// Find out who this is, and call [`crate::Core::authenticated`].
+    Authenticate {
+        /// Connection that waits.
+        conn: ConnId,
+        /// What it says of itself, with its secret.
+        connect: Box<Connect>,
+    },
+    /// Write what is in the outbox, as far as the peer takes it at once, and close.
+    Close {
+        /// Connection to close.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+    },
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The peer's bytes were not the protocol.
+    Protocol,
+    /// A message above the limit.
+    Payload,
+    /// The credential was wrong or missing.
+    Authentication,
+    /// No credential in time.
+    AuthenticationTimeout,
+    /// Pings went unanswered.
+    Stale,
+    /// Too many bytes waited for it.
+    SlowConsumer,
+    /// A limit on subscriptions.
+    Subscriptions,
+    /// The server stops.
+    Shutdown,
+}
+
+impl CloseReason {
+    /// For logs and monitoring.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Protocol => "protocol violation",
+            Self::Payload => "maximum payload violation",
+            Self::Authentication => "authentication failure",
+            Self::AuthenticationTimeout => "authentication timeout",
+            Self::Stale => "stale connection",
+            Self::SlowConsumer => "slow consumer",
+            Self::Subscriptions => "maximum subscriptions exceeded",
+            Self::Shutdown => "server shutdown",
+        }
+    }
+}
+
+/// What to do with the connection whose operation was just received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Read no further operation until [`crate::Core::authenticated`] was called.
+    Wait,
+    /// Somebody it publishes to can't keep up: hold it back a moment.
+    Stall,
+    /// The connection ends; there will be an [`Output::Close`].
+    Close,
+}

@@ -1,0 +1,376 @@
+//! From a published message to the outboxes of those who listen, and to what is above.
+//!
+//! What a publish means above the core is said as data: the capture that stores it, whether an API is
+//! addressed, and the same for each account that the message passes on to.
+
+use watershed_base::{AccountId, Now};
+use watershed_wire::encode;
+use watershed_wire::header::HeaderWriter;
+use watershed_wire::ident::short_id;
+use watershed_wire::op::Publish;
+use watershed_wire::subject;
+
+use crate::clients::Taken;
+use crate::core::Core;
+use crate::limits::PASSES_MAX;
+use crate::output::{CloseReason, ConnId, Flow};
+use crate::passage::{REPLY, REPLY_WAIT, REQUEST_INFO, Waiting};
+use crate::router::Capture;
+use crate::user::{USER_INFO, describe};
+
+/// What became of a message that was published, as far as the core goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Published {
+    /// Account of the publisher.
+    pub account: AccountId,
+    /// Whether anybody took it.
+    pub anybody: bool,
+    /// Whether somebody who took it has much to read.
+    pub congested: bool,
+    /// Who wants to store it.
+    pub capture: Option<Capture>,
+    /// Whether it is addressed to an API of the server's (`$JS.…`).
+    pub api: bool,
+    /// Whether there are [`Hop`]s to take.
+    pub passed: bool,
+}
+
+/// A message that was published in one account and has arrived in another.
+#[derive(Debug)]
+pub struct Hop {
+    /// Account that it has arrived in.
+    pub account: AccountId,
+    /// Its subject there.
+    pub subject: Box<[u8]>,
+    /// Where a reply is expected there.
+    pub reply: Option<Box<[u8]>>,
+    /// Its header block there.
+    pub header: Box<[u8]>,
+    /// Who wants to store it.
+    pub capture: Option<Capture>,
+    /// Whether it is addressed to an API of the server's.
+    pub api: bool,
+    /// Whether anybody took it. What stands above the core adds its own word.
+    pub anybody: bool,
+    /// Whether the reply subject stands for somebody who waits in another account.
+    asked: bool,
+    /// The hop that it came over, unless it came from the publisher.
+    from: Option<usize>,
+}
+
+impl Hop {
+    /// The message as it arrived; its payload is the original's.
+    pub fn message<'a>(&'a self, payload: &'a [u8]) -> Publish<'a> {
+        Publish {
+            subject: &self.subject,
+            reply: self.reply.as_deref(),
+            header: &self.header,
+            payload,
+            has_header: !self.header.is_empty(),
+        }
+    }
+}
+
+/// Whether a subject will come again.
+#[derive(Clone, Copy)]
+enum Lookup<'a> {
+    /// It will: that of the message.
+    Remembered,
+    /// It will not: this one.
+    Once(&'a [u8]),
+}
+
+impl Core {
+    /// A client publishes. `Err` if nothing is to be done above.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        now: Now,
+        conn: ConnId,
+        message: &Publish<'_>,
+    ) -> Result<Published, Flow> {
+        let slot = self.ready_slot(now, conn)?;
+        let traffic = &mut self.clients.traffic;
+        traffic.in_msgs += 1;
+        traffic.in_bytes += (message.header.len() + message.payload.len()) as u64;
+        let session = &self.clients.sessions[slot];
+        if message.has_header && !session.options.headers {
+            self.close(slot, CloseReason::Protocol);
+            return Err(Flow::Close);
+        }
+        if session.options.pedantic && !subject::is_literal(message.subject) {
+            // nats-server says so, and delivers all the same.
+            self.clients.send(slot, |out| encode::error(out, "Invalid Publish Subject"));
+        }
+        let session = &self.clients.sessions[slot];
+        if !session.permit.publish(message.subject) {
+            let subject = String::from_utf8_lossy(message.subject);
+            let text = format!("Permissions Violation for Publish to \"{subject}\"");
+            self.clients.send(slot, |out| encode::error(out, &text));
+            self.close_overflowed();
+            return Err(Flow::Continue);
+        }
+        let account = session.account;
+        if session.options.verbose {
+            self.acknowledge(slot);
+        }
+        let (taken, capture) = self.route(account, Some(slot), message, Lookup::Remembered);
+        let mut published = Published {
+            account,
+            anybody: taken != Taken::Nobody || capture.is_some(),
+            congested: taken == Taken::Congested,
+            capture,
+            api: false,
+            passed: false,
+        };
+        // The server's own subjects are few, and begin alike.
+        if message.subject.first() == Some(&b'$') {
+            published.api = is_api(message.subject);
+            published.anybody |= self.answer_user(slot, message);
+        }
+        if self.shares {
+            self.pass_on(account, message);
+            published.passed = !self.hops.is_empty();
+        }
+        Ok(published)
+    }
+
+    /// The publisher's subscription to the reply subject is told that nobody listens (ADR-22), if it
+    /// asked to be. To be called where neither the core nor anything above took a message.
+    pub fn nobody_took(&mut self, conn: ConnId, message: &Publish<'_>) {
+        let (Some(slot), Some(reply)) = (self.clients.slot(conn), message.reply) else { return };
+        if !self.clients.sessions[slot].options.no_responders {
+            return;
+        }
+        let mut header = HeaderWriter::with_status(503, "");
+        header.field("Nats-Subject", message.subject);
+        let header = header.finish();
+        let account = self.clients.sessions[slot].account;
+        let message = Publish {
+            subject: reply,
+            reply: None,
+            header: &header,
+            payload: b"",
+            has_header: true,
+        };
+        let Self { accounts, clients, .. } = self;
+        let matched = accounts[account.index()].router.matched(reply);
+        let members = matched.groups.iter().flat_map(|group| &group.members);
+        let own = matched
+            .plain
+            .iter()
+            .chain(members)
+            .copied()
+            .find(|key| clients.subscriptions[*key as usize].slot == slot);
+        if let Some(key) = own {
+            clients.deliver(key, None, &message);
+        }
+        self.after_delivery();
+    }
+
+    /// Takes the messages that passed on to other accounts with the last publish.
+    pub fn take_hops(&mut self) -> Vec<Hop> {
+        std::mem::take(&mut self.hops)
+    }
+
+    /// Ends what [`Core::take_hops`] began, when what is above has had its word on each. Says
+    /// whether anybody took the message in another account.
+    pub fn end_hops(&mut self, now: Now, mut hops: Vec<Hop>) -> bool {
+        let mut anybody = false;
+        for index in (0..hops.len()).rev() {
+            let hop = &hops[index];
+            let (taken, from) = (hop.anybody, hop.from);
+            if !taken
+                && hop.asked
+                && let Some(reply) = &hop.reply
+            {
+                // Who asked is told that nobody is there, and not that nobody answered.
+                self.replies.take(hop.account, reply, now.tick);
+            }
+            match from {
+                Some(from) => hops[from].anybody |= taken,
+                None => anybody |= taken,
+            }
+        }
+        hops.clear();
+        self.hops = hops;
+        anybody
+    }
+
+    /// What is above sends a message to those who listen to `via` in an account. It keeps its own
+    /// subject.
+    pub fn send(&mut self, account: AccountId, via: &[u8], message: &Publish<'_>) -> Taken {
+        if via.starts_with(REPLY)
+            && let Some(waiting) = self.replies.take(account, via, self.now.tick)
+        {
+            // A reply has the subject on which it was waited for; a stored message keeps its own.
+            let own = message.subject == via;
+            let subject = if own { &waiting.reply } else { message.subject };
+            let message = Publish { subject, ..*message };
+            return self.send(waiting.account, &waiting.reply, &message);
+        }
+        self.route(account, None, message, Lookup::Once(via)).0
+    }
+
+    /// What is above publishes a message of its own. Says who wants to store it.
+    pub fn publish_own(&mut self, account: AccountId, message: &Publish<'_>) -> Option<Capture> {
+        self.route(account, None, message, Lookup::Remembered).1
+    }
+
+    /// Whether anybody listens to a subject.
+    pub fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        if subject.starts_with(REPLY)
+            && let Some(waiting) = self.replies.find(account, subject, self.now.tick)
+        {
+            let (account, reply) = (waiting.account, waiting.reply.clone());
+            return self.listens(account, &reply);
+        }
+        !self.accounts[account.index()].router.matched_once(subject).is_empty()
+    }
+
+    /// Delivers a message to everybody who listens in `account`. Says who wants to store it.
+    #[inline]
+    fn route(
+        &mut self,
+        account: AccountId,
+        from: Option<usize>,
+        message: &Publish<'_>,
+        lookup: Lookup<'_>,
+    ) -> (Taken, Option<Capture>) {
+        let Self { accounts, clients, random, .. } = self;
+        let router = &mut accounts[account.index()].router;
+        let matched = match lookup {
+            Lookup::Remembered => router.matched(message.subject),
+            Lookup::Once(via) => router.matched_once(via),
+        };
+        let capture = matched.capture;
+        if matched.is_empty() {
+            return (Taken::Nobody, capture);
+        }
+        let mut choose = |count| random.below(count);
+        let taken = clients.deliver_all(matched, &mut choose, from, message);
+        self.after_delivery();
+        (taken, capture)
+    }
+
+    /// Ends subscriptions that have had their last message, and connections with too much to read.
+    fn after_delivery(&mut self) {
+        while let Some(key) = self.clients.take_ended() {
+            self.drop_subscription(key);
+        }
+        self.close_overflowed();
+    }
+
+    /// Answers who a client is, if that is what it asks.
+    fn answer_user(&mut self, slot: usize, message: &Publish<'_>) -> bool {
+        if message.subject != USER_INFO {
+            return false;
+        }
+        let session = &self.clients.sessions[slot];
+        let account = session.account;
+        let name = &self.accounts[account.index()].name;
+        let body = describe(&self.settings.info, self.now, name, session);
+        if let Some(reply) = message.reply {
+            let answer = Publish {
+                subject: reply,
+                reply: None,
+                header: b"",
+                payload: &body,
+                has_header: false,
+            };
+            self.send(account, reply, &answer);
+        }
+        true
+    }
+
+    /// Passes on what was published in `account`. Most servers have nothing to pass on, and a
+    /// publish pays for nothing but the question.
+    #[cold]
+    #[inline(never)]
+    fn pass_on(&mut self, account: AccountId, message: &Publish<'_>) {
+        if message.subject.starts_with(REPLY) {
+            let Some(waiting) = self.replies.take(account, message.subject, self.now.tick) else {
+                return;
+            };
+            let reply = Publish { subject: &waiting.reply, reply: None, ..*message };
+            self.arrive(waiting.account, &reply, None);
+            return;
+        }
+        let passages = &self.accounts[account.index()].passages;
+        let matching = passages.messages.iter();
+        let matching = matching
+            .filter_map(|passage| Some((passage.to, passage.transform.apply(message.subject)?)));
+        let matching: Vec<_> = matching.collect();
+        for (to, subject) in matching {
+            let message = Publish { subject: &subject, ..*message };
+            self.arrive(to, &message, None);
+        }
+        self.ask_elsewhere(account, message, None, 0);
+    }
+
+    /// A message arrives in another account.
+    fn arrive(&mut self, to: AccountId, message: &Publish<'_>, from: Option<usize>) -> usize {
+        let (taken, capture) = self.route(to, None, message, Lookup::Once(message.subject));
+        self.hops.push(Hop {
+            account: to,
+            subject: message.subject.into(),
+            reply: message.reply.map(Into::into),
+            header: message.header.into(),
+            capture,
+            api: false,
+            anybody: taken != Taken::Nobody || capture.is_some(),
+            asked: false,
+            from,
+        });
+        self.hops.len() - 1
+    }
+
+    /// Sends a request to who answers it in another account.
+    fn ask_elsewhere(
+        &mut self,
+        account: AccountId,
+        message: &Publish<'_>,
+        from: Option<usize>,
+        depth: usize,
+    ) {
+        if depth == PASSES_MAX {
+            return;
+        }
+        let passages = &self.accounts[account.index()].passages;
+        let matching = passages.requests.iter();
+        let matching = matching.filter_map(|passage| {
+            Some((passage.to, passage.many, passage.transform.apply(message.subject)?))
+        });
+        let matching: Vec<_> = matching.collect();
+        for (to, many, subject) in matching {
+            let mut header = HeaderWriter::extending(message.header);
+            let info = serde_json::json!({"acc": self.accounts[account.index()].name});
+            header.field(REQUEST_INFO, info.to_string().as_bytes());
+            let header = header.finish();
+            let reply = message.reply.map(|reply| {
+                let ids = [self.random.next(), self.random.next()].map(short_id);
+                let subject = [REPLY, ids[0].as_bytes(), b".", ids[1].as_bytes()].concat();
+                let now = self.now.tick;
+                let until = now.after(REPLY_WAIT);
+                let waiting = Waiting { asked: to, account, reply: reply.into(), many, until };
+                self.replies.expect(subject.clone(), waiting, now);
+                subject
+            });
+            let request = Publish {
+                subject: &subject,
+                reply: reply.as_deref(),
+                header: &header,
+                has_header: true,
+                payload: message.payload,
+            };
+            let index = self.arrive(to, &request, from);
+            (self.hops[index].api, self.hops[index].asked) = (is_api(&subject), true);
+            self.ask_elsewhere(to, &request, Some(index), depth + 1);
+        }
+    }
+}
+
+/// Whether a subject is one of JetStream's own.
+fn is_api(subject: &[u8]) -> bool {
+    subject.starts_with(b"$JS.")
+}

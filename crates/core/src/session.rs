@@ -1,0 +1,133 @@
+//! What the core knows of one connection.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use watershed_base::AccountId;
+use watershed_wire::handshake::Connect;
+
+use crate::outbox::Outbox;
+use crate::output::ConnId;
+use crate::permit::{Permissions, Permit};
+use crate::router::SubKey;
+
+/// Somebody that the shell has proven a connection to be. The core never sees a secret.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Account that the connection lives in.
+    pub account: AccountId,
+    /// Name of the user; empty for nobody in particular.
+    pub user: String,
+    /// What the user may do; `None` for everything.
+    pub permissions: Option<Arc<Permissions>>,
+}
+
+/// What the shell knows of a new connection.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Address that it comes from.
+    pub ip: String,
+    /// Who it is if it shows no credential; `None` if it must show one.
+    pub anonymous: Option<Identity>,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `INFO` was sent.
+    Greeted,
+    /// The shell is finding out who it is.
+    Authenticating,
+    /// Its operations have effect.
+    Ready,
+    /// It is being closed; nothing of it has effect any more.
+    Closing,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: ConnId,
+    pub(crate) phase: Phase,
+    pub(crate) outbox: Outbox,
+    /// Whether the shell knows that bytes wait.
+    pub(crate) flush_requested: bool,
+    /// Whether so much waits that publishers are held back.
+    pub(crate) congested: bool,
+    /// Who it is without a credential.
+    pub(crate) anonymous: Option<Identity>,
+    pub(crate) account: AccountId,
+    /// Name of the user; empty for nobody in particular.
+    pub(crate) user: String,
+    pub(crate) permit: Permit,
+    pub(crate) options: Options,
+    /// Subscriptions by the id that the client gave them.
+    pub(crate) subscriptions: HashMap<Box<[u8]>, SubKey, foldhash::fast::FixedState>,
+    /// Pings that were sent since the peer was last heard of.
+    pub(crate) pings_unanswered: u32,
+}
+
+/// What a client asked for in `CONNECT`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) verbose: bool,
+    pub(crate) pedantic: bool,
+    pub(crate) echo: bool,
+    pub(crate) headers: bool,
+    pub(crate) no_responders: bool,
+}
+
+impl From<&Connect> for Options {
+    fn from(connect: &Connect) -> Self {
+        Self {
+            verbose: connect.verbose,
+            pedantic: connect.pedantic,
+            echo: connect.echo,
+            headers: connect.headers,
+            no_responders: connect.no_responders,
+        }
+    }
+}
+
+impl Session {
+    pub(crate) fn new(id: ConnId, anonymous: Option<Identity>) -> Self {
+        Self {
+            id,
+            phase: Phase::Greeted,
+            outbox: Outbox::default(),
+            flush_requested: false,
+            congested: false,
+            anonymous,
+            // Of no effect before the session is ready, when its identity sets it.
+            account: AccountId(u32::MAX),
+            user: String::new(),
+            permit: Permit::default(),
+            options: Options::from(&Connect::default()),
+            subscriptions: HashMap::default(),
+            pings_unanswered: 0,
+        }
+    }
+
+    /// The connection is this user's from now on.
+    pub(crate) fn admit(&mut self, identity: Identity) {
+        self.account = identity.account;
+        self.user = identity.user;
+        self.permit = Permit::new(identity.permissions);
+        self.phase = Phase::Ready;
+    }
+}
+
+/// A subscription.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    /// Slot of the connection that it belongs to.
+    pub(crate) slot: usize,
+    pub(crate) sid: Box<[u8]>,
+    pub(crate) filter: Box<[u8]>,
+    /// Messages delivered so far.
+    pub(crate) delivered: u64,
+    /// Deliveries after which it ends.
+    pub(crate) max: Option<u64>,
+    /// Whether each delivery must be judged by the permit.
+    pub(crate) judged: bool,
+}

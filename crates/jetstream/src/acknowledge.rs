@@ -1,0 +1,262 @@
+//! What clients say to their deliveries.
+
+use serde_json::json;
+use watershed_base::{AccountId, Tick};
+use watershed_wire::ident::unique_id;
+use watershed_wire::jetstream::ack::{Ack, AckSubject};
+use watershed_wire::jetstream::consumer::AckPolicy;
+use watershed_wire::jetstream::pull::PullRequest;
+use watershed_wire::op::Publish;
+use watershed_wire::subject::{has_wildcard, matches};
+use watershed_wire::time::UnixNanos;
+
+use crate::consumer_key::ConsumerKey;
+use crate::events::Saved;
+use crate::jetstream::JetStream;
+use crate::live::{Request, ack_wait};
+use crate::network::Network;
+use crate::record::Event;
+use crate::rounds::{Asked, Owed};
+
+impl JetStream {
+    /// The consumer of an account's stream.
+    pub(crate) fn consumer(
+        &self,
+        account: AccountId,
+        stream: &str,
+        name: &str,
+    ) -> Option<ConsumerKey> {
+        let (key, stream) = self.state.find(account, stream)?;
+        let (index, _) = stream.consumer(name)?;
+        Some(ConsumerKey::new(key, index))
+    }
+
+    /// A client says something to a delivery. Says whether there is such a consumer.
+    pub(crate) fn acknowledge_delivery(
+        &mut self,
+        net: &mut impl Network,
+        account: AccountId,
+        message: &Publish<'_>,
+    ) -> bool {
+        let Some(subject) = AckSubject::parse(message.subject) else { return false };
+        let Some(key) = self.consumer(account, subject.stream, subject.consumer) else {
+            return false;
+        };
+        let Some(ack) = Ack::parse(message.payload) else { return true };
+        let Some(dispatcher) = self.live.dispatcher(key) else { return true };
+        if !dispatcher.has_delivered(subject.stream_seq) {
+            // Nobody was given that message: nothing is said to it.
+            return true;
+        }
+        let sequence = subject.stream_seq;
+        match ack {
+            Ack::Ack => self.ack(net, key, sequence),
+            Ack::Nak { delay } => self.nak(net, key, sequence, delay),
+            Ack::Progress => self.progress(key, sequence),
+            Ack::Term { reason } => self.terminate(net, key, &subject, &reason),
+            Ack::Next { request } => {
+                self.ack(net, key, sequence);
+                self.ask_for_next(account, message.reply.unwrap_or_default(), key, &request);
+                self.wake(key);
+                return true;
+            }
+        }
+        if let Some(reply) = message.reply {
+            let owed = Owed { account, subject: reply, asked: Asked::Confirm };
+            self.confirm(net, key, owed);
+        }
+        self.wake(key);
+        true
+    }
+
+    fn ack(&mut self, net: &mut impl Network, key: ConsumerKey, sequence: u64) {
+        let stream = &self.state.streams[key.stream.index()];
+        let consumer = &stream.consumers[key.index()];
+        let policy = consumer.config.ack_policy;
+        // What was given up, and is still kept for whoever finishes with it, may be finished late.
+        let late = stream.keeps_for_consumers()
+            && stream.log.key_of(sequence).is_some_and(|key| consumer.wants(key.name()));
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        let event = match policy {
+            AckPolicy::None => return,
+            AckPolicy::Explicit => {
+                if !dispatcher.outstanding.remove(sequence) && !late {
+                    return;
+                }
+                Event::Acked { sequence }
+            }
+            AckPolicy::All | AckPolicy::FlowControl => {
+                if !dispatcher.outstanding.remove_up_to(sequence) {
+                    return;
+                }
+                Event::AckedAll { sequence }
+            }
+        };
+        dispatcher.remember(event);
+        self.note_unsaved(net, key);
+    }
+
+    fn terminate(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        subject: &AckSubject<'_>,
+        reason: &str,
+    ) {
+        let sequence = subject.stream_seq;
+        let dispatcher = self.live.dispatcher(key);
+        let outstanding = dispatcher.is_some_and(|own| own.outstanding.contains(sequence));
+        self.ack(net, key, sequence);
+        if outstanding {
+            self.advise_terminated(net, key, subject, reason);
+        }
+    }
+
+    /// A client wants the next message with its acknowledgement.
+    fn ask_for_next(&mut self, account: AccountId, reply: &[u8], key: ConsumerKey, request: &[u8]) {
+        let pull = PullRequest::parse(request).unwrap_or_default();
+        let now = self.now.tick;
+        let config = &self.state.stream(key.stream).consumers[key.index()].config;
+        let (max_waiting, push) = (config.max_waiting.unsigned_abs(), config.is_push());
+        let live = self.live(key.stream);
+        let request = Request::new(account, reply, now, live.intake.assigned(), &pull);
+        let Some(dispatcher) = live.dispatcher(key.index()) else { return };
+        if !push && (dispatcher.waiting.len() as u64) < max_waiting {
+            dispatcher.waiting.push(request);
+        }
+    }
+
+    fn nak(&mut self, net: &mut impl Network, key: ConsumerKey, sequence: u64, delay: i64) {
+        let now = self.now;
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        let Some(delivery) = dispatcher.outstanding.get(sequence) else { return };
+        match u64::try_from(delay).unwrap_or(0) {
+            0 => dispatcher.outstanding.retry(sequence),
+            wait => {
+                let at = Tick(now.tick.0.saturating_add(wait));
+                dispatcher.outstanding.postpone(sequence, now.tick, at);
+            }
+        }
+        let at = UnixNanos(now.wall.0.saturating_add(delay.max(0)));
+        dispatcher.remember(Event::Retry { sequence, at });
+        self.note_unsaved(net, key);
+        self.advise(
+            net,
+            key,
+            "MSG_NAKED",
+            "nak",
+            &json!({
+                "consumer_seq": delivery.consumer_seq,
+                "stream_seq": sequence,
+                "deliveries": delivery.deliveries,
+            }),
+        );
+    }
+
+    fn progress(&mut self, key: ConsumerKey, sequence: u64) {
+        let now = self.now.tick;
+        let Self { state, live, .. } = self;
+        let config = &state.streams[key.stream.index()].consumers[key.index()].config;
+        let Some(dispatcher) = live.dispatcher(key) else { return };
+        if let Some(delivery) = dispatcher.outstanding.get(sequence) {
+            let wait = u64::try_from(ack_wait(config, delivery.deliveries)).unwrap_or(0);
+            dispatcher.outstanding.postpone(sequence, now, Tick(now.0.saturating_add(wait)));
+        }
+    }
+
+    /// Replies when everything that the consumer was told so far is durable.
+    fn confirm(&mut self, net: &mut impl Network, key: ConsumerKey, owed: Owed<'_>) {
+        match self.save_events(net, key, owed) {
+            // The client hears nothing, asks again, and may get the message again.
+            Saved::Record | Saved::Impossible => {}
+            // Nothing is to be kept, or nothing new: true as soon as what came before is.
+            Saved::Nothing => {
+                let durable = self.state.stream(key.stream).is_memory();
+                self.reply_when(net, durable, owed, Vec::new());
+            }
+        }
+    }
+
+    /// Publishes that a message was delivered as often as it may be.
+    pub(crate) fn advise_max_deliveries(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        sequence: u64,
+        deliveries: u64,
+    ) {
+        let fields = json!({"stream_seq": sequence, "deliveries": deliveries});
+        self.advise(net, key, "MAX_DELIVERIES", "max_deliver", &fields);
+    }
+
+    fn advise_terminated(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        subject: &AckSubject<'_>,
+        reason: &str,
+    ) {
+        let mut fields = json!({
+            "consumer_seq": subject.consumer_seq,
+            "stream_seq": subject.stream_seq,
+            "deliveries": subject.deliveries,
+        });
+        if !reason.is_empty() {
+            fields["reason"] = reason.into();
+        }
+        self.advise(net, key, "MSG_TERMINATED", "terminated", &fields);
+    }
+
+    /// Publishes an advisory about a consumer.
+    fn advise(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        event: &str,
+        kind: &str,
+        fields: &serde_json::Value,
+    ) {
+        let stream = self.state.stream(key.stream);
+        let name = &stream.consumers[key.index()].config.name;
+        let account = stream.account;
+        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.{event}.{}.{name}", stream.config.name);
+        let id = unique_id([self.random.next(), self.random.next()]);
+        let mut advisory = json!({
+            "type": format!("io.nats.jetstream.advisory.v1.{kind}"),
+            "id": id,
+            "timestamp": self.now.wall.to_string(),
+            "stream": stream.config.name,
+            "consumer": name,
+        });
+        if let (Some(advisory), Some(fields)) = (advisory.as_object_mut(), fields.as_object()) {
+            advisory.extend(fields.clone());
+        }
+        self.publish_own(net, account, subject.as_bytes(), advisory.to_string().as_bytes());
+    }
+
+    /// Somebody listens to what a filter takes: push consumers that deliver there have a listener.
+    pub fn interest(&mut self, account: AccountId, filter: &[u8]) {
+        let Self { targets, ready, live, .. } = self;
+        if targets.is_empty() {
+            return;
+        }
+        let mut woken = Vec::new();
+        if has_wildcard(filter) {
+            let own = targets.range((account, Box::default())..);
+            let own = own.take_while(|((of, _), _)| *of == account);
+            let matching = own.filter(|((_, target), _)| matches(filter, target));
+            woken.extend(matching.flat_map(|(_, keys)| keys.iter().copied()));
+        } else if let Some(keys) = targets.get(&(account, filter.into())) {
+            woken.extend(keys.iter().copied());
+        }
+        for key in woken {
+            if let Some(live) = live.get_mut(key.stream)
+                && let Some(dispatcher) = live.dispatcher(key.index())
+            {
+                // What another subscriber was asked, this one does not answer.
+                dispatcher.flow_awaited = None;
+            }
+            ready.insert(key);
+        }
+    }
+}

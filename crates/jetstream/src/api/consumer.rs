@@ -1,0 +1,380 @@
+//! Creating, changing and looking at consumers, and asking them for messages.
+
+use serde::Serialize;
+use watershed_wire::ident::{name_problem, short_id};
+use watershed_wire::jetstream::account::{Page, Reply};
+use watershed_wire::jetstream::check::{Bounds, reached};
+use watershed_wire::jetstream::consumer::{
+    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateAction, CreateRequest,
+    PriorityPolicy, ReplayPolicy,
+};
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::pull::PullRequest;
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, change, check, json};
+use watershed_wire::subject;
+use watershed_wire::time::go_duration;
+
+use super::request::{Answer, Request};
+use crate::consumer_key::ConsumerKey;
+use crate::jetstream::JetStream;
+use crate::limits::{FILTERS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE};
+use crate::live::Request as PullingRequest;
+use crate::network::Network;
+use crate::record::Command;
+use crate::state::StreamKey;
+
+const CREATE: &str = "consumer_create_response";
+const INFO: &str = "consumer_info_response";
+
+#[derive(Serialize)]
+struct Names {
+    #[serde(flatten)]
+    page: Page,
+    consumers: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    #[serde(flatten)]
+    page: Page,
+    consumers: Vec<ConsumerInfo>,
+}
+
+/// What the subject of a create request says.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'a> {
+    pub(super) stream: &'a str,
+    pub(super) consumer: Option<&'a str>,
+    pub(super) filter: Option<&'a str>,
+    pub(super) durable: bool,
+}
+
+impl JetStream {
+    pub(super) fn consumer_create(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        named: Named<'_>,
+    ) -> Answer {
+        match self.try_create(net, request, named) {
+            Ok(answer) => answer,
+            Err(error) => self.refuse_call(CREATE, error),
+        }
+    }
+
+    fn try_create(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        named: Named<'_>,
+    ) -> Result<Answer, ApiError> {
+        let create: CreateRequest = json::decode(request.body)?;
+        if create.stream_name != named.stream {
+            return Err(table::STREAM_MISMATCH.into());
+        }
+        let Some((stream_key, _)) = self.state.find(request.account, named.stream) else {
+            return Err(table::STREAM_NOT_FOUND.into());
+        };
+        let mut config = create.config;
+        name_consumer(&mut config, named)?;
+        if config.name.is_empty() && config.durable_name.is_empty() {
+            config.name = short_id(self.random.next());
+        }
+        let bounds = self.bounds(request.account);
+        self.check_consumer(stream_key, &mut config, &bounds)?;
+        let stream = self.state.stream(stream_key);
+        let existing = stream.consumer(&config.name).map(|(index, _)| index);
+        let mut cursor = None;
+        match (existing, create.action) {
+            (None, CreateAction::Update) => return Err(table::CONSUMER_DOES_NOT_EXIST.into()),
+            (Some(index), action) => {
+                let old = &stream.consumers[index].config;
+                let key = ConsumerKey::new(stream_key, index);
+                // Two clients may make the same durable consumer; one that is not is one client's.
+                let shared = config.is_durable() || action != CreateAction::Create;
+                if shared && *old == config {
+                    let info = self.consumer_info(net, key);
+                    let reply = Reply::new(CREATE, Ok(info));
+                    return Ok(Answer::Reply(json::encode(&reply)));
+                }
+                if action == CreateAction::Create {
+                    return Err(table::CONSUMER_ALREADY_EXISTS.into());
+                }
+                if let Some(error) = change::refuse_consumer(old, &config) {
+                    return Err(error);
+                }
+                // Somebody listens where it delivers: it is not taken away.
+                let (account, target) = (stream.account, old.deliver_subject.as_bytes());
+                let moves = old.deliver_subject != config.deliver_subject;
+                if moves && old.is_push() && net.listens(account, target) {
+                    return Err(table::CONSUMER_NAME_EXIST.into());
+                }
+                cursor = self.live(stream_key).dispatcher(index).map(|own| own.cursor);
+            }
+            (None, _) => {}
+        }
+        self.check_neighbours(stream_key, &config)?;
+        let there = self.state.stream(stream_key).consumers.len();
+        if existing.is_none() && reached(there, bounds.max_consumers) {
+            return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
+        }
+        let command = Command::PutConsumer { config: Box::new(config), cursor };
+        Ok(Answer::Change(stream_key, CREATE, command))
+    }
+
+    /// What a consumer breaks by itself and on its stream.
+    fn check_consumer(
+        &self,
+        stream: StreamKey,
+        config: &mut ConsumerConfig,
+        bounds: &Bounds,
+    ) -> Result<(), ApiError> {
+        if config.filter_subjects.len() > FILTERS_MAX {
+            let text = format!("more than {FILTERS_MAX} filters");
+            return Err(table::CONSUMER_CREATE.with(text));
+        }
+        let stream = &self.state.stream(stream).config;
+        check::fill_consumer(config, stream, bounds);
+        let mut found = check::consumer(config);
+        if config.num_replicas > 1 {
+            return Err(table::STREAM_REPLICAS_NOT_SUPPORTED.into());
+        }
+        found.extend(check::consumer_on_stream(config, stream));
+        found.extend(check::consumer_within(config, bounds));
+        if let Some(violation) = found.into_iter().next() {
+            return Err(violation.error);
+        }
+        let unbuilt = [
+            ("replay_policy", config.replay_policy != ReplayPolicy::Instant),
+            ("rate_limit_bps", config.rate_limit_bps > 0),
+            ("sample_freq", !config.sample_freq.is_empty()),
+            ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
+            ("direct", config.direct),
+            ("pause_until", config.pause_until.is_some()),
+            ("priority_policy", config.priority_policy != PriorityPolicy::None),
+        ];
+        if let Some((field, _)) = unbuilt.into_iter().find(|(_, wanted)| *wanted) {
+            let text = format!("`{field}` is not supported by this server yet");
+            return Err(table::CONSUMER_CREATE.with(text));
+        }
+        config.metadata.retain(|key, _| !key.starts_with("_nats."));
+        config.metadata.insert("_nats.req.level".into(), "0".into());
+        Ok(())
+    }
+
+    /// What a consumer breaks together with the stream's others.
+    fn check_neighbours(&self, stream: StreamKey, config: &ConsumerConfig) -> Result<(), ApiError> {
+        let stream = self.state.stream(stream);
+        let others = || {
+            let others = stream.consumers.iter().map(|(_, other)| &other.config);
+            others.filter(|other| other.name != config.name)
+        };
+        let is_new = stream.consumer(&config.name).is_none();
+        let limit = usize::try_from(stream.config.max_consumers).ok();
+        if is_new && limit.is_some_and(|limit| others().count() >= limit) {
+            return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
+        }
+        if stream.config.retention != Retention::WorkQueue || others().count() == 0 {
+            return Ok(());
+        }
+        if config.filters().is_empty() || others().any(|other| other.filters().is_empty()) {
+            return Err(table::CONSUMER_WQ_MULTIPLE_UNFILTERED.into());
+        }
+        let meets = others().flat_map(ConsumerConfig::filters).any(|theirs| {
+            let ours = config.filters().iter();
+            ours.into_iter().any(|own| subject::overlaps(own.as_bytes(), theirs.as_bytes()))
+        });
+        if meets { Err(table::CONSUMER_WQ_CONSUMER_NOT_UNIQUE.into()) } else { Ok(()) }
+    }
+
+    pub(super) fn consumer_names(&mut self, request: &Request<'_>, stream: &str) -> Answer {
+        const KIND: &str = "consumer_names_response";
+        let key = match self.stream_or(request, KIND, stream) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let wanted: ConsumerListRequest = json::decode_lenient(request.body);
+        let all = &self.state.stream(key).names;
+        let consumers = all.keys().skip(wanted.offset).take(NAMES_PER_PAGE).cloned().collect();
+        let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
+        Answer::Reply(json::encode(&Reply::new(KIND, Ok(Names { page, consumers }))))
+    }
+
+    pub(super) fn consumer_list(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        stream: &str,
+    ) -> Answer {
+        const KIND: &str = "consumer_list_response";
+        let key = match self.stream_or(request, KIND, stream) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let wanted: ConsumerListRequest = json::decode_lenient(request.body);
+        let stream = self.state.stream(key);
+        let total = stream.names.len();
+        let page = stream.names.values().skip(wanted.offset).take(STREAMS_PER_PAGE);
+        let page: Vec<usize> = page.copied().collect();
+        let consumers = page.into_iter().map(|index| ConsumerKey::new(key, index));
+        let consumers = consumers.map(|key| self.consumer_info(net, key)).collect();
+        let page = Page { total, offset: wanted.offset, limit: STREAMS_PER_PAGE };
+        Answer::Reply(json::encode(&Reply::new(KIND, Ok(List { page, consumers }))))
+    }
+
+    pub(super) fn consumer_info_call(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        stream: &str,
+        name: &str,
+    ) -> Answer {
+        if let Err(answer) = self.stream_or(request, INFO, stream) {
+            return answer;
+        }
+        let Some(key) = self.consumer(request.account, stream, name) else {
+            return self.refuse_call(INFO, table::CONSUMER_NOT_FOUND);
+        };
+        let info = self.consumer_info(net, key);
+        Answer::Reply(json::encode(&Reply::new(INFO, Ok(info))))
+    }
+
+    pub(super) fn consumer_delete(
+        &mut self,
+        request: &Request<'_>,
+        stream: &str,
+        name: &str,
+    ) -> Answer {
+        const KIND: &str = "consumer_delete_response";
+        let key = match self.stream_or(request, KIND, stream) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        if self.state.stream(key).consumer(name).is_none() {
+            return self.refuse_call(KIND, table::CONSUMER_NOT_FOUND);
+        }
+        Answer::Change(key, KIND, Command::DeleteConsumer { name: name.to_owned() })
+    }
+
+    /// A client asks for messages. Says whether there is such a consumer, and it answers requests.
+    pub(super) fn consumer_next(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        stream: &str,
+        name: &str,
+    ) -> bool {
+        let Some(key) = self.consumer(request.account, stream, name) else { return false };
+        self.api_calls += 1;
+        let status = |net: &mut _, code, text: &str| {
+            Self::send_status(net, request.account, request.reply, code, text, &[]);
+            true
+        };
+        let config = &self.state.stream(key.stream).consumers[key.index()].config;
+        if config.is_push() {
+            return status(net, 409, "Consumer is push based");
+        }
+        let pull = match PullRequest::parse(request.body) {
+            Ok(pull) => pull,
+            Err(error) => return status(net, 400, &format!("Bad Request - {error}")),
+        };
+        if let Some((code, text)) = refuse_pull(config, &pull) {
+            return status(net, code, &text);
+        }
+        let (now, max_waiting) = (self.now.tick, config.max_waiting.unsigned_abs());
+        let is_full = |own: &mut Self| {
+            let waiting = own.live(key.stream).dispatcher(key.index()).map(|own| own.waiting.len());
+            waiting.is_some_and(|waiting| waiting as u64 >= max_waiting)
+        };
+        if is_full(self) {
+            self.forget_gone_clients(net, key);
+            if is_full(self) {
+                return status(net, 409, "Exceeded MaxWaiting");
+            }
+        }
+        let live = self.live(key.stream);
+        let accepted = live.intake.assigned();
+        let waiting = PullingRequest::new(request.account, request.reply, now, accepted, &pull);
+        if let Some(dispatcher) = live.dispatcher(key.index()) {
+            dispatcher.idle_since = None;
+            dispatcher.waiting.push(waiting);
+        }
+        self.wake(key);
+        true
+    }
+
+    /// A consumer as replies about it show it.
+    pub(crate) fn consumer_info(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+    ) -> ConsumerInfo {
+        self.forget_gone_clients(net, key);
+        let stream = self.state.stream(key.stream);
+        let consumer = &stream.consumers[key.index()];
+        let mut info = consumer.info(&stream.config.name, self.now.wall);
+        let via = consumer.config.deliver_subject.as_bytes();
+        info.push_bound = !via.is_empty() && net.listens(stream.account, via);
+        if let Some(dispatcher) = self.live.dispatcher(key) {
+            info.num_waiting = dispatcher.waiting.len();
+        }
+        let metadata = &mut info.config.metadata;
+        metadata.insert("_nats.ver".into(), NATS_VERSION.into());
+        metadata.insert("_nats.level".into(), API_LEVEL.to_string());
+        info
+    }
+}
+
+/// Reconciles the names in the subject and in the body.
+fn name_consumer(config: &mut ConsumerConfig, named: Named<'_>) -> Result<(), ApiError> {
+    let Some(name) = named.consumer else {
+        if config.is_durable() {
+            return Err(table::CONSUMER_EPHEMERAL_WITH_DURABLE_NAME.into());
+        }
+        return Ok(());
+    };
+    if named.durable && !config.is_durable() {
+        return Err(table::CONSUMER_DURABLE_NAME_NOT_SET.into());
+    }
+    let given = if config.is_durable() { &config.durable_name } else { &config.name };
+    if given != name {
+        let error = if named.durable {
+            table::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT
+        } else {
+            table::CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH
+        };
+        return Err(error.into());
+    }
+    if name_problem(name).is_some() && name.len() <= watershed_wire::limits::NAME_BYTES_MAX {
+        return Err(table::CONSUMER_NAME_CONTAINS_PATH_SEPARATORS.into());
+    }
+    if let Some(filter) = named.filter {
+        if config.filter_subjects.len() > 1 {
+            return Err(table::CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED.into());
+        }
+        if config.filters().first().map(String::as_str) != Some(filter) {
+            return Err(table::CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH.into());
+        }
+    }
+    Ok(())
+}
+
+/// Why a consumer does not take a request.
+fn refuse_pull(config: &ConsumerConfig, pull: &PullRequest) -> Option<(u16, String)> {
+    let over = |limit: i64, value: i64| limit > 0 && value > limit;
+    if over(config.max_batch, pull.batch) {
+        return Some((409, format!("Exceeded MaxRequestBatch of {}", config.max_batch)));
+    }
+    if over(config.max_expires, pull.expires) {
+        let limit = go_duration(config.max_expires);
+        return Some((409, format!("Exceeded MaxRequestExpires of {limit}")));
+    }
+    if over(config.max_bytes, pull.max_bytes) {
+        return Some((409, format!("Exceeded MaxRequestMaxBytes of {}", config.max_bytes)));
+    }
+    if pull.idle_heartbeat > 0 && pull.idle_heartbeat.saturating_mul(2) > pull.expires {
+        return Some((400, "Bad Request - heartbeat value too large".into()));
+    }
+    None
+}

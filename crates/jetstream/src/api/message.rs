@@ -1,0 +1,302 @@
+//! Reading and deleting single messages.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use watershed_store::Record;
+use watershed_wire::header::{HeaderBlock, HeaderWriter};
+use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::error::table;
+use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::message::{DeleteRequest, GetRequest, StoredMessage};
+use watershed_wire::subject;
+use watershed_wire::time::UnixNanos;
+
+use super::request::{Answer, Request};
+use crate::chunk::Chunk;
+use crate::jetstream::JetStream;
+use crate::network::Network;
+use crate::output::DiskOutput;
+use crate::reading::{Form, Reading};
+use crate::record::Command;
+use crate::state::{Stored, Stream, StreamKey};
+
+const GET: &str = "stream_msg_get_response";
+const DELETE: &str = "stream_msg_delete_response";
+
+const DAMAGED: &str = "message is damaged on disk";
+
+#[derive(Serialize)]
+struct Got {
+    message: StoredMessage,
+}
+
+impl JetStream {
+    pub(super) fn message_get(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
+        let key = match self.stream_or(request, GET, name) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let wanted: GetRequest = match request.body {
+            [] => return self.refuse_call(GET, table::BAD_REQUEST),
+            body => match json::decode(body) {
+                Ok(wanted) => wanted,
+                Err(error) => return self.refuse_call(GET, error),
+            },
+        };
+        let by_subject = !wanted.last_by_subj.is_empty();
+        let ambiguous = by_subject && (wanted.seq > 0 || !wanted.next_by_subj.is_empty());
+        let nothing = !by_subject && wanted.seq == 0 && wanted.next_by_subj.is_empty();
+        if ambiguous || nothing {
+            return self.refuse_call(GET, table::BAD_REQUEST);
+        }
+        let stream = self.state.stream(key);
+        match find(stream, &wanted) {
+            Some(sequence) => self.read(net, request, key, sequence, Form::Api),
+            None => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+        }
+    }
+
+    pub(super) fn direct_get(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
+        let Some(key) = self.direct_stream(request, name) else { return Answer::Later };
+        let Ok(wanted) = json::decode::<GetRequest>(match request.body {
+            [] => b"{}",
+            body => body,
+        }) else {
+            return Self::status(net, request, 408, "Bad Request");
+        };
+        let batched = wanted.batch > 0 || wanted.max_bytes > 0 || !wanted.multi_last.is_empty();
+        if batched || wanted.start_time.is_some() || wanted.up_to_seq > 0 {
+            return Self::status(net, request, 408, "Batch requests are not supported yet");
+        }
+        let empty =
+            wanted.seq == 0 && wanted.last_by_subj.is_empty() && wanted.next_by_subj.is_empty();
+        if empty {
+            return Self::status(net, request, 408, "Empty Request");
+        }
+        if wanted.seq > 0 && !wanted.last_by_subj.is_empty() {
+            return Self::status(net, request, 408, "Bad Request");
+        }
+        self.direct(net, request, key, &wanted)
+    }
+
+    pub(super) fn direct_get_last(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+        subject: &str,
+    ) -> Answer {
+        let Some(key) = self.direct_stream(request, name) else { return Answer::Later };
+        let wanted = GetRequest { last_by_subj: subject.into(), ..GetRequest::default() };
+        self.direct(net, request, key, &wanted)
+    }
+
+    /// The stream of a direct get; `None` where nobody listens, as it does not allow them.
+    pub(super) fn direct_stream(&self, request: &Request<'_>, name: &str) -> Option<StreamKey> {
+        let (key, stream) = self.state.find(request.account, name)?;
+        stream.config.allow_direct.then_some(key)
+    }
+
+    /// Whether what a direct get may mean is on its way to the disk.
+    pub(super) fn waits_for_get(&mut self, key: StreamKey, body: &[u8]) -> bool {
+        let last = self.state.stream(key).log.last();
+        let intake = &mut self.live(key).intake;
+        if intake.len() == 0 {
+            return false;
+        }
+        let Ok(wanted) = json::decode::<GetRequest>(body) else { return false };
+        if wanted.last_by_subj.is_empty() {
+            return wanted.seq > last || !wanted.next_by_subj.is_empty();
+        }
+        intake.last_of(wanted.last_by_subj.as_bytes()).is_some()
+    }
+
+    fn direct(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        key: StreamKey,
+        wanted: &GetRequest,
+    ) -> Answer {
+        let stream = self.state.stream(key);
+        let form = Form::Direct { stream: stream.config.name.clone() };
+        match find(stream, wanted) {
+            Some(sequence) => self.read(net, request, key, sequence, form),
+            None => Self::status(net, request, 404, "Message Not Found"),
+        }
+    }
+
+    fn status(net: &mut impl Network, request: &Request<'_>, code: u16, text: &str) -> Answer {
+        Self::send_status(net, request.account, request.reply, code, text, &[]);
+        Answer::Later
+    }
+
+    /// Sends a message, now if it is in memory.
+    fn read(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        key: StreamKey,
+        sequence: u64,
+        form: Form,
+    ) -> Answer {
+        let stream = self.state.stream(key);
+        let position = match stream.stored(sequence) {
+            None => return self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+            Some(Stored::Memory(bytes)) => {
+                let (header, payload) = show(&Record::view(bytes), &form);
+                Self::reply(net, request.account, request.reply, &header, &payload);
+                return Answer::Later;
+            }
+            Some(Stored::Tail(place, position)) => {
+                if let Some(bytes) = self.tail.record(place) {
+                    let (header, payload) = show(&Record::view(bytes), &form);
+                    Self::reply(net, request.account, request.reply, &header, &payload);
+                    return Answer::Later;
+                }
+                position
+            }
+            Some(Stored::Disk(position)) => position,
+        };
+        let log = stream.log.id();
+        let (account, reply) = (request.account, request.reply.to_vec());
+        let ticket = self.expect_read(Reading::Client { account, reply, form, log, position });
+        let (block, offset) = (position.block, position.offset);
+        let length = position.length as usize;
+        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        Answer::Later
+    }
+
+    /// Part of a block was read.
+    pub(crate) fn read_done(
+        &mut self,
+        net: &mut impl Network,
+        ticket: u64,
+        bytes: Option<Vec<u8>>,
+    ) {
+        match self.reads.remove(&ticket) {
+            None => {}
+            Some(Reading::Client { account, reply, form, log, position }) => {
+                let (block, offset) = (position.block, position.offset);
+                let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
+                let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
+                let (header, payload) = match (record, &form) {
+                    (Some(bytes), form) => show(&Record::view(bytes), form),
+                    // Not the same as none: who takes it for none would make it again.
+                    (None, Form::Api) => {
+                        let error = table::STREAM_STORE_FAILED.with(DAMAGED);
+                        (Vec::new(), json::encode(&Reply::<()>::new(GET, Err(error))))
+                    }
+                    (None, Form::Direct { .. }) => {
+                        (HeaderWriter::with_status(500, DAMAGED).finish(), Vec::new())
+                    }
+                };
+                Self::reply(net, account, &reply, &header, &payload);
+            }
+            Some(Reading::Follower { stream: key, index, log, block, offset }) => {
+                let Some(live) = self.live.get_mut(key) else { return };
+                let Some(copier) = live.copiers.get_mut(index) else { return };
+                copier.reading = false;
+                if let Some(bytes) = bytes {
+                    copier.chunk = Some(Chunk { log, block, offset, bytes });
+                    self.following.insert(key);
+                }
+                // What can't be read was reported; the follower rests rather than skips it.
+            }
+            Some(Reading::Consumer { consumer: key, log, block, offset }) => {
+                let Some(dispatcher) = self.live.dispatcher(key) else { return };
+                dispatcher.reading = false;
+                if let Some(bytes) = bytes {
+                    dispatcher.chunk = Some(Chunk { log, block, offset, bytes });
+                    self.wake(key);
+                }
+                // What can't be read was reported; the consumer rests rather than skips it.
+            }
+        }
+    }
+
+    pub(super) fn message_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let key = match self.stream_or(request, DELETE, name) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let wanted: DeleteRequest = match json::decode(request.body) {
+            Ok(wanted) => wanted,
+            Err(error) => return self.refuse_call(DELETE, error),
+        };
+        let stream = self.state.stream(key);
+        if stream.config.sealed {
+            return self.refuse_call(DELETE, table::STREAM_SEALED);
+        }
+        if stream.config.deny_delete {
+            let error = table::STREAM_MSG_DELETE_FAILED.with("message delete not permitted");
+            return self.refuse_call(DELETE, error);
+        }
+        let (last, sequence) = (stream.log.last(), wanted.seq);
+        if stream.log.position(sequence).is_none() {
+            if stream.is_memory() {
+                return self.refuse_call(DELETE, table::SEQUENCE_NOT_FOUND.with(sequence));
+            }
+            let text = if sequence > last { "stream store EOF" } else { "no message found" };
+            return self.refuse_call(DELETE, table::STREAM_MSG_DELETE_FAILED.with(text));
+        }
+        Answer::Change(key, DELETE, Command::DeleteMessage { sequence })
+    }
+}
+
+/// The sequence of the message that a request means.
+fn find(stream: &Stream, wanted: &GetRequest) -> Option<u64> {
+    let valid = |filter: &str| subject::is_valid(filter.as_bytes());
+    if !wanted.last_by_subj.is_empty() {
+        let filter = &wanted.last_by_subj;
+        return valid(filter).then(|| stream.last_stored(filter.as_bytes())).flatten();
+    }
+    if !wanted.next_by_subj.is_empty() {
+        let filter = &wanted.next_by_subj;
+        let next = || stream.next_stored(filter.as_bytes(), wanted.seq.max(1));
+        return valid(filter).then(next).flatten();
+    }
+    stream.log.position(wanted.seq).map(|_| wanted.seq)
+}
+
+/// A record as it is sent: header block and payload.
+fn show(record: &Record<'_>, form: &Form) -> (Vec<u8>, Vec<u8>) {
+    let time = UnixNanos(record.time);
+    match form {
+        Form::Api => {
+            let message = StoredMessage {
+                subject: String::from_utf8_lossy(record.key).into_owned(),
+                seq: record.sequence,
+                hdrs: BASE64_STANDARD.encode(record.head),
+                data: BASE64_STANDARD.encode(record.body),
+                time,
+            };
+            (Vec::new(), json::encode(&Reply::new(GET, Ok(Got { message }))))
+        }
+        Form::Direct { stream } => {
+            let own = HeaderBlock(record.head);
+            let mut header = if own.is_well_formed() {
+                HeaderWriter::extending(record.head)
+            } else {
+                HeaderWriter::new()
+            };
+            header
+                .field("Nats-Stream", stream.as_bytes())
+                .field("Nats-Subject", record.key)
+                .number("Nats-Sequence", record.sequence)
+                .field("Nats-Time-Stamp", time.to_string().as_bytes());
+            (header.finish(), record.body.to_vec())
+        }
+    }
+}

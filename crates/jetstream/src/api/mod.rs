@@ -1,0 +1,204 @@
+//! The JetStream API: which request goes to which handler, and how it is answered.
+
+mod account;
+mod consumer;
+mod message;
+mod origin;
+mod overlap;
+mod request;
+mod stream;
+mod unbuilt;
+
+use watershed_base::{AccountId, Now};
+use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::json;
+use watershed_wire::op::Publish;
+
+use self::consumer::Named;
+pub(crate) use self::request::{Answer, Created, Purged, Request};
+use crate::jetstream::JetStream;
+use crate::network::Network;
+use crate::rounds::{Asked, Owed};
+
+impl JetStream {
+    /// A message to one of JetStream's own subjects. Says whether anything of JetStream listens
+    /// there: what names no call is heard and not answered, as nats-server does.
+    pub fn call(
+        &mut self,
+        net: &mut impl Network,
+        now: Now,
+        account: AccountId,
+        message: &Publish<'_>,
+    ) -> bool {
+        self.now = now;
+        if self.settings.is_none() {
+            return false;
+        }
+        let Ok(subject) = std::str::from_utf8(message.subject) else { return false };
+        if subject.starts_with("$JS.ACK.") {
+            return self.acknowledge_delivery(net, account, message);
+        }
+        if subject.starts_with("$JS.FC.") {
+            self.flow_answered(account, subject);
+            return true;
+        }
+        if !subject.starts_with("$JS.API.") {
+            return false;
+        }
+        let Some(call) = Call::parse(subject) else { return true };
+        let reply = message.reply.unwrap_or_default();
+        if !self.store_of(account).enabled {
+            let error = table::NOT_ENABLED_FOR_ACCOUNT.into();
+            self.answer_error(net, account, reply, "error", error);
+            return true;
+        }
+        let request = Request { account, reply, body: message.payload };
+        match call {
+            Call::ConsumerNext { stream, consumer } => {
+                self.consumer_next(net, &request, stream, consumer)
+            }
+            Call::DirectGet(name) => {
+                let Some(key) = self.direct_stream(&request, name) else { return false };
+                self.wait_or_call(net, &request, subject, message, |own| {
+                    own.waits_for_get(key, request.body)
+                });
+                true
+            }
+            Call::DirectGetLast { stream, subject: wanted } => {
+                let Some(key) = self.direct_stream(&request, stream) else { return false };
+                self.wait_or_call(net, &request, subject, message, |own| {
+                    own.live(key).intake.last_of(wanted.as_bytes()).is_some()
+                });
+                true
+            }
+            _ => {
+                // What consumers have decided is told too, so it must become true first.
+                self.save_all_events(net);
+                self.wait_or_call(net, &request, subject, message, |own| {
+                    !own.calls.is_free(account, own.rounds.is_settled())
+                });
+                true
+            }
+        }
+    }
+
+    /// Answers a call now, or when everything that was accepted so far is applied.
+    fn wait_or_call(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        subject: &str,
+        message: &Publish<'_>,
+        waits: impl FnOnce(&mut Self) -> bool,
+    ) {
+        self.api_calls += 1;
+        if !waits(self) {
+            self.answer(net, request, subject);
+            return;
+        }
+        let after = self.rounds.last_open();
+        if !self.calls.push(request.account, subject, message, after) {
+            let error = table::CLUSTER_NOT_AVAIL.into();
+            self.answer_error(net, request.account, request.reply, "error", error);
+        }
+    }
+
+    /// Answers the calls whose turn it is.
+    pub(crate) fn answer_calls(&mut self, net: &mut impl Network) {
+        for account in self.calls.accounts() {
+            // Where the disk takes nothing, nothing is on its way.
+            let applied = if self.rounds.works() { self.rounds.applied() } else { u64::MAX };
+            while let Some(call) = self.calls.next(account, applied) {
+                let request = Request { account, reply: &call.reply, body: &call.body };
+                self.answer(net, &request, &call.subject);
+            }
+        }
+    }
+
+    fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
+        let Some(call) = Call::parse(subject) else { return };
+        let account = request.account;
+        match self.handle(net, request, call) {
+            Answer::Reply(payload) => Self::reply(net, account, request.reply, b"", &payload),
+            Answer::Create(log, kind, command) => {
+                let asked = Asked::Change(kind);
+                let owed = Owed { account, subject: request.reply, asked };
+                self.calls.set_changing(account, true);
+                if !self.journal(log, &command, owed) {
+                    self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
+                }
+            }
+            Answer::Change(key, kind, command) => {
+                let asked = Asked::Change(kind);
+                let owed = Owed { account, subject: request.reply, asked };
+                self.calls.set_changing(account, true);
+                if !self.submit(net, key, &command, owed) {
+                    self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
+                }
+            }
+            Answer::Later => {}
+        }
+    }
+
+    fn handle(&mut self, net: &mut impl Network, request: &Request<'_>, call: Call<'_>) -> Answer {
+        match call {
+            Call::AccountInfo => self.account_info(request),
+            Call::StreamNames => self.stream_names(request),
+            Call::StreamList => self.stream_list(request),
+            Call::StreamCreate(name) => self.stream_create(request, name),
+            Call::StreamUpdate(name) => self.stream_update(request, name),
+            Call::StreamInfo(name) => self.stream_info_call(net, request, name),
+            Call::StreamDelete(name) => self.stream_delete(request, name),
+            Call::StreamPurge(name) => self.stream_purge(request, name),
+            Call::MessageGet(name) => self.message_get(net, request, name),
+            Call::MessageDelete(name) => self.message_delete(request, name),
+            Call::DirectGet(name) => self.direct_get(net, request, name),
+            Call::DirectGetLast { stream, subject } => {
+                self.direct_get_last(net, request, stream, subject)
+            }
+            Call::ConsumerCreate(stream) => {
+                let named = Named { stream, consumer: None, filter: None, durable: false };
+                self.consumer_create(net, request, named)
+            }
+            Call::ConsumerCreateNamed { stream, consumer, filter } => {
+                let named = Named { stream, consumer: Some(consumer), filter, durable: false };
+                self.consumer_create(net, request, named)
+            }
+            Call::ConsumerCreateDurable { stream, consumer } => {
+                let consumer = Some(consumer);
+                let named = Named { stream, consumer, filter: None, durable: true };
+                self.consumer_create(net, request, named)
+            }
+            Call::ConsumerNames(stream) => self.consumer_names(request, stream),
+            Call::ConsumerList(stream) => self.consumer_list(net, request, stream),
+            Call::ConsumerInfo { stream, consumer } => {
+                self.consumer_info_call(net, request, stream, consumer)
+            }
+            Call::ConsumerDelete { stream, consumer } => {
+                self.consumer_delete(request, stream, consumer)
+            }
+            Call::ConsumerNext { .. } => Answer::Later,
+        }
+    }
+
+    /// An error in place of a result.
+    fn refuse_call(&mut self, kind: &str, error: impl Into<ApiError>) -> Answer {
+        self.api_errors += 1;
+        Answer::Reply(json::encode(&Reply::<()>::new(kind, Err(error.into()))))
+    }
+
+    fn answer_error(
+        &mut self,
+        net: &mut impl Network,
+        account: AccountId,
+        reply: &[u8],
+        kind: &str,
+        error: ApiError,
+    ) {
+        self.api_errors += 1;
+        let payload = json::encode(&Reply::<()>::new(kind, Err(error)));
+        Self::reply(net, account, reply, b"", &payload);
+    }
+}

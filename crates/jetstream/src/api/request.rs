@@ -1,0 +1,43 @@
+//! What handlers are given, and what they decide.
+
+use serde::Serialize;
+use watershed_base::AccountId;
+use watershed_store::LogId;
+use watershed_wire::jetstream::stream::StreamInfo;
+
+use crate::record::Command;
+use crate::state::StreamKey;
+
+/// A request.
+pub(crate) struct Request<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) reply: &'a [u8],
+    pub(crate) body: &'a [u8],
+}
+
+/// What a handler decided.
+pub(crate) enum Answer {
+    /// This.
+    Reply(Vec<u8>),
+    /// A new stream with this log: answered when it is applied, by a response of this type.
+    Create(LogId, &'static str, Command),
+    /// A change of a stream, likewise.
+    Change(StreamKey, &'static str, Command),
+    /// Nothing yet, or nothing at all.
+    Later,
+}
+
+/// Result of `STREAM.CREATE`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Created {
+    #[serde(flatten)]
+    pub(crate) info: StreamInfo,
+    pub(crate) did_create: bool,
+}
+
+/// Result of `STREAM.PURGE`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Purged {
+    pub(crate) success: bool,
+    pub(crate) purged: u64,
+}

@@ -1,0 +1,334 @@
+//! Creating, changing and looking at streams.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use watershed_wire::jetstream::account::{Page, Reply};
+use watershed_wire::jetstream::check::reached;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::stream::{
+    ClusterInfo, PurgeRequest, Storage, StreamInfo, StreamInfoRequest, StreamListRequest,
+};
+use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, StreamConfig, change, check, json};
+use watershed_wire::subject;
+use watershed_wire::time::UnixNanos;
+
+use super::origin::check_origins;
+use super::request::{Answer, Created, Request};
+use super::unbuilt;
+use crate::jetstream::JetStream;
+use crate::limits::{
+    DELETED_DETAILS_MAX, FILTERS_MAX, NAMES_PER_PAGE, SEQUENCE_MAX, SLICE_MESSAGES,
+    STREAMS_PER_PAGE, SUBJECTS_PER_PAGE,
+};
+use crate::network::Network;
+use crate::record::Command;
+use crate::state::{Stream, StreamKey, subject_counts};
+
+const CREATE: &str = "stream_create_response";
+const UPDATE: &str = "stream_update_response";
+const INFO: &str = "stream_info_response";
+const PURGE: &str = "stream_purge_response";
+
+/// Metadata that the server keeps with an asset and that it adds to replies (ADR-44).
+const REQUIRED_LEVEL: &str = "_nats.req.level";
+
+#[derive(Serialize)]
+struct Names {
+    #[serde(flatten)]
+    page: Page,
+    streams: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct List {
+    #[serde(flatten)]
+    page: Page,
+    streams: Vec<StreamInfo>,
+}
+
+#[derive(Serialize)]
+struct PagedInfo {
+    #[serde(flatten)]
+    page: Page,
+    #[serde(flatten)]
+    info: Option<StreamInfo>,
+}
+
+impl JetStream {
+    pub(super) fn stream_names(&mut self, request: &Request<'_>) -> Answer {
+        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        let all = self.listed(request, &wanted);
+        let names = all.iter().map(|(_, stream)| stream.config.name.clone());
+        let streams: Vec<_> = names.skip(wanted.offset).take(NAMES_PER_PAGE).collect();
+        let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
+        let names = Names { page, streams };
+        Answer::Reply(json::encode(&Reply::new("stream_names_response", Ok(names))))
+    }
+
+    pub(super) fn stream_list(&mut self, request: &Request<'_>) -> Answer {
+        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        let all = self.listed(request, &wanted);
+        let infos = all.iter().skip(wanted.offset).take(STREAMS_PER_PAGE);
+        let streams =
+            infos.map(|(key, stream)| self.describe(*key, stream, self.now.wall)).collect();
+        let page = Page { total: all.len(), offset: wanted.offset, limit: STREAMS_PER_PAGE };
+        let list = List { page, streams };
+        Answer::Reply(json::encode(&Reply::new("stream_list_response", Ok(list))))
+    }
+
+    fn listed(
+        &self,
+        request: &Request<'_>,
+        wanted: &StreamListRequest,
+    ) -> Vec<(StreamKey, &Stream)> {
+        let takes = |(_, stream): &(StreamKey, &Stream)| {
+            let filter = wanted.subject.as_bytes();
+            let subjects = &stream.config.subjects;
+            filter.is_empty()
+                || subjects.iter().any(|own| subject::overlaps(own.as_bytes(), filter))
+        };
+        self.state.keys_of(request.account).filter(takes).collect()
+    }
+
+    pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let config = match self.decode_config(request, name) {
+            Ok(config) => config,
+            Err(error) => return self.refuse_call(CREATE, error),
+        };
+        if let Some((key, existing)) = self.state.find(request.account, name) {
+            if existing.config != config {
+                return self.refuse_call(CREATE, table::STREAM_NAME_EXIST);
+            }
+            let created = Created { info: self.stream_info(key), did_create: true };
+            return Answer::Reply(json::encode(&Reply::new(CREATE, Ok(created))));
+        }
+        if config.sealed {
+            let text = "stream configuration for create can not be sealed";
+            return self.refuse_call(CREATE, table::STREAM_INVALID_CONFIG.with(text));
+        }
+        if let Err(error) = self.check_resources(request, &config) {
+            return self.refuse_call(CREATE, error);
+        }
+        let account = self.state.accounts.name(request.account).to_owned();
+        let log = self.next_log();
+        let command = Command::CreateStream { account, config: Box::new(config) };
+        Answer::Create(log, CREATE, command)
+    }
+
+    pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let config = match self.decode_config(request, name) {
+            Ok(config) => config,
+            Err(error) => return self.refuse_call(UPDATE, error),
+        };
+        let Some((key, existing)) = self.state.find(request.account, name) else {
+            return self.refuse_call(UPDATE, table::STREAM_NOT_FOUND);
+        };
+        if let Some(error) = change::refuse_stream(&existing.config, &config) {
+            return self.refuse_call(UPDATE, error);
+        }
+        if existing.config == config {
+            let reply = Reply::new(UPDATE, Ok(self.stream_info(key)));
+            return Answer::Reply(json::encode(&reply));
+        }
+        if let Err(error) = self.check_resources(request, &config) {
+            return self.refuse_call(UPDATE, error);
+        }
+        Answer::Change(key, UPDATE, Command::UpdateStream { config: Box::new(config) })
+    }
+
+    /// The configuration in a request, filled and valid by itself.
+    fn decode_config(&self, request: &Request<'_>, name: &str) -> Result<StreamConfig, ApiError> {
+        let mut config: StreamConfig = match request.body {
+            [] => StreamConfig::default(),
+            body => json::decode(body)?,
+        };
+        if config.name != name {
+            return Err(table::STREAM_MISMATCH.into());
+        }
+        let origins = config.mirror.iter().chain(&config.sources);
+        let transforms = origins.map(|origin| origin.subject_transforms.len());
+        let lists = [config.subjects.len(), config.sources.len()];
+        if lists.into_iter().chain(transforms).any(|length| length > FILTERS_MAX) {
+            let text = format!("more than {FILTERS_MAX} subjects, sources or transforms");
+            return Err(table::STREAM_INVALID_CONFIG.with(text));
+        }
+        let bounds = self.bounds(request.account);
+        check::fill_stream(&mut config, &bounds);
+        let mut found = check::stream(&config);
+        found.extend(check::stream_within(&config, &bounds));
+        if let Some(violation) = found.into_iter().next() {
+            return Err(violation.error);
+        }
+        if config.first_seq > SEQUENCE_MAX {
+            let text = format!("first sequence is above {SEQUENCE_MAX}");
+            return Err(table::STREAM_INVALID_CONFIG.with(text));
+        }
+        if config.num_replicas > 1 {
+            return Err(table::STREAM_REPLICAS_NOT_SUPPORTED.into());
+        }
+        if let Some(error) = unbuilt::refuse(&config) {
+            return Err(error);
+        }
+        // Keys of the server's own are the server's to set.
+        config.metadata.retain(|key, _| !key.starts_with("_nats."));
+        config.metadata.insert(REQUIRED_LEVEL.into(), "0".into());
+        Ok(config)
+    }
+
+    /// What a configuration breaks together with what is there.
+    fn check_resources(
+        &self,
+        request: &Request<'_>,
+        config: &StreamConfig,
+    ) -> Result<(), ApiError> {
+        if self.overlaps_another(request.account, config) {
+            return Err(table::STREAM_SUBJECT_OVERLAP.into());
+        }
+        check_origins(&self.state, request.account, config)?;
+        let existing = self.state.find(request.account, &config.name);
+        let streams = self.state.streams_of(request.account).count();
+        let limit = self.bounds(request.account).max_streams;
+        if existing.is_none() && reached(streams, limit) {
+            return Err(table::MAXIMUM_STREAMS_LIMIT.into());
+        }
+        let (Some(settings), Ok(wanted)) = (self.settings, u64::try_from(config.max_bytes)) else {
+            return Ok(());
+        };
+        let own_now = existing.filter(|(_, stream)| stream.config.storage == config.storage);
+        let own_now = own_now.and_then(|(_, s)| u64::try_from(s.config.max_bytes).ok());
+        let reserved = self.state.reserved(config.storage);
+        let reserved = reserved.saturating_sub(own_now.unwrap_or(0));
+        let (limit, error) = match config.storage {
+            Storage::File => (settings.max_file_store, table::STORAGE_RESOURCES_EXCEEDED),
+            Storage::Memory => (settings.max_memory_store, table::MEMORY_RESOURCES_EXCEEDED),
+        };
+        let own = self.store_of(request.account);
+        let own_limit = match config.storage {
+            Storage::File => own.max_file,
+            Storage::Memory => own.max_memory,
+        };
+        let own_reserved = self.state.reserved_by(request.account, config);
+        let over = |reserved: u64, limit: u64| reserved.saturating_add(wanted) > limit;
+        if over(reserved, limit) || own_limit.is_some_and(|limit| over(own_reserved, limit)) {
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn stream_info_call(
+        &mut self,
+        net: &impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
+        let Some((key, stream)) = self.state.find(request.account, name) else {
+            self.api_errors += 1;
+            let page = PagedInfo { page: Page::default(), info: None };
+            let mut reply = Reply::new(INFO, Ok(page));
+            reply.error = Some(table::STREAM_NOT_FOUND.into());
+            return Answer::Reply(json::encode(&reply));
+        };
+        let wanted: StreamInfoRequest = json::decode_lenient(request.body);
+        let mut page = Page::default();
+        let mut subjects = BTreeMap::default();
+        if !wanted.subjects_filter.is_empty() {
+            let counts = subject_counts(stream, wanted.subjects_filter.as_bytes());
+            if !counts.is_empty() {
+                page =
+                    Page { total: counts.len(), offset: wanted.offset, limit: SUBJECTS_PER_PAGE };
+            }
+            subjects = counts.into_iter().skip(wanted.offset).take(SUBJECTS_PER_PAGE).collect();
+        }
+        let listed = if wanted.deleted_details { DELETED_DETAILS_MAX } else { 0 };
+        let deleted = stream.log.gaps().take(listed).collect();
+        let mut info = self.stream_info(key);
+        info.ts = self.now.wall;
+        (info.state.subjects, info.state.deleted) = (subjects, deleted);
+        let leader = net.server_name().to_owned();
+        info.cluster = Some(ClusterInfo { leader, ..ClusterInfo::default() });
+        let paged = PagedInfo { page, info: Some(info) };
+        Answer::Reply(json::encode(&Reply::new(INFO, Ok(paged))))
+    }
+
+    /// The stream, or the answer that there is none.
+    pub(super) fn stream_or(
+        &mut self,
+        request: &Request<'_>,
+        kind: &str,
+        name: &str,
+    ) -> Result<StreamKey, Answer> {
+        match self.state.find(request.account, name) {
+            Some((key, _)) => Ok(key),
+            None => Err(self.refuse_call(kind, table::STREAM_NOT_FOUND)),
+        }
+    }
+
+    pub(super) fn stream_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        match self.stream_or(request, "stream_delete_response", name) {
+            Ok(key) => Answer::Change(key, "stream_delete_response", Command::DeleteStream),
+            Err(answer) => answer,
+        }
+    }
+
+    pub(super) fn stream_purge(&mut self, request: &Request<'_>, name: &str) -> Answer {
+        let key = match self.stream_or(request, PURGE, name) {
+            Ok(key) => key,
+            Err(answer) => return answer,
+        };
+        let purge: PurgeRequest = match request.body {
+            [] => PurgeRequest::default(),
+            body => match json::decode(body) {
+                Ok(purge) => purge,
+                Err(error) => return self.refuse_call(PURGE, error),
+            },
+        };
+        let stream = self.state.stream(key);
+        let filter_valid = purge.filter.is_empty() || subject::is_valid(purge.filter.as_bytes());
+        if (purge.seq > 0 && purge.keep > 0) || !filter_valid {
+            return self.refuse_call(PURGE, table::BAD_REQUEST);
+        }
+        if stream.config.sealed {
+            return self.refuse_call(PURGE, table::STREAM_SEALED);
+        }
+        if stream.config.deny_purge {
+            let error = table::STREAM_PURGE_FAILED.with("stream purge not permitted");
+            return self.refuse_call(PURGE, error);
+        }
+        let filter = if purge.filter.is_empty() { ">".to_owned() } else { purge.filter };
+        let end = if purge.keep > 0 {
+            stream.start_of_last(filter.as_bytes(), purge.keep)
+        } else if purge.seq > 0 {
+            purge.seq
+        } else {
+            stream.log.last() + 1
+        };
+        let command = Command::Purge { filter, end, limit: SLICE_MESSAGES, before: 0 };
+        Answer::Change(key, PURGE, command)
+    }
+
+    /// A stream as replies about it show it.
+    pub(crate) fn stream_info(&self, key: StreamKey) -> StreamInfo {
+        let stream = self.state.stream(key);
+        let mut info = self.describe(key, stream, self.now.wall);
+        info.ts = stream.created;
+        let metadata = &mut info.config.metadata;
+        metadata.insert("_nats.ver".into(), NATS_VERSION.into());
+        metadata.insert("_nats.level".into(), API_LEVEL.to_string());
+        info
+    }
+
+    fn describe(&self, key: StreamKey, stream: &Stream, now: UnixNanos) -> StreamInfo {
+        let mut origins = self.source_infos(key, stream);
+        let mirror = stream.config.mirror.as_ref().and_then(|_| origins.pop());
+        StreamInfo {
+            config: stream.config.clone(),
+            created: stream.created,
+            state: stream.state(),
+            mirror,
+            sources: origins,
+            ts: now,
+            ..StreamInfo::default()
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Calls of the API that wait for their turn.
+//!
+//! A call is answered from the state, when everything that was accepted before it is applied: what it
+//! tells is durable, and a client that publishes and then asks sees what it has published. A call that
+//! changes something holds up those behind it, of the same account, until the change is applied: each
+//! call is decided on what is true.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use watershed_base::AccountId;
+use watershed_wire::op::Publish;
+
+use crate::limits::CALL_BYTES_WAITING_MAX;
+
+/// A call that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) subject: Box<str>,
+    pub(crate) reply: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
+    /// The round that must be applied before.
+    after: u64,
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.subject.len() + self.reply.len() + self.body.len() + size_of::<Self>()
+    }
+}
+
+/// The calls of one account.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    /// Whether a change is on its way.
+    changing: bool,
+}
+
+/// All calls that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    /// Accounts with calls that wait or a change on its way.
+    queues: BTreeMap<AccountId, Queue>,
+    bytes: usize,
+}
+
+impl Calls {
+    /// Whether a call of an account need not wait, where `settled` says that nothing that was
+    /// accepted is on its way.
+    pub(crate) fn is_free(&self, account: AccountId, settled: bool) -> bool {
+        settled && !self.queues.contains_key(&account)
+    }
+
+    /// Puts a call behind those of its account. Says whether there was room.
+    pub(crate) fn push(
+        &mut self,
+        account: AccountId,
+        subject: &str,
+        message: &Publish<'_>,
+        after: u64,
+    ) -> bool {
+        let waiting = Waiting {
+            subject: subject.into(),
+            reply: message.reply.unwrap_or_default().into(),
+            body: message.payload.into(),
+            after,
+        };
+        if self.bytes + waiting.len() > CALL_BYTES_WAITING_MAX {
+            return false;
+        }
+        self.bytes += waiting.len();
+        self.queues.entry(account).or_default().waiting.push_back(waiting);
+        true
+    }
+
+    /// A change of an account is on its way, or has arrived.
+    pub(crate) fn set_changing(&mut self, account: AccountId, changing: bool) {
+        self.queues.entry(account).or_default().changing = changing;
+        self.tidy(account);
+    }
+
+    /// No change is on its way any more.
+    pub(crate) fn nothing_changes(&mut self) {
+        for queue in self.queues.values_mut() {
+            queue.changing = false;
+        }
+        self.queues.retain(|_, queue| !queue.waiting.is_empty());
+    }
+
+    /// The accounts that have calls waiting.
+    pub(crate) fn accounts(&self) -> Vec<AccountId> {
+        self.queues.keys().copied().collect()
+    }
+
+    /// Takes the next call of an account whose turn it is, `applied` being the last round that was.
+    pub(crate) fn next(&mut self, account: AccountId, applied: u64) -> Option<Waiting> {
+        let queue = self.queues.get_mut(&account)?;
+        if queue.changing || queue.waiting.front()?.after > applied {
+            return None;
+        }
+        let waiting = queue.waiting.pop_front()?;
+        self.bytes -= waiting.len();
+        self.tidy(account);
+        Some(waiting)
+    }
+
+    fn tidy(&mut self, account: AccountId) {
+        if self.queues.get(&account).is_some_and(|own| !own.changing && own.waiting.is_empty()) {
+            self.queues.remove(&account);
+        }
+    }
+}

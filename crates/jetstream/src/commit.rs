@@ -1,0 +1,513 @@
+//! Rounds go to the disk and come back: what was durable is applied, and then it is told.
+
+use watershed_base::Now;
+use watershed_store::blocks::Placement;
+use watershed_store::checkpoint::Checkpoint;
+use watershed_store::{Record, Round};
+use watershed_wire::jetstream::account::{Reply, Success};
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::json;
+
+use crate::api::{Created, Purged};
+use crate::consumer_key::ConsumerKey;
+use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
+use crate::limits::SLICE_MESSAGES;
+use crate::live::{Copier, Dispatcher, Live};
+use crate::network::Network;
+use crate::output::{Completion, DiskOutput, Placed};
+use crate::record::{Command, command_record};
+use crate::rounds::{Asked, Batch, Owed};
+use crate::state::{Effects, Gone, Outcome, StreamKey};
+use crate::tail::TailPlace;
+
+impl JetStream {
+    /// The shell reports what became of the disk's work.
+    pub fn completed(&mut self, net: &mut impl Network, now: Now, done: Completion) {
+        self.now = now;
+        match done {
+            Completion::Durable { round } => {
+                if let Some((round, batch)) = self.rounds.durable(round) {
+                    self.gather.durable(now.tick, batch.owed(), self.rounds.owed());
+                    self.apply_round(net, &round, batch);
+                }
+            }
+            Completion::Failed { .. } => self.disk_failed(net),
+            Completion::Placed { round } => {
+                self.tail.placed(round);
+                let first = self.tail.first_round();
+                for (_, stream) in &mut self.state.streams {
+                    stream.trim_tail(first);
+                }
+            }
+            Completion::Checkpointed => self.checkpointing = false,
+            Completion::Read { ticket, bytes } => self.read_done(net, ticket, bytes),
+        }
+    }
+
+    fn apply_round(&mut self, net: &mut impl Network, round: &Round, mut batch: Batch) {
+        let number = round.number();
+        let mut placed = Placed::new(round.clone());
+        // Whoever is told reads what it is told of from the tail.
+        self.tail.push(round.clone());
+        let mut effects = std::mem::take(&mut self.effects);
+        for (place, owed) in batch.work() {
+            let record = Record::view(round.slice(place));
+            effects.clear();
+            self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
+            placed.take(&record, place, &mut effects);
+            self.announce(net, &record, owed, &mut effects);
+        }
+        self.effects = effects;
+        self.journal_bytes += round.bytes().len();
+        self.outputs.push(DiskOutput::Place(Box::new(placed)));
+        for held in batch.take_held() {
+            Self::reply(net, held.account, &held.subject, b"", &held.payload);
+        }
+        self.ready.append(&mut self.settling);
+        self.wake_waiting_followers();
+        self.answer_calls(net);
+        self.checkpoint_if_due(number);
+    }
+
+    /// Applies a record that no journal keeps.
+    pub(crate) fn apply_local(
+        &mut self,
+        net: &mut impl Network,
+        record: &Record<'_>,
+        owed: Owed<'_>,
+    ) {
+        // One inside another has effects of its own.
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.clear();
+        self.state.apply(record, None, &mut effects);
+        let dropped = std::mem::take(&mut effects.dropped);
+        self.outputs.extend((!dropped.is_empty()).then_some(DiskOutput::Drop(dropped)));
+        self.announce(net, record, owed, &mut effects);
+        self.effects = effects;
+    }
+
+    /// Accepts a change of a stream: a record, or done at once where no journal keeps it. Says
+    /// whether there was room.
+    pub(crate) fn submit(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        command: &Command,
+        owed: Owed<'_>,
+    ) -> bool {
+        self.save_events_of(net, key);
+        let stream = self.state.stream(key);
+        let log = stream.log.id();
+        let local = !matches!(command, Command::UpdateStream { .. } | Command::DeleteStream);
+        if local && stream.is_memory() {
+            let body = command.encode();
+            self.apply_local(net, &command_record(log, self.now.wall, &body), owed);
+            return true;
+        }
+        self.journal(log, command, owed)
+    }
+
+    /// Goes on with a change that is done in slices.
+    fn go_on(&mut self, net: &mut impl Network, key: StreamKey, command: Command, owed: Owed<'_>) {
+        let stream = self.state.stream(key);
+        if stream.is_memory() {
+            // After the others had their turn.
+            let change = LocalChange { log: stream.log.id(), command, owed: OwnedOwed::new(owed) };
+            self.local.push(change);
+            self.timers.set(TimerKey::Local, self.now.tick);
+        } else if !self.submit(net, key, &command, owed) {
+            self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
+        }
+    }
+
+    /// Does the next slices of changes that no journal keeps.
+    pub(crate) fn go_on_locally(&mut self, net: &mut impl Network) {
+        for LocalChange { log, command, owed } in std::mem::take(&mut self.local) {
+            if self.state.by_log(log).is_some() {
+                let body = command.encode();
+                let record = command_record(log, self.now.wall, &body);
+                self.apply_local(net, &record, owed.borrow());
+            } else {
+                self.refuse(net, owed.borrow(), table::STREAM_NOT_FOUND.into());
+            }
+        }
+    }
+
+    /// Tells who is concerned what a record changed, and wakes them.
+    fn announce(
+        &mut self,
+        net: &mut impl Network,
+        record: &Record<'_>,
+        owed: Owed<'_>,
+        effects: &mut Effects,
+    ) {
+        let key = self.state.by_log(record.log);
+        if let Some(key) = key {
+            self.wake_consumers(key, effects);
+        }
+        match std::mem::take(&mut effects.outcome) {
+            Outcome::Nothing => {}
+            Outcome::Stored(key, sequence) => {
+                self.live(key).intake.stored(sequence);
+                if effects.sooner {
+                    self.arm_expiry(net, key);
+                } else {
+                    self.arm_expiry_if_none(net, key);
+                }
+                self.acknowledge_stored(net, key, sequence, owed);
+            }
+            Outcome::Kept => {
+                self.events_kept(record);
+                Self::reply(net, owed.account, owed.subject, b"", b"");
+            }
+            Outcome::Created(key) => self.stream_created(net, key, owed),
+            Outcome::Updated(key, subjects) => self.stream_updated(net, key, &subjects, owed),
+            Outcome::Deleted(gone) => self.stream_deleted(net, *gone, owed),
+            Outcome::Purged(key, purged, more) => {
+                if more
+                    && let Some(Command::Purge { filter, end, .. }) = Command::decode(record.body)
+                {
+                    let limit = SLICE_MESSAGES;
+                    let next = Command::Purge { filter, end, limit, before: purged };
+                    self.go_on(net, key, next, owed);
+                } else {
+                    self.done(net, owed, &Purged { success: true, purged });
+                }
+            }
+            Outcome::Expired(key, more) => self.expired(net, key, more),
+            Outcome::Swept(key) => self.live(key).sweeping = false,
+            Outcome::Put(key, index, existed) => {
+                self.consumer_put(net, ConsumerKey::new(key, index), existed, owed);
+            }
+            Outcome::Removed(key, index) => {
+                self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
+                self.done(net, owed, &Success { success: true });
+            }
+            Outcome::Erased => self.done(net, owed, &Success { success: true }),
+            Outcome::Refused(error) => self.refuse(net, owed, error),
+            // It was made by this process.
+            Outcome::Unknown => debug_assert!(false, "a record of ours is known"),
+        }
+        if let Some(key) = key {
+            self.do_chores(net, key);
+        }
+    }
+
+    /// Consumers have something to deliver, or have lost something.
+    fn wake_consumers(&mut self, key: StreamKey, effects: &mut Effects) {
+        let Self { state, live, ready, following, .. } = self;
+        if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
+            ready.extend(effects.fed.drain(..).map(|index| ConsumerKey::new(key, index)));
+            for (index, sequence) in effects.lost.drain(..) {
+                if let Some(dispatcher) = live.dispatcher(index) {
+                    dispatcher.lost(sequence);
+                }
+                // There may be room for another one.
+                ready.insert(ConsumerKey::new(key, index));
+            }
+            if matches!(effects.outcome, Outcome::Stored(..)) {
+                following.extend(&stream.followers);
+            }
+        }
+        for (key, index, sequence) in effects.lost_elsewhere.drain(..) {
+            let key = ConsumerKey::new(key, index);
+            if let Some(dispatcher) = live.dispatcher(key) {
+                dispatcher.lost(sequence);
+                ready.insert(key);
+            }
+        }
+    }
+
+    fn events_kept(&mut self, record: &Record<'_>) {
+        let Some(key) = self.state.by_log(record.log) else { return };
+        let name = std::str::from_utf8(record.key).unwrap_or_default();
+        let Some((index, _)) = self.state.stream(key).consumer(name) else { return };
+        if let Some(dispatcher) = self.live(key).dispatcher(index) {
+            dispatcher.saved();
+        }
+    }
+
+    fn stream_created(&mut self, net: &mut impl Network, key: StreamKey, owed: Owed<'_>) {
+        self.start_stream(net, key);
+        let created = Created { info: self.stream_info(key), did_create: true };
+        self.done(net, owed, &created);
+    }
+
+    /// A stream that is in the state begins to work.
+    pub(crate) fn start_stream(&mut self, net: &mut impl Network, key: StreamKey) {
+        let stream = self.state.stream(key);
+        let live = Live::new(stream, self.now);
+        for filter in &stream.config.subjects {
+            net.capture(stream.account, filter.as_bytes(), key.into());
+        }
+        self.following.insert(key);
+        self.following.extend(&stream.followers);
+        self.live.insert(key, live);
+        let places: Vec<usize> =
+            self.state.stream(key).consumers.iter().map(|(index, _)| index).collect();
+        for index in places {
+            self.start_consumer(ConsumerKey::new(key, index));
+        }
+        self.arm_expiry(net, key);
+        self.do_chores(net, key);
+    }
+
+    fn start_consumer(&mut self, key: ConsumerKey) {
+        let stream = self.state.stream(key.stream);
+        let target = &stream.consumers[key.index()].config.deliver_subject;
+        if !target.is_empty() {
+            let target = (stream.account, target.as_bytes().into());
+            self.targets.entry(target).or_default().insert(key);
+        }
+        self.ready.insert(key);
+    }
+
+    fn stream_updated(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        old_subjects: &[String],
+        owed: Owed<'_>,
+    ) {
+        let stream = self.state.stream(key);
+        if *old_subjects != *stream.config.subjects {
+            for filter in old_subjects {
+                net.release(stream.account, filter.as_bytes(), key.into());
+            }
+            for filter in &stream.config.subjects {
+                net.capture(stream.account, filter.as_bytes(), key.into());
+            }
+        }
+        self.following.insert(key);
+        let origins = stream.origins.len();
+        let live = self.live(key);
+        live.copiers.clear();
+        live.copiers.resize_with(origins, Copier::default);
+        self.arm_expiry(net, key);
+        let info = self.stream_info(key);
+        self.done(net, owed, &info);
+    }
+
+    fn stream_deleted(&mut self, net: &mut impl Network, gone: Gone, owed: Owed<'_>) {
+        let Gone { key, stream } = gone;
+        for (index, consumer) in &stream.consumers {
+            let target = consumer.config.deliver_subject.as_bytes();
+            self.forget_target(stream.account, target, ConsumerKey::new(key, index));
+            self.end_requests(net, ConsumerKey::new(key, index), "Consumer Deleted");
+        }
+        for filter in &stream.config.subjects {
+            net.release(stream.account, filter.as_bytes(), key.into());
+        }
+        self.live.remove(key);
+        self.unsaved.remove(&key);
+        self.following.remove(&key);
+        self.following_waits.remove(&key);
+        self.timers.cancel(TimerKey::Expire(key));
+        self.done(net, owed, &Success { success: true });
+    }
+
+    fn consumer_put(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        existed: bool,
+        owed: Owed<'_>,
+    ) {
+        let Self { state, live, now, .. } = self;
+        let consumer = &state.streams[key.stream.index()].consumers[key.index()];
+        let Some(live) = live.get_mut(key.stream) else { return };
+        match live.dispatcher(key.index()) {
+            Some(dispatcher) if existed => dispatcher.configure(&consumer.config),
+            _ => live.put(key.index(), Dispatcher::new(consumer, *now)),
+        }
+        if existed {
+            // It may deliver elsewhere.
+            for keys in self.targets.values_mut() {
+                keys.remove(&key);
+            }
+            self.targets.retain(|_, keys| !keys.is_empty());
+        }
+        self.start_consumer(key);
+        let info = self.consumer_info(net, key);
+        self.done(net, owed, &info);
+    }
+
+    /// A consumer is gone from the state: those who wait at it are told.
+    fn end_dispatcher(&mut self, net: &mut impl Network, key: ConsumerKey, why: &str) {
+        for keys in self.targets.values_mut() {
+            keys.remove(&key);
+        }
+        self.targets.retain(|_, keys| !keys.is_empty());
+        self.end_requests(net, key, why);
+        if let Some(place) = self.live(key.stream).dispatchers.get_mut(key.index()) {
+            *place = None;
+        }
+    }
+
+    fn forget_target(
+        &mut self,
+        account: watershed_base::AccountId,
+        target: &[u8],
+        key: ConsumerKey,
+    ) {
+        if !target.is_empty()
+            && let Some(keys) = self.targets.get_mut(&(account, target.into()))
+        {
+            keys.remove(&key);
+        }
+    }
+
+    /// Everybody who waits at a consumer is told why no more comes.
+    pub(crate) fn end_requests(&mut self, net: &mut impl Network, key: ConsumerKey, why: &str) {
+        self.ready.remove(&key);
+        self.held.remove(&key);
+        self.settling.remove(&key);
+        self.timers.cancel(TimerKey::Consumer(key));
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        let waiting = std::mem::take(&mut dispatcher.waiting);
+        for request in waiting.into_requests() {
+            Self::send_status(net, request.account, &request.reply, 409, why, &[]);
+        }
+    }
+
+    /// A change was made: who asked for it is told what it made.
+    fn done<T: serde::Serialize>(&mut self, net: &mut impl Network, owed: Owed<'_>, what: &T) {
+        if let Asked::Change(kind) = owed.asked {
+            self.calls.set_changing(owed.account, false);
+            let reply = json::encode(&Reply::new(kind, Ok(what)));
+            Self::reply(net, owed.account, owed.subject, b"", &reply);
+        }
+    }
+
+    /// What was asked for did not happen: who asked is told, unless any reply would confirm it.
+    pub(crate) fn refuse(&mut self, net: &mut impl Network, owed: Owed<'_>, error: ApiError) {
+        match owed.asked {
+            Asked::Nothing | Asked::Confirm => {}
+            Asked::Publish => Self::refuse_publish(net, owed, error),
+            Asked::Change(kind) => {
+                self.calls.set_changing(owed.account, false);
+                self.api_errors += 1;
+                let reply = json::encode(&Reply::<()>::new(kind, Err(error)));
+                Self::reply(net, owed.account, owed.subject, b"", &reply);
+            }
+        }
+    }
+
+    /// The journal takes no more rounds. Nothing that is not durable has happened: everybody who
+    /// waits is told so, and what runs over the state begins anew from it.
+    fn disk_failed(&mut self, net: &mut impl Network) {
+        for mut batch in self.rounds.fail() {
+            for (_, owed) in batch.work() {
+                self.refuse_unsaved(net, owed);
+            }
+            for held in batch.take_held() {
+                let owed = OwnedOwed {
+                    account: held.account,
+                    subject: held.subject.into(),
+                    asked: held.asked,
+                };
+                self.refuse_unsaved(net, owed.borrow());
+            }
+        }
+        self.calls.nothing_changes();
+        self.begin_anew();
+        self.answer_calls(net);
+    }
+
+    fn refuse_unsaved(&mut self, net: &mut impl Network, owed: Owed<'_>) {
+        let error = match owed.asked {
+            Asked::Publish => table::INSUFFICIENT_RESOURCES,
+            _ => table::CLUSTER_NOT_AVAIL,
+        };
+        self.refuse(net, owed, error.into());
+    }
+
+    /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
+    fn begin_anew(&mut self) {
+        let keys: Vec<StreamKey> = self.state.keys().collect();
+        for key in keys {
+            let stream = self.state.stream(key);
+            if stream.is_memory() {
+                continue;
+            }
+            let mut fresh = Live::new(stream, self.now);
+            if let Some(old) = self.live.get_mut(key) {
+                for (new, old) in fresh.dispatchers.iter_mut().zip(&mut old.dispatchers) {
+                    if let (Some(new), Some(old)) = (new, old) {
+                        new.go_on_from(old);
+                    }
+                }
+            }
+            self.live.insert(key, fresh);
+            self.unsaved.remove(&key);
+            self.following.insert(key);
+            let places = self.state.stream(key).consumers.iter();
+            let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
+            self.ready.extend(keys);
+        }
+    }
+
+    /// Lets the open round go, if the disk is free and nobody else is likely to join.
+    pub(crate) fn close_round(&mut self, net: &mut impl Network) {
+        if !self.rounds.wants_to_close() {
+            return;
+        }
+        let owed = self.rounds.owed();
+        if let Some(until) = self.gather.waits_until(self.now.tick, owed) {
+            self.timers.set(TimerKey::Round, until);
+            return;
+        }
+        self.timers.cancel(TimerKey::Round);
+        // Events ride with a round that goes anyway.
+        self.save_all_events(net);
+        if let Some(round) = self.rounds.close() {
+            self.gather.goes(self.now.tick, owed);
+            self.outputs.push(DiskOutput::Commit(round));
+        }
+    }
+
+    /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
+    pub fn checkpoint_at_stop(&mut self) {
+        if let Some(round) = self.rounds.last_applied()
+            && self.journal_bytes > 0
+        {
+            let checkpoint = self.checkpoint(round);
+            self.outputs.push(DiskOutput::Checkpoint(checkpoint));
+        }
+    }
+
+    fn checkpoint_if_due(&mut self, round: u64) {
+        let due = self
+            .settings
+            .is_some_and(|settings| self.journal_bytes >= settings.journal_bytes_per_checkpoint);
+        if !due || self.checkpointing {
+            return;
+        }
+        self.journal_bytes = 0;
+        self.checkpointing = true;
+        let checkpoint = self.checkpoint(round);
+        self.outputs.push(DiskOutput::Checkpoint(checkpoint));
+    }
+
+    /// The state after `round`, which was the last one that was applied.
+    fn checkpoint(&self, round: u64) -> Checkpoint {
+        let blocks = self.state.known_blocks().into_iter().collect();
+        Checkpoint { round, blocks, state: self.state.checkpoint() }
+    }
+}
+
+impl Placed {
+    /// Takes over what a record changed in the block files.
+    pub(crate) fn take(
+        &mut self,
+        record: &Record<'_>,
+        place: watershed_store::Place,
+        effects: &mut Effects,
+    ) {
+        if let Some(position) = effects.placement.take() {
+            self.placements.push(Placement { log: record.log, position, place });
+        }
+        self.sealed.append(&mut effects.sealed);
+        self.dropped.append(&mut effects.dropped);
+    }
+}

@@ -1,0 +1,452 @@
+//! Sending what a consumer picks, for as long as somebody takes it.
+
+use watershed_base::{AccountId, Tick};
+use watershed_store::log::Position;
+use watershed_store::{LogId, Record};
+use watershed_wire::header::{HeaderBlock, HeaderWriter};
+use watershed_wire::jetstream::ack::AckSubject;
+use watershed_wire::op::Publish;
+
+use crate::chunk::CHUNK_BYTES;
+use crate::consumer_key::ConsumerKey;
+use crate::jetstream::{JetStream, TimerKey};
+use crate::live::is_exhausted;
+use crate::network::{Network, Taken};
+use crate::output::DiskOutput;
+use crate::reading::Reading;
+use crate::record::{Command, Event};
+use crate::rounds::Owed;
+use crate::state::Stored;
+
+/// Bytes that a push consumer with flow control sends before it waits for an answer.
+const FLOW_WINDOW_BYTES: usize = 512 * 1024;
+
+/// Deliveries of one consumer before others have their turn.
+const DELIVERIES_PER_TURN: usize = 1024;
+
+/// What became of one attempt to deliver.
+enum Step {
+    /// There may be more to do.
+    Again,
+    /// Nothing can be done before something happens.
+    Rest,
+}
+
+impl JetStream {
+    /// Lets a consumer be looked at when the shell next asks what there is to do.
+    pub(crate) fn wake(&mut self, key: ConsumerKey) {
+        self.ready.insert(key);
+    }
+
+    /// A connection has little to read again, or is gone: consumers that held something back go on.
+    pub fn decongested(&mut self) {
+        self.ready.append(&mut self.held);
+    }
+
+    /// Delivers what consumers that were woken can deliver. Says whether some still can.
+    pub(crate) fn advance_ready(&mut self, net: &mut impl Network) -> bool {
+        let mut more = false;
+        for key in std::mem::take(&mut self.ready) {
+            let mut left = DELIVERIES_PER_TURN;
+            while left > 0 && matches!(self.step(net, key), Step::Again) {
+                left -= 1;
+            }
+            if left == 0 {
+                self.ready.insert(key);
+                more = true;
+            }
+            self.arm_consumer(key);
+        }
+        more
+    }
+
+    fn step(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
+        let Self { state, live, tail, record: bytes, .. } = self;
+        let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
+        let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
+        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
+        if dispatcher.reading {
+            return Step::Rest;
+        }
+        let (account, via): (AccountId, Box<[u8]>) = if consumer.config.is_push() {
+            let via = consumer.config.deliver_subject.as_bytes();
+            if dispatcher.flow_awaited.is_some() || !net.listens(stream.account, via) {
+                return Step::Rest;
+            }
+            (stream.account, via.into())
+        } else {
+            let Some(request) = dispatcher.waiting.front() else { return Step::Rest };
+            (request.account, request.reply.clone())
+        };
+        let Some((sequence, before)) = dispatcher.pick(&consumer.config, &stream.log) else {
+            return self.nothing_to_deliver(net, key);
+        };
+        if before > 0 && is_exhausted(&consumer.config, before) {
+            self.give_up(net, key, sequence, before);
+            return Step::Again;
+        }
+        bytes.clear();
+        let position = match stream.stored(sequence) {
+            Some(Stored::Memory(record)) => {
+                bytes.extend_from_slice(record);
+                None
+            }
+            Some(Stored::Tail(place, position)) => match tail.record(place) {
+                Some(record) => {
+                    bytes.extend_from_slice(record);
+                    dispatcher.chunk = None;
+                    None
+                }
+                None => Some(position),
+            },
+            Some(Stored::Disk(position)) => Some(position),
+            None => return Step::Again,
+        };
+        if let Some(position) = position {
+            let log = stream.log.id();
+            let chunk = dispatcher.chunk.as_mut();
+            let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                return self.read_ahead(key, log, position);
+            };
+            bytes.extend_from_slice(record);
+        }
+        let bytes = std::mem::take(&mut self.record);
+        let step = self.send_record(net, key, account, &via, &Record::view(&bytes), before);
+        self.record = bytes;
+        step
+    }
+
+    /// Has a record read from disk, with those behind it.
+    fn read_ahead(&mut self, key: ConsumerKey, log: LogId, position: Position) -> Step {
+        let Some(dispatcher) = self.live.dispatcher(key) else {
+            return Step::Rest;
+        };
+        if dispatcher.chunk.as_ref().is_some_and(|chunk| chunk.starts_at(log, position)) {
+            // It was just read and is damaged. To skip it would be to lose it in silence.
+            return Step::Rest;
+        }
+        dispatcher.reading = true;
+        let (block, offset) = (position.block, position.offset);
+        let length = CHUNK_BYTES.max(position.length as usize);
+        let ticket = self.expect_read(Reading::Consumer { consumer: key, log, block, offset });
+        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        Step::Rest
+    }
+
+    /// Requests that do not wait are told so, when nothing is on its way that they are to get.
+    fn nothing_to_deliver(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
+        let last = self.state.stream(key.stream).log.last();
+        let Some(dispatcher) = self.live.dispatcher(key) else {
+            return Step::Rest;
+        };
+        let gone = dispatcher.waiting.impatient(last);
+        if dispatcher.waiting.any_no_wait() {
+            self.settling.insert(key);
+        }
+        let any = !gone.is_empty();
+        for request in gone {
+            let (account, reply) = (request.account, &request.reply);
+            if request.expires.is_some() {
+                let left = request.left();
+                Self::send_status(net, account, reply, 408, "Request Timeout", &left);
+            } else {
+                Self::send_status(net, account, reply, 404, "No Messages", &[]);
+            }
+        }
+        if any { Step::Again } else { Step::Rest }
+    }
+
+    fn send_record(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        account: AccountId,
+        via: &[u8],
+        record: &Record<'_>,
+        before: u64,
+    ) -> Step {
+        let Self { state, live, scratch, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let consumer = &stream.consumers[key.index()];
+        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
+        scratch.clear();
+        AckSubject {
+            stream: &stream.config.name,
+            consumer: &consumer.config.name,
+            deliveries: before + 1,
+            stream_seq: record.sequence,
+            consumer_seq: dispatcher.deliveries + 1,
+            timestamp: record.time,
+            pending: dispatcher.pending(consumer).saturating_sub(u64::from(before == 0)),
+        }
+        .encode(scratch);
+        let size_header;
+        let (header, payload) = if consumer.config.headers_only {
+            size_header = sized(record);
+            (size_header.as_slice(), b"".as_slice())
+        } else {
+            (record.head, record.body)
+        };
+        let size = record.key.len() + scratch.len() + header.len() + payload.len();
+        if let Some(left) = dispatcher.waiting.front().and_then(|request| request.bytes)
+            && left < size as u64
+        {
+            return self.bytes_exceeded(net, key);
+        }
+        let has_header = !header.is_empty();
+        let message =
+            Publish { subject: record.key, reply: Some(scratch), header, payload, has_header };
+        let taken = net.send(account, via, &message);
+        self.after_send(net, key, record, before, size, taken)
+    }
+
+    /// Ends a request whose bytes do not suffice.
+    fn bytes_exceeded(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
+        let dispatcher = self.live.dispatcher(key);
+        if let Some(request) = dispatcher.and_then(|own| own.waiting.pop()) {
+            let text = "Message Size Exceeds MaxBytes";
+            let left = request.left();
+            Self::send_status(net, request.account, &request.reply, 409, text, &left);
+        }
+        Step::Again
+    }
+
+    fn after_send(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        record: &Record<'_>,
+        before: u64,
+        size: usize,
+        taken: Taken,
+    ) -> Step {
+        let Self { state, live, now, .. } = self;
+        let consumer = &state.streams[key.stream.index()].consumers[key.index()];
+        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
+        if taken == Taken::Nobody {
+            // The client has gone; a message that nobody took was not delivered.
+            let pull = !consumer.config.is_push();
+            if pull {
+                dispatcher.waiting.pop();
+            }
+            return if pull { Step::Again } else { Step::Rest };
+        }
+        dispatcher.sent(&consumer.config, *now, record.sequence, before);
+        dispatcher.waiting.served(size as u64, now.tick);
+        dispatcher.last_sent = now.tick;
+        dispatcher.idle_since = None;
+        dispatcher.flow_bytes += size;
+        let ask = consumer.config.flow_control && dispatcher.flow_bytes >= FLOW_WINDOW_BYTES;
+        self.note_unsaved(net, key);
+        if ask {
+            self.ask_for_flow(net, key);
+        }
+        if taken == Taken::Congested {
+            // Held back until the client has read: what is not sent is not lost.
+            self.held.insert(key);
+            return Step::Rest;
+        }
+        Step::Again
+    }
+
+    /// Asks a push consumer's client to say when it has got here (ADR-9).
+    fn ask_for_flow(&mut self, net: &mut impl Network, key: ConsumerKey) {
+        let Self { state, live, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let config = &stream.consumers[key.index()].config;
+        let Some(dispatcher) = live.dispatcher(key) else { return };
+        dispatcher.flow_bytes = 0;
+        let (stream_name, name) = (&stream.config.name, &config.name);
+        let reply = format!("$JS.FC.{stream_name}.{name}.{}", dispatcher.deliveries);
+        dispatcher.flow_awaited = Some(reply.as_bytes().into());
+        let via = config.deliver_subject.as_bytes();
+        let header = HeaderWriter::with_status(100, "FlowControl Request").finish();
+        let message = Publish {
+            subject: via,
+            reply: Some(reply.as_bytes()),
+            header: &header,
+            payload: b"",
+            has_header: true,
+        };
+        net.send(stream.account, via, &message);
+    }
+
+    /// A client answers flow control.
+    pub(crate) fn flow_answered(&mut self, account: AccountId, subject: &str) {
+        let mut tokens = subject.split('.').skip(2);
+        let (Some(stream), Some(name)) = (tokens.next(), tokens.next()) else { return };
+        let Some(key) = self.consumer(account, stream, name) else { return };
+        if let Some(dispatcher) = self.live.dispatcher(key) {
+            dispatcher.flow_awaited = None;
+            self.wake(key);
+        }
+    }
+
+    /// A message was delivered as often as it may be.
+    fn give_up(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        sequence: u64,
+        deliveries: u64,
+    ) {
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        dispatcher.outstanding.remove(sequence);
+        dispatcher.remember(Event::GivenUp { sequence });
+        self.note_unsaved(net, key);
+        self.advise_max_deliveries(net, key, sequence, deliveries);
+    }
+
+    /// A deadline of a consumer has passed.
+    pub(crate) fn consumer_timeout(&mut self, net: &mut impl Network, key: ConsumerKey) {
+        let Self { state, live, now, .. } = self;
+        let now = *now;
+        let Some(stream) = state.streams.get(key.stream.index()) else { return };
+        let Some(consumer) = stream.consumers.get(key.index()) else { return };
+        let Some(dispatcher) = live.dispatcher(key) else { return };
+        let mut given_up = Vec::new();
+        let mut left = DELIVERIES_PER_TURN;
+        while left > 0
+            && let Some((sequence, deliveries)) = dispatcher.outstanding.overdue(now.tick)
+        {
+            // It stays outstanding, without a deadline, until it is delivered again or given up.
+            dispatcher.outstanding.retry(sequence);
+            if is_exhausted(&consumer.config, deliveries) {
+                given_up.push((sequence, deliveries));
+            }
+            left -= 1;
+        }
+        let expired = dispatcher.waiting.expired(now.tick);
+        let heartbeats = dispatcher.waiting.heartbeats(now.tick);
+        let position = [
+            ("Nats-Last-Consumer", dispatcher.deliveries),
+            ("Nats-Last-Stream", dispatcher.delivered),
+        ];
+        for (sequence, deliveries) in given_up {
+            self.give_up(net, key, sequence, deliveries);
+        }
+        for request in expired {
+            let left = request.left();
+            let (account, reply) = (request.account, &request.reply);
+            Self::send_status(net, account, reply, 408, "Request Timeout", &left);
+        }
+        for (account, reply) in heartbeats {
+            Self::send_status(net, account, &reply, 100, "Idle Heartbeat", &position);
+        }
+        self.push_heartbeat(net, key, &position);
+        self.forget_gone_clients(net, key);
+        if self.is_abandoned(net, key) {
+            self.abandon(net, key);
+        }
+        self.wake(key);
+    }
+
+    /// Requests of clients that have gone hold no credit.
+    pub(crate) fn forget_gone_clients(&mut self, net: &mut impl Network, key: ConsumerKey) {
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        for (account, reply) in dispatcher.waiting.replies() {
+            if !net.listens(account, &reply) {
+                dispatcher.waiting.forget(&reply);
+            }
+        }
+    }
+
+    fn push_heartbeat(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        position: &[(&str, u64)],
+    ) {
+        let Self { state, live, now, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let config = &stream.consumers[key.index()].config;
+        let Some(dispatcher) = live.dispatcher(key) else { return };
+        let every = u64::try_from(config.idle_heartbeat).unwrap_or(0);
+        let due = dispatcher.last_sent.0.saturating_add(every);
+        if every == 0 || !config.is_push() || now.tick.0 < due {
+            return;
+        }
+        dispatcher.last_sent = now.tick;
+        let mut header = HeaderWriter::with_status(100, "Idle Heartbeat");
+        for (name, value) in position {
+            header.number(name, *value);
+        }
+        if let Some(awaited) = &dispatcher.flow_awaited {
+            // Whoever lost the question can still answer it (ADR-9).
+            header.field("Nats-Consumer-Stalled", awaited);
+        }
+        let header = header.finish();
+        let via = config.deliver_subject.as_bytes();
+        Self::reply(net, stream.account, via, &header, b"");
+    }
+
+    /// Whether nobody has been there for longer than the consumer waits.
+    fn is_abandoned(&mut self, net: &mut impl Network, key: ConsumerKey) -> bool {
+        let Self { state, live, now, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let config = &stream.consumers[key.index()].config;
+        let Ok(threshold) = u64::try_from(config.inactive_threshold) else { return false };
+        let Some(dispatcher) = live.dispatcher(key) else { return false };
+        let there = if config.is_push() {
+            net.listens(stream.account, config.deliver_subject.as_bytes())
+        } else {
+            dispatcher.waiting.len() > 0
+        };
+        if there {
+            dispatcher.idle_since = None;
+            return false;
+        }
+        let since = *dispatcher.idle_since.get_or_insert(now.tick);
+        threshold > 0 && now.tick.0 >= since.0.saturating_add(threshold)
+    }
+
+    /// Nobody has been at a consumer for longer than it waits.
+    fn abandon(&mut self, net: &mut impl Network, key: ConsumerKey) {
+        let now = self.now.tick;
+        let Some(dispatcher) = self.live.dispatcher(key) else { return };
+        // Until the command is applied it is not given again at every look.
+        dispatcher.idle_since = Some(now);
+        let name = self.state.stream(key.stream).consumers[key.index()].config.name.clone();
+        // Without room it is tried again at the next deadline.
+        self.submit(net, key.stream, &Command::DeleteConsumer { name }, Owed::NOTHING);
+    }
+
+    /// Sees to it that the consumer's next deadline is met.
+    pub(crate) fn arm_consumer(&mut self, key: ConsumerKey) {
+        let Self { state, live, now, timers, .. } = self;
+        let now = now.tick;
+        let stream = state.streams.get(key.stream.index());
+        let Some(consumer) = stream.and_then(|own| own.consumers.get(key.index())) else { return };
+        let Some(dispatcher) = live.dispatcher(key) else { return };
+        let config = &consumer.config;
+        let positive = |nanos: i64| u64::try_from(nanos).ok().filter(|nanos| *nanos > 0);
+        let heartbeat = positive(config.idle_heartbeat).filter(|_| config.is_push()).map(|every| {
+            let last = dispatcher.last_sent.0.max(now.0.saturating_sub(every));
+            Tick(last.saturating_add(every))
+        });
+        let idle = positive(config.inactive_threshold).map(|threshold| {
+            Tick(dispatcher.idle_since.unwrap_or(now).0.saturating_add(threshold))
+        });
+        let deadlines = [
+            dispatcher.outstanding.next_deadline(),
+            dispatcher.waiting.next_deadline(),
+            heartbeat,
+            idle,
+        ];
+        match deadlines.into_iter().flatten().min() {
+            Some(deadline) => timers.set(TimerKey::Consumer(key), deadline),
+            None => timers.cancel(TimerKey::Consumer(key)),
+        }
+    }
+}
+
+/// The header block of a message whose payload is left out.
+fn sized(record: &Record<'_>) -> Vec<u8> {
+    let mut header = if HeaderBlock(record.head).is_well_formed() {
+        HeaderWriter::extending(record.head)
+    } else {
+        HeaderWriter::new()
+    };
+    header.number("Nats-Msg-Size", record.body.len() as u64);
+    header.finish()
+}

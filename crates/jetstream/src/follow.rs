@@ -1,0 +1,227 @@
+//! Streams that take in what others store: mirrors and sources inside the account.
+//!
+//! A copy is a record of its own kind in the follower's log, made when the origin's message is
+//! durable and counted when the copy is. Nothing is read from a socket and nothing waits for one.
+
+use std::time::Duration;
+
+use watershed_store::log::Position;
+use watershed_store::{LogId, Record};
+use watershed_wire::header::HeaderBlock;
+use watershed_wire::jetstream::error::table;
+use watershed_wire::jetstream::publish::MSG_ID;
+use watershed_wire::jetstream::stream::SourceInfo;
+use watershed_wire::op::Publish;
+
+use crate::chunk::CHUNK_BYTES;
+use crate::jetstream::{JetStream, TimerKey};
+use crate::limits::ROUND_BYTES_WAITING_MAX;
+use crate::live::admit::{refuse_full, refuse_size, seen};
+use crate::network::Network;
+use crate::output::DiskOutput;
+use crate::reading::Reading;
+use crate::record::kind;
+use crate::rounds::Owed;
+use crate::state::{Stored, Stream, StreamKey};
+
+/// Copies made in one turn before others have theirs.
+const COPIES_PER_TURN: usize = 1024;
+
+/// Time until a follower that has no room tries again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// What became of one attempt to copy.
+enum Step {
+    /// There may be more.
+    Again,
+    /// Nothing is to be done before something happens.
+    Rest,
+    /// There is no room: in the round, which goes first, or in the follower.
+    Wait,
+}
+
+impl JetStream {
+    /// How far a stream's origins were copied, in the order of its configuration.
+    pub(crate) fn source_infos(&self, key: StreamKey, stream: &Stream) -> Vec<SourceInfo> {
+        let copiers = self.live.get(key).map(|live| live.copiers.as_slice());
+        let copiers = copiers.unwrap_or_default();
+        let info = |(index, own): (usize, &crate::state::Origin)| {
+            let origin = self.state.find(stream.account, &own.name);
+            let copier = copiers.get(index);
+            SourceInfo {
+                name: own.name.clone(),
+                lag: match (origin, copier) {
+                    (Some((_, origin)), Some(copier)) => copier.lag(own, origin),
+                    _ => 0,
+                },
+                active: copier.map_or(-1, |copier| copier.idle(self.now)),
+                filter_subject: match own.filter() {
+                    b">" => String::new(),
+                    filter => String::from_utf8_lossy(filter).into_owned(),
+                },
+                error: origin.is_none().then(|| table::STREAM_NOT_FOUND.into()),
+            }
+        };
+        stream.origins.iter().enumerate().map(info).collect()
+    }
+
+    /// Copies what followers that were woken can copy.
+    pub(crate) fn advance_following(&mut self, net: &mut impl Network) {
+        let mut left = COPIES_PER_TURN;
+        while let Some(key) = self.following.pop_first() {
+            let count = self.state.streams.get(key.index()).map_or(0, |own| own.origins.len());
+            for index in 0..count {
+                let rest = loop {
+                    if left == 0 {
+                        break Step::Wait;
+                    }
+                    left -= 1;
+                    match self.copy_next(net, key, index) {
+                        Step::Again => {}
+                        rest => break rest,
+                    }
+                };
+                if matches!(rest, Step::Wait) {
+                    self.following_waits.insert(key);
+                    let pause = if left == 0 { Duration::ZERO } else { RETRY };
+                    self.timers.set(TimerKey::Follow, self.now.tick.after(pause));
+                }
+            }
+        }
+    }
+
+    /// There may be room again.
+    pub(crate) fn wake_waiting_followers(&mut self) {
+        self.following.append(&mut self.following_waits);
+    }
+
+    fn copy_next(&mut self, net: &mut impl Network, key: StreamKey, index: usize) -> Step {
+        if !self.rounds.works() || self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX {
+            return Step::Wait;
+        }
+        let Self { state, live, tail, record: bytes, .. } = self;
+        let Some(stream) = state.streams.get(key.index()) else { return Step::Rest };
+        let Some(live) = live.get_mut(key) else { return Step::Rest };
+        let own_last = live.intake.assigned();
+        let (Some(own), Some(copier)) = (stream.origins.get(index), live.copiers.get_mut(index))
+        else {
+            return Step::Rest;
+        };
+        if copier.reading || stream.config.sealed {
+            return Step::Rest;
+        }
+        let Some((origin_key, origin)) = state.find(stream.account, &own.name) else {
+            return Step::Rest;
+        };
+        if origin_key == key {
+            return Step::Rest; // refused at creation
+        }
+        let Some(sequence) = copier.next(own, origin, own_last) else { return Step::Rest };
+        bytes.clear();
+        let position = match origin.stored(sequence) {
+            Some(Stored::Memory(record)) => {
+                bytes.extend_from_slice(record);
+                None
+            }
+            Some(Stored::Tail(place, position)) => match tail.record(place) {
+                Some(record) => {
+                    bytes.extend_from_slice(record);
+                    None
+                }
+                None => Some(position),
+            },
+            Some(Stored::Disk(position)) => Some(position),
+            None => {
+                copier.pass(&origin.log, sequence);
+                return Step::Again;
+            }
+        };
+        if let Some(position) = position {
+            let log = origin.log.id();
+            let chunk = copier.chunk.as_mut();
+            let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                if copier.chunk.as_ref().is_some_and(|own| own.starts_at(log, position)) {
+                    // It was just read and is damaged. To skip it would be to lose it.
+                    return Step::Rest;
+                }
+                copier.reading = true;
+                self.read_for_follower(key, index, log, position);
+                return Step::Rest;
+            };
+            bytes.extend_from_slice(record);
+        }
+        let bytes = std::mem::take(&mut self.record);
+        let step = self.copy(net, key, index, origin_key, &Record::view(&bytes));
+        self.record = bytes;
+        step
+    }
+
+    fn read_for_follower(&mut self, key: StreamKey, index: usize, log: LogId, position: Position) {
+        let (block, offset) = (position.block, position.offset);
+        let length = CHUNK_BYTES.max(position.length as usize);
+        let ticket = self.expect_read(Reading::Follower { stream: key, index, log, block, offset });
+        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+    }
+
+    /// Makes a copy of an origin's message a record of the follower.
+    fn copy(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        index: usize,
+        origin: StreamKey,
+        original: &Record<'_>,
+    ) -> Step {
+        if self.live(key).unsaved {
+            self.save_events_of(net, key);
+        }
+        let Self { state, live, rounds, now, .. } = self;
+        let (stream, origin) = (state.stream(key), state.stream(origin));
+        let Some(live) = live.get_mut(key) else { return Step::Rest };
+        let (own, copier) = (&stream.origins[index], &mut live.copiers[index]);
+        let keep_rollup = stream.config.allow_rollup_hdrs;
+        let header = own.header(original.head, original.key, original.sequence, keep_rollup);
+        let message = Publish {
+            subject: original.key,
+            reply: None,
+            header: &header,
+            payload: original.body,
+            has_header: !header.is_empty(),
+        };
+        let id = HeaderBlock(&header).value(MSG_ID).unwrap_or_default();
+        // A mirror repeats what its origin let in; only room is its own.
+        let known =
+            !own.is_mirror && !id.is_empty() && seen(stream, &live.intake, id, now.wall).is_some();
+        if known || refuse_size(stream, &message).is_some() {
+            copier.pass(&origin.log, original.sequence);
+            return Step::Again;
+        }
+        let content = original.key.len() + header.len() + original.body.len();
+        let room = stream.is_memory() || rounds.has_room(content);
+        if !room || refuse_full(stream, &mut live.intake, &message).is_some() {
+            return Step::Wait;
+        }
+        copier.pass(&origin.log, original.sequence);
+        copier.active = Some(now.wall);
+        if own.is_mirror {
+            live.intake.assign_from(original.sequence);
+        }
+        let weight = stream.weigh(message.subject, message.header, message.payload);
+        let record = Record {
+            log: stream.log.id(),
+            kind: kind::COPY,
+            sequence: live.intake.accept(message.subject, weight, id),
+            // A mirror's messages are as old as their origin's.
+            time: if own.is_mirror { original.time } else { now.wall.0 },
+            key: message.subject,
+            head: message.header,
+            body: message.payload,
+        };
+        if stream.is_memory() {
+            self.apply_local(net, &record, Owed::NOTHING);
+        } else {
+            rounds.push(&record, Owed::NOTHING);
+        }
+        Step::Again
+    }
+}

@@ -1,0 +1,307 @@
+//! Streams and consumers of a node: what all parts of it share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watershed_base::{AccountId, Now, Random, Tick, Timers};
+use watershed_store::log::BLOCK_BYTES;
+use watershed_store::{LogId, Record};
+use watershed_wire::header::HeaderWriter;
+use watershed_wire::jetstream::check::Bounds;
+use watershed_wire::op::Publish;
+
+use crate::calls::Calls;
+use crate::consumer_key::ConsumerKey;
+use crate::gather::Gather;
+use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX};
+use crate::live::{Live, LiveTable};
+use crate::network::Network;
+use crate::output::DiskOutput;
+use crate::reading::Reading;
+use crate::record::{Command, command_record};
+use crate::rounds::{Owed, Rounds};
+use crate::state::{Effects, State, StreamKey};
+use crate::tail::Tail;
+
+/// What JetStream may use.
+#[derive(Debug, Clone, Copy)]
+pub struct JetStreamSettings {
+    /// Bytes on disk that streams may set aside.
+    pub max_file_store: u64,
+    /// Bytes in memory that streams may set aside.
+    pub max_memory_store: u64,
+    /// Bounds of every account's streams and consumers.
+    pub bounds: Bounds,
+    /// Bytes of rounds after which a checkpoint lets the journal be used again.
+    pub journal_bytes_per_checkpoint: usize,
+    /// Bytes at which a block of a stream is sealed.
+    pub block_bytes: u32,
+}
+
+impl JetStreamSettings {
+    /// Settings for a store that may take so much.
+    pub fn new(max_file_store: u64, max_memory_store: u64) -> Self {
+        Self {
+            max_file_store,
+            max_memory_store,
+            bounds: Bounds::default(),
+            journal_bytes_per_checkpoint: JOURNAL_BYTES_PER_CHECKPOINT,
+            block_bytes: BLOCK_BYTES,
+        }
+    }
+}
+
+/// What an account may keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountStore {
+    /// Whether it may have streams at all.
+    pub enabled: bool,
+    /// Bytes in memory that its streams may set aside.
+    pub max_memory: Option<u64>,
+    /// Bytes on disk that its streams may set aside.
+    pub max_file: Option<u64>,
+    /// Bounds of its streams and consumers.
+    pub bounds: Bounds,
+}
+
+impl Default for AccountStore {
+    fn default() -> Self {
+        Self { enabled: true, max_memory: None, max_file: None, bounds: Bounds::default() }
+    }
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum TimerKey {
+    /// A consumer has something to do.
+    Consumer(ConsumerKey),
+    /// Events of consumers have waited long enough for a round.
+    Events,
+    /// A round has waited long enough for company.
+    Round,
+    /// Streams that had no room for copies try again.
+    Follow,
+    /// The oldest message of a stream is too old.
+    Expire(StreamKey),
+    /// Work of streams in memory goes on, after others had their turn.
+    Local,
+}
+
+/// A change of something that no journal keeps, that goes on when others had their turn.
+#[derive(Debug)]
+pub(crate) struct LocalChange {
+    pub(crate) log: LogId,
+    pub(crate) command: Command,
+    pub(crate) owed: OwnedOwed,
+}
+
+/// A reply that is owed, with its subject.
+#[derive(Debug)]
+pub(crate) struct OwnedOwed {
+    pub(crate) account: AccountId,
+    pub(crate) subject: Box<[u8]>,
+    pub(crate) asked: crate::rounds::Asked,
+}
+
+impl OwnedOwed {
+    pub(crate) fn new(owed: Owed<'_>) -> Self {
+        Self { account: owed.account, subject: owed.subject.into(), asked: owed.asked }
+    }
+
+    pub(crate) fn borrow(&self) -> Owed<'_> {
+        Owed { account: self.account, subject: &self.subject, asked: self.asked }
+    }
+}
+
+/// JetStream of one node. See the crate's documentation.
+#[derive(Debug)]
+pub struct JetStream {
+    /// `None` where JetStream is off.
+    pub(crate) settings: Option<JetStreamSettings>,
+    /// What accounts may keep, where it is not everything.
+    pub(crate) stores: BTreeMap<AccountId, AccountStore>,
+    pub(crate) state: State,
+    /// Streams at work, by their places.
+    pub(crate) live: LiveTable,
+    pub(crate) timers: Timers<TimerKey>,
+    pub(crate) random: Random,
+    /// The present, as it was last told.
+    pub(crate) now: Now,
+    /// Consumers that may have something to deliver.
+    pub(crate) ready: BTreeSet<ConsumerKey>,
+    /// Consumers that wait for a client to read what it has been sent.
+    pub(crate) held: BTreeSet<ConsumerKey>,
+    /// Consumers whose requests wait for what is on its way to the disk.
+    pub(crate) settling: BTreeSet<ConsumerKey>,
+    /// Push consumers by where they deliver.
+    pub(crate) targets: BTreeMap<(AccountId, Box<[u8]>), BTreeSet<ConsumerKey>>,
+    /// Streams with consumers that have events which no record has taken.
+    pub(crate) unsaved: BTreeSet<StreamKey>,
+    /// Streams that may have something to copy.
+    pub(crate) following: BTreeSet<StreamKey>,
+    /// Streams that have something to copy and no room for it.
+    pub(crate) following_waits: BTreeSet<StreamKey>,
+    pub(crate) calls: Calls,
+    pub(crate) local: Vec<LocalChange>,
+    pub(crate) rounds: Rounds,
+    pub(crate) gather: Gather,
+    pub(crate) tail: Tail,
+    /// Reads on their way, by ticket.
+    pub(crate) reads: BTreeMap<u64, Reading>,
+    last_ticket: u64,
+    /// Number of the last log that was given away.
+    last_log: u32,
+    /// Bytes of rounds since the last checkpoint.
+    pub(crate) journal_bytes: usize,
+    pub(crate) checkpointing: bool,
+    pub(crate) api_calls: u64,
+    pub(crate) api_errors: u64,
+    pub(crate) outputs: Vec<DiskOutput>,
+    /// Where effects are gathered.
+    pub(crate) effects: Effects,
+    /// Where replies are put together.
+    pub(crate) scratch: Vec<u8>,
+    /// Where a record is kept while it is delivered.
+    pub(crate) record: Vec<u8>,
+}
+
+impl JetStream {
+    /// JetStream without streams; `None` where it is off. `seed` is that of all choices.
+    pub fn new(settings: Option<JetStreamSettings>, seed: u64) -> Self {
+        let block_bytes = settings.map_or(BLOCK_BYTES, |settings| settings.block_bytes);
+        Self {
+            settings,
+            stores: BTreeMap::new(),
+            state: State::new(block_bytes),
+            live: LiveTable::default(),
+            timers: Timers::default(),
+            random: Random::new(seed),
+            now: Now::default(),
+            ready: BTreeSet::new(),
+            held: BTreeSet::new(),
+            settling: BTreeSet::new(),
+            targets: BTreeMap::new(),
+            unsaved: BTreeSet::new(),
+            following: BTreeSet::new(),
+            following_waits: BTreeSet::new(),
+            calls: Calls::default(),
+            local: Vec::new(),
+            rounds: Rounds::new(1),
+            gather: Gather::default(),
+            tail: Tail::default(),
+            reads: BTreeMap::new(),
+            last_ticket: 0,
+            last_log: 0,
+            journal_bytes: 0,
+            checkpointing: false,
+            api_calls: 0,
+            api_errors: 0,
+            outputs: Vec::new(),
+            effects: Effects::default(),
+            scratch: Vec::new(),
+            record: Vec::new(),
+        }
+    }
+
+    /// Whether it is on.
+    pub fn is_on(&self) -> bool {
+        self.settings.is_some()
+    }
+
+    /// Says what an account is called.
+    pub fn name_account(&mut self, account: AccountId, name: &str) {
+        self.state.accounts.insert(name, account);
+    }
+
+    /// Says what an account may keep.
+    pub fn limit_account(&mut self, account: AccountId, store: AccountStore) {
+        self.stores.insert(account, store);
+    }
+
+    /// What an account may keep.
+    pub(crate) fn store_of(&self, account: AccountId) -> AccountStore {
+        self.stores.get(&account).copied().unwrap_or_default()
+    }
+
+    /// What an account's streams and consumers are held to: its own bounds and the server's.
+    pub(crate) fn bounds(&self, account: AccountId) -> Bounds {
+        let server = self.settings.map(|settings| settings.bounds);
+        self.store_of(account).bounds.and(server.unwrap_or_default())
+    }
+
+    /// Whether so much waits for the disk that those who publish should wait.
+    pub fn is_behind(&self) -> bool {
+        self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX
+    }
+
+    /// Whether what is stored can be made durable.
+    pub fn is_healthy(&self) -> bool {
+        !self.is_on() || self.rounds.works()
+    }
+
+    /// When [`JetStream::timeout`] must be called next.
+    pub fn next_deadline(&self) -> Option<Tick> {
+        self.timers.next()
+    }
+
+    /// A stream at work.
+    pub(crate) fn live(&mut self, key: StreamKey) -> &mut Live {
+        self.live.get_mut(key).expect("a stream that is there is at work")
+    }
+
+    /// Remembers who waits for a read; names it.
+    pub(crate) fn expect_read(&mut self, reading: Reading) -> u64 {
+        self.last_ticket += 1;
+        self.reads.insert(self.last_ticket, reading);
+        self.last_ticket
+    }
+
+    /// A log that was never used.
+    pub(crate) fn next_log(&mut self) -> LogId {
+        self.last_log = self.last_log.max(self.state.last_log) + 1;
+        LogId(self.last_log)
+    }
+
+    /// Sends a reply to `subject`, if there is one.
+    pub(crate) fn reply(
+        net: &mut impl Network,
+        account: AccountId,
+        subject: &[u8],
+        header: &[u8],
+        payload: &[u8],
+    ) {
+        if subject.is_empty() {
+            return;
+        }
+        let has_header = !header.is_empty();
+        let message = Publish { subject, reply: None, header, payload, has_header };
+        net.send(account, subject, &message);
+    }
+
+    /// Sends a status in place of a message.
+    pub(crate) fn send_status(
+        net: &mut impl Network,
+        account: AccountId,
+        reply: &[u8],
+        code: u16,
+        text: &str,
+        fields: &[(&str, u64)],
+    ) {
+        let mut header = HeaderWriter::with_status(code, text);
+        for (name, value) in fields {
+            header.number(name, *value);
+        }
+        let header = header.finish();
+        Self::reply(net, account, reply, &header, b"");
+    }
+
+    /// Makes a change a record of the open round. Says whether there was room.
+    pub(crate) fn journal(&mut self, log: LogId, command: &Command, owed: Owed<'_>) -> bool {
+        let body = command.encode();
+        let record: Record<'_> = command_record(log, self.now.wall, &body);
+        if !self.rounds.works() || !record.fits() || !self.rounds.has_room(body.len()) {
+            return false;
+        }
+        self.rounds.push(&record, owed);
+        true
+    }
+}

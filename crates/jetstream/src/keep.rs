@@ -1,0 +1,81 @@
+//! What goes by itself: messages that are too old, and the chores that a change leaves behind.
+
+use std::time::Duration;
+
+use crate::jetstream::{JetStream, TimerKey};
+use crate::limits::SLICE_MESSAGES;
+use crate::network::Network;
+use crate::record::Command;
+use crate::rounds::Owed;
+use crate::state::StreamKey;
+
+/// Time until a record that had no room is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// Longest time until ages are looked at again: the wall clock may jump, deadlines do not.
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
+
+impl JetStream {
+    /// Sees to it that messages go when they are too old.
+    pub(crate) fn arm_expiry_if_none(&mut self, net: &mut impl Network, key: StreamKey) {
+        if self.state.stream(key).expires() && !self.timers.is_set(TimerKey::Expire(key)) {
+            self.arm_expiry(net, key);
+        }
+    }
+
+    /// Removes what is too old, and sees to it that what follows goes in time.
+    pub(crate) fn arm_expiry(&mut self, net: &mut impl Network, key: StreamKey) {
+        if self.live(key).expiring {
+            return;
+        }
+        let next = self.state.stream(key).next_expiry();
+        let Some(next) = next else {
+            self.timers.cancel(TimerKey::Expire(key));
+            return;
+        };
+        let left = u64::try_from(next.saturating_sub(self.now.wall.0)).unwrap_or(0);
+        if left > 0 {
+            let wait = Duration::from_nanos(left).min(LOOK_AGAIN);
+            self.timers.set(TimerKey::Expire(key), self.now.tick.after(wait));
+            return;
+        }
+        self.live(key).expiring = true;
+        let command = Command::Expire { now: self.now.wall, limit: SLICE_MESSAGES };
+        if !self.submit(net, key, &command, Owed::NOTHING) {
+            self.live(key).expiring = false;
+            self.timers.set(TimerKey::Expire(key), self.now.tick.after(RETRY));
+        }
+    }
+
+    /// The time has come to look for what is too old.
+    pub(crate) fn expire(&mut self, net: &mut impl Network, key: StreamKey) {
+        if self.state.streams.contains(key.index()) {
+            self.arm_expiry(net, key);
+        }
+    }
+
+    /// Messages that were too old have gone.
+    pub(crate) fn expired(&mut self, net: &mut impl Network, key: StreamKey, more: bool) {
+        self.live(key).expiring = false;
+        if more && self.state.stream(key).is_memory() {
+            // After the others had their turn.
+            self.timers.set(TimerKey::Expire(key), self.now.tick);
+        } else {
+            self.arm_expiry(net, key);
+        }
+    }
+
+    /// Goes on with what is still to be done to a stream.
+    pub(crate) fn do_chores(&mut self, net: &mut impl Network, key: StreamKey) {
+        let stream = self.state.stream(key);
+        if (stream.chores.is_empty() && !stream.is_over_size()) || self.live(key).sweeping {
+            return;
+        }
+        self.live(key).sweeping = true;
+        let command = Command::Sweep { limit: SLICE_MESSAGES };
+        if !self.submit(net, key, &command, Owed::NOTHING) {
+            // The next change of the stream tries again.
+            self.live(key).sweeping = false;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! JetStream: streams, consumers and their API over a journal.
+//!
+//! A publish or a change that is accepted becomes a record of the open round, and nothing else. When
+//! the round is durable, its records are applied to the [state](state) in order; what clients are told
+//! follows from what that changed. A start applies the same records by the same function and tells
+//! nobody.
+//!
+//! [`JetStream`] is told what happened and answers through a [`Network`], at once, and with
+//! [`DiskOutput`]s. It does not know sockets, files, clocks, threads or randomness, nor who is
+//! connected: a client is a subject to reply to.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
+
+mod acknowledge;
+mod api;
+mod calls;
+mod chunk;
+mod commit;
+mod consumer_key;
+mod deliver;
+mod events;
+mod follow;
+mod gather;
+mod jetstream;
+mod keep;
+pub mod limits;
+mod live;
+pub mod monitor;
+mod network;
+mod output;
+mod publish;
+mod reading;
+mod record;
+mod restore;
+mod rounds;
+mod state;
+mod tail;
+mod turn;
+
+pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
+pub use self::network::{Capture, Network, Taken};
+pub use self::output::{Completion, DiskOutput, Placed};
+pub use self::restore::Restored;

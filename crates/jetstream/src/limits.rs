@@ -1,0 +1,35 @@
+//! Bounds on what is held for clients.
+
+/// Bytes of records that wait for the disk above which publishers are held back.
+pub const ROUND_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of rounds after which a checkpoint lets the journal be used again.
+pub const JOURNAL_BYTES_PER_CHECKPOINT: usize = 32 * 1024 * 1024;
+
+/// Bytes of requests to the API that wait for their turn. More are refused.
+pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
+
+/// Names in one reply of `STREAM.NAMES`.
+pub const NAMES_PER_PAGE: usize = 1024;
+
+/// Streams in one reply of `STREAM.LIST`.
+pub const STREAMS_PER_PAGE: usize = 256;
+
+/// Subjects in one reply of `STREAM.INFO`.
+pub const SUBJECTS_PER_PAGE: usize = 100_000;
+
+/// Missing sequences that a reply of `STREAM.INFO` lists.
+pub const DELETED_DETAILS_MAX: usize = 100_000;
+
+/// Subjects and sources of a stream, transforms of a source, filters of a consumer: each is held
+/// against the others, and nothing else is done meanwhile.
+pub const FILTERS_MAX: usize = 10_000;
+
+/// Messages that one record removes or looks at, where it may be many.
+pub const SLICE_MESSAGES: u64 = 20_000;
+
+/// Bytes of a consumer's events that one record takes; more go into the next one.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Highest sequence of a message, far below where numbers end.
+pub const SEQUENCE_MAX: u64 = u64::MAX / 8;

@@ -1,0 +1,65 @@
+//! A stream that copies another one, at work.
+
+use watershed_base::Now;
+use watershed_store::Log;
+use watershed_wire::subject::matches;
+use watershed_wire::time::UnixNanos;
+
+use crate::chunk::Chunk;
+use crate::state::{Origin, Start, Stream};
+
+/// How far the copying of one origin has come. It is ahead of the state by what is on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Copier {
+    /// The next sequence of the origin to look at, and the log that it is a sequence of.
+    cursor: Option<(u32, u64)>,
+    /// When something was last copied.
+    pub(crate) active: Option<UnixNanos>,
+    /// Whether a record is on its way from the disk.
+    pub(crate) reading: bool,
+    /// What was last read from disk.
+    pub(crate) chunk: Option<Chunk>,
+}
+
+impl Copier {
+    /// The next message of the origin that is to be copied. `own_last` is the follower's last
+    /// sequence.
+    pub(crate) fn next(&mut self, own: &Origin, origin: &Stream, own_last: u64) -> Option<u64> {
+        let log = &origin.log;
+        let copied = own.copied_of(log.id());
+        let copied = if own.is_mirror { own_last.max(copied) } else { copied };
+        let cursor = self.cursor.filter(|(of, _)| *of == log.id().0).map(|(_, cursor)| cursor);
+        let cursor = cursor.unwrap_or_else(|| match own.start {
+            _ if copied > 0 => copied + 1,
+            Start::First => 1,
+            Start::Sequence(sequence) => sequence,
+            Start::Time(time) => log.at_time(time.0).unwrap_or(log.last() + 1),
+        });
+        let found = origin.next_stored(own.filter(), cursor);
+        // What does not match is passed over once, not at every look.
+        let next = found.unwrap_or_else(|| cursor.max(log.last() + 1));
+        self.cursor = Some((log.id().0, next));
+        found
+    }
+
+    /// The message at `sequence` needs no further look.
+    pub(crate) fn pass(&mut self, log: &Log, sequence: u64) {
+        self.cursor = Some((log.id().0, sequence + 1));
+    }
+
+    /// Messages of the origin that are still to be copied.
+    pub(crate) fn lag(&self, own: &Origin, origin: &Stream) -> u64 {
+        let log = &origin.log;
+        let Some((of, cursor)) = self.cursor else { return log.records() };
+        let cursor = if of == log.id().0 { cursor } else { 1 };
+        if own.filter() == b">" {
+            return log.count_from(cursor);
+        }
+        log.count_where(cursor, |key| matches(own.filter(), log.key_name(key)))
+    }
+
+    /// Time since the origin was last heard of, in nanoseconds; -1 if it never was.
+    pub(crate) fn idle(&self, now: Now) -> i64 {
+        self.active.map_or(-1, |at| now.wall.0.saturating_sub(at.0).max(0))
+    }
+}

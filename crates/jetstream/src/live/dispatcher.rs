@@ -1,0 +1,226 @@
+//! A consumer at work: what it delivers next, what it waits to hear of, who waits for it.
+//!
+//! What is decided here is a step ahead of the [state](crate::state): a delivery is sent at once and
+//! an acknowledgement counts at once, while its event is still to become a record. After a start, or
+//! a failure of the disk, the dispatcher begins again from the state.
+
+use std::collections::VecDeque;
+
+use watershed_base::{Now, Tick};
+use watershed_store::Log;
+use watershed_wire::jetstream::ConsumerConfig;
+use watershed_wire::jetstream::consumer::AckPolicy;
+use watershed_wire::subject::{has_wildcard, matches};
+
+use super::outstanding::Outstanding;
+use super::waiting::Waiting;
+use crate::chunk::Chunk;
+use crate::record::Event;
+use crate::state::Consumer;
+
+/// A consumer at work.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    /// The next sequence that was never delivered.
+    pub(crate) cursor: u64,
+    /// Sequences to deliver before those from the cursor on: the last of each subject.
+    ahead: VecDeque<u64>,
+    /// Deliveries so far.
+    pub(crate) deliveries: u64,
+    /// The highest sequence that was delivered, or the one before the start.
+    pub(crate) delivered: u64,
+    pub(crate) outstanding: Outstanding,
+    pub(crate) waiting: Waiting,
+    /// Events that no record has taken yet.
+    unsaved: Vec<u8>,
+    /// First deliveries among them.
+    unsaved_first: u64,
+    /// First deliveries in records that are not applied yet, by record.
+    saved_first: VecDeque<u64>,
+    /// Their sum, with those that no record has taken.
+    first_ahead: u64,
+    /// Whether a record is on its way from the disk.
+    pub(crate) reading: bool,
+    /// What was last read from disk.
+    pub(crate) chunk: Option<Chunk>,
+    /// Since when nobody has been there; `None` while somebody is.
+    pub(crate) idle_since: Option<Tick>,
+    /// For push: when something was last sent.
+    pub(crate) last_sent: Tick,
+    /// For push with flow control: bytes since the last answer.
+    pub(crate) flow_bytes: usize,
+    /// For push with flow control: the subject on which an answer is awaited.
+    pub(crate) flow_awaited: Option<Box<[u8]>>,
+}
+
+impl Dispatcher {
+    /// A consumer that goes on from where it is. What was outstanding has all of its time again.
+    pub(crate) fn new(consumer: &Consumer, now: Now) -> Self {
+        let mut dispatcher = Self {
+            cursor: consumer.cursor,
+            ahead: consumer.ahead.clone(),
+            deliveries: consumer.deliveries,
+            delivered: consumer.delivered,
+            outstanding: Outstanding::default(),
+            waiting: Waiting::default(),
+            unsaved: Vec::new(),
+            unsaved_first: 0,
+            saved_first: VecDeque::new(),
+            first_ahead: 0,
+            reading: false,
+            chunk: None,
+            idle_since: None,
+            last_sent: now.tick,
+            flow_bytes: 0,
+            flow_awaited: None,
+        };
+        for (sequence, unacked) in &consumer.unacked {
+            let later = unacked.retry_at.map(|at| at.0.saturating_sub(now.wall.0));
+            let wait = later.unwrap_or_else(|| ack_wait(&consumer.config, unacked.deliveries));
+            let wait = u64::try_from(wait).unwrap_or(0);
+            let deadline = Tick(now.tick.0.saturating_add(wait));
+            dispatcher.outstanding.deliver(
+                *sequence,
+                unacked.consumer_seq,
+                unacked.deliveries,
+                now.tick,
+                deadline,
+            );
+        }
+        dispatcher
+    }
+
+    /// The next message to deliver, and how often it was delivered before.
+    pub(crate) fn pick(&mut self, config: &ConsumerConfig, log: &Log) -> Option<(u64, u64)> {
+        while let Some((sequence, deliveries)) = self.outstanding.next_redelivery() {
+            if log.position(sequence).is_some() {
+                return Some((sequence, deliveries));
+            }
+            self.outstanding.remove(sequence);
+        }
+        if self.is_full(config) {
+            return None;
+        }
+        while let Some(sequence) = self.ahead.front() {
+            if log.position(*sequence).is_some() {
+                return Some((*sequence, 0));
+            }
+            self.ahead.pop_front();
+        }
+        let from = self.cursor.max(log.first());
+        let next = next_wanted(config, log, from);
+        // What does not match is passed over once, not at every look.
+        self.cursor = next.unwrap_or_else(|| from.max(log.last() + 1));
+        Some((next?, 0))
+    }
+
+    /// Whether as many messages are outstanding as may be.
+    fn is_full(&self, config: &ConsumerConfig) -> bool {
+        let limit = usize::try_from(config.max_ack_pending).ok().filter(|limit| *limit > 0);
+        config.ack_policy != AckPolicy::None
+            && limit.is_some_and(|limit| self.outstanding.len() >= limit)
+    }
+
+    /// A message was sent.
+    pub(crate) fn sent(&mut self, config: &ConsumerConfig, now: Now, sequence: u64, before: u64) {
+        let (consumer_seq, deliveries) = (self.deliveries + 1, before + 1);
+        self.deliveries = consumer_seq;
+        if before == 0 {
+            self.unsaved_first += 1;
+            self.first_ahead += 1;
+            if self.ahead.front() == Some(&sequence) {
+                self.ahead.pop_front();
+            } else {
+                self.cursor = self.cursor.max(sequence + 1);
+            }
+            self.delivered = self.delivered.max(sequence);
+        }
+        if config.ack_policy != AckPolicy::None {
+            let wait = u64::try_from(ack_wait(config, deliveries)).unwrap_or(0);
+            let deadline = Tick(now.tick.0.saturating_add(wait));
+            self.outstanding.deliver(sequence, consumer_seq, deliveries, now.tick, deadline);
+        }
+        self.remember(Event::Delivered { sequence, consumer_seq, deliveries });
+    }
+
+    /// Keeps an event for a record.
+    pub(crate) fn remember(&mut self, event: Event) {
+        event.encode(&mut self.unsaved);
+    }
+
+    /// Bytes of events that no record has taken yet.
+    pub(crate) fn unsaved_len(&self) -> usize {
+        self.unsaved.len()
+    }
+
+    /// Events for a record.
+    pub(crate) fn take_unsaved(&mut self) -> Vec<u8> {
+        self.saved_first.push_back(std::mem::take(&mut self.unsaved_first));
+        std::mem::take(&mut self.unsaved)
+    }
+
+    /// A record of its events was applied.
+    pub(crate) fn saved(&mut self) {
+        let first = self.saved_first.pop_front().unwrap_or(0);
+        self.first_ahead = self.first_ahead.saturating_sub(first);
+    }
+
+    /// Messages that match and were never delivered.
+    pub(crate) fn pending(&self, consumer: &Consumer) -> u64 {
+        consumer.backlog.saturating_sub(self.first_ahead)
+    }
+
+    /// A message has gone from the stream.
+    pub(crate) fn lost(&mut self, sequence: u64) {
+        self.outstanding.remove(sequence);
+    }
+
+    /// The consumer has another configuration: deliveries under way get its times.
+    pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
+        let wait = |deliveries| u64::try_from(ack_wait(config, deliveries)).unwrap_or(0);
+        self.outstanding.reschedule(wait);
+    }
+
+    /// Goes on for one that has failed: those who wait do so here.
+    pub(crate) fn go_on_from(&mut self, old: &mut Self) {
+        self.waiting = std::mem::take(&mut old.waiting);
+        self.reading = old.reading;
+        self.idle_since = old.idle_since;
+        self.last_sent = old.last_sent;
+        self.flow_bytes = old.flow_bytes;
+        self.flow_awaited = old.flow_awaited.take();
+    }
+
+    /// Whether the message was delivered at least once.
+    pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
+        sequence < self.cursor && !self.ahead.contains(&sequence)
+    }
+}
+
+/// The first message at or behind `from` that the filters take.
+fn next_wanted(config: &ConsumerConfig, log: &Log, from: u64) -> Option<u64> {
+    match config.filters() {
+        [] => log.next(from),
+        [filter] if !has_wildcard(filter.as_bytes()) => {
+            let key = log.key(filter.as_bytes())?;
+            let name = filter.as_bytes();
+            log.next_where(from.max(key.first()), |id| log.key_name(id) == name)
+        }
+        filters => log.next_where(from, |id| {
+            let subject = log.key_name(id);
+            filters.iter().any(|filter| matches(filter.as_bytes(), subject))
+        }),
+    }
+}
+
+/// Time that a delivery may take, in nanoseconds.
+pub(crate) fn ack_wait(config: &ConsumerConfig, deliveries: u64) -> i64 {
+    let attempt = usize::try_from(deliveries.saturating_sub(1)).unwrap_or(usize::MAX);
+    let backoff = config.backoff.get(attempt).or(config.backoff.last());
+    backoff.copied().unwrap_or(config.ack_wait)
+}
+
+/// Whether no further delivery of a message is allowed.
+pub(crate) fn is_exhausted(config: &ConsumerConfig, deliveries: u64) -> bool {
+    u64::try_from(config.max_deliver).is_ok_and(|max| deliveries >= max)
+}

@@ -1,0 +1,156 @@
+//! Storing what is published.
+
+use watershed_base::{AccountId, Now};
+use watershed_store::Record;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::publish::{PubAck, encode_ack};
+use watershed_wire::op::Publish;
+
+use crate::jetstream::JetStream;
+use crate::live::admit::{Admission, admit};
+use crate::network::{Capture, Network};
+use crate::record::kind;
+use crate::rounds::{Asked, Held, Owed};
+use crate::state::StreamKey;
+
+impl JetStream {
+    /// A message was published that a stream captures.
+    #[inline]
+    pub fn store(
+        &mut self,
+        net: &mut impl Network,
+        now: Now,
+        capture: Capture,
+        message: &Publish<'_>,
+    ) {
+        self.now = now;
+        self.store_in(net, StreamKey(capture.0), message);
+    }
+
+    pub(crate) fn store_in(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        message: &Publish<'_>,
+    ) {
+        let stream = &self.state.streams[key.index()];
+        let Some(live) = self.live.get_mut(key) else { return };
+        let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
+        let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
+        match admit(stream, &mut live.intake, message, self.now.wall) {
+            Admission::Store { msg_id } => {
+                let content = message.subject.len() + message.header.len() + message.payload.len();
+                let available = self.rounds.works() && self.rounds.has_room(content);
+                if available || stream.is_memory() {
+                    self.accept(net, key, message, msg_id.unwrap_or_default(), owed);
+                } else {
+                    Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
+                }
+            }
+            Admission::Duplicate { sequence } => {
+                let durable = sequence <= stream.log.last();
+                let mut payload = Vec::new();
+                encode_ack(&mut payload, &stream.config.name, sequence, true);
+                self.reply_when(net, durable, owed, payload);
+            }
+            Admission::Refuse(error) => self.refuse_in(net, key, owed, error),
+        }
+    }
+
+    /// A message that was admitted becomes a record.
+    fn accept(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        message: &Publish<'_>,
+        msg_id: &[u8],
+        owed: Owed<'_>,
+    ) {
+        if self.live(key).unsaved {
+            // What was decided before stands before it.
+            self.save_events_of(net, key);
+        }
+        let stream = &self.state.streams[key.index()];
+        let Some(live) = self.live.get_mut(key) else { return };
+        let weight = stream.weigh(message.subject, message.header, message.payload);
+        let record = Record {
+            log: stream.log.id(),
+            kind: kind::MESSAGE,
+            sequence: live.intake.accept(message.subject, weight, msg_id),
+            time: self.now.wall.0,
+            key: message.subject,
+            head: message.header,
+            body: message.payload,
+        };
+        if stream.is_memory() {
+            // Memory promises nothing beyond this process: no round to wait for.
+            self.apply_local(net, &record, owed);
+        } else {
+            self.rounds.push(&record, owed);
+        }
+    }
+
+    /// The server publishes a message of its own, which streams may store.
+    pub(crate) fn publish_own(
+        &mut self,
+        net: &mut impl Network,
+        account: AccountId,
+        subject: &[u8],
+        payload: &[u8],
+    ) {
+        let message = Publish { subject, reply: None, header: b"", payload, has_header: false };
+        if let Some(capture) = net.publish(account, &message) {
+            self.store_in(net, StreamKey(capture.0), &message);
+        }
+    }
+
+    pub(crate) fn acknowledge_stored(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        sequence: u64,
+        owed: Owed<'_>,
+    ) {
+        if owed.subject.is_empty() {
+            return;
+        }
+        self.scratch.clear();
+        let name = &self.state.streams[key.index()].config.name;
+        encode_ack(&mut self.scratch, name, sequence, false);
+        Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
+    }
+
+    fn refuse_in(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        owed: Owed<'_>,
+        error: ApiError,
+    ) {
+        let stream = self.state.stream(key).config.name.clone();
+        let ack = PubAck { error: Some(error), stream, ..PubAck::default() };
+        Self::reply(net, owed.account, owed.subject, b"", &json::encode(&ack));
+    }
+
+    pub(crate) fn refuse_publish(net: &mut impl Network, owed: Owed<'_>, error: ApiError) {
+        let ack = PubAck { error: Some(error), ..PubAck::default() };
+        Self::reply(net, owed.account, owed.subject, b"", &json::encode(&ack));
+    }
+
+    /// Sends a reply now, or when everything that was accepted so far is applied.
+    pub(crate) fn reply_when(
+        &mut self,
+        net: &mut impl Network,
+        durable: bool,
+        owed: Owed<'_>,
+        payload: Vec<u8>,
+    ) {
+        let subject = owed.subject.to_vec();
+        let held = Held { account: owed.account, subject, payload, asked: owed.asked };
+        let now = if durable { Some(held) } else { self.rounds.hold(held) };
+        if let Some(held) = now {
+            Self::reply(net, held.account, &held.subject, b"", &held.payload);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Records that are on their way from the disk, and who waits for them.
+
+use watershed_base::AccountId;
+use watershed_store::LogId;
+use watershed_store::log::Position;
+
+use crate::consumer_key::ConsumerKey;
+use crate::state::StreamKey;
+
+/// Who waits for a record to be read, and in which form.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// A client.
+    Client {
+        /// Account to reply in.
+        account: AccountId,
+        /// Subject to reply to.
+        reply: Vec<u8>,
+        /// How.
+        form: Form,
+        /// Log of the message.
+        log: LogId,
+        /// Where it is.
+        position: Position,
+    },
+    /// A stream that is to copy it, and what lies behind it.
+    Follower {
+        /// The stream.
+        stream: StreamKey,
+        /// Which of its origins.
+        index: usize,
+        /// Log of the origin.
+        log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
+    },
+    /// A consumer that is to deliver it, and what lies behind it.
+    Consumer {
+        /// The consumer.
+        consumer: ConsumerKey,
+        /// Log of its stream.
+        log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
+    },
+}
+
+/// How a message is sent to who asked for it.
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
+    /// As JSON, in base64.
+    Api,
+    /// As it was published, with headers that say where it is from.
+    Direct {
+        /// Name of the stream.
+        stream: String,
+    },
+}

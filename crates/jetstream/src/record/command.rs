@@ -1,0 +1,80 @@
+//! Changes that are no message and no event.
+
+use serde::{Deserialize, Serialize};
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+use watershed_wire::time::UnixNanos;
+
+/// A change. What may touch more messages than the loop has time for is done in slices: each record
+/// says how much it does at most, and the next one follows when it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Command {
+    /// A stream is created.
+    CreateStream {
+        /// Account that it belongs to.
+        account: String,
+        /// Its configuration, filled.
+        config: Box<StreamConfig>,
+    },
+    /// A stream's configuration is replaced.
+    UpdateStream {
+        /// The new configuration, filled.
+        config: Box<StreamConfig>,
+    },
+    /// A stream is deleted with everything in it.
+    DeleteStream,
+    /// Messages that a filter takes are purged, from the first one on.
+    Purge {
+        /// Filter; `>` for all.
+        filter: String,
+        /// Sequence before which they go.
+        end: u64,
+        /// Messages that this record removes at most.
+        limit: u64,
+        /// Messages that earlier records of the same purge removed.
+        before: u64,
+    },
+    /// Messages go that are too old, by `max_age` or by their own word.
+    Expire {
+        /// The time.
+        now: UnixNanos,
+        /// Messages that this record removes at most.
+        limit: u64,
+    },
+    /// Messages go that the configuration keeps no longer, or that no consumer needs any more.
+    Sweep {
+        /// Messages that this record looks at, at most.
+        limit: u64,
+    },
+    /// A consumer is created, or its configuration replaced.
+    PutConsumer {
+        /// Its configuration, filled.
+        config: Box<ConsumerConfig>,
+        /// Where a consumer that is there goes on: messages before this, if they were never
+        /// delivered, did not match the old filters.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<u64>,
+    },
+    /// A consumer is deleted.
+    DeleteConsumer {
+        /// Its name.
+        name: String,
+    },
+    /// One message is deleted.
+    DeleteMessage {
+        /// Its sequence.
+        sequence: u64,
+    },
+}
+
+impl Command {
+    /// The command's body in a record.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("commands are JSON")
+    }
+
+    /// Reads a record's body.
+    pub(crate) fn decode(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+}

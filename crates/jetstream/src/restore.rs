@@ -1,0 +1,123 @@
+//! What a store held when it was opened.
+
+use watershed_base::Now;
+use watershed_store::bytes::BadState;
+use watershed_store::checkpoint::Checkpoint;
+use watershed_store::{LogId, Record, Round};
+
+use crate::jetstream::JetStream;
+use crate::network::Network;
+use crate::output::{DiskOutput, Placed};
+use crate::record::{Command, kind};
+use crate::rounds::Rounds;
+use crate::state::{Effects, Outcome, StreamKey};
+use crate::tail::TailPlace;
+
+/// What a store held when it was opened.
+pub struct Restored<'a, E> {
+    /// The newest checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// Reads the footer of a sealed block.
+    pub footer: &'a mut dyn FnMut(LogId, u32) -> Result<Vec<u8>, E>,
+    /// Rounds behind the checkpoint, in order.
+    pub rounds: &'a mut dyn Iterator<Item = Round>,
+    /// Number of the next round.
+    pub next_round: u64,
+}
+
+impl JetStream {
+    /// Takes over what a store holds. To be called before anything else happens, or after
+    /// [`JetStream::suspend`].
+    pub fn restore<E: From<BadState>>(
+        &mut self,
+        net: &mut impl Network,
+        now: Now,
+        restored: Restored<'_, E>,
+    ) -> Result<(), E> {
+        self.now = now;
+        if let Some(checkpoint) = &restored.checkpoint {
+            let mut account = |name: &str| net.account(name);
+            self.state.restore(&checkpoint.state, &mut account, restored.footer)?;
+        }
+        for round in restored.rounds {
+            self.replay(net, &round)?;
+        }
+        self.rounds = Rounds::new(restored.next_round);
+        let keys: Vec<StreamKey> = self.state.keys().collect();
+        for key in keys {
+            self.start_stream(net, key);
+        }
+        Ok(())
+    }
+
+    fn replay(&mut self, net: &mut impl Network, round: &Round) -> Result<(), BadState> {
+        let number = round.number();
+        let mut placed = Placed::new(round.clone());
+        let mut effects = Effects::default();
+        for (place, record) in round.records() {
+            self.introduce(net, &record);
+            effects.clear();
+            self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
+            if matches!(effects.outcome, Outcome::Unknown) {
+                return Err(BadState);
+            }
+            placed.take(&record, place, &mut effects);
+        }
+        self.journal_bytes += round.bytes().len();
+        self.tail.push(round.clone());
+        self.outputs.push(DiskOutput::Place(Box::new(placed)));
+        Ok(())
+    }
+
+    /// Numbers the account that a record names.
+    fn introduce(&mut self, net: &mut impl Network, record: &Record<'_>) {
+        if record.kind == kind::COMMAND
+            && let Some(Command::CreateStream { account, .. }) = Command::decode(record.body)
+        {
+            let number = net.account(&account);
+            self.state.accounts.insert(&account, number);
+        }
+    }
+
+    /// Forgets all streams, as a restart would, until [`JetStream::restore`] brings them back.
+    pub fn suspend(&mut self, net: &mut impl Network) {
+        let keys: Vec<StreamKey> = self.state.keys().collect();
+        for key in keys {
+            self.end_stream(net, key, "Server Shutdown");
+            let stream = self.state.stream(key);
+            for filter in &stream.config.subjects {
+                net.release(stream.account, filter.as_bytes(), key.into());
+            }
+        }
+        let mut fresh = Self::new(self.settings, self.random.next());
+        fresh.stores = std::mem::take(&mut self.stores);
+        fresh.now = self.now;
+        fresh.rounds.fail();
+        *self = fresh;
+    }
+
+    /// The server stops: whoever waits for messages is told.
+    pub fn shutdown(&mut self, net: &mut impl Network) {
+        let keys: Vec<StreamKey> = self.state.keys().collect();
+        for key in keys {
+            self.end_stream(net, key, "Server Shutdown");
+        }
+    }
+
+    fn end_stream(&mut self, net: &mut impl Network, key: StreamKey, why: &str) {
+        let places = self.state.stream(key).consumers.iter().map(|(index, _)| index);
+        for index in places.collect::<Vec<_>>() {
+            self.end_requests(net, crate::consumer_key::ConsumerKey::new(key, index), why);
+        }
+    }
+
+    /// Blocks that streams have, for clearing away what a crash left.
+    pub fn known_blocks(&self) -> std::collections::BTreeSet<(LogId, u32)> {
+        self.state.known_blocks()
+    }
+
+    /// The whole state, as a checkpoint would keep it now: for comparing one node with another.
+    pub fn state_bytes(&self) -> Vec<u8> {
+        self.state.checkpoint()
+    }
+}

@@ -1,0 +1,212 @@
+//! The open round, the one being committed, and who waits for them.
+
+use std::ops::Range;
+
+use watershed_store::{Place, Record, Round, RoundBuilder};
+
+use watershed_base::AccountId;
+
+/// What a client asked for when a reply is owed to it: failures are said in its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Nobody asked.
+    Nothing,
+    /// To store a message.
+    Publish,
+    /// To confirm an acknowledgement. Any reply at all confirms it.
+    Confirm,
+    /// A change, by a call whose response has this type.
+    Change(&'static str),
+}
+
+/// A reply that is owed when a record is durable.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owed<'a> {
+    /// Account in which to reply.
+    pub(crate) account: AccountId,
+    /// Subject to reply to; empty for nobody.
+    pub(crate) subject: &'a [u8],
+    /// What was asked for.
+    pub(crate) asked: Asked,
+}
+
+impl Owed<'_> {
+    /// Nothing is owed to anybody.
+    pub(crate) const NOTHING: Self =
+        Owed { account: AccountId(0), subject: b"", asked: Asked::Nothing };
+}
+
+/// A record of a round, and the reply that is owed for it.
+#[derive(Debug)]
+struct Work {
+    place: Place,
+    account: AccountId,
+    subject: Range<u32>,
+    asked: Asked,
+}
+
+/// A reply that says nothing new but must not be sent before a round is applied: what it tells
+/// follows from records in it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) account: AccountId,
+    pub(crate) subject: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) asked: Asked,
+}
+
+/// A round with the work that it brings.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    work: Vec<Work>,
+    /// Reply subjects, one behind the other.
+    subjects: Vec<u8>,
+    held: Vec<Held>,
+    /// Records for which somebody waits.
+    owed: usize,
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self { work: Vec::new(), subjects: Vec::new(), held: Vec::new(), owed: 0 }
+    }
+
+    /// How many replies are owed for its records.
+    pub(crate) fn owed(&self) -> usize {
+        self.owed
+    }
+
+    /// The records' places with what is owed for each, in order.
+    pub(crate) fn work(&self) -> impl Iterator<Item = (Place, Owed<'_>)> {
+        self.work.iter().map(|work| {
+            let subject = &self.subjects[work.subject.start as usize..work.subject.end as usize];
+            (work.place, Owed { account: work.account, subject, asked: work.asked })
+        })
+    }
+
+    /// Replies to send when all of the round was applied.
+    pub(crate) fn take_held(&mut self) -> Vec<Held> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// Gathers records into rounds, of which one at a time is on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    builder: RoundBuilder,
+    open: Batch,
+    committing: Option<(Round, Batch)>,
+    /// Whether a round could not be written; none is taken any more.
+    failed: bool,
+}
+
+impl Rounds {
+    /// Rounds from `next` on.
+    pub(crate) fn new(next: u64) -> Self {
+        let builder = RoundBuilder::new(next);
+        Self { builder, open: Batch::new(), committing: None, failed: false }
+    }
+
+    /// Whether records can still become durable.
+    pub(crate) fn works(&self) -> bool {
+        !self.failed
+    }
+
+    /// Whether a record of so many content bytes can be added now.
+    pub(crate) fn has_room(&self, content_bytes: usize) -> bool {
+        self.builder.has_room(content_bytes)
+    }
+
+    /// Bytes that wait to be committed or are being committed.
+    pub(crate) fn bytes_waiting(&self) -> usize {
+        let committing = self.committing.as_ref().map_or(0, |(round, _)| round.bytes().len());
+        self.builder.len() + committing
+    }
+
+    /// How many replies are owed for records of the open round.
+    pub(crate) fn owed(&self) -> usize {
+        self.open.owed
+    }
+
+    /// Adds a record, and the reply that is owed when it is durable.
+    pub(crate) fn push(&mut self, record: &Record<'_>, owed: Owed<'_>) {
+        let place = self.builder.push(record);
+        let narrow = |length: usize| u32::try_from(length).expect("a round's replies fit 32 bits");
+        let start = narrow(self.open.subjects.len());
+        self.open.subjects.extend_from_slice(owed.subject);
+        let subject = start..narrow(self.open.subjects.len());
+        self.open.owed += usize::from(!owed.subject.is_empty());
+        let (account, asked) = (owed.account, owed.asked);
+        self.open.work.push(Work { place, account, subject, asked });
+    }
+
+    /// Holds a reply until everything that was added so far is durable. Gives it back if nothing
+    /// is waiting.
+    pub(crate) fn hold(&mut self, held: Held) -> Option<Held> {
+        let batch = if !self.builder.is_empty() {
+            &mut self.open
+        } else if let Some((_, batch)) = &mut self.committing {
+            batch
+        } else {
+            return Some(held);
+        };
+        batch.held.push(held);
+        None
+    }
+
+    /// The last round that holds what was added so far; a round before the next one if all of it was
+    /// applied.
+    pub(crate) fn last_open(&self) -> u64 {
+        self.builder.number() - u64::from(self.builder.is_empty())
+    }
+
+    /// The last round that was applied.
+    pub(crate) fn applied(&self) -> u64 {
+        self.builder.number() - 1 - u64::from(self.committing.is_some())
+    }
+
+    /// The last round that was applied, if nothing waits behind it.
+    pub(crate) fn last_applied(&self) -> Option<u64> {
+        let settled = self.committing.is_none() && self.builder.is_empty() && !self.failed;
+        settled.then(|| self.builder.number() - 1)
+    }
+
+    /// Whether nothing waits for the disk, or nothing can.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.failed || (self.committing.is_none() && self.builder.is_empty())
+    }
+
+    /// Whether a round would be committed now.
+    pub(crate) fn wants_to_close(&self) -> bool {
+        self.committing.is_none() && !self.builder.is_empty() && !self.failed
+    }
+
+    /// The round to commit now, if there is one and no other is being committed.
+    pub(crate) fn close(&mut self) -> Option<Round> {
+        if !self.wants_to_close() {
+            return None;
+        }
+        let next = RoundBuilder::new(self.builder.number() + 1);
+        let round = std::mem::replace(&mut self.builder, next).close();
+        let batch = std::mem::replace(&mut self.open, Batch::new());
+        self.committing = Some((round.clone(), batch));
+        Some(round)
+    }
+
+    /// The round that was being committed is durable: here is what it brings.
+    pub(crate) fn durable(&mut self, number: u64) -> Option<(Round, Batch)> {
+        let (round, batch) = self.committing.take()?;
+        assert_eq!(round.number(), number, "one round is committed at a time");
+        Some((round, batch))
+    }
+
+    /// A round could not be written. Everything that waits, waits in vain.
+    pub(crate) fn fail(&mut self) -> Vec<Batch> {
+        self.failed = true;
+        let number = self.applied() + 1;
+        self.builder = RoundBuilder::new(number);
+        let committing = self.committing.take().map(|(_, batch)| batch);
+        let open = std::mem::replace(&mut self.open, Batch::new());
+        committing.into_iter().chain([open]).collect()
+    }
+}

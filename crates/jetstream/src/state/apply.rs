@@ -1,0 +1,363 @@
+//! What a record means.
+
+use watershed_store::{LogId, Record};
+use watershed_wire::jetstream::consumer::ConsumerConfig;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::stream::{Retention, StreamConfig};
+use watershed_wire::time::UnixNanos;
+
+use super::consumer::{Consumer, Finished};
+use super::effects::{Effects, Gone, Outcome};
+use super::origins::{copied_from, origins};
+use super::retention::{Budget, Chore, keeps_less};
+use super::stream::{Stream, StreamKey};
+use super::tables::State;
+use crate::record::{Command, Event, decode_events, kind};
+use crate::tail::TailPlace;
+
+impl State {
+    /// Applies a record. `at` is where the tail has it; `None` for what no journal keeps. What it
+    /// changed is added to `effects`, which are clear.
+    pub(crate) fn apply(
+        &mut self,
+        record: &Record<'_>,
+        at: Option<TailPlace>,
+        effects: &mut Effects,
+    ) {
+        match record.kind {
+            kind::MESSAGE | kind::COPY => self.apply_message(record, at, effects),
+            kind::EVENTS => self.apply_events(record, effects),
+            kind::COMMAND => match Command::decode(record.body) {
+                Some(command) => self.apply_command(record, command, effects),
+                None => effects.outcome = Outcome::Unknown,
+            },
+            _ => effects.outcome = Outcome::Unknown,
+        }
+    }
+
+    fn apply_message(&mut self, record: &Record<'_>, at: Option<TailPlace>, effects: &mut Effects) {
+        let Some(key) = self.by_log(record.log) else {
+            // Deleted by a command that came before it.
+            effects.outcome = Outcome::Refused(table::STREAM_NOT_FOUND.into());
+            return;
+        };
+        let stream = &mut self.streams[key.index()];
+        if record.kind == kind::COPY {
+            // What a mirror's origin left out is left out here too.
+            effects
+                .sealed
+                .extend(stream.skip_to(record.sequence).map(|sealed| (record.log, sealed)));
+        }
+        let expiry = stream.deadlines.next();
+        let length = at.map_or(0, |at| at.place.length);
+        stream.append(record, length, at, effects);
+        effects.sooner = stream.deadlines.next() != expiry;
+        for (index, consumer) in &mut stream.consumers {
+            if consumer.stored(record.sequence, record.key) {
+                effects.fed.push(index);
+            }
+        }
+        stream.roll_up(record, effects);
+        stream.make_room(record.key, effects);
+        if stream.config.retention == Retention::Interest
+            && !self.is_needed(key, record.sequence, record.key)
+        {
+            self.streams[key.index()].remove(record.sequence, effects);
+        }
+        effects.outcome = Outcome::Stored(key, record.sequence);
+        if record.kind == kind::COPY {
+            self.copied(key, record, effects);
+        }
+    }
+
+    /// A copy is stored: the origin need not keep the message for this follower.
+    fn copied(&mut self, key: StreamKey, record: &Record<'_>, effects: &mut Effects) {
+        let stream = self.stream(key);
+        let Some((index, sequence)) = copied_from(&stream.origins, record.head, record.sequence)
+        else {
+            return;
+        };
+        let (account, name) = (stream.account, stream.origins[index].name.clone());
+        let Some((origin, held)) = self.find(account, &name) else { return };
+        let log = held.log.id();
+        let own = &mut self.streams[key.index()].origins[index];
+        own.copied = own.copied_of(log).max(sequence);
+        own.log = Some(log);
+        if self.stream(origin).config.retention == Retention::Limits
+            || self.stream(origin).log.position(sequence).is_none()
+            || self.is_needed(origin, sequence, record.key)
+        {
+            return;
+        }
+        // Consumers of the origin are another stream's.
+        let own_lost = std::mem::take(&mut effects.lost);
+        self.streams[origin.index()].remove(sequence, effects);
+        let lost = std::mem::replace(&mut effects.lost, own_lost);
+        effects.lost_elsewhere.extend(lost.into_iter().map(|(index, at)| (origin, index, at)));
+    }
+
+    /// Whether anybody has yet to take a message of a stream that keeps messages for those who do.
+    fn is_needed(&self, key: StreamKey, sequence: u64, subject: &[u8]) -> bool {
+        let stream = self.stream(key);
+        stream.consumers.iter().any(|(_, consumer)| consumer.needs(sequence, subject))
+            || self.is_awaited(stream, sequence, subject)
+    }
+
+    fn apply_events(&mut self, record: &Record<'_>, effects: &mut Effects) {
+        effects.outcome = Outcome::Kept;
+        let Some(key) = self.by_log(record.log) else { return };
+        let name = std::str::from_utf8(record.key).unwrap_or_default();
+        let Some(index) = self.stream(key).names.get(name).copied() else { return };
+        for event in decode_events(record.body) {
+            let Ok(event) = event else {
+                effects.outcome = Outcome::Unknown;
+                return;
+            };
+            self.apply_event(key, index, UnixNanos(record.time), event, effects);
+        }
+    }
+
+    fn apply_event(
+        &mut self,
+        key: StreamKey,
+        index: usize,
+        time: UnixNanos,
+        event: Event,
+        effects: &mut Effects,
+    ) {
+        let stream = &mut self.streams[key.index()];
+        let exists = match event {
+            Event::Delivered { sequence, .. } => stream.log.position(sequence).is_some(),
+            _ => true,
+        };
+        if let Event::Delivered { sequence, .. } = event
+            && !exists
+        {
+            effects.lost.push((index, sequence));
+        }
+        match stream.consumers[index].apply(time, event, exists) {
+            Finished::Nothing => {}
+            Finished::One(sequence) => self.finish(key, sequence, effects),
+            Finished::Many(sequences) => {
+                for sequence in sequences {
+                    self.finish(key, sequence, effects);
+                }
+            }
+        }
+    }
+
+    /// A consumer has finished with a message: it goes, if that is what its stream is for.
+    fn finish(&mut self, key: StreamKey, sequence: u64, effects: &mut Effects) {
+        let stream = self.stream(key);
+        if stream.config.retention == Retention::Limits {
+            return;
+        }
+        let Some(subject) = stream.log.key_of(sequence) else { return };
+        let needed = match stream.config.retention {
+            Retention::WorkQueue => self.is_awaited(stream, sequence, subject.name()),
+            _ => self.is_needed(key, sequence, subject.name()),
+        };
+        if !needed {
+            self.streams[key.index()].remove(sequence, effects);
+        }
+    }
+
+    fn apply_command(&mut self, record: &Record<'_>, command: Command, effects: &mut Effects) {
+        let (log, time) = (record.log, UnixNanos(record.time));
+        let outcome = match command {
+            Command::CreateStream { account, config } => {
+                self.create_stream(&account, *config, log, time)
+            }
+            Command::UpdateStream { config } => self.update_stream(log, *config, effects),
+            Command::DeleteStream => self.delete_stream(log, effects),
+            Command::Purge { filter, end, limit, before } => {
+                self.purge(log, filter.as_bytes(), end, limit, before, effects)
+            }
+            Command::Expire { now, limit } => self.expire(log, now, limit, effects),
+            Command::Sweep { limit } => self.sweep(log, limit, effects),
+            Command::PutConsumer { config, cursor } => {
+                self.put_consumer(log, *config, cursor, time)
+            }
+            Command::DeleteConsumer { name } => self.delete_consumer(log, &name),
+            Command::DeleteMessage { sequence } => self.delete_message(log, sequence, effects),
+        };
+        effects.outcome = outcome.unwrap_or_else(Outcome::Refused);
+    }
+
+    fn create_stream(
+        &mut self,
+        account: &str,
+        config: StreamConfig,
+        log: LogId,
+        created: UnixNanos,
+    ) -> Result<Outcome, ApiError> {
+        let Some(account) = self.accounts.number(account) else {
+            return Err(table::NOT_ENABLED_FOR_ACCOUNT.into());
+        };
+        if self.find(account, &config.name).is_some() {
+            return Err(table::STREAM_NAME_EXIST.into());
+        }
+        let stream = Stream::new(account, config, created, log, self.block_bytes);
+        Ok(Outcome::Created(self.insert(stream)))
+    }
+
+    fn update_stream(
+        &mut self,
+        log: LogId,
+        config: StreamConfig,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        self.unlink(key);
+        let stream = &mut self.streams[key.index()];
+        stream.origins = origins(&config, &stream.origins);
+        let old = std::mem::replace(&mut stream.config, config);
+        if keeps_less(&old, &stream.config) {
+            stream.chores.push_back(Chore::Keep { next: 1 });
+        }
+        stream.enforce_size(&mut Budget(super::retention::SLICE), effects);
+        self.link(key);
+        Ok(Outcome::Updated(key, old.subjects))
+    }
+
+    fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = self.take(key);
+        effects.dropped.extend(stream.log.block_numbers().map(|block| (log, block)));
+        Ok(Outcome::Deleted(Box::new(Gone { key, stream })))
+    }
+
+    fn purge(
+        &mut self,
+        log: LogId,
+        filter: &[u8],
+        end: u64,
+        limit: u64,
+        before: u64,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        let all = stream.remove_matching(filter, end, &mut Budget(limit), effects);
+        Ok(Outcome::Purged(key, before + effects.removed, !all))
+    }
+
+    fn expire(
+        &mut self,
+        log: LogId,
+        now: UnixNanos,
+        limit: u64,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        let more = stream.expire(now, &mut Budget(limit), effects);
+        Ok(Outcome::Expired(key, more))
+    }
+
+    fn sweep(
+        &mut self,
+        log: LogId,
+        limit: u64,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let mut budget = Budget(limit);
+        self.streams[key.index()].enforce_size(&mut budget, effects);
+        while let Some(chore) = self.streams[key.index()].chores.pop_front() {
+            let rest = match chore {
+                Chore::Purge { filter, end } => {
+                    let stream = &mut self.streams[key.index()];
+                    let all = stream.remove_matching(&filter, end, &mut budget, effects);
+                    (!all).then_some(Chore::Purge { filter, end })
+                }
+                Chore::Keep { next } => self.keep_from(key, next, &mut budget, effects),
+            };
+            if let Some(rest) = rest {
+                self.streams[key.index()].chores.push_front(rest);
+                break;
+            }
+        }
+        Ok(Outcome::Swept(key))
+    }
+
+    /// Looks at messages from `next` on for whether they are kept. Says what is left to look at.
+    fn keep_from(
+        &mut self,
+        key: StreamKey,
+        next: u64,
+        budget: &mut Budget,
+        effects: &mut Effects,
+    ) -> Option<Chore> {
+        let mut next = self.stream(key).log.next(next);
+        while let Some(sequence) = next {
+            if !budget.take() {
+                return Some(Chore::Keep { next: sequence });
+            }
+            let stream = self.stream(key);
+            let max = u64::try_from(stream.config.max_msgs_per_subject).ok().filter(|max| *max > 0);
+            let subject = stream.log.key_of(sequence);
+            let over = max.is_some_and(|max| subject.is_some_and(|key| key.count() > max));
+            let unwanted = stream.config.retention == Retention::Interest
+                && subject.is_some_and(|subject| !self.is_needed(key, sequence, subject.name()));
+            if over || unwanted {
+                self.streams[key.index()].remove(sequence, effects);
+            }
+            next = self.stream(key).log.next(sequence + 1);
+        }
+        None
+    }
+
+    fn put_consumer(
+        &mut self,
+        log: LogId,
+        config: ConsumerConfig,
+        cursor: Option<u64>,
+        created: UnixNanos,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        if let Some(index) = stream.names.get(&config.name).copied() {
+            let consumer = &mut stream.consumers[index];
+            let fewer = consumer.config.filters() != config.filters();
+            consumer.configure(config, cursor, &stream.log);
+            if fewer && stream.config.retention == Retention::Interest {
+                stream.chores.push_back(Chore::Keep { next: 1 });
+            }
+            return Ok(Outcome::Put(key, index, true));
+        }
+        let name = config.name.clone();
+        let consumer = Consumer::new(config, created, &stream.log);
+        let index = stream.consumers.insert(consumer);
+        stream.names.insert(name, index);
+        Ok(Outcome::Put(key, index, false))
+    }
+
+    fn delete_consumer(&mut self, log: LogId, name: &str) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        let index = stream.names.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
+        stream.consumers.remove(index);
+        if stream.config.retention == Retention::Interest {
+            stream.chores.push_back(Chore::Keep { next: 1 });
+        }
+        Ok(Outcome::Removed(key, index))
+    }
+
+    fn delete_message(
+        &mut self,
+        log: LogId,
+        sequence: u64,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        if self.streams[key.index()].remove(sequence, effects) {
+            return Ok(Outcome::Erased);
+        }
+        Err(table::STREAM_MSG_DELETE_FAILED.with("no message found"))
+    }
+
+    fn known(&self, log: LogId) -> Result<StreamKey, ApiError> {
+        self.by_log(log).ok_or_else(|| table::STREAM_NOT_FOUND.into())
+    }
+}

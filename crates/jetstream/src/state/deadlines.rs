@@ -1,0 +1,71 @@
+//! Messages that say themselves when they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watershed_store::bytes::{BadState, Reader, put_i64, put_u64};
+use watershed_wire::jetstream::publish::TimeToLive;
+use watershed_wire::time::UnixNanos;
+
+/// Deadline of a message that never goes by itself.
+const NEVER: i64 = i64::MAX;
+
+/// Deadlines of messages that have one of their own, nanoseconds since 1970.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    by_sequence: BTreeMap<u64, i64>,
+    order: BTreeSet<(i64, u64)>,
+}
+
+impl Deadlines {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Whether a message goes by its own word, and not by `max_age`.
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        self.by_sequence.contains_key(&sequence)
+    }
+
+    pub(crate) fn insert(&mut self, sequence: u64, stored: UnixNanos, ttl: TimeToLive) {
+        let deadline = match ttl {
+            TimeToLive::Never => NEVER,
+            TimeToLive::Nanos(nanos) => stored.0.saturating_add(nanos),
+        };
+        self.put(sequence, deadline);
+    }
+
+    fn put(&mut self, sequence: u64, deadline: i64) {
+        self.by_sequence.insert(sequence, deadline);
+        if deadline != NEVER {
+            self.order.insert((deadline, sequence));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, sequence: u64) {
+        if let Some(deadline) = self.by_sequence.remove(&sequence) {
+            self.order.remove(&(deadline, sequence));
+        }
+    }
+
+    /// The message that goes next, and when.
+    pub(crate) fn next(&self) -> Option<(i64, u64)> {
+        self.order.first().copied()
+    }
+
+    pub(crate) fn checkpoint(&self, out: &mut Vec<u8>) {
+        put_u64(out, self.by_sequence.len() as u64);
+        for (sequence, deadline) in &self.by_sequence {
+            put_u64(out, *sequence);
+            put_i64(out, *deadline);
+        }
+    }
+
+    pub(crate) fn restore(reader: &mut Reader<'_>) -> Result<Self, BadState> {
+        let mut deadlines = Self::default();
+        for _ in 0..reader.u64()? {
+            let sequence = reader.u64()?;
+            deadlines.put(sequence, reader.i64()?);
+        }
+        Ok(deadlines)
+    }
+}

@@ -1,0 +1,85 @@
+//! What applying a record changed, for whoever tells clients, wakes consumers and moves bytes.
+
+use watershed_store::LogId;
+use watershed_store::log::{Position, Sealed};
+use watershed_wire::jetstream::error::ApiError;
+
+use super::stream::StreamKey;
+
+/// What became of a record.
+#[derive(Debug, Default)]
+pub(crate) enum Outcome {
+    /// Nothing that anybody waits for.
+    #[default]
+    Nothing,
+    /// A message is stored under this sequence.
+    Stored(StreamKey, u64),
+    /// Events of a consumer are kept.
+    Kept,
+    /// A stream is there.
+    Created(StreamKey),
+    /// A stream has another configuration; these were its subjects.
+    Updated(StreamKey, Vec<String>),
+    /// A stream is gone.
+    Deleted(Box<Gone>),
+    /// Messages were purged: so many with the records before it, and whether there are more.
+    Purged(StreamKey, u64, bool),
+    /// Messages that were too old went; whether there are more.
+    Expired(StreamKey, bool),
+    /// A part of a stream's chores was done.
+    Swept(StreamKey),
+    /// A consumer is there, and whether it was before.
+    Put(StreamKey, usize, bool),
+    /// A consumer is gone; its place may be given to another one.
+    Removed(StreamKey, usize),
+    /// A message was deleted.
+    Erased,
+    /// It changed nothing.
+    Refused(ApiError),
+    /// It is of a kind that this version does not know.
+    Unknown,
+}
+
+/// A stream that is gone.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    pub(crate) key: StreamKey,
+    pub(crate) stream: super::stream::Stream,
+}
+
+/// What applying a record changed.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) outcome: Outcome,
+    /// Where a message goes on disk.
+    pub(crate) placement: Option<Position>,
+    /// Blocks that became full.
+    pub(crate) sealed: Vec<(LogId, Sealed)>,
+    /// Blocks that hold nothing any more.
+    pub(crate) dropped: Vec<(LogId, u32)>,
+    /// Messages that went.
+    pub(crate) removed: u64,
+    /// Consumers of the stream that have lost a message, and which.
+    pub(crate) lost: Vec<(usize, u64)>,
+    /// Consumers of the stream that have something to deliver.
+    pub(crate) fed: Vec<usize>,
+    /// Consumers of other streams that have lost a message, and which.
+    pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
+    /// Whether a message may go earlier by itself than any before it.
+    pub(crate) sooner: bool,
+}
+
+impl Effects {
+    /// Forgets everything, and keeps the room for it.
+    pub(crate) fn clear(&mut self) {
+        self.outcome = Outcome::Nothing;
+        self.placement = None;
+        self.sealed.clear();
+        self.dropped.clear();
+        self.removed = 0;
+        self.lost.clear();
+        self.fed.clear();
+        self.lost_elsewhere.clear();
+        self.sooner = false;
+    }
+}

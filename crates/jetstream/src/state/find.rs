@@ -1,0 +1,35 @@
+//! Finding messages.
+
+use std::collections::BTreeMap;
+
+use watershed_wire::subject::{has_wildcard, matches};
+
+use super::stream::Stream;
+
+impl Stream {
+    /// The first message at or behind `sequence` that `filter` takes.
+    pub(crate) fn next_stored(&self, filter: &[u8], sequence: u64) -> Option<u64> {
+        if filter == b">" {
+            return self.log.next(sequence.max(self.log.first()));
+        }
+        if !has_wildcard(filter) {
+            let key = self.log.key(filter)?;
+            let from = sequence.max(key.first());
+            return self.log.next_where(from, |key| self.log.key_name(key) == filter);
+        }
+        self.log.next_where(sequence, |key| matches(filter, self.log.key_name(key)))
+    }
+
+    /// The last message that `filter` takes.
+    pub(crate) fn last_stored(&self, filter: &[u8]) -> Option<u64> {
+        let from =
+            if has_wildcard(filter) { self.log.last() } else { self.log.key(filter)?.last() };
+        self.log.last_where(from, |key| matches(filter, self.log.key_name(key)))
+    }
+}
+
+/// Messages by subject, of the subjects that `filter` takes, in order.
+pub(crate) fn subject_counts(stream: &Stream, filter: &[u8]) -> BTreeMap<String, u64> {
+    let keys = stream.log.keys().filter(|key| matches(filter, key.name()));
+    keys.map(|key| (String::from_utf8_lossy(key.name()).into_owned(), key.count())).collect()
+}

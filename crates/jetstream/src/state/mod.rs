@@ -1,0 +1,23 @@
+//! What is on disk: streams and consumers as the records of the journal make them.
+//!
+//! [`State::apply`] is the one meaning of a record. It is the same when a round has become durable
+//! and when the journal is read at a start; it asks nothing but the state and the record, and it
+//! tells nobody: what follows for clients is said in [`Effects`] and done elsewhere, live only.
+
+mod apply;
+pub(crate) mod consumer;
+mod deadlines;
+mod dedup;
+pub(crate) mod effects;
+mod find;
+mod origins;
+mod retention;
+pub(crate) mod stream;
+mod tables;
+
+pub(crate) use self::consumer::Consumer;
+pub(crate) use self::effects::{Effects, Gone, Outcome};
+pub(crate) use self::find::subject_counts;
+pub(crate) use self::origins::{Origin, Start};
+pub(crate) use self::stream::{Stored, Stream, StreamKey};
+pub(crate) use self::tables::State;

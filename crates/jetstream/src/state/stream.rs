@@ -1,0 +1,378 @@
+//! A stream as it is on disk: its configuration, the index of its messages, its consumers.
+//!
+//! Nothing in here changes but by a record that is applied.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use slab::Slab;
+use watershed_base::AccountId;
+use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u64};
+use watershed_store::log::{Position as BlockPosition, Sealed};
+use watershed_store::record::RECORD_HEADER_BYTES;
+use watershed_store::{Log, LogId, Record};
+use watershed_wire::header::HeaderBlock;
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::publish::{MSG_ID, TTL, TimeToLive};
+use watershed_wire::jetstream::stream::{Retention, Storage, StreamState};
+use watershed_wire::time::UnixNanos;
+
+use super::consumer::Consumer;
+use super::deadlines::Deadlines;
+use super::dedup::Dedup;
+use super::effects::Effects;
+use super::origins::{Origin, origins};
+use super::retention::Chore;
+use crate::tail::TailPlace;
+
+/// A stream's place in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct StreamKey(pub(crate) u32);
+
+impl StreamKey {
+    pub(crate) fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("streams fit 32 bits"))
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) account: AccountId,
+    pub(crate) config: StreamConfig,
+    pub(crate) created: UnixNanos,
+    pub(crate) log: Log,
+    /// Places of consumers by name.
+    pub(crate) names: BTreeMap<String, usize>,
+    pub(crate) consumers: Slab<Consumer>,
+    pub(crate) dedup: Dedup,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) last_time: UnixNanos,
+    pub(crate) last_msg_id: Box<[u8]>,
+    /// Whom it copies, in the order of its configuration.
+    pub(crate) origins: Vec<Origin>,
+    /// Who copies it.
+    pub(crate) followers: Vec<StreamKey>,
+    /// What later records are still to do.
+    pub(crate) chores: VecDeque<Chore>,
+    /// Where the newest messages are in memory, by sequence, for file storage.
+    tail: VecDeque<(u64, TailPlace)>,
+    /// The messages themselves, for memory storage; from `memory_first` on.
+    memory: VecDeque<Option<Box<[u8]>>>,
+    memory_first: u64,
+}
+
+/// Where a message's record is.
+#[derive(Debug)]
+pub(crate) enum Stored<'a> {
+    /// Here.
+    Memory(&'a [u8]),
+    /// In the tail.
+    Tail(TailPlace, BlockPosition),
+    /// In a block.
+    Disk(BlockPosition),
+}
+
+impl Stream {
+    pub(crate) fn new(
+        account: AccountId,
+        config: StreamConfig,
+        created: UnixNanos,
+        log: LogId,
+        block_bytes: u32,
+    ) -> Self {
+        let log = Log::new(log, config.first_seq, block_bytes);
+        Self {
+            account,
+            created,
+            names: BTreeMap::new(),
+            consumers: Slab::new(),
+            dedup: Dedup::default(),
+            deadlines: Deadlines::default(),
+            last_time: UnixNanos(0),
+            last_msg_id: Box::default(),
+            origins: origins(&config, &[]),
+            followers: Vec::new(),
+            chores: VecDeque::new(),
+            tail: VecDeque::new(),
+            memory: VecDeque::new(),
+            memory_first: log.last() + 1,
+            log,
+            config,
+        }
+    }
+
+    pub(crate) fn is_memory(&self) -> bool {
+        self.config.storage == Storage::Memory
+    }
+
+    /// Whether messages go when consumers have finished with them.
+    pub(crate) fn keeps_for_consumers(&self) -> bool {
+        self.config.retention != Retention::Limits
+    }
+
+    /// A consumer.
+    pub(crate) fn consumer(&self, name: &str) -> Option<(usize, &Consumer)> {
+        let index = *self.names.get(name)?;
+        Some((index, &self.consumers[index]))
+    }
+
+    /// What a message counts for against `max_bytes`, as nats-server counts it.
+    pub(crate) fn weigh(&self, subject: &[u8], header: &[u8], payload: &[u8]) -> u32 {
+        let content = subject.len() + header.len() + payload.len();
+        let overhead = match self.config.storage {
+            Storage::Memory => 16,
+            Storage::File if header.is_empty() => 30,
+            Storage::File => 34,
+        };
+        u32::try_from(content + overhead).unwrap_or(u32::MAX - 1)
+    }
+
+    /// About what a stored message counts for; 0 if it is gone.
+    pub(crate) fn weight_of(&self, sequence: u64) -> u64 {
+        let Some(stored) = self.stored(sequence) else { return 0 };
+        let length = match stored {
+            Stored::Memory(record) => record.len(),
+            Stored::Tail(_, position) | Stored::Disk(position) => position.length as usize,
+        };
+        let content = length.saturating_sub(RECORD_HEADER_BYTES);
+        let empty = self.weigh(b"", b"", b"");
+        content as u64 + u64::from(empty)
+    }
+
+    /// The next message that is appended has this sequence, if it is above all others.
+    pub(super) fn skip_to(&mut self, sequence: u64) -> Option<Sealed> {
+        if self.is_memory() {
+            let left_out = sequence.saturating_sub(self.log.last() + 1);
+            if self.memory.is_empty() {
+                self.memory_first += left_out;
+            } else {
+                self.memory.extend((0..left_out).map(|_| None));
+            }
+        }
+        self.log.skip(sequence)
+    }
+
+    /// Adds a message behind all others. `place` is where the tail has it, for file storage.
+    pub(super) fn append(
+        &mut self,
+        record: &Record<'_>,
+        length: u32,
+        place: Option<TailPlace>,
+        effects: &mut Effects,
+    ) {
+        debug_assert_eq!(record.sequence, self.log.last() + 1, "sequences are dense");
+        let weight = self.weigh(record.key, record.head, record.body);
+        let appended = self.log.append(record.key, record.time, length, weight);
+        let time = UnixNanos(record.time);
+        self.last_time = time;
+        if let Some(place) = place {
+            self.tail.push_back((record.sequence, place));
+            effects.placement = Some(appended.position);
+            effects.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
+        } else {
+            let mut bytes = Vec::with_capacity(record.encoded_len());
+            record.encode(&mut bytes);
+            self.memory.push_back(Some(bytes.into()));
+        }
+        let header = HeaderBlock(record.head);
+        let id = if record.head.is_empty() { None } else { header.value(MSG_ID) };
+        let id = id.unwrap_or_default();
+        if !id.is_empty() {
+            self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
+        }
+        if *self.last_msg_id != *id {
+            self.last_msg_id = id.into();
+        }
+        if record.head.is_empty() || !self.config.allow_msg_ttl {
+            return;
+        }
+        if let Some(ttl) = header.value(TTL).and_then(TimeToLive::parse) {
+            self.deadlines.insert(record.sequence, time, ttl);
+        }
+    }
+
+    /// Removes a message. Says whether it was there.
+    pub(crate) fn remove(&mut self, sequence: u64, effects: &mut Effects) -> bool {
+        if !self.consumers.is_empty()
+            && let Some(key) = self.log.key_of(sequence)
+        {
+            for (index, consumer) in &mut self.consumers {
+                if consumer.removed(sequence, key.name()) {
+                    effects.lost.push((index, sequence));
+                }
+            }
+        }
+        let Some(removed) = self.log.remove(sequence) else { return false };
+        let log = self.log.id();
+        effects.dropped.extend(removed.dropped.map(|block| (log, block)));
+        effects.removed += 1;
+        self.deadlines.remove(sequence);
+        if let Some(index) = sequence.checked_sub(self.memory_first)
+            && let Ok(index) = usize::try_from(index)
+            && let Some(message) = self.memory.get_mut(index)
+        {
+            *message = None;
+        }
+        while self.memory.front().is_some_and(Option::is_none) {
+            self.memory.pop_front();
+            self.memory_first += 1;
+        }
+        true
+    }
+
+    /// Where the record of a message is. `None` if it is gone.
+    pub(crate) fn stored(&self, sequence: u64) -> Option<Stored<'_>> {
+        let position = self.log.position(sequence)?;
+        if self.is_memory() {
+            let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
+            return self.memory.get(index)?.as_deref().map(Stored::Memory);
+        }
+        Some(match self.tail_place(sequence) {
+            Some(place) => Stored::Tail(place, position),
+            None => Stored::Disk(position),
+        })
+    }
+
+    /// Where the tail has a message.
+    fn tail_place(&self, sequence: u64) -> Option<TailPlace> {
+        // The tail ends with the last message, and only a mirror's leaves out sequences.
+        let back = usize::try_from(self.log.last().checked_sub(sequence)?).ok()?;
+        let dense = self.tail.len().checked_sub(back + 1).and_then(|index| self.tail.get(index));
+        match dense {
+            Some((found, place)) if *found == sequence => Some(*place),
+            _ => {
+                let index = self.tail.binary_search_by_key(&sequence, |(found, _)| *found).ok()?;
+                self.tail.get(index).map(|(_, place)| *place)
+            }
+        }
+    }
+
+    /// Forgets tail places that point before `round`.
+    pub(crate) fn trim_tail(&mut self, round: u64) {
+        while self.tail.front().is_some_and(|(_, at)| at.round < round) {
+            self.tail.pop_front();
+        }
+    }
+
+    /// Whether any message goes by itself.
+    pub(crate) fn expires(&self) -> bool {
+        self.config.max_age > 0 || !self.deadlines.is_empty()
+    }
+
+    /// What the stream holds.
+    pub(crate) fn state(&self) -> StreamState {
+        let log = &self.log;
+        let empty_ever = log.last() == 0 && log.records() == 0;
+        let first_time = log.time_of(log.first()).unwrap_or(0);
+        let between = if log.records() == 0 { 0 } else { log.last() - log.first() + 1 };
+        StreamState {
+            messages: log.records(),
+            bytes: log.weight(),
+            first_seq: if empty_ever { 0 } else { log.first() },
+            first_ts: UnixNanos(first_time),
+            last_seq: log.last(),
+            last_ts: self.last_time,
+            num_subjects: log.key_count() as u64,
+            num_deleted: between - log.records(),
+            consumer_count: self.consumers.len(),
+            ..StreamState::default()
+        }
+    }
+
+    /// Appends what [`Stream::restore`] reads.
+    pub(crate) fn checkpoint(&self, account: &str, out: &mut Vec<u8>) {
+        put_counted(out, account.as_bytes());
+        let config = serde_json::to_vec(&self.config).expect("configurations are JSON");
+        put_counted(out, &config);
+        put_i64(out, self.created.0);
+        put_i64(out, self.last_time.0);
+        put_counted(out, &self.last_msg_id);
+        self.checkpoint_chores(out);
+        if self.is_memory() {
+            // The definition survives, the messages do not; sequences are never used again.
+            let mut empty = Log::new(self.log.id(), 1, 0);
+            if self.config.mirror.is_none() {
+                empty.skip_to(self.log.last());
+            } // A mirror has its origin's sequences, and begins anew.
+            empty.checkpoint(out);
+            Dedup::default().checkpoint(out);
+            Deadlines::default().checkpoint(out);
+            super::origins::checkpoint(&[], out);
+            // Consumers of what is gone with the process are gone with it.
+            put_count(out, 0);
+            return;
+        }
+        self.log.checkpoint(out);
+        self.dedup.checkpoint(out);
+        self.deadlines.checkpoint(out);
+        super::origins::checkpoint(&self.origins, out);
+        put_count(out, self.names.len());
+        for index in self.names.values() {
+            self.consumers[*index].checkpoint(out);
+        }
+    }
+
+    fn checkpoint_chores(&self, out: &mut Vec<u8>) {
+        put_count(out, self.chores.len());
+        for chore in &self.chores {
+            match chore {
+                Chore::Purge { filter, end } => {
+                    out.push(1);
+                    put_counted(out, filter);
+                    put_u64(out, *end);
+                }
+                Chore::Keep { next } => {
+                    out.push(2);
+                    put_u64(out, *next);
+                }
+            }
+        }
+    }
+
+    /// Reads a stream. `account` finds an account by its name.
+    pub(crate) fn restore<E: From<BadState>>(
+        reader: &mut Reader<'_>,
+        block_bytes: u32,
+        account: impl FnOnce(&str) -> AccountId,
+        footer: impl FnMut(LogId, u32) -> Result<Vec<u8>, E>,
+    ) -> Result<Self, E> {
+        let name = std::str::from_utf8(reader.counted()?).map_err(|_| BadState)?;
+        let config = serde_json::from_slice(reader.counted()?).map_err(|_| BadState)?;
+        let created = UnixNanos(reader.i64()?);
+        let last_time = UnixNanos(reader.i64()?);
+        let last_msg_id = reader.counted()?.into();
+        let chores = restore_chores(reader)?;
+        let log = Log::restore(reader, block_bytes, footer)?;
+        let mut stream = Self::new(account(name), config, created, log.id(), block_bytes);
+        stream.memory_first = log.last() + 1;
+        stream.log = log;
+        (stream.last_time, stream.last_msg_id, stream.chores) = (last_time, last_msg_id, chores);
+        stream.dedup = Dedup::restore(reader)?;
+        stream.deadlines = Deadlines::restore(reader)?;
+        super::origins::restore(&mut stream.origins, reader)?;
+        for _ in 0..reader.count(1)? {
+            let consumer = Consumer::restore(reader, &stream.log)?;
+            let name = consumer.config.name.clone();
+            let index = stream.consumers.insert(consumer);
+            if stream.names.insert(name, index).is_some() {
+                return Err(BadState.into());
+            }
+        }
+        Ok(stream)
+    }
+}
+
+fn restore_chores(reader: &mut Reader<'_>) -> Result<VecDeque<Chore>, BadState> {
+    let read = |reader: &mut Reader<'_>| {
+        Ok(match reader.u8()? {
+            1 => Chore::Purge { filter: reader.counted()?.to_vec(), end: reader.u64()? },
+            2 => Chore::Keep { next: reader.u64()? },
+            _ => return Err(BadState),
+        })
+    };
+    (0..reader.count(1)?).map(|_| read(reader)).collect()
+}

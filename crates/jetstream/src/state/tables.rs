@@ -1,0 +1,245 @@
+//! All streams, and how they are found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashMap;
+use slab::Slab;
+use watershed_base::AccountId;
+use watershed_store::bytes::{BadState, Reader, put_count, put_u32};
+use watershed_store::{Log, LogId};
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::stream::Storage;
+
+use super::stream::{Stream, StreamKey};
+
+/// Version of the state in a checkpoint.
+const VERSION: u32 = 3;
+
+/// The accounts by name and by number. Which number an account has is the network's to say.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    numbers: BTreeMap<String, AccountId>,
+    names: BTreeMap<AccountId, String>,
+}
+
+impl Accounts {
+    pub(crate) fn insert(&mut self, name: &str, account: AccountId) {
+        self.numbers.insert(name.to_owned(), account);
+        self.names.insert(account, name.to_owned());
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Option<AccountId> {
+        self.numbers.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, account: AccountId) -> &str {
+        self.names.get(&account).map_or("", String::as_str)
+    }
+}
+
+/// All streams of a node.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) accounts: Accounts,
+    pub(crate) streams: Slab<Stream>,
+    pub(super) by_name: BTreeMap<(AccountId, String), StreamKey>,
+    pub(super) by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
+    /// Who copies whom, by the name of the origin, which need not exist.
+    followers: BTreeMap<(AccountId, String), BTreeSet<StreamKey>>,
+    /// Number of the last log that was ever used.
+    pub(crate) last_log: u32,
+    /// Bytes at which a block of a stream is sealed.
+    pub(super) block_bytes: u32,
+}
+
+impl State {
+    pub(crate) fn new(block_bytes: u32) -> Self {
+        Self {
+            accounts: Accounts::default(),
+            streams: Slab::new(),
+            by_name: BTreeMap::new(),
+            by_log: HashMap::default(),
+            followers: BTreeMap::new(),
+            last_log: 0,
+            block_bytes,
+        }
+    }
+
+    /// A stream that is known to be there.
+    pub(crate) fn stream(&self, key: StreamKey) -> &Stream {
+        &self.streams[key.index()]
+    }
+
+    /// The stream of an account with this name.
+    pub(crate) fn find(&self, account: AccountId, name: &str) -> Option<(StreamKey, &Stream)> {
+        // A tuple of references is no key of a map of tuples; names are short.
+        let key = *self.by_name.get(&(account, name.to_owned()))?;
+        Some((key, self.stream(key)))
+    }
+
+    /// The stream with this log.
+    pub(crate) fn by_log(&self, log: LogId) -> Option<StreamKey> {
+        self.by_log.get(&log).copied()
+    }
+
+    /// All streams, by account and name.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = StreamKey> {
+        self.by_name.values().copied()
+    }
+
+    /// The accounts that have streams, in order.
+    pub(crate) fn accounts_with_streams(&self) -> Vec<AccountId> {
+        let mut accounts: Vec<_> = self.by_name.keys().map(|(account, _)| *account).collect();
+        accounts.dedup();
+        accounts
+    }
+
+    /// The streams of an account, by name.
+    pub(crate) fn streams_of(&self, account: AccountId) -> impl Iterator<Item = &Stream> {
+        let range = self.by_name.range((account, String::new())..);
+        let own = range.take_while(move |((of, _), _)| *of == account);
+        own.map(|(_, key)| self.stream(*key))
+    }
+
+    /// The same, with their places.
+    pub(crate) fn keys_of(&self, account: AccountId) -> impl Iterator<Item = (StreamKey, &Stream)> {
+        let range = self.by_name.range((account, String::new())..);
+        let own = range.take_while(move |((of, _), _)| *of == account);
+        own.map(|(_, key)| (*key, self.stream(*key)))
+    }
+
+    /// Bytes that streams have set aside by `max_bytes`.
+    pub(crate) fn reserved(&self, storage: Storage) -> u64 {
+        let streams = self.streams.iter().map(|(_, stream)| &stream.config);
+        let same = streams.filter(|config| config.storage == storage);
+        same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
+    }
+
+    /// Bytes that the other streams of an account have set aside where `config` wants some.
+    pub(crate) fn reserved_by(&self, account: AccountId, config: &StreamConfig) -> u64 {
+        let streams = self.streams_of(account).map(|stream| &stream.config);
+        let same =
+            streams.filter(|other| other.storage == config.storage && other.name != config.name);
+        same.filter_map(|other| u64::try_from(other.max_bytes).ok()).sum()
+    }
+
+    /// Whether a follower has yet to copy a message.
+    pub(super) fn is_awaited(&self, origin: &Stream, sequence: u64, subject: &[u8]) -> bool {
+        let log = origin.log.id();
+        origin.followers.iter().any(|key| {
+            let origins = self.stream(*key).origins.iter();
+            let mut own = origins.filter(|own| own.name == origin.config.name);
+            own.any(|own| own.awaits(log, sequence, subject))
+        })
+    }
+
+    /// Puts a stream into every table.
+    pub(super) fn insert(&mut self, stream: Stream) -> StreamKey {
+        let (account, log) = (stream.account, stream.log.id());
+        let name = stream.config.name.clone();
+        let key = StreamKey::at(self.streams.insert(stream));
+        self.by_name.insert((account, name), key);
+        self.by_log.insert(log, key);
+        self.last_log = self.last_log.max(log.0);
+        self.link(key);
+        key
+    }
+
+    /// Takes a stream out of every table.
+    pub(super) fn take(&mut self, key: StreamKey) -> Stream {
+        self.unlink(key);
+        let stream = self.streams.remove(key.index());
+        self.by_log.remove(&stream.log.id());
+        self.by_name.remove(&(stream.account, stream.config.name.clone()));
+        stream
+    }
+
+    /// Notes whom a new or changed stream copies.
+    pub(super) fn link(&mut self, key: StreamKey) {
+        let stream = self.stream(key);
+        let (account, name) = (stream.account, stream.config.name.clone());
+        let origins: Vec<String> = stream.origins.iter().map(|own| own.name.clone()).collect();
+        for origin in origins {
+            self.followers.entry((account, origin.clone())).or_default().insert(key);
+            self.tell_origin(account, &origin);
+        }
+        self.tell_origin(account, &name);
+    }
+
+    /// Forgets whom a stream copied.
+    pub(super) fn unlink(&mut self, key: StreamKey) {
+        let stream = self.stream(key);
+        let account = stream.account;
+        let origins: Vec<String> = stream.origins.iter().map(|own| own.name.clone()).collect();
+        for origin in origins {
+            let of = (account, origin);
+            if let Some(followers) = self.followers.get_mut(&of) {
+                followers.remove(&key);
+                if followers.is_empty() {
+                    self.followers.remove(&of);
+                }
+            }
+            self.tell_origin(account, &of.1);
+        }
+    }
+
+    /// An origin knows its followers, so that a publish need not look them up by name.
+    fn tell_origin(&mut self, account: AccountId, name: &str) {
+        let Some((key, _)) = self.find(account, name) else { return };
+        let followers = self.followers.get(&(account, name.to_owned()));
+        let list: Vec<StreamKey> = followers.into_iter().flatten().copied().collect();
+        self.streams[key.index()].followers = list;
+    }
+
+    /// Blocks that streams have, for clearing away what a crash left.
+    pub(crate) fn known_blocks(&self) -> BTreeSet<(LogId, u32)> {
+        let logs = self.streams.iter().map(|(_, stream)| &stream.log);
+        let blocks = |log: &Log| {
+            let id = log.id();
+            log.block_numbers().map(move |block| (id, block)).collect::<Vec<_>>()
+        };
+        logs.flat_map(blocks).collect()
+    }
+
+    /// The whole state, as a checkpoint keeps it.
+    pub(crate) fn checkpoint(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_u32(&mut out, VERSION);
+        put_u32(&mut out, self.last_log);
+        put_count(&mut out, self.by_name.len());
+        for key in self.by_name.values() {
+            let stream = self.stream(*key);
+            stream.checkpoint(self.accounts.name(stream.account), &mut out);
+        }
+        out
+    }
+
+    /// Reads what [`State::checkpoint`] wrote. `account` numbers the accounts that it names.
+    pub(crate) fn restore<E: From<BadState>>(
+        &mut self,
+        state: &[u8],
+        account: &mut dyn FnMut(&str) -> AccountId,
+        footer: &mut dyn FnMut(LogId, u32) -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        let mut reader = Reader(state);
+        if reader.u32()? != VERSION {
+            return Err(BadState.into());
+        }
+        let last_log = reader.u32()?;
+        for _ in 0..reader.count(1)? {
+            let accounts = &mut self.accounts;
+            let numbered = |name: &str| {
+                let number = account(name);
+                accounts.insert(name, number);
+                number
+            };
+            let stream = Stream::restore(&mut reader, self.block_bytes, numbered, &mut *footer)?;
+            if self.find(stream.account, &stream.config.name).is_some() {
+                return Err(BadState.into());
+            }
+            self.insert(stream);
+        }
+        self.last_log = self.last_log.max(last_log);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! A turn of the loop: deadlines that passed, and what there is to do.
+
+use watershed_base::Now;
+
+use crate::jetstream::{JetStream, TimerKey};
+use crate::network::Network;
+use crate::output::DiskOutput;
+
+impl JetStream {
+    /// Deadlines up to `now` have passed.
+    pub fn timeout(&mut self, net: &mut impl Network, now: Now) {
+        self.now = now;
+        while let Some(key) = self.timers.expired(now.tick) {
+            match key {
+                TimerKey::Expire(stream) => self.expire(net, stream),
+                TimerKey::Consumer(consumer) => self.consumer_timeout(net, consumer),
+                TimerKey::Events => self.save_all_events(net),
+                // What is drained next lets it go.
+                TimerKey::Round => {}
+                TimerKey::Follow => self.wake_waiting_followers(),
+                TimerKey::Local => self.go_on_locally(net),
+            }
+            if key == TimerKey::Local {
+                // The others have their turn before the next slice.
+                break;
+            }
+        }
+    }
+
+    /// Does what there is to do, and takes what the disk is to do, appending to `out`. Says whether
+    /// there is more to do at once.
+    pub fn drain(&mut self, net: &mut impl Network, now: Now, out: &mut Vec<DiskOutput>) -> bool {
+        self.now = now;
+        self.advance_following(net);
+        let more = self.advance_ready(net);
+        self.answer_calls(net);
+        self.close_round(net);
+        out.append(&mut self.outputs);
+        more
+    }
+
+    /// Whether everything that was accepted is durable. What may wait for a round does not any more.
+    pub fn settle(&mut self, net: &mut impl Network, now: Now) -> bool {
+        self.now = now;
+        self.save_all_events(net);
+        // What is not copied yet is copied after the next start.
+        self.following.clear();
+        self.rounds.is_settled()
+    }
+}

@@ -1,0 +1,384 @@
+//! What is on disk follows from the records, and from nothing else: a node that was killed, or lost
+//! power, comes back with the very state that it had, after histories of every kind of operation.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use watershed_engine::JetStreamSettings;
+use watershed_sim::disk::{SimDisk, Survival};
+use watershed_sim::node::Node;
+
+const STREAMS: [&str; 3] = ["A", "B", "C"];
+const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
+const RETENTIONS: [&str; 3] = ["limits", "interest", "workqueue"];
+const OPERATIONS: usize = 220;
+
+/// Small enough that a short history seals blocks and makes checkpoints.
+fn settings() -> JetStreamSettings {
+    JetStreamSettings {
+        journal_bytes_per_checkpoint: 9_000,
+        block_bytes: 2_500,
+        ..JetStreamSettings::new(1 << 40, 1 << 40)
+    }
+}
+
+/// How a life of the node ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// Everything is done, and the process is killed.
+    Settled,
+    /// The process is killed in the middle.
+    Killed,
+    /// The power goes in the middle.
+    Cut,
+}
+
+const ENDS: [End; 3] = [End::Settled, End::Killed, End::Cut];
+
+/// How often each operation was tried on each retention before each end.
+type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
+
+/// A client that does whatever comes to mind.
+struct Client<'a> {
+    rng: &'a mut Rng,
+    end: End,
+    /// Retention of each stream, as far as known.
+    retention: BTreeMap<&'static str, &'static str>,
+    /// Where to answer deliveries.
+    deliveries: Vec<String>,
+    requests: u64,
+    coverage: &'a mut Coverage,
+}
+
+impl Client<'_> {
+    fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.rng.usize(..all.len())]
+    }
+
+    fn request(&mut self, node: &mut Node, subject: &str, body: &str) {
+        self.requests += 1;
+        let number = self.requests;
+        node.send(format!("PUB {subject} r.{number} {}\r\n{body}\r\n", body.len()).as_bytes());
+    }
+
+    fn note(&mut self, operation: &'static str, stream: &'static str) {
+        let retention = self.retention.get(stream).copied().unwrap_or("none");
+        *self.coverage.entry((operation, retention, self.end)).or_default() += 1;
+    }
+
+    fn act(&mut self, node: &mut Node) {
+        let stream = self.one_of(&STREAMS);
+        match self.rng.u8(..64) {
+            0 => self.delete_stream(node, stream),
+            1..5 => self.put_stream(node, stream),
+            5..7 => self.purge(node, stream),
+            7..10 => self.delete_message(node, stream),
+            10..16 => self.put_consumer(node, stream),
+            16 => self.delete_consumer(node, stream),
+            17..27 => self.pull(node, stream),
+            27..44 => self.answer(node),
+            44..46 => self.pass_time(node),
+            _ => self.publish(node, stream),
+        }
+        for message in node.received() {
+            self.deliveries.extend(message.reply.filter(|reply| reply.starts_with("$JS.ACK.")));
+        }
+    }
+
+    fn put_stream(&mut self, node: &mut Node, stream: &'static str) {
+        let update = self.retention.contains_key(stream) && self.rng.u8(..4) > 0;
+        let known = self.retention.get(stream).copied();
+        let changes = self.rng.u8(..5) == 0;
+        let retention = known.filter(|_| !changes).unwrap_or_else(|| self.one_of(&RETENTIONS));
+        let mut config = format!(
+            "\"name\":\"{stream}\",\"retention\":\"{retention}\",\"allow_rollup_hdrs\":true,\
+             \"allow_msg_ttl\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
+             \"max_msgs_per_subject\":{},\"discard\":\"{}\",\"duplicate_window\":{}",
+            self.one_of(&[-1, -1, 3, 10]),
+            self.one_of(&[-1, -1, 600, 3000]),
+            self.one_of(&[0_u64, 0, 5_000_000_000, 60_000_000_000]),
+            self.one_of(&[-1, -1, 1, 2]),
+            self.one_of(&["old", "old", "new"]),
+            self.one_of(&[1_000_000_000_u64, 5_000_000_000]),
+        );
+        let source = STREAMS.iter().find(|other| **other != stream);
+        match (self.rng.u8(..6), source) {
+            (0, Some(source)) if stream > *source => {
+                config += &format!(
+                    ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
+                );
+            }
+            _ => config += &format!(",\"subjects\":[\"{stream}.>\"]"),
+        }
+        let verb = if update { "UPDATE" } else { "CREATE" };
+        self.note(if update { "update stream" } else { "create stream" }, stream);
+        self.retention.insert(stream, retention);
+        self.request(node, &format!("$JS.API.STREAM.{verb}.{stream}"), &format!("{{{config}}}"));
+    }
+
+    fn delete_stream(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("delete stream", stream);
+        self.request(node, &format!("$JS.API.STREAM.DELETE.{stream}"), "");
+        self.retention.remove(stream);
+    }
+
+    fn purge(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("purge", stream);
+        let body = match self.rng.u8(..4) {
+            0 => String::new(),
+            1 => format!("{{\"seq\":{}}}", self.rng.u64(1..60)),
+            2 => format!("{{\"keep\":{}}}", self.rng.u64(1..4)),
+            _ => format!("{{\"filter\":\"{stream}.{}\"}}", self.rng.u8(..4)),
+        };
+        self.request(node, &format!("$JS.API.STREAM.PURGE.{stream}"), &body);
+    }
+
+    fn delete_message(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("delete message", stream);
+        let body = format!("{{\"seq\":{}}}", self.rng.u64(1..60));
+        self.request(node, &format!("$JS.API.STREAM.MSG.DELETE.{stream}"), &body);
+    }
+
+    fn put_consumer(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("put consumer", stream);
+        let name = self.one_of(&CONSUMERS);
+        let filter = match self.rng.u8(..4) {
+            0 => String::new(),
+            1 => format!(",\"filter_subjects\":[\"{stream}.0\",\"{stream}.2\"]"),
+            _ => format!(",\"filter_subject\":\"{stream}.{}\"", self.rng.u8(..4)),
+        };
+        let policy = self.one_of(&["all", "all", "new", "last", "last_per_subject"]);
+        let filtered = !filter.is_empty() || policy != "last_per_subject";
+        let policy = if filtered { policy } else { "all" };
+        let config = format!(
+            "\"durable_name\":\"{name}\",\"ack_policy\":\"{}\",\"ack_wait\":{},\
+             \"max_deliver\":{},\"deliver_policy\":\"{policy}\",\"max_ack_pending\":{},\
+             \"inactive_threshold\":{}{filter}",
+            self.one_of(&["explicit", "explicit", "explicit", "all", "none"]),
+            self.one_of(&[500_000_000_u64, 2_000_000_000]),
+            self.one_of(&[-1, 1, 3]),
+            self.one_of(&[2, 1000]),
+            self.one_of(&[0_u64, 0, 20_000_000_000]),
+        );
+        let subject = format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}");
+        let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{{{config}}}}}");
+        self.request(node, &subject, &body);
+    }
+
+    fn delete_consumer(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("delete consumer", stream);
+        let name = self.one_of(&CONSUMERS);
+        self.request(node, &format!("$JS.API.CONSUMER.DELETE.{stream}.{name}"), "");
+    }
+
+    fn pull(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("pull", stream);
+        let name = self.one_of(&CONSUMERS);
+        let body = match self.rng.u8(..3) {
+            0 => format!("{{\"batch\":{},\"expires\":3000000000}}", self.rng.u8(1..6)),
+            _ => format!("{{\"batch\":{},\"no_wait\":true}}", self.rng.u8(1..8)),
+        };
+        self.request(node, &format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}"), &body);
+    }
+
+    /// Says something to a delivery; most of them are heard in time, some much later.
+    fn answer(&mut self, node: &mut Node) {
+        if self.deliveries.is_empty() {
+            return;
+        }
+        let index = self.rng.usize(..self.deliveries.len());
+        let subject = self.deliveries[index].clone();
+        if self.rng.u8(..8) > 0 {
+            self.deliveries.swap_remove(index);
+        }
+        let name = subject.split('.').nth(2).unwrap_or_default();
+        let stream = STREAMS.into_iter().find(|stream| *stream == name).unwrap_or("A");
+        let (operation, said) = match self.rng.u8(..12) {
+            0 => ("retry at once", "-NAK"),
+            1 => ("retry later", "-NAK {\"delay\":1500000000}"),
+            2 => ("terminate", "+TERM"),
+            3 => ("progress", "+WPI"),
+            4 => ("ack and next", "+NXT 2"),
+            _ => ("ack", "+ACK"),
+        };
+        self.note(operation, stream);
+        if self.rng.bool() && operation != "ack and next" {
+            node.send(format!("PUB {subject} {}\r\n{said}\r\n", said.len()).as_bytes());
+        } else {
+            self.request(node, &subject, said);
+        }
+    }
+
+    fn pass_time(&mut self, node: &mut Node) {
+        self.note("time", "none");
+        let nanos =
+            self.one_of(&[1_000_000, 30_000_000, 700_000_000, 2_500_000_000, 30_000_000_000]);
+        node.wait(nanos);
+    }
+
+    fn publish(&mut self, node: &mut Node, stream: &'static str) {
+        let mut header = String::new();
+        let mut operation = "publish";
+        match self.rng.u8(..12) {
+            0 => {
+                operation = "publish with ttl";
+                header += &format!("Nats-TTL: {}s\r\n", self.rng.u8(1..9));
+            }
+            1 => {
+                operation = "publish with rollup";
+                header += &format!("Nats-Rollup: {}\r\n", self.one_of(&["sub", "all"]));
+            }
+            2 => {
+                operation = "publish with expectation";
+                header += &format!("Nats-Expected-Last-Sequence: {}\r\n", self.rng.u64(..40));
+            }
+            3 => {
+                operation = "publish with expectation";
+                let expected = self.rng.u64(..40);
+                header += &format!("Nats-Expected-Last-Subject-Sequence: {expected}\r\n");
+            }
+            4..8 => {
+                operation = "publish with id";
+                header += &format!("Nats-Msg-Id: {}\r\n", self.rng.u8(..20));
+            }
+            _ => {}
+        }
+        self.note(operation, stream);
+        let subject = format!("{stream}.{}", self.rng.u8(..4));
+        let payload = format!("{}-{}", self.requests, "x".repeat(self.rng.usize(..200)));
+        if header.is_empty() {
+            self.request(node, &subject, &payload);
+            return;
+        }
+        self.requests += 1;
+        let header = format!("NATS/1.0\r\n{header}\r\n");
+        let total = header.len() + payload.len();
+        let frame = format!(
+            "HPUB {subject} r.{} {} {total}\r\n{header}{payload}\r\n",
+            self.requests,
+            header.len()
+        );
+        node.send(frame.as_bytes());
+    }
+}
+
+/// One history of a node's several lives. Says what differs.
+fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
+    let mut rng = Rng::with_seed(seed);
+    let mut disk = SimDisk::default();
+    let mut node = Node::start(&disk, settings(), seed)?;
+    let lives = 3;
+    let mut retention = BTreeMap::new();
+    for life in 0..lives {
+        let end = ENDS[rng.usize(..ENDS.len())];
+        let mut client =
+            Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
+        for stream in STREAMS {
+            client.put_stream(&mut node, stream);
+            client.put_consumer(&mut node, stream);
+        }
+        for _ in 0..OPERATIONS / lives {
+            client.act(&mut node);
+            // The disk is sometimes ahead and sometimes behind.
+            for _ in 0..client.rng.u8(..4) {
+                if client.rng.bool() {
+                    node.commit()?;
+                } else {
+                    node.keep()?;
+                }
+            }
+        }
+        retention = client.retention;
+        if end == End::Settled {
+            node.settle()?;
+        }
+        let (now, applied, state) = (node.now(), node.applied(), node.state());
+        drop(node);
+        disk = match end {
+            End::Settled | End::Killed => disk.after_kill(),
+            End::Cut => disk.power_cut(Survival::EVERY[rng.usize(..4)], &mut rng),
+        };
+        node = Node::start_at(now, &disk, settings(), rng.u64(..))?;
+        // A round that was on its way may be there, too; nobody was told.
+        if node.applied() < applied {
+            return Err(format!("life {life}: round {applied} is lost"));
+        }
+        if node.applied() == applied && node.state() != state {
+            return Err(format!("life {life}, {end:?}: the state differs after a restart"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether each operation was tried often enough on each retention before each end.
+fn uncovered(coverage: &Coverage, at_least: u64) -> Vec<String> {
+    let operations: std::collections::BTreeSet<&str> =
+        coverage.keys().map(|(operation, ..)| *operation).collect();
+    let mut missing = Vec::new();
+    for operation in operations {
+        let retentions: &[&str] = if operation == "time" { &["none"] } else { &RETENTIONS };
+        for retention in retentions {
+            for end in ENDS {
+                let count = coverage.get(&(operation, *retention, end)).copied().unwrap_or(0);
+                if count < at_least {
+                    missing.push(format!("{operation}, {retention}, {end:?}: {count}"));
+                }
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn what_is_on_disk_follows_from_the_records() {
+    let first: u64 = std::env::var("WATERSHED_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let count = crate::seeds(100);
+    let mut coverage = Coverage::new();
+    for seed in first..first + count {
+        check(seed, &mut coverage).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
+    }
+    if std::env::var_os("WATERSHED_SEEDS").is_some() {
+        for ((operation, retention, end), count) in &coverage {
+            println!("{operation:26} {retention:10} {end:8?} {count:7}");
+        }
+    }
+    let missing = uncovered(&coverage, count / 40);
+    assert!(missing.is_empty(), "tried too seldom: {missing:#?}");
+}
+
+/// A work queue of at most three messages holds 1 2 3, all delivered. The acknowledgement of 2 and a
+/// fourth message arrive together: 2 is done, so there is room, and 1 stays.
+#[test]
+fn an_acknowledgement_stands_before_the_message_that_comes_after_it() {
+    let disk = SimDisk::default();
+    let mut node = Node::start(&disk, settings(), 1).unwrap();
+    let call = |node: &mut Node, subject: &str, body: &str| {
+        node.send(format!("PUB {subject} r.0 {}\r\n{body}\r\n", body.len()).as_bytes());
+        node.settle().unwrap();
+        node.received()
+    };
+    let config =
+        "{\"name\":\"A\",\"subjects\":[\"A.>\"],\"retention\":\"workqueue\",\"max_msgs\":3}";
+    call(&mut node, "$JS.API.STREAM.CREATE.A", config);
+    let config =
+        "{\"stream_name\":\"A\",\"config\":{\"durable_name\":\"w\",\"ack_policy\":\"explicit\"}}";
+    call(&mut node, "$JS.API.CONSUMER.DURABLE.CREATE.A.w", config);
+    for number in ["1", "2", "3"] {
+        call(&mut node, "A.x", number);
+    }
+    let next = "{\"batch\":3,\"no_wait\":true}";
+    let deliveries = call(&mut node, "$JS.API.CONSUMER.MSG.NEXT.A.w", next);
+    let second = deliveries[1].reply.clone().unwrap();
+    node.send(format!("PUB {second} 4\r\n+ACK\r\nPUB A.x r.1 1\r\n4\r\n").as_bytes());
+    node.settle().unwrap();
+    node.received();
+    for disk in [disk.clone(), disk.after_kill()] {
+        let mut node = Node::start(&disk, settings(), 1).unwrap();
+        let there = (1..=4).filter(|sequence| {
+            let body = format!("{{\"seq\":{sequence}}}");
+            let answer = call(&mut node, "$JS.API.STREAM.MSG.GET.A", &body);
+            answer.iter().any(|message| message.payload.contains("\"message\""))
+        });
+        assert_eq!(there.collect::<Vec<_>>(), [1, 3, 4]);
+    }
+}
