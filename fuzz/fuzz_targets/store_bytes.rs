@@ -18,9 +18,15 @@ fuzz_target!(|data: &[u8]| {
     for mut log in refused.into_iter().chain(restored) {
         let first = log.first();
         log.next(first);
+        log.prev(u64::MAX);
         log.position(first);
         log.at_time(0);
+        log.count_from(first + 1);
+        log.gap_ranges().count();
+        log.keys_with_prefix(b"k").count();
         log.remove(first);
+        log.remove_before(log.last() / 2, 10);
+        log.remove_before(log.last() / 2, usize::MAX);
         log.append(b"key", 0, 100, 1);
         log.checkpoint(&mut Vec::new());
     }

@@ -1,20 +1,25 @@
-//! One block's part of the index.
+//! One block's part of the index: chunks of entries, and how they are stored.
 //!
 //! ```text
 //! block file:  header (16), records, and once sealed: footer
 //! header:      "WBlk" version(4) log(4) block(4)
 //! footer:      body, CRC-64 of the body (8), length of the body (4), "WFtr"
-//! body:        first sequence (8), time (8), entries (count, then 16 each), keys (count, then each
-//!              counted)
-//! entry:       offset (4), key (4), milliseconds after the time (4), weight (4); all ones behind
-//!              the offset of a record that is gone
+//! body:        chunks (count, then each), keys (count, then each counted)
+//! chunk:       first sequence (8), time (8), end (4), flags(1), present (256 bits), entries, and as
+//!              the flags say the high halves of their times (4 each) and their ends (4 each)
+//! entry:       offset (4), key (4), low half of the nanoseconds after the time (4), weight (4)
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::bits::Bits;
+use super::chunk::{Chunk, New};
 use super::keys::{KeyId, Keys};
-use super::{Position, SEQUENCE_MAX, Sealed};
-use crate::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u32, put_u64};
+use super::{Position, RESTORED_SEQUENCE_MAX, Sealed};
+use crate::bytes::{BadState, Reader, put_count, put_counted, put_u32, put_u64};
 use crate::checksum::checksum;
 use crate::record::LogId;
 
@@ -22,7 +27,7 @@ use crate::record::LogId;
 pub const BLOCK_HEADER_BYTES: u32 = 16;
 
 const MAGIC: &[u8; 4] = b"WBlk";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FOOTER_MAGIC: &[u8; 4] = b"WFtr";
 
 /// Bytes behind the body of a footer.
@@ -31,10 +36,17 @@ pub(crate) const FOOTER_TRAILER_BYTES: usize = 16;
 /// Longest block: one record alone may be longer than a block should be.
 const BLOCK_LENGTH_MAX: u32 = u32::MAX / 2;
 
-/// Weight of a record that is gone.
-const GONE: u32 = u32::MAX;
+/// Bytes of the shortest chunk, one of one entry.
+const CHUNK_BYTES_MIN: usize = 69;
 
-const NANOS_PER_MILLISECOND: i64 = 1_000_000;
+/// Bytes of a chunk in a checkpoint of a sealed block.
+const LEFT_BYTES: usize = 40;
+
+/// Flag of a block in a checkpoint: it is sealed.
+const SEALED: u8 = 1;
+
+/// Flag of a block in a checkpoint: records went after its footer was written.
+const CHANGED: u8 = 2;
 
 /// The first bytes of a block file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,42 +69,43 @@ impl BlockHeader {
     }
 }
 
-/// A record in a block.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
-    pub(super) offset: u32,
-    pub(super) key: KeyId,
-    /// Milliseconds after the block's time.
-    pub(super) time: u32,
-    weight: u32,
-}
-
 /// One block's part of the index.
 #[derive(Debug, Clone)]
 pub(super) struct Block {
     number: u32,
-    /// Sequence of the first entry.
-    first: u64,
-    /// Time that entries count from, nanoseconds since 1970.
-    time: i64,
-    entries: Vec<Entry>,
-    /// Entries that are not gone.
-    live: u32,
+    /// In order of their sequences. Each has a record; only the last block may have no chunk.
+    chunks: VecDeque<Chunk>,
+    /// Records that are there.
+    live: u64,
+    /// Their weights.
+    weight: u64,
+    /// No record was ever later, nanoseconds since 1970.
+    latest: i64,
     /// Where the next record goes.
     length: u32,
     sealed: bool,
-    /// Whether entries went after the footer was written.
+    /// Whether records went after the footer was written.
     changed: bool,
 }
 
+/// A record to append, without its place.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unplaced {
+    pub(super) sequence: u64,
+    pub(super) key: KeyId,
+    pub(super) time: i64,
+    pub(super) length: u32,
+    pub(super) weight: u32,
+}
+
 impl Block {
-    pub(super) fn new(number: u32, first: u64, time: i64) -> Self {
+    pub(super) fn new(number: u32) -> Self {
         Self {
             number,
-            first,
-            time,
-            entries: Vec::new(),
+            chunks: VecDeque::new(),
             live: 0,
+            weight: 0,
+            latest: i64::MIN,
             length: BLOCK_HEADER_BYTES,
             sealed: false,
             changed: false,
@@ -103,125 +116,115 @@ impl Block {
         self.number
     }
 
+    /// A sequence that none of its records is before; above all sequences if it has none.
     pub(super) fn first(&self) -> u64 {
-        self.first
+        self.chunks.front().map_or(u64::MAX, Chunk::first)
     }
 
-    /// One above the last sequence.
+    /// A sequence above all of its records; above all sequences if it has none.
     pub(super) fn end(&self) -> u64 {
-        self.first + self.entries.len() as u64
+        self.chunks.back().map_or(u64::MAX, Chunk::end)
     }
 
-    pub(super) fn live(&self) -> u32 {
+    pub(super) fn live(&self) -> u64 {
         self.live
     }
 
     pub(super) fn weight(&self) -> u64 {
-        let live = self.entries.iter().filter(|entry| entry.weight != GONE);
-        live.map(|entry| u64::from(entry.weight)).sum()
+        self.weight
     }
 
-    pub(super) fn has_room(&self, length: u32, time: i64, block_bytes: u32) -> bool {
+    pub(super) fn latest(&self) -> i64 {
+        self.latest
+    }
+
+    pub(super) fn chunk_count(&self) -> usize {
+        self.chunks.len()
+    }
+
+    pub(super) fn has_room(&self, length: u32, block_bytes: u32) -> bool {
         let fits = self.length.checked_add(length).is_some_and(|sum| sum <= block_bytes);
-        !self.sealed && (fits || self.entries.is_empty()) && self.milliseconds(time).is_some()
+        !self.sealed && (fits || self.length == BLOCK_HEADER_BYTES)
     }
 
     /// Adds a record behind all others.
-    pub(super) fn append(&mut self, key: KeyId, time: i64, length: u32, weight: u32) -> Position {
-        debug_assert_ne!(weight, GONE);
-        if self.entries.is_empty() {
-            self.time = time;
-        }
+    pub(super) fn append(&mut self, record: Unplaced) -> Position {
+        let Unplaced { sequence, key, time, length, weight } = record;
         let offset = self.length;
-        // A clock that went back counts as the block's time; one that jumped has a new block.
-        let time = self.milliseconds(time).unwrap_or(u32::MAX);
-        self.entries.push(Entry { offset, key, time, weight });
+        let new = New { sequence, key, time, offset, length, weight };
+        match self.chunks.back_mut().filter(|chunk| chunk.has_room(sequence)) {
+            Some(chunk) => chunk.append(&new),
+            None => self.chunks.push_back(Chunk::new(&new)),
+        }
         self.live += 1;
-        self.length += length;
+        self.weight += u64::from(weight);
+        self.latest = self.latest.max(time);
+        self.length = self.length.saturating_add(length);
         Position { block: self.number, offset, length }
     }
 
-    /// Whether records can be added behind those that it has.
-    pub(super) fn is_open(&self) -> bool {
-        !self.sealed && !self.entries.is_empty()
-    }
-
-    /// Adds entries of records that are gone.
-    pub(super) fn leave_out(&mut self, count: u64) {
-        let time = self.entries.last().map_or(0, |entry| entry.time);
-        let gone = Entry { offset: self.length, key: KeyId(0), time, weight: GONE };
-        let count = usize::try_from(count).expect("bounded by who asks");
-        self.entries.resize(self.entries.len() + count, gone);
-    }
-
     pub(super) fn remove(&mut self, sequence: u64) -> Option<(KeyId, u32)> {
-        let index = self.index(sequence)?;
-        let entry = &mut self.entries[index];
-        if entry.weight == GONE {
-            return None;
+        let index = self.chunk_index(sequence);
+        let chunk = self.chunks.get_mut(index)?;
+        let (key, weight) = chunk.remove(sequence)?;
+        if chunk.live().next(0).is_none() {
+            self.chunks.remove(index);
+            self.give_back();
         }
-        let weight = std::mem::replace(&mut entry.weight, GONE);
         self.live -= 1;
+        self.weight -= u64::from(weight);
         self.changed |= self.sealed;
-        Some((entry.key, weight))
+        Some((key, weight))
     }
 
-    pub(super) fn entry(&self, sequence: u64) -> Option<&Entry> {
-        let entry = self.entries.get(self.index(sequence)?)?;
-        (entry.weight != GONE).then_some(entry)
+    /// Removes every record before `end`, without a look at each.
+    pub(super) fn remove_before(&mut self, end: u64) {
+        let before = self.live;
+        while let Some(chunk) = self.chunks.front().filter(|chunk| chunk.end() <= end) {
+            self.live -= chunk.live().count() as u64;
+            self.weight -= chunk.weight();
+            self.chunks.pop_front();
+        }
+        if let Some(chunk) = self.chunks.front_mut() {
+            let (live, weight) = (chunk.live().count() as u64, chunk.weight());
+            chunk.remove_before(end);
+            self.live -= live - chunk.live().count() as u64;
+            self.weight -= weight - chunk.weight();
+            if chunk.live().next(0).is_none() {
+                self.chunks.pop_front();
+            }
+        }
+        self.changed |= self.sealed && self.live != before;
+        self.give_back();
+    }
+
+    /// Lets the memory of some chunks go, for good. Says of how many.
+    pub(super) fn free(&mut self, count: usize) -> usize {
+        let kept = self.chunks.len().saturating_sub(count);
+        let freed = self.chunks.len() - kept;
+        self.chunks.truncate(kept);
+        freed
+    }
+
+    /// The chunk that a sequence would be in.
+    pub(super) fn chunk_of(&self, sequence: u64) -> Option<&Chunk> {
+        self.chunks.get(self.chunk_index(sequence))
     }
 
     pub(super) fn position(&self, sequence: u64) -> Option<Position> {
-        let offset = self.entry(sequence)?.offset;
-        let next = self.entries.get(self.index(sequence)? + 1);
-        // A damaged footer may say anything; a length that is none finds no record.
-        let length = next.map_or(self.length, |next| next.offset).saturating_sub(offset);
+        let (offset, length) = self.chunk_of(sequence)?.place(sequence)?;
         Some(Position { block: self.number, offset, length })
     }
 
-    pub(super) fn time(&self, entry: &Entry) -> i64 {
-        self.time.saturating_add(i64::from(entry.time) * NANOS_PER_MILLISECOND)
+    /// Its chunks, from the one on that has the first record at or behind `sequence`.
+    pub(super) fn chunks_from(&self, sequence: u64) -> impl Iterator<Item = &Chunk> {
+        self.chunks.range(self.chunk_index(sequence).min(self.chunks.len())..)
     }
 
-    pub(super) fn last_time(&self) -> i64 {
-        // The times of a block need not be in order; the latest of all decides.
-        let latest = self.entries.iter().map(|entry| entry.time).max().unwrap_or(0);
-        self.time.saturating_add((i64::from(latest) + 1) * NANOS_PER_MILLISECOND)
-    }
-
-    /// The first sequence that is not older than `time`.
-    pub(super) fn at_time(&self, time: i64) -> u64 {
-        let ends = |entry: &Entry| self.time(entry).saturating_add(NANOS_PER_MILLISECOND);
-        let older = self.entries.iter().take_while(|entry| ends(entry) <= time).count();
-        self.first + older as u64
-    }
-
-    pub(super) fn next_where(
-        &self,
-        sequence: u64,
-        wanted: &mut impl FnMut(KeyId) -> bool,
-    ) -> Option<u64> {
-        let start = usize::try_from(sequence - self.first).ok()?;
-        let entries = self.entries.get(start..)?;
-        let found = entries.iter().position(|entry| entry.weight != GONE && wanted(entry.key))?;
-        Some(sequence + found as u64)
-    }
-
-    pub(super) fn count_where(&self, sequence: u64, wanted: &mut impl FnMut(KeyId) -> bool) -> u64 {
-        let start = usize::try_from(sequence - self.first).unwrap_or(usize::MAX);
-        let entries = self.entries.get(start..).unwrap_or_default();
-        entries.iter().filter(|entry| entry.weight != GONE && wanted(entry.key)).count() as u64
-    }
-
-    pub(super) fn last_where(
-        &self,
-        sequence: u64,
-        wanted: &mut impl FnMut(KeyId) -> bool,
-    ) -> Option<u64> {
-        let count = usize::try_from(sequence - self.first).ok()?.saturating_add(1);
-        let entries = &self.entries[..count.min(self.entries.len())];
-        let found = entries.iter().rposition(|entry| entry.weight != GONE && wanted(entry.key))?;
-        Some(self.first + found as u64)
+    /// Its chunks, backwards from the one that has the last record at or before `sequence`.
+    pub(super) fn chunks_upto(&self, sequence: u64) -> impl Iterator<Item = &Chunk> {
+        let end = self.chunks.partition_point(|chunk| chunk.first() <= sequence);
+        self.chunks.range(..end).rev()
     }
 
     /// Closes the block. `None` if nothing of it needs to be kept.
@@ -230,6 +233,7 @@ impl Block {
             return None;
         }
         self.sealed = true;
+        self.chunks.iter_mut().for_each(Chunk::normalize);
         let mut footer = Vec::new();
         self.encode(keys, &mut footer);
         let length = footer.len();
@@ -240,26 +244,22 @@ impl Block {
         Some(Sealed { block: self.number, offset: self.length, footer })
     }
 
-    /// Appends what a checkpoint keeps: all of an open block, and of a sealed one what has gone
-    /// since its footer was written.
+    /// Appends what a checkpoint keeps: all of an open block, and of a sealed one what is left since
+    /// its footer was written, if that is not all.
     pub(super) fn checkpoint(&self, keys: &Keys, out: &mut Vec<u8>) {
         put_u32(out, self.number);
         put_u32(out, self.length);
-        out.push(u8::from(self.sealed));
+        out.push(if self.sealed { SEALED } else { 0 } | if self.changed { CHANGED } else { 0 });
+        let mut part = Vec::new();
         if !self.sealed {
-            let mut body = Vec::new();
-            self.encode(keys, &mut body);
-            put_counted(out, &body);
-            return;
-        }
-        let mut gone = Vec::new();
-        if self.changed {
-            gone.resize(self.entries.len().div_ceil(8), 0);
-            for (index, entry) in self.entries.iter().enumerate() {
-                gone[index / 8] |= u8::from(entry.weight == GONE) << (index % 8);
+            self.encode(keys, &mut part);
+        } else if self.changed {
+            for chunk in &self.chunks {
+                put_u64(&mut part, chunk.first());
+                chunk.live().encode(&mut part);
             }
         }
-        put_counted(out, &gone);
+        put_counted(out, &part);
     }
 
     pub(super) fn restore<E: From<BadState>>(
@@ -272,94 +272,114 @@ impl Block {
         if !(BLOCK_HEADER_BYTES..=BLOCK_LENGTH_MAX).contains(&length) {
             return Err(BadState.into());
         }
-        let sealed = reader.u8()? == 1;
+        let flags = reader.u8()?;
+        if flags & !(SEALED | CHANGED) != 0 {
+            return Err(BadState.into());
+        }
+        let sealed = flags & SEALED != 0;
         let part = reader.counted()?;
         let footer = if sealed { footer(number)? } else { Vec::new() };
-        let (body, gone) =
-            if sealed { (footer_body(&footer)?, part) } else { (part, [].as_slice()) };
-        let (mut block, names) = Self::decode(body)?;
-        (block.number, block.length, block.sealed) = (number, length, sealed);
-        for (index, entry) in block.entries.iter_mut().enumerate() {
-            if gone.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1) {
-                entry.weight = GONE;
-            }
+        let body = if sealed { footer_body(&footer)? } else { part };
+        let (chunks, names) = decode(body)?;
+        let changed = sealed && flags & CHANGED != 0;
+        let mut block = Self { chunks, length, sealed, changed, ..Self::new(number) };
+        block.latest = block.chunks.iter().map(Chunk::latest).max().unwrap_or(i64::MIN);
+        if changed {
+            block.retain(part)?;
         }
-        block.changed = !gone.is_empty();
         block.adopt(&names, keys)?;
         Ok(block)
     }
 
+    /// Keeps what a checkpoint says is left of a sealed block.
+    fn retain(&mut self, mut left: &[u8]) -> Result<(), BadState> {
+        let mut kept = VecDeque::with_capacity(left.len() / LEFT_BYTES);
+        let mut chunks = std::mem::take(&mut self.chunks).into_iter();
+        while !left.is_empty() {
+            let mut reader = Reader(left);
+            let (first, live) = (reader.u64()?, Bits::decode(&mut reader)?);
+            left = reader.0;
+            let mut chunk = chunks.find(|chunk| chunk.first() == first).ok_or(BadState)?;
+            chunk.retain(&live);
+            if chunk.live().next(0).is_some() {
+                kept.push_back(chunk);
+            }
+        }
+        self.chunks = kept;
+        Ok(())
+    }
+
     /// Gives the entries keys of the log's table in place of the footer's own numbers.
     fn adopt(&mut self, names: &[&[u8]], keys: &mut Keys) -> Result<(), BadState> {
-        for (sequence, entry) in (self.first..).zip(&mut self.entries) {
-            if entry.weight == GONE {
-                continue;
+        let mut ids: Vec<Option<KeyId>> = vec![None; names.len()];
+        for chunk in &mut self.chunks {
+            self.weight = self.weight.saturating_add(chunk.weight());
+            self.live += chunk.live().count() as u64;
+            for (sequence, entry) in chunk.live_entries_mut() {
+                let index = entry.key.0 as usize;
+                let known = ids.get_mut(index).ok_or(BadState)?;
+                entry.key = match *known {
+                    Some(id) => {
+                        keys.push(id, sequence);
+                        id
+                    }
+                    None => *known.insert(keys.add(names[index], sequence)),
+                };
             }
-            let name = names.get(entry.key.0 as usize).ok_or(BadState)?;
-            entry.key = keys.add(name, sequence);
-            self.live += 1;
         }
         Ok(())
     }
 
     fn encode(&self, keys: &Keys, out: &mut Vec<u8>) {
-        let mut numbers: BTreeMap<KeyId, u32> = BTreeMap::new();
+        let mut numbers: HashMap<KeyId, u32, FixedState> = HashMap::default();
         let mut names = Vec::new();
-        put_u64(out, self.first);
-        put_i64(out, self.time);
-        put_count(out, self.entries.len());
-        for entry in &self.entries {
-            if entry.weight == GONE {
-                // Where it was tells how long its neighbour is.
-                put_u32(out, entry.offset);
-                out.extend_from_slice(&[0xff; 12]);
-                continue;
-            }
-            let next = u32::try_from(numbers.len()).expect("entries fit 32 bits");
-            let key = *numbers.entry(entry.key).or_insert_with(|| {
-                names.push(entry.key);
-                next
-            });
-            put_u32(out, entry.offset);
-            put_u32(out, key);
-            put_u32(out, entry.time);
-            put_u32(out, entry.weight);
-        }
+        let mut number = |key| {
+            *numbers.entry(key).or_insert_with(|| {
+                names.push(key);
+                u32::try_from(names.len() - 1).expect("entries fit 32 bits")
+            })
+        };
+        put_count(out, self.chunks.len());
+        self.chunks.iter().for_each(|chunk| chunk.encode(&mut number, out));
         put_count(out, names.len());
         for key in names {
             put_counted(out, keys.state(key).name());
         }
     }
 
-    /// Reads a block whose entries still have the numbers of the names that come with it.
-    fn decode(body: &[u8]) -> Result<(Self, Vec<&[u8]>), BadState> {
-        let mut reader = Reader(body);
-        let mut block = Self::new(0, reader.u64()?, reader.i64()?);
-        let count = reader.count(16)?;
-        if block.first == 0 || block.first > SEQUENCE_MAX {
+    /// The chunk that has the first record at or behind `sequence`, if any has.
+    fn chunk_index(&self, sequence: u64) -> usize {
+        match self.chunks.front() {
+            // Most of what is asked for is at the front.
+            Some(chunk) if sequence < chunk.end() => 0,
+            _ => self.chunks.partition_point(|chunk| chunk.end() <= sequence),
+        }
+    }
+
+    fn give_back(&mut self) {
+        if self.chunks.capacity() > 4 * self.chunks.len().max(4) {
+            self.chunks.shrink_to(2 * self.chunks.len());
+        }
+    }
+}
+
+/// Reads chunks whose entries still have the numbers of the names that come with them.
+fn decode(body: &[u8]) -> Result<(VecDeque<Chunk>, Vec<&[u8]>), BadState> {
+    let mut reader = Reader(body);
+    let count = reader.count(CHUNK_BYTES_MIN)?;
+    let mut chunks = VecDeque::with_capacity(count);
+    let mut end = 1;
+    for _ in 0..count {
+        let chunk = Chunk::decode(&mut reader)?;
+        if chunk.first() < end || chunk.first() > RESTORED_SEQUENCE_MAX {
             return Err(BadState);
         }
-        for _ in 0..count {
-            let (offset, key) = (reader.u32()?, reader.u32()?);
-            let (time, weight) = (reader.u32()?, reader.u32()?);
-            block.entries.push(Entry { offset, key: KeyId(key), time, weight });
-        }
-        let count = reader.count(4)?;
-        let names = (0..count).map(|_| reader.counted()).collect::<Result<_, _>>()?;
-        Ok((block, names))
+        end = chunk.end();
+        chunks.push_back(chunk);
     }
-
-    fn index(&self, sequence: u64) -> Option<usize> {
-        usize::try_from(sequence.checked_sub(self.first)?).ok()
-    }
-
-    fn milliseconds(&self, time: i64) -> Option<u32> {
-        if self.entries.is_empty() {
-            return Some(0);
-        }
-        let later = time.saturating_sub(self.time).max(0) / NANOS_PER_MILLISECOND;
-        u32::try_from(later).ok()
-    }
+    let count = reader.count(4)?;
+    let names = (0..count).map(|_| reader.counted()).collect::<Result<_, _>>()?;
+    Ok((chunks, names))
 }
 
 /// The body of a footer that ends where `bytes` end.

@@ -1,9 +1,14 @@
 //! The keys of a log, each kept once, and what is known of each.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+
+use super::bits::{BITS, Bits};
+use super::ordered::Ordered;
+use super::sequences::Sequences;
+use super::table::Table;
 
 /// A key's place in the table. Used again when a key has no record left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,10 +18,7 @@ pub struct KeyId(pub(super) u32);
 #[derive(Debug, Clone)]
 pub struct KeyState {
     name: Box<[u8]>,
-    count: u64,
-    /// No record of the key is before this.
-    first: u64,
-    last: u64,
+    sequences: Sequences,
 }
 
 impl KeyState {
@@ -27,26 +29,62 @@ impl KeyState {
 
     /// Records that have it.
     pub fn count(&self) -> u64 {
-        self.count
+        self.sequences.count()
     }
 
-    /// A bound: none of its records is before this sequence.
+    /// Sequence of its first record.
     pub fn first(&self) -> u64 {
-        self.first
+        self.sequences.first()
     }
 
-    /// A bound: none of its records is behind this sequence; its last one, unless that was removed.
+    /// Sequence of its last record.
     pub fn last(&self) -> u64 {
-        self.last
+        self.sequences.last()
     }
+
+    /// Its first record at or behind `from`.
+    pub fn next(&self, from: u64) -> Option<u64> {
+        self.sequences.next(from)
+    }
+
+    /// Its last record at or before `upto`.
+    pub fn prev(&self, upto: u64) -> Option<u64> {
+        self.sequences.prev(upto)
+    }
+
+    /// Its records at or behind `from`.
+    pub fn count_from(&self, from: u64) -> u64 {
+        self.sequences.count_from(from)
+    }
+
+    /// The first of its last `count` records; its first one if it has fewer. `count` is at least 1.
+    pub fn nth_last(&self, count: u64) -> u64 {
+        self.sequences.nth_last(count.max(1))
+    }
+}
+
+/// States in a page.
+const PAGE: u32 = 256;
+
+const _: () = assert!(PAGE as usize == BITS);
+
+/// Some of the states. They stay where they are: entries know them by their place.
+#[derive(Debug, Clone, Default)]
+struct Page {
+    /// Those that are in use.
+    used: Bits,
+    /// As many as were ever in use at once; none if none is.
+    states: Vec<KeyState>,
 }
 
 /// The keys of a log.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
-    table: HashTable<KeyId>,
-    states: Vec<KeyState>,
-    free: Vec<KeyId>,
+    table: Table,
+    ordered: Ordered,
+    pages: Vec<Page>,
+    /// Pages that have room for more.
+    room: BTreeSet<u32>,
     hasher: FixedState,
 }
 
@@ -56,58 +94,174 @@ impl Keys {
     }
 
     pub(super) fn find(&self, key: &[u8]) -> Option<KeyId> {
-        let hash = self.hasher.hash_one(key);
-        self.table.find(hash, |id| *self.states[id.0 as usize].name == *key).copied()
+        self.find_hashed(self.hasher.hash_one(key), key)
     }
 
     pub(super) fn state(&self, id: KeyId) -> &KeyState {
-        &self.states[id.0 as usize]
+        let (page, slot) = place(id);
+        &self.pages[page].states[slot]
+    }
+
+    /// The state of a key that may have gone.
+    pub(super) fn checked(&self, id: KeyId) -> Option<&KeyState> {
+        let (page, slot) = place(id);
+        let page = self.pages.get(page)?;
+        if page.used.contains(slot) { page.states.get(slot) } else { None }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &KeyState> {
-        self.states.iter().filter(|state| state.count > 0)
+        let pages = self.pages.iter();
+        pages.flat_map(|page| page.used.iter().map(|slot| &page.states[slot]))
+    }
+
+    /// Keys that begin with `prefix`, in order of their bytes.
+    pub(super) fn with_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = KeyId> {
+        let ids = self.ordered.iter_from(prefix, |id| self.state(id).name());
+        ids.take_while(move |id| self.state(*id).name().starts_with(prefix))
     }
 
     /// Counts a record of `key` at `sequence`, the highest so far.
     pub(super) fn add(&mut self, key: &[u8], sequence: u64) -> KeyId {
-        if let Some(id) = self.find(key) {
-            let state = &mut self.states[id.0 as usize];
-            state.count += 1;
-            state.last = sequence;
+        let hash = self.hasher.hash_one(key);
+        if let Some(id) = self.find_hashed(hash, key) {
+            self.push(id, sequence);
             return id;
         }
-        let state = KeyState { name: key.into(), count: 1, first: sequence, last: sequence };
-        let id = if let Some(id) = self.free.pop() {
-            self.states[id.0 as usize] = state;
-            id
-        } else {
-            self.states.push(state);
-            KeyId(u32::try_from(self.states.len() - 1).expect("keys fit 32 bits"))
-        };
-        let Self { table, states, hasher, .. } = self;
-        let hash = hasher.hash_one(key);
-        table.insert_unique(hash, id, |id| hasher.hash_one(&*states[id.0 as usize].name));
+        let id = self.place(KeyState { name: key.into(), sequences: Sequences::new(sequence) });
+        let Self { table, ordered, pages, hasher, .. } = self;
+        let pages = &*pages;
+        let name = |id| name_in(pages, id);
+        table.insert(hash, id, |id| hasher.hash_one(name(*id)));
+        ordered.insert(id, name);
         id
+    }
+
+    /// Counts a record of a key that has some, at the highest sequence so far.
+    pub(super) fn push(&mut self, id: KeyId, sequence: u64) {
+        self.sequences_mut(id).push(sequence);
     }
 
     /// A record of a key is gone.
     pub(super) fn remove(&mut self, id: KeyId, sequence: u64) {
-        let state = &mut self.states[id.0 as usize];
-        state.count -= 1;
-        if state.first == sequence {
-            state.first = sequence + 1;
-        }
-        if state.count == 0 {
-            let hash = self.hasher.hash_one(&*state.name);
-            if let Ok(entry) = self.table.find_entry(hash, |other| *other == id) {
-                entry.remove();
-            }
-            self.states[id.0 as usize].name = Box::default();
-            self.free.push(id);
+        if self.sequences_mut(id).remove(sequence) {
+            self.forget(id);
         }
     }
 
-    pub(super) fn raise_first(&mut self, id: KeyId, first: u64) {
-        self.states[id.0 as usize].first = first;
+    /// The records of every key before `end` are gone. Looks at each key once, whatever goes.
+    pub(super) fn remove_before(&mut self, end: u64) {
+        let mut gone = false;
+        for (index, page) in (0_u32..).zip(&mut self.pages) {
+            for slot in page.used.iter() {
+                if page.states[slot].sequences.remove_before(end) == 0 {
+                    gone = true;
+                    page.free(slot);
+                    self.room.insert(index);
+                }
+            }
+        }
+        if !gone {
+            return;
+        }
+        let Self { table, ordered, pages, hasher, .. } = self;
+        let pages = &*pages;
+        let used = |key: KeyId| {
+            let (page, slot) = place(key);
+            pages[page].used.contains(slot)
+        };
+        ordered.retain(used);
+        table.retain(used, |id| hasher.hash_one(name_in(pages, *id)));
+        self.give_back();
     }
+
+    fn sequences_mut(&mut self, id: KeyId) -> &mut Sequences {
+        let (page, slot) = place(id);
+        &mut self.pages[page].states[slot].sequences
+    }
+
+    fn find_hashed(&self, hash: u64, key: &[u8]) -> Option<KeyId> {
+        self.table.find(hash, |id| *self.state(*id).name == *key)
+    }
+
+    /// Gives a state a place, a low one if there is any.
+    fn place(&mut self, state: KeyState) -> KeyId {
+        let index = self.room.first().copied().unwrap_or_else(|| {
+            let index = u32::try_from(self.pages.len()).expect("keys fit 32 bits");
+            self.pages.push(Page::default());
+            self.room.insert(index);
+            index
+        });
+        let page = &mut self.pages[index as usize];
+        let slot = page.used.next_absent(0).expect("the page has room");
+        page.used.insert(slot);
+        match page.states.get_mut(slot) {
+            Some(free) => *free = state,
+            None => page.states.push(state),
+        }
+        if page.used.next_absent(0).is_none() {
+            self.room.remove(&index);
+        }
+        id(index, slot)
+    }
+
+    /// Lets a key go that has no record any more.
+    fn forget(&mut self, key: KeyId) {
+        let Self { table, ordered, pages, hasher, .. } = self;
+        let shared = &*pages;
+        let name = |id| name_in(shared, id);
+        ordered.remove(key, name);
+        table.remove(hasher.hash_one(name(key)), key, |id| hasher.hash_one(name(*id)));
+        let (page, slot) = place(key);
+        pages[page].free(slot);
+        self.room.insert(page_of(key));
+        self.give_back();
+    }
+
+    /// Lets the memory of some keys go, for good: the rest is of no use. Says of how many.
+    pub(super) fn free_page(&mut self) -> Option<usize> {
+        self.pages.pop().map(|page| page.states.len())
+    }
+
+    /// Lets the pages behind the last key go.
+    fn give_back(&mut self) {
+        while self.pages.last().is_some_and(|page| page.states.is_empty()) {
+            self.pages.pop();
+            let end = u32::try_from(self.pages.len()).expect("keys fit 32 bits");
+            while self.room.last().is_some_and(|page| *page >= end) {
+                self.room.pop_last();
+            }
+        }
+        if self.pages.capacity() > 4 * self.pages.len().max(4) {
+            self.pages.shrink_to(2 * self.pages.len());
+        }
+    }
+}
+
+impl Page {
+    fn free(&mut self, slot: usize) {
+        self.used.remove(slot);
+        self.states[slot] = KeyState { name: Box::default(), sequences: Sequences::new(0) };
+        if self.used.next(0).is_none() {
+            self.states = Vec::new();
+        }
+    }
+}
+
+fn name_in(pages: &[Page], id: KeyId) -> &[u8] {
+    let (page, slot) = place(id);
+    &pages[page].states[slot].name
+}
+
+/// Page of a key, and place in it.
+fn place(id: KeyId) -> (usize, usize) {
+    (page_of(id) as usize, (id.0 % PAGE) as usize)
+}
+
+fn page_of(id: KeyId) -> u32 {
+    id.0 / PAGE
+}
+
+fn id(page: u32, slot: usize) -> KeyId {
+    let slot = u32::try_from(slot).expect("a page is small");
+    KeyId(page * PAGE + slot)
 }
