@@ -169,7 +169,7 @@ impl Keys {
             let (page, slot) = place(key);
             pages[page].used.contains(slot)
         };
-        ordered.retain(used);
+        ordered.retain(used, |id| name_in(pages, id));
         table.retain(used, |id| hasher.hash_one(name_in(pages, *id)));
         self.give_back();
     }

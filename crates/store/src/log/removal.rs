@@ -71,8 +71,9 @@ impl Log {
         Some(Removed { weight, dropped })
     }
 
-    /// Removes the records before `end`. One call looks at `budget` records or keys at most, each of
-    /// which takes some 100 ns; so a log of few keys loses any number of records in one call.
+    /// Removes the records before `end`. One call takes about as long as the removal of `budget`
+    /// records one by one: 0.1 µs each in a log of few keys, 1 µs in one of a million. A log of few
+    /// keys loses any number of records in one call; it may remove more than `budget`.
     pub fn remove_before(&mut self, end: u64, budget: usize) -> Progress {
         self.remove_range(end, budget, None)
     }
@@ -132,15 +133,14 @@ impl Log {
 
     fn remove_range(&mut self, end: u64, budget: usize, visit: Option<Visit<'_>>) -> Progress {
         let going = self.records - self.count_from(end);
-        let keys = self.keys.len();
-        let few = usize::try_from(going).is_ok_and(|going| going <= keys / 2);
         if going == 0 {
             return Progress { done: true, ..Progress::default() };
         }
-        let chunks = || self.blocks.iter().map(Block::chunk_count).sum::<usize>();
-        let looked_at =
-            if visit.is_some() { usize::try_from(going).unwrap_or(usize::MAX) } else { 0 };
-        if !few && keys.saturating_add(chunks()).saturating_add(looked_at / 8) <= budget {
+        // What is only looked at, keys and runs of records, takes a tenth of a removal or less.
+        let chunks = self.blocks.iter().map(Block::chunk_count).sum::<usize>();
+        let seen = if visit.is_some() { going } else { 0 };
+        let wholesale = (self.keys.len() + chunks) as u64 / 8 + seen / 8;
+        if wholesale < going && wholesale <= budget as u64 {
             return self.remove_wholesale(end, visit);
         }
         self.remove_one_by_one(end, budget, visit)

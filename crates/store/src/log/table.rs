@@ -74,11 +74,16 @@ impl Table {
     fn split(&mut self, hash_of: &impl Fn(&KeyId) -> u64) {
         let new = self.shards.len();
         let from = buddy(new);
-        let mut moved = HashTable::new();
-        for id in self.shards[from].extract_if(|id| shard(hash_of(id), new + 1) == new) {
-            moved.insert_unique(hash_of(&id), id, hash_of);
+        let old = std::mem::take(&mut self.shards[from]);
+        // Most of the work is to look at names for their hashes: once is enough.
+        let mut halves = [(); 2].map(|()| HashTable::with_capacity(old.len() * 5 / 8));
+        for id in old {
+            let hash = hash_of(&id);
+            let half = &mut halves[usize::from(shard(hash, new + 1) == new)];
+            half.insert_unique(hash, id, hash_of);
         }
-        self.shards[from].shrink_to_fit(hash_of);
+        let [kept, moved] = halves;
+        self.shards[from] = kept;
         self.shards.push(moved);
     }
 
