@@ -152,9 +152,14 @@ impl Block {
         let Unplaced { sequence, key, time, length, weight } = record;
         let offset = self.length;
         let new = New { sequence, key, time, offset, length, weight };
-        match self.chunks.back_mut().filter(|chunk| chunk.has_room(sequence)) {
-            Some(chunk) => chunk.append(&new),
-            None => self.chunks.push_back(Chunk::new(&new)),
+        match self.chunks.back_mut() {
+            Some(chunk) if chunk.has_room(sequence) => chunk.append(&new),
+            // After a chunk that is full, another one is likely to become full.
+            Some(full) => {
+                let capacity = full.live().count();
+                self.chunks.push_back(Chunk::new(&new, capacity));
+            }
+            None => self.chunks.push_back(Chunk::new(&new, 1)),
         }
         self.live += 1;
         self.weight += u64::from(weight);

@@ -71,14 +71,14 @@ pub(super) struct New {
 }
 
 impl Chunk {
-    /// A chunk of one record.
-    pub(super) fn new(record: &New) -> Self {
+    /// A chunk of one record, with room for `capacity`.
+    pub(super) fn new(record: &New, capacity: usize) -> Self {
         let mut chunk = Self {
             first: record.sequence,
             len: 0,
             present: Bits::default(),
             live: Bits::default(),
-            entries: Vec::new(),
+            entries: Vec::with_capacity(capacity),
             time: record.time,
             latest: record.time,
             times_high: Vec::new(),

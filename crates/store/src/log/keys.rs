@@ -265,3 +265,95 @@ fn id(page: u32, slot: usize) -> KeyId {
     let slot = u32::try_from(slot).expect("a page is small");
     KeyId(page * PAGE + slot)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Keys, and the same as a map from names to the sequence that each has.
+    #[derive(Default)]
+    struct Both {
+        keys: Keys,
+        model: BTreeMap<Vec<u8>, (KeyId, u64)>,
+        last: u64,
+    }
+
+    impl Both {
+        /// Adds keys whose numbers are `numbers`, in an order of their own.
+        fn add(&mut self, numbers: impl Iterator<Item = u64>) {
+            for number in numbers {
+                // Names of several lengths, with many and with few bytes in common.
+                let name = match number % 3 {
+                    0 => format!("orders.region.{number:06}"),
+                    1 => format!("{number}"),
+                    _ => format!("orders.{number}.\0"),
+                };
+                self.last += 1;
+                let id = self.keys.add(name.as_bytes(), self.last);
+                self.model.insert(name.into_bytes(), (id, self.last));
+            }
+        }
+
+        fn remove_where(&mut self, mut gone: impl FnMut(u64) -> bool) {
+            for (id, sequence) in self.model.extract_if(.., |_, key| gone(key.1)).map(|key| key.1) {
+                self.keys.remove(id, sequence);
+            }
+        }
+
+        fn remove_before(&mut self, end: u64) {
+            self.keys.remove_before(end);
+            self.model.retain(|_, (_, sequence)| *sequence >= end);
+        }
+
+        fn check(&self) {
+            assert_eq!(self.keys.len(), self.model.len());
+            assert_eq!(self.keys.iter().count(), self.model.len());
+            for (name, (id, sequence)) in &self.model {
+                assert_eq!(self.keys.find(name), Some(*id));
+                assert_eq!(self.keys.state(*id).first(), *sequence);
+            }
+            for prefix in ["", "orders.", "orders.region.0", "orders.region.0012", "9", "x"] {
+                let found = self.keys.with_prefix(prefix.as_bytes());
+                let expected = self.model.iter();
+                let expected = expected.filter(|(name, _)| name.starts_with(prefix.as_bytes()));
+                assert!(found.eq(expected.map(|(_, (id, _))| *id)), "{prefix}");
+            }
+            assert_eq!(self.keys.find(b"orders.region."), None);
+        }
+    }
+
+    #[test]
+    fn many_keys_are_found_while_they_come_and_go() {
+        let mut both = Both::default();
+        for round in 0..3 {
+            both.add((0..6000).map(|number| number * 4201 % 6000 + round));
+            both.check();
+            both.remove_where(|sequence| sequence % 7 != 0);
+            both.check();
+            both.add((10_000..11_000).rev());
+            both.check();
+            both.remove_before(both.last - 500);
+            both.check();
+            both.remove_where(|_| true);
+            both.check();
+        }
+    }
+
+    #[test]
+    fn what_keys_took_is_given_back() {
+        let mut both = Both::default();
+        both.add(0..20_000);
+        let pages = both.keys.pages.len();
+        both.remove_where(|sequence| sequence % 1000 != 0);
+        let used = both.keys.pages.iter().filter(|page| !page.states.is_empty()).count();
+        assert!(used <= 20 && pages > 70, "{used} of {pages} pages are left");
+        both.remove_where(|sequence| sequence > 5000);
+        assert!(both.keys.pages.len() <= 20, "{} pages", both.keys.pages.len());
+        both.check();
+        both.add(50_000..51_000);
+        assert!(both.keys.pages.len() <= 20, "low places are used again");
+        both.check();
+    }
+}

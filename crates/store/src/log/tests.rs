@@ -451,6 +451,23 @@ fn sequences_never_wrap() {
     }
 }
 
+/// Numbers of blocks that are still to come would be used twice.
+#[test]
+fn a_state_with_blocks_that_are_still_to_come_is_refused() {
+    let mut log = Log::new(LogId(1), 1, BLOCK_BYTES);
+    log.append(b"k", 0, 100, 1);
+    let mut state = Vec::new();
+    log.checkpoint(&mut state);
+    let restore = |state: &[u8]| {
+        Log::restore::<BadState>(&mut Reader(state), BLOCK_BYTES, |_, _| Err(BadState)).is_ok()
+    };
+    assert!(restore(&state));
+    // The number of the next block stands behind the log's, its first and its last sequence.
+    assert_eq!(state[20..24], 2_u32.to_le_bytes());
+    state[20] = 1;
+    assert!(!restore(&state));
+}
+
 /// Many skips of a few thousand cost what the records cost.
 #[test]
 fn what_is_skipped_costs_nothing() {
