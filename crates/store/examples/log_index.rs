@@ -10,6 +10,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use watershed_store::bytes::{BadState, Reader};
 use watershed_store::log::{BLOCK_BYTES, Log, Scan};
 use watershed_store::record::LogId;
 
@@ -86,9 +87,22 @@ fn appends() {
             "  the longest of them took {longest:?}, with a block to seal {longest_sealing:?}"
         );
     }
-    let log = filled(1_000_000, 1_000_000);
-    let mut state = Vec::new();
-    show("checkpoint with 1,000,000 keys", 1, || log.checkpoint(&mut state));
+    for keys in [1000, 1_000_000] {
+        let mut log = Log::new(LogId(1), 1, BLOCK_BYTES);
+        let mut footers = std::collections::BTreeMap::new();
+        for number in 0..1_000_000 {
+            if let Some(sealed) = log.append(&key(number * 7919 % keys), 0, 170, 100).sealed {
+                footers.insert(sealed.block, sealed.footer);
+            }
+        }
+        let mut state = Vec::new();
+        show(&format!("checkpoint, {keys} keys"), 1, || log.checkpoint(&mut state));
+        show(&format!("restore 1,000,000, {keys} keys"), 1_000_000, || {
+            let footer = |_, block| footers.get(&block).cloned().ok_or(BadState);
+            let restored = Log::restore::<BadState>(&mut Reader(&state), BLOCK_BYTES, footer);
+            assert_eq!(restored.map(|log| log.records()), Ok(1_000_000));
+        });
+    }
 }
 
 fn removals() {

@@ -314,7 +314,8 @@ impl Block {
         Ok(())
     }
 
-    /// Gives the entries keys of the log's table in place of the footer's own numbers.
+    /// Gives the entries keys of the log's table in place of the footer's own numbers. The keys are
+    /// not in order yet.
     fn adopt(&mut self, names: &[&[u8]], keys: &mut Keys) -> Result<(), BadState> {
         let mut ids: Vec<Option<KeyId>> = vec![None; names.len()];
         for chunk in &mut self.chunks {
@@ -328,7 +329,7 @@ impl Block {
                         keys.push(id, sequence);
                         id
                     }
-                    None => *known.insert(keys.add(names[index], sequence)),
+                    None => *known.insert(keys.add_unordered(names[index], sequence).0),
                 };
             }
         }

@@ -122,18 +122,35 @@ impl Keys {
 
     /// Counts a record of `key` at `sequence`, the highest so far.
     pub(super) fn add(&mut self, key: &[u8], sequence: u64) -> KeyId {
+        let (id, is_new) = self.add_unordered(key, sequence);
+        if is_new {
+            let Self { ordered, pages, .. } = self;
+            ordered.insert(id, |id| name_in(pages, id));
+        }
+        id
+    }
+
+    /// Does the same as [`Keys::add`] until [`Keys::put_in_order`] is called, but for the order of
+    /// keys: a million of them are sorted faster than put into their places one by one. Says whether
+    /// the key is new.
+    pub(super) fn add_unordered(&mut self, key: &[u8], sequence: u64) -> (KeyId, bool) {
         let hash = self.hasher.hash_one(key);
         if let Some(id) = self.find_hashed(hash, key) {
             self.push(id, sequence);
-            return id;
+            return (id, false);
         }
         let id = self.place(KeyState { name: key.into(), sequences: Sequences::new(sequence) });
-        let Self { table, ordered, pages, hasher, .. } = self;
-        let pages = &*pages;
-        let name = |id| name_in(pages, id);
-        table.insert(hash, id, |id| hasher.hash_one(name(*id)));
-        ordered.insert(id, name);
-        id
+        let Self { table, pages, hasher, .. } = self;
+        table.insert(hash, id, |id| hasher.hash_one(name_in(pages, *id)));
+        (id, true)
+    }
+
+    /// Puts all keys in order.
+    pub(super) fn put_in_order(&mut self) {
+        let pages = (0_u32..).zip(&self.pages);
+        let ids =
+            pages.flat_map(|(page, content)| content.used.iter().map(move |slot| id(page, slot)));
+        self.ordered = Ordered::new(ids.collect(), |id| name_in(&self.pages, id));
     }
 
     /// Counts a record of a key that has some, at the highest sequence so far.
@@ -337,6 +354,20 @@ mod tests {
             both.remove_before(both.last - 500);
             both.check();
             both.remove_where(|_| true);
+            both.check();
+        }
+    }
+
+    #[test]
+    fn keys_are_sorted_as_if_they_had_come_one_by_one() {
+        for count in [0, 1, 2, 447, 448, 449, 5000] {
+            let mut both = Both::default();
+            both.add((0..count).map(|number| number * 4201 % 5003));
+            both.keys.ordered = Ordered::default();
+            both.keys.put_in_order();
+            both.check();
+            both.add(10_000..10_500);
+            both.remove_where(|sequence| sequence % 3 != 0);
             both.check();
         }
     }

@@ -221,6 +221,7 @@ impl Log {
             let block = Block::restore(reader, &mut log.keys, |number| footer(id, number))?;
             log.adopt(block, index + 1 == count)?;
         }
+        log.keys.put_in_order();
         log.first = log.next(0).unwrap_or(log.last + 1);
         if log.first != first {
             return Err(BadState.into());
