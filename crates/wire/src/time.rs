@@ -14,6 +14,9 @@ pub struct UnixNanos(pub i64);
 /// Go's zero time: what clients send and read for "not set".
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
+/// The same in seconds since 1970. The text has other spellings: fractions, offsets.
+const GO_ZERO_SECOND: i64 = -62_135_596_800;
+
 /// A text is no RFC 3339 time, or one outside of the years 1678 to 2261.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is no RFC 3339 time")]
@@ -22,11 +25,11 @@ pub struct TimeError(String);
 impl UnixNanos {
     /// Parses RFC 3339.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        if text == GO_ZERO_TIME {
-            return Ok(Self(0));
-        }
         let error = || TimeError(text.to_owned());
         let time: Timestamp = text.parse().map_err(|_| error())?;
+        if time.as_second() == GO_ZERO_SECOND && time.subsec_nanosecond() == 0 {
+            return Ok(Self(0));
+        }
         i64::try_from(time.as_nanosecond()).map(Self).map_err(|_| error())
     }
 }
@@ -51,6 +54,19 @@ impl<'de> Deserialize<'de> for UnixNanos {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
     }
+}
+
+/// Reads a time where Go's zero time means that none is set, for serde's `deserialize_with`.
+///
+/// Go leaves a zero time out of JSON only where a field is a pointer, so that tools send
+/// `"pause_until":"0001-01-01T00:00:00Z"` with every consumer. Where nats-server takes the zero time
+/// for a moment before every message (`start_time` of a get, a consumer's `opt_start_time`), this is
+/// not used.
+pub(crate) fn set<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<UnixNanos>, D::Error> {
+    let time = Option::<UnixNanos>::deserialize(deserializer)?;
+    Ok(time.filter(|time| *time != UnixNanos(0)))
 }
 
 /// A duration the way Go prints it (`1m30s`, `100ms`, `1.5s`), for texts that clients know.
@@ -153,7 +169,9 @@ mod tests {
         let time = UnixNanos::parse("2026-11-21T03:41:58.120000001+01:00").unwrap();
         assert_eq!(time.to_string(), "2026-11-21T02:41:58.120000001Z");
         assert_eq!(UnixNanos(0).to_string(), GO_ZERO_TIME);
-        assert_eq!(UnixNanos::parse(GO_ZERO_TIME), Ok(UnixNanos(0)));
+        for zero in [GO_ZERO_TIME, "0001-01-01T00:00:00.000Z", "0001-01-01T01:00:00+01:00"] {
+            assert_eq!(UnixNanos::parse(zero), Ok(UnixNanos(0)), "{zero}");
+        }
         assert!(UnixNanos::parse("yesterday").is_err());
         assert!(UnixNanos::parse("9000-01-01T00:00:00Z").is_err());
     }

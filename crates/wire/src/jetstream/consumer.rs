@@ -161,7 +161,7 @@ pub struct ConsumerConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// Until when nothing is delivered.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::time::set", skip_serializing_if = "Option::is_none")]
     pub pause_until: Option<UnixNanos>,
     /// Groups of clients.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -234,7 +234,7 @@ pub struct SequencePair {
     /// Sequence in the stream.
     pub stream_seq: u64,
     /// When that was.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::time::set", skip_serializing_if = "Option::is_none")]
     pub last_active: Option<UnixNanos>,
 }
 

@@ -68,8 +68,12 @@ fn strip_nulls(value: &mut Value) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::StreamConfig;
+    use super::super::consumer::SequencePair;
+    use super::super::message::GetRequest;
+    use super::super::stream::StreamSource;
+    use super::super::{ConsumerConfig, StreamConfig};
     use super::*;
+    use crate::time::UnixNanos;
 
     #[test]
     fn unknown_fields_are_refused_at_any_depth() {
@@ -79,6 +83,32 @@ mod tests {
         assert_eq!(text(nested), r#"invalid JSON: json: unknown field "nam""#);
         assert!(text("{x").starts_with("invalid JSON: "));
         assert!(text(r#"{"max_age":"7d"}"#).starts_with("invalid JSON: "));
+    }
+
+    /// Each field that holds a time, with Go's zero time in it; the meaning is nats-server 2.14.6's.
+    #[test]
+    fn gos_zero_time_is_no_time_where_nats_server_takes_it_for_none() {
+        fn read<T: DeserializeOwned, R>(field: &str, time: &str, get: impl Fn(T) -> R) -> R {
+            get(decode(format!(r#"{{"{field}":"{time}"}}"#).as_bytes()).unwrap())
+        }
+        let before_all = Some(UnixNanos(0));
+        for zero in ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0Z", "0001-01-01T01:00:00+01:00"]
+        {
+            let get = |consumer: ConsumerConfig| consumer.pause_until;
+            assert_eq!(read("pause_until", zero, get), None, "{zero}");
+            let get = |origin: StreamSource| origin.opt_start_time;
+            assert_eq!(read("opt_start_time", zero, get), None, "{zero}");
+            let get = |pair: SequencePair| pair.last_active;
+            assert_eq!(read("last_active", zero, get), None, "{zero}");
+            let get = |consumer: ConsumerConfig| consumer.opt_start_time;
+            assert_eq!(read("opt_start_time", zero, get), before_all, "{zero}");
+            let get = |request: GetRequest| request.start_time;
+            assert_eq!(read("start_time", zero, get), before_all, "{zero}");
+            let get = |request: GetRequest| request.up_to_time;
+            assert_eq!(read("up_to_time", zero, get), before_all, "{zero}");
+        }
+        let get = |consumer: ConsumerConfig| consumer.pause_until.is_some();
+        assert!(read("pause_until", "2100-01-01T00:00:00Z", get));
     }
 
     #[test]

@@ -202,7 +202,7 @@ pub struct StreamSource {
     #[serde(skip_serializing_if = "is_zero_u64")]
     pub opt_start_seq: u64,
     /// Time to start at.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "crate::time::set", skip_serializing_if = "Option::is_none")]
     pub opt_start_time: Option<UnixNanos>,
     /// Which messages to take.
     #[serde(skip_serializing_if = "String::is_empty")]
