@@ -10,6 +10,7 @@ pub mod call;
 pub mod change;
 pub mod check;
 pub mod consumer;
+pub mod create;
 pub mod error;
 pub mod json;
 pub mod message;

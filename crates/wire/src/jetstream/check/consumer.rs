@@ -5,6 +5,7 @@ use super::super::error::table;
 use super::super::stream::{Retention, StreamConfig};
 use super::stream::metadata_bytes;
 use super::{Bounds, DURATION_MIN, MILLISECOND, SECOND, Violation};
+use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use crate::subject;
 
@@ -82,8 +83,16 @@ pub fn consumer(config: &ConsumerConfig) -> Vec<Violation> {
 }
 
 fn texts(config: &ConsumerConfig, found: &mut Vec<Violation>) {
-    if config.name.len() > NAME_BYTES_MAX {
-        found.push(Violation::new("name", table::CONSUMER_NAME_TOO_LONG.with(NAME_BYTES_MAX)));
+    match name_problem(&config.name) {
+        // The server chooses a name.
+        None | Some(NameError::Empty) => {}
+        Some(NameError::TooLong) => {
+            found.push(Violation::new("name", table::CONSUMER_NAME_TOO_LONG.with(NAME_BYTES_MAX)));
+        }
+        Some(NameError::Character) => {
+            let text = r"consumer name can not contain '.', '*', '>', '\', '/'";
+            found.push(Violation::new("name", table::STREAM_INVALID_CONFIG.with(text)));
+        }
     }
     if config.description.len() > DESCRIPTION_BYTES_MAX {
         let error = table::CONSUMER_DESCRIPTION_TOO_LONG.with(DESCRIPTION_BYTES_MAX);

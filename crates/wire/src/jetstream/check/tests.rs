@@ -111,6 +111,8 @@ fn consumers_are_answered_as_nats_server_does() {
         |fields| consumer_answer("", fields),
         r#"
         "ack_policy": "explicit" => OK
+        "durable_name": "a*b" => 10052 consumer name can not contain '.', '*', '>', '\', '/'
+        "durable_name": "a b", "ack_policy": "explicit", "ack_wait": -1 => 10052 consumer name can not contain '.', '*', '>', '\', '/'
         "ack_policy": "explicit", "ack_wait": -1 => 10183 consumer ack wait needs to be positive
         "ack_policy": "explicit", "backoff": [-1] => 10184 consumer backoff needs to be positive
         "ack_policy": "explicit", "backoff": [1, 2], "max_deliver": 1 => 10116 max deliver is required to be > length of backoff values
