@@ -108,7 +108,7 @@ pub fn go_duration(nanos: i64) -> String {
 pub fn parse_go_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
-        None => (false, text),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     if rest.is_empty() {
         return None;

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod ack;
+pub mod asked;
 pub mod call;
 pub mod change;
 pub mod check;

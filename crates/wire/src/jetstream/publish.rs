@@ -18,9 +18,24 @@ pub const EXPECTED_LAST_SUBJECT_SEQ_SUBJECT: &str = "Nats-Expected-Last-Subject-
 pub const EXPECTED_LAST_MSG_ID: &str = "Nats-Expected-Last-Msg-Id";
 /// `sub` or `all`: earlier messages that this one replaces.
 pub const ROLLUP: &str = "Nats-Rollup";
-
 /// Time after which the message goes.
 pub const TTL: &str = "Nats-TTL";
+/// Atomic batch that the message belongs to (ADR-50).
+pub const BATCH_ID: &str = "Nats-Batch-Id";
+/// What the message adds to a counter (ADR-49).
+pub const INCREMENT: &str = "Nats-Incr";
+/// When the message is to be published again (ADR-51).
+pub const SCHEDULE: &str = "Nats-Schedule";
+/// Subject of the schedule that published the message.
+pub const SCHEDULER: &str = "Nats-Scheduler";
+/// When that schedule publishes next, or `purge`.
+pub const SCHEDULE_NEXT: &str = "Nats-Schedule-Next";
+/// API level that the server must have to handle a request (ADR-44).
+pub const REQUIRED_API_LEVEL: &str = "Nats-Required-Api-Level";
+/// Subject to report to where the message goes (ADR-41).
+pub const TRACE_DESTINATION: &str = "Nats-Trace-Dest";
+/// Whether it is only to be reported, and not delivered.
+pub const TRACE_ONLY: &str = "Nats-Trace-Only";
 
 /// How long a message lives, by its own word (ADR-43).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +51,14 @@ impl TimeToLive {
     pub fn parse(value: &[u8]) -> Option<Self> {
         const SECOND: i64 = 1_000_000_000;
         let text = std::str::from_utf8(value).ok()?;
-        if text == "never" {
+        if text.eq_ignore_ascii_case("never") {
             return Some(Self::Never);
         }
-        let nanos = match text.parse::<i64>() {
-            Ok(seconds) => seconds.checked_mul(SECOND)?,
-            Err(_) => crate::time::parse_go_duration(text)?,
+        let nanos = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // More than 292 years of seconds are taken for 292 years.
+            text.parse().unwrap_or(i64::MAX).saturating_mul(SECOND)
+        } else {
+            crate::time::parse_go_duration(text)?
         };
         (nanos >= SECOND).then_some(Self::Nanos(nanos))
     }
@@ -97,6 +114,10 @@ mod tests {
             ("5", Some(TimeToLive::Nanos(5 * second))),
             ("1h30m", Some(TimeToLive::Nanos(5400 * second))),
             ("never", Some(TimeToLive::Never)),
+            ("NEVER", Some(TimeToLive::Never)),
+            ("99999999999999999999", Some(TimeToLive::Nanos(i64::MAX))),
+            ("", None),
+            ("+5", None),
             ("0", None),
             ("-1", None),
             ("0.5s", None),
