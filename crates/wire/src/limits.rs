@@ -19,5 +19,15 @@ pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Keys and values of a stream's or consumer's metadata together, in bytes.
 pub const METADATA_BYTES_MAX: usize = 128 * 1024;
 
+/// Subjects of a stream, its sources, transforms of a source, filters of a consumer: each is held
+/// against the others, and everybody waits meanwhile. nats-server has no bound but the payload's.
+pub const FILTERS_MAX: usize = 10_000;
+
+/// Tokens of a filter in a configuration. Far above what anybody uses; nats-server has no bound.
+pub const FILTER_TOKENS_MAX: usize = 256;
+
+/// Steps that holding the filters of one request against each other may take: tens of milliseconds.
+pub const FILTER_STEPS_MAX: u64 = 2_000_000;
+
 const _: () = assert!(CONTROL_LINE_BYTES_MAX < CONNECT_LINE_BYTES_MAX);
 const _: () = assert!(CONNECT_LINE_BYTES_MAX < PAYLOAD_BYTES_MAX);

@@ -230,7 +230,7 @@ pub struct SourceConsumer {
 }
 
 /// Subjects of another account's or domain's API.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct External {
     /// Prefix in place of `$JS.API`.
@@ -240,7 +240,7 @@ pub struct External {
 }
 
 /// A change of subjects: what `src` takes becomes `dest`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SubjectTransform {
     /// Filter of subjects to change.

@@ -13,7 +13,7 @@ mod tests;
 pub mod transform;
 
 pub use relation::{contains, intersection, overlaps, uncovered, witness};
-pub use set::FilterSet;
+pub use set::{FilterSet, Relation, Steps, TooManySteps};
 
 use std::fmt;
 

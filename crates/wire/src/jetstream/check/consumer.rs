@@ -1,13 +1,14 @@
 //! Consumers.
 
 use super::super::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityPolicy};
-use super::super::error::table;
+use super::super::error::{ApiError, table};
 use super::super::stream::{Retention, StreamConfig};
+use super::apart::{Apart, problem, too_many};
 use super::stream::metadata_bytes;
 use super::{Bounds, DURATION_MIN, MILLISECOND, SECOND, Violation};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
-use crate::subject;
+use crate::subject::{self, Relation};
 
 /// Time after which an unacknowledged message is delivered again, unless configured.
 const ACK_WAIT: i64 = 30 * SECOND;
@@ -194,27 +195,32 @@ fn filters(config: &ConsumerConfig, found: &mut Vec<Violation>) {
     if !config.filter_subject.is_empty() && !config.filter_subjects.is_empty() {
         found.push(Violation::new("filter_subjects", table::CONSUMER_DUPLICATE_FILTER_SUBJECTS));
     }
+    let many = too_many(config.filters().len(), "filter_subjects", table::CONSUMER_CREATE);
+    if let Some(violation) = many {
+        found.push(violation);
+        return;
+    }
+    let single = config.filter_subjects.is_empty();
+    let field = if single { "filter_subject" } else { "filter_subjects" };
+    // 2.12 and newer refuse filters of which one holds the other; that they merely meet is allowed.
+    let nested = [Relation::Contains, Relation::Within];
+    let mut apart = Apart::new(config.filters().iter().map(String::as_str));
+    let mut searching = true;
     for (index, filter) in config.filters().iter().enumerate() {
         if filter.is_empty() {
             found.push(Violation::new("filter_subjects", table::CONSUMER_EMPTY_FILTER));
-        } else if !subject::is_valid(filter.as_bytes()) {
-            let field = if config.filter_subjects.is_empty() {
-                "filter_subject"
-            } else {
-                "filter_subjects"
+        } else if let Some(text) = problem(filter) {
+            found.push(Violation::new(field, table::STREAM_INVALID_CONFIG.with(text)));
+        } else if searching {
+            let error: Option<ApiError> = match apart.first_behind(index, filter, &nested) {
+                Ok(None) => None,
+                Ok(Some(_)) => Some(table::CONSUMER_OVERLAPPING_SUBJECT_FILTERS.into()),
+                Err(error) => Some(error.into()),
             };
-            found.push(Violation::new(field, table::STREAM_INVALID_CONFIG.with("invalid subject")));
-        } else if config.filters().iter().skip(index + 1).any(|other| nested(filter, other)) {
-            let error = table::CONSUMER_OVERLAPPING_SUBJECT_FILTERS;
-            found.push(Violation::new("filter_subjects", error));
+            searching = error.is_none();
+            found.extend(error.map(|error| Violation::new("filter_subjects", error)));
         }
     }
-}
-
-/// 2.12 and newer refuse filters of which one holds the other; that they merely meet is allowed.
-fn nested(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    subject::is_valid(right) && (subject::contains(left, right) || subject::contains(right, left))
 }
 
 fn start(config: &ConsumerConfig, found: &mut Vec<Violation>) {

@@ -3,11 +3,13 @@
 //! The rules and their texts are nats-server 2.14's, seen by running it. A server refuses with the
 //! first violation; a linter shows them all.
 
+mod apart;
 mod bounds;
 mod consumer;
 mod origins;
 mod stream;
 
+pub use apart::meet;
 pub use bounds::{Bounds, account_limit, consumer_within, reached, stream_within};
 pub use consumer::{consumer, consumer_on_stream, fill_consumer};
 pub use stream::{fill_stream, stream};

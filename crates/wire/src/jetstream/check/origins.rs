@@ -1,12 +1,16 @@
 //! Mirrors and sources.
 
+use std::collections::HashSet;
+
 use super::super::error::{Coded, table};
 use super::super::stream::{External, SourceConsumer, StreamConfig, StreamSource};
 use super::Violation;
+use super::apart::{problem, too_many};
 use super::stream::invalid;
 use crate::ident::name_problem;
+use crate::limits::FILTER_STEPS_MAX;
 use crate::subject::transform::Transform;
-use crate::subject::{has_wildcard, is_literal, is_valid, overlaps};
+use crate::subject::{FilterSet, Relation, Steps, has_wildcard, is_literal};
 
 /// Begins the subjects of the server's API.
 const API: &str = "$JS.API";
@@ -40,6 +44,15 @@ const SOURCE: Codes = Codes {
 };
 
 pub(super) fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
+    let origins = config.mirror.iter().chain(&config.sources);
+    let transforms = origins.map(|origin| origin.subject_transforms.len()).sum();
+    let lists = [(config.sources.len(), "sources"), (transforms, "subject_transforms")];
+    for (count, field) in lists {
+        if let Some(violation) = too_many(count, field, table::STREAM_INVALID_CONFIG) {
+            return found.push(violation);
+        }
+    }
+    let mut steps = Steps::new(FILTER_STEPS_MAX);
     if let Some(mirror) = &config.mirror {
         let conflicts = [
             (!config.subjects.is_empty(), "subjects", table::MIRROR_WITH_SUBJECTS),
@@ -52,7 +65,7 @@ pub(super) fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
         for (_, field, error) in conflicts.into_iter().filter(|(conflict, ..)| *conflict) {
             found.push(Violation::new(field, error));
         }
-        origin(mirror, "mirror", &MIRROR, found);
+        origin(mirror, "mirror", &MIRROR, &mut steps, found);
     } else if config.mirror_direct {
         let text = "stream has no mirror but does have mirror direct";
         found.push(invalid("mirror_direct", text));
@@ -60,21 +73,25 @@ pub(super) fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
     if config.allow_msg_schedules && !config.sources.is_empty() {
         found.push(Violation::new("sources", table::SOURCE_WITH_MSG_SCHEDULES));
     }
+    let mut known = HashSet::new();
     for (index, one) in config.sources.iter().enumerate() {
         let place = format!("sources.{index}");
-        let same = |other: &StreamSource| {
-            (&other.name, &other.filter_subject, &other.subject_transforms, &other.external)
-                == (&one.name, &one.filter_subject, &one.subject_transforms, &one.external)
-        };
-        if config.sources.iter().take(index).any(same) {
+        let takes = (&one.name, &one.filter_subject, &one.subject_transforms, &one.external);
+        if !known.insert(takes) {
             found.push(Violation::new(place.clone(), table::SOURCE_DUPLICATE_DETECTED));
         }
-        origin(one, &place, &SOURCE, found);
+        origin(one, &place, &SOURCE, &mut steps, found);
     }
 }
 
 /// The rules that one origin breaks by itself; `place` is where it stands in its stream.
-fn origin(origin: &StreamSource, place: &str, codes: &Codes, found: &mut Vec<Violation>) {
+fn origin(
+    origin: &StreamSource,
+    place: &str,
+    codes: &Codes,
+    steps: &mut Steps,
+    found: &mut Vec<Violation>,
+) {
     let at = |field: &str| format!("{place}.{field}");
     if name_problem(&origin.name).is_some() {
         found.push(Violation::new(at("name"), codes.name));
@@ -83,7 +100,7 @@ fn origin(origin: &StreamSource, place: &str, codes: &Codes, found: &mut Vec<Vio
     if !filter.is_empty() && !origin.subject_transforms.is_empty() {
         found.push(Violation::new(at("filter_subject"), codes.two_filters));
     }
-    if !filter.is_empty() && !is_valid(filter.as_bytes()) {
+    if !filter.is_empty() && problem(filter).is_some() {
         let text = if place == "mirror" {
             format!("subject filter '{filter}' for the mirror invalid subject")
         } else {
@@ -91,7 +108,7 @@ fn origin(origin: &StreamSource, place: &str, codes: &Codes, found: &mut Vec<Vio
         };
         found.push(Violation::new(at("filter_subject"), table::STREAM_CREATE.with(text)));
     }
-    transforms(origin, place, codes, found);
+    transforms(origin, place, codes, steps, found);
     if let Some(other) = &origin.external {
         external(other, place, found);
     }
@@ -110,13 +127,19 @@ fn is_complete(consumer: &SourceConsumer) -> bool {
     name_problem(&consumer.name).is_none() && is_literal(consumer.deliver_subject.as_bytes())
 }
 
-fn transforms(origin: &StreamSource, place: &str, codes: &Codes, found: &mut Vec<Violation>) {
+fn transforms(
+    origin: &StreamSource,
+    place: &str,
+    codes: &Codes,
+    steps: &mut Steps,
+    found: &mut Vec<Violation>,
+) {
     let at = |index: usize, field: &str| format!("{place}.subject_transforms.{index}.{field}");
-    let all = &origin.subject_transforms;
-    for (index, one) in all.iter().enumerate() {
+    let mut before = FilterSet::default();
+    for (index, one) in origin.subject_transforms.iter().enumerate() {
         let source = if one.src.is_empty() { ">" } else { &one.src };
-        if !is_valid(source.as_bytes()) {
-            let text = format!("invalid subject {source}");
+        if let Some(text) = problem(source) {
+            let text = format!("{text} {source}");
             found.push(Violation::new(at(index, "src"), codes.transform_source.with(text)));
             continue;
         }
@@ -125,13 +148,15 @@ fn transforms(origin: &StreamSource, place: &str, codes: &Codes, found: &mut Vec
         {
             found.push(Violation::new(at(index, "dest"), codes.transform_destination.with(error)));
         }
-        let overlap = all.iter().take(index).any(|other| {
-            let other = if other.src.is_empty() { ">" } else { &other.src };
-            is_valid(other.as_bytes()) && overlaps(other.as_bytes(), source.as_bytes())
-        });
-        if overlap {
-            found.push(Violation::new(at(index, "src"), codes.overlap));
+        match before.find(source, Relation::Overlaps, steps, |()| true) {
+            Ok(None) => {}
+            Ok(Some(_)) => found.push(Violation::new(at(index, "src"), codes.overlap)),
+            Err(error) => {
+                found.push(Violation::new(at(index, "src"), error));
+                break;
+            }
         }
+        before.insert(source, ());
     }
 }
 

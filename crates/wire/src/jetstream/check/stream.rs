@@ -6,11 +6,12 @@ use super::super::error::table;
 use super::super::stream::{
     Discard, PersistMode, Retention, Storage, StreamConfig, SubjectTransform,
 };
+use super::apart::{Apart, problem, too_many};
 use super::{Bounds, DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use crate::subject::transform::Transform;
-use crate::subject::{self, FilterSet};
+use crate::subject::{self, Relation};
 
 /// How long message ids are remembered unless the configuration says otherwise.
 const DUPLICATE_WINDOW: i64 = 120 * SECOND;
@@ -137,25 +138,29 @@ fn limits(config: &StreamConfig, found: &mut Vec<Violation>) {
 }
 
 fn subjects(list: &[String], no_ack: bool, found: &mut Vec<Violation>) {
-    let mut before = FilterSet::default();
-    let mut overlaps = BTreeMap::new();
-    for (index, filter) in list.iter().enumerate() {
-        if !subject::is_valid(filter.as_bytes()) {
-            continue;
-        }
-        for (other, _) in before.overlapping(filter) {
-            overlaps.entry(other).or_insert_with(Vec::new).push(filter);
-        }
-        before.insert(filter, index);
+    if let Some(violation) = too_many(list.len(), "subjects", table::STREAM_INVALID_CONFIG) {
+        found.push(violation);
+        return;
     }
+    let mut apart = Apart::new(list.iter().map(String::as_str));
+    // The linter shows all pairs by itself; a server refuses with the first.
+    let mut searching = true;
     for (index, filter) in list.iter().enumerate() {
-        if !subject::is_valid(filter.as_bytes()) {
-            found.push(invalid("subjects", "invalid subject"));
+        if let Some(text) = problem(filter) {
+            found.push(invalid("subjects", text));
             continue;
         }
-        for other in overlaps.remove(&index).into_iter().flatten() {
-            let text = format!("subject \"{filter}\" overlaps with \"{other}\"");
-            found.push(invalid("subjects", text));
+        if searching {
+            let overlap = apart.first_behind(index, filter, &[Relation::Overlaps]);
+            searching = overlap == Ok(None);
+            found.extend(match overlap {
+                Ok(None) => None,
+                Ok(Some(other)) => {
+                    let text = format!("subject \"{filter}\" overlaps with \"{other}\"");
+                    Some(invalid("subjects", text))
+                }
+                Err(error) => Some(invalid("subjects", error)),
+            });
         }
         if !no_ack && let Some(text) = reserved(filter) {
             found.push(invalid("subjects", text));
