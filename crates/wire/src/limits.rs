@@ -19,6 +19,10 @@ pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024;
 /// Keys and values of a stream's or consumer's metadata together, in bytes.
 pub const METADATA_BYTES_MAX: usize = 128 * 1024;
 
+/// Highest sequence that a stream may begin at or a copy or a consumer may start at. Far enough below
+/// the highest number that counting on from it never ends; the store refuses what is above, too.
+pub const SEQUENCE_MAX: u64 = u64::MAX / 4;
+
 /// Subjects of a stream, its sources, transforms of a source, filters of a consumer: each is held
 /// against the others, and everybody waits meanwhile. nats-server has no bound but the payload's.
 pub const FILTERS_MAX: usize = 10_000;

@@ -132,10 +132,11 @@ pub fn parse_go_duration(text: &str) -> Option<i64> {
         if whole.is_empty() && part.is_empty() || digits.len() > 20 {
             return None;
         }
-        total += whole.parse().unwrap_or(0_i128).checked_mul(nanos)?;
+        let whole: i128 = whole.parse().unwrap_or(0);
+        total = total.checked_add(whole.checked_mul(nanos)?)?;
         if !part.is_empty() {
             let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
-            total += part.parse::<i128>().ok()?.checked_mul(nanos)? / scale;
+            total = total.checked_add(part.parse::<i128>().ok()?.checked_mul(nanos)? / scale)?;
         }
         rest = after;
     }

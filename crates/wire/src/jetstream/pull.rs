@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Body of `CONSUMER.MSG.NEXT`. Empty, it asks for one message; a bare number asks for so many.
+/// Body of `CONSUMER.MSG.NEXT`. Empty, it asks for one message; a bare number asks for so many, and
+/// any other text that is no object for one, as nats-server reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PullRequest {
@@ -28,25 +29,40 @@ pub struct PullRequest {
     pub priority: i64,
 }
 
-/// A body is neither empty, nor a number, nor a request.
+/// Why a request is none. A status shows it behind `Bad Request - `.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PullRequestError(String);
+pub enum PullRequestError {
+    /// An object that is not JSON, or has values of another kind.
+    #[error("{0}")]
+    Json(String),
+    /// A priority that there is not.
+    #[error("Priority must be between 0 and 9")]
+    Priority,
+}
 
 impl PullRequest {
-    /// Parses a body.
+    /// Parses a body. What cannot be negative is not afterwards.
     pub fn parse(body: &[u8]) -> Result<Self, PullRequestError> {
         let body = body.trim_ascii();
         if body.is_empty() {
             return Ok(Self { batch: 1, ..Self::default() });
         }
-        let error = |error: serde_json::Error| PullRequestError(error.to_string());
         if !body.starts_with(b"{") {
-            let batch: i64 = serde_json::from_slice(body).map_err(error)?;
-            return Ok(Self { batch: batch.max(1), ..Self::default() });
+            let number = std::str::from_utf8(body).ok().and_then(|text| text.parse().ok());
+            return Ok(Self { batch: number.unwrap_or(1).max(1), ..Self::default() });
         }
-        let mut request: Self = super::json::object(body).map_err(error)?;
+        let mut request: Self =
+            super::json::object(body).map_err(|error| PullRequestError::Json(error.to_string()))?;
+        if !(0..=9).contains(&request.priority) {
+            return Err(PullRequestError::Priority);
+        }
         request.batch = request.batch.max(1);
+        request.max_bytes = request.max_bytes.max(0);
+        request.idle_heartbeat = request.idle_heartbeat.max(0);
+        if request.expires < 0 {
+            // It is over already.
+            request.expires = 1;
+        }
         Ok(request)
     }
 }
@@ -64,6 +80,8 @@ mod tests {
         assert_eq!(batch("{}"), Ok(1));
         // async-nats writes what it was not told as null.
         assert_eq!(batch(r#"{"batch":5,"max_bytes":null,"group":null}"#), Ok(5));
-        assert!(batch("x").is_err());
+        assert_eq!((batch("x"), batch("-5"), batch("1e400")), (Ok(1), Ok(1), Ok(1)));
+        assert!(batch("{x").is_err());
+        assert_eq!(batch(r#"{"priority":10}"#), Err(PullRequestError::Priority));
     }
 }

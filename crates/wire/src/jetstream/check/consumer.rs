@@ -7,7 +7,7 @@ use super::apart::{Apart, problem, too_many};
 use super::stream::metadata_bytes;
 use super::{Bounds, DURATION_MIN, MILLISECOND, SECOND, Violation};
 use crate::ident::{NameError, name_problem};
-use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, SEQUENCE_MAX};
 use crate::subject::{self, Relation};
 
 /// Time after which an unacknowledged message is delivered again, unless configured.
@@ -241,6 +241,9 @@ fn start(config: &ConsumerConfig, found: &mut Vec<Violation>) {
     if config.deliver_policy == DeliverPolicy::LastPerSubject && config.filters().is_empty() {
         refuse("filter_subject", "filter subject", "not set");
     }
+    if config.opt_start_seq > SEQUENCE_MAX {
+        refuse("opt_start_seq", "start sequence", &format!("larger than {SEQUENCE_MAX}"));
+    }
     match (sequence, wants_sequence) {
         (true, false) => refuse("opt_start_seq", "start sequence", "also set"),
         (false, true) => refuse("opt_start_seq", "start sequence", "not set"),
@@ -254,6 +257,10 @@ fn start(config: &ConsumerConfig, found: &mut Vec<Violation>) {
 }
 
 fn priority(config: &ConsumerConfig, found: &mut Vec<Violation>) {
+    if config.priority_policy == PriorityPolicy::None && config.priority_timeout > 0 {
+        let error = table::CONSUMER_PINNED_TTL_WITHOUT_PRIORITY_POLICY_NONE;
+        found.push(Violation::new("priority_timeout", error));
+    }
     match (config.priority_policy, config.priority_groups.as_slice()) {
         (PriorityPolicy::None, []) => {}
         (PriorityPolicy::None, _) => {

@@ -8,7 +8,7 @@ use super::Violation;
 use super::apart::{problem, too_many};
 use super::stream::invalid;
 use crate::ident::name_problem;
-use crate::limits::FILTER_STEPS_MAX;
+use crate::limits::{FILTER_STEPS_MAX, SEQUENCE_MAX};
 use crate::subject::transform::Transform;
 use crate::subject::{FilterSet, Relation, Steps, has_wildcard, is_literal};
 
@@ -107,6 +107,11 @@ fn origin(
             format!("subject filter '{filter}' for the source: invalid subject")
         };
         found.push(Violation::new(at("filter_subject"), table::STREAM_CREATE.with(text)));
+    }
+    if origin.opt_start_seq > SEQUENCE_MAX {
+        let text = format!("optional start sequence can not be larger than {SEQUENCE_MAX}");
+        let error = table::STREAM_INVALID_CONFIG.with(text);
+        found.push(Violation::new(at("opt_start_seq"), error));
     }
     transforms(origin, place, codes, steps, found);
     if let Some(other) = &origin.external {

@@ -9,7 +9,7 @@ use super::super::stream::{
 use super::apart::{Apart, problem, too_many};
 use super::{Bounds, DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
-use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, SEQUENCE_MAX};
 use crate::subject::transform::Transform;
 use crate::subject::{self, Relation};
 
@@ -111,6 +111,11 @@ fn limits(config: &StreamConfig, found: &mut Vec<Violation>) {
     if config.num_replicas > REPLICAS_MAX {
         found.push(invalid("num_replicas", format!("maximum replicas is {REPLICAS_MAX}")));
     }
+    if config.first_seq > SEQUENCE_MAX {
+        // nats-server takes any, and counts on from 0 behind the highest.
+        let text = format!("first sequence can not be larger than {SEQUENCE_MAX}");
+        found.push(invalid("first_seq", text));
+    }
     let age = config.max_age;
     if age < 0 {
         found.push(invalid("max_age", "max age can not be negative"));
@@ -195,7 +200,12 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
     let marker = config.subject_delete_marker_ttl;
     refuse(
         "subject_delete_marker_ttl",
-        marker != 0 && marker < SECOND,
+        marker < 0,
+        "subject delete marker TTL must not be negative",
+    );
+    refuse(
+        "subject_delete_marker_ttl",
+        marker > 0 && marker < SECOND,
         "subject delete marker TTL must be at least 1 second",
     );
     refuse(

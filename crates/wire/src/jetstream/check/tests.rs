@@ -92,6 +92,10 @@ fn streams_are_answered_as_nats_server_does() {
         "republish": {"src": ">", "dest": "s.x"} => 10052 stream configuration for republish destination forms a cycle
         "subject_transform": {"src": "a..b", "dest": "x"} => 10155 stream transform source: invalid subject a..b
         "placement": {"preferred": "x"} => 10052 preferred server not permitted in placement
+        "first_seq": 4611686018427387903 => OK
+        "first_seq": 18446744073709551615 => 10052 first sequence can not be larger than 4611686018427387903
+        "sources": [{"name": "A", "opt_start_seq": 18446744073709551615}] => 10052 optional start sequence can not be larger than 4611686018427387903
+        "subject_delete_marker_ttl": -1 => 10052 subject delete marker TTL must not be negative
         "subject_delete_marker_ttl": 1 => 10052 subject delete marker TTL must be at least 1 second
         "allow_msg_counter": true, "discard": "new" => 10052 counter stream cannot use discard new
         "persist_mode": "async", "storage": "memory" => 10052 async persist mode is only supported on file storage
@@ -144,6 +148,8 @@ fn consumers_are_answered_as_nats_server_does() {
         "sample_freq": "50%" => OK
         "num_replicas": -1 => 10133 replicas count cannot be negative
         "priority_policy": "overflow" => 10159 Setting PriorityPolicy requires at least one PriorityGroup to be set
+        "priority_timeout": 1 => 10197 PinnedTTL cannot be set when PriorityPolicy is none
+        "deliver_policy": "by_start_sequence", "opt_start_seq": 18446744073709551615 => 10094 consumer delivery policy is deliver by start sequence, but optional start sequence is larger than 4611686018427387903
         "priority_groups": ["a"] => 10196 consumer can not have priority groups when policy is none
         "direct": true => 10090 consumer direct requires a push based consumer
         "ack_policy": "flow_control" => 10218 flow control ack policy requires a push based consumer
