@@ -30,8 +30,8 @@ pub const FILTERS_MAX: usize = 10_000;
 /// Tokens of a filter in a configuration. Far above what anybody uses; nats-server has no bound.
 pub const FILTER_TOKENS_MAX: usize = 256;
 
-/// Steps that holding the filters of one request against each other may take: tens of milliseconds.
-pub const FILTER_STEPS_MAX: u64 = 2_000_000;
+/// Steps that holding the filters of one request against each other may take: some ten milliseconds.
+pub const FILTER_STEPS_MAX: u64 = 1_000_000;
 
 const _: () = assert!(CONTROL_LINE_BYTES_MAX < CONNECT_LINE_BYTES_MAX);
 const _: () = assert!(CONNECT_LINE_BYTES_MAX < PAYLOAD_BYTES_MAX);
