@@ -49,10 +49,16 @@ impl Serialize for UnixNanos {
     }
 }
 
+/// A time beyond what nanoseconds can say is the first or the last that they can: who pauses a
+/// consumer until the year 9999 means for good.
 impl<'de> Deserialize<'de> for UnixNanos {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        Self::parse(&text).or_else(|error| match text.parse::<Timestamp>() {
+            Ok(time) if time.as_second() < 0 => Ok(Self(i64::MIN)),
+            Ok(_) => Ok(Self(i64::MAX)),
+            Err(_) => Err(serde::de::Error::custom(error)),
+        })
     }
 }
 
@@ -175,6 +181,23 @@ mod tests {
         }
         assert!(UnixNanos::parse("yesterday").is_err());
         assert!(UnixNanos::parse("9000-01-01T00:00:00Z").is_err());
+    }
+
+    #[test]
+    fn requests_may_hold_times_beyond_nanoseconds() {
+        for (text, expected) in [
+            ("9999-01-01T00:00:00Z", Some(i64::MAX)),
+            ("2263-01-01T00:00:00Z", Some(i64::MAX)),
+            ("1600-01-01T00:00:00Z", Some(i64::MIN)),
+            ("1970-01-01T00:00:01Z", Some(1_000_000_000)),
+            ("yesterday", None),
+        ] {
+            let read: Option<UnixNanos> = serde_json::from_value(text.into()).ok();
+            assert_eq!(read.map(|time| time.0), expected, "{text}");
+            if let Some(time) = read {
+                assert_eq!(UnixNanos::parse(&time.to_string()), Ok(time));
+            }
+        }
     }
 
     proptest! {

@@ -24,6 +24,12 @@ pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json:
 /// Parses a request. A field that the type does not have is refused by name.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     let mut value: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+    if value.is_null() {
+        value = Value::Object(serde_json::Map::new());
+    }
+    if !value.is_object() {
+        return Err(table::INVALID_JSON.with("this is no object"));
+    }
     strip_nulls(&mut value);
     let mut unknown = None;
     let request = serde_ignored::deserialize(value, |path| {
@@ -117,5 +123,14 @@ mod tests {
             decode(br#"{"name":"A","subjects":null,"mirror":null}"#).unwrap();
         assert_eq!(config.name, "A");
         assert!(config.subjects.is_empty());
+        assert_eq!(decode(b"null"), Ok(StreamConfig::default()));
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_request() {
+        for json in ["[]", r#"["A"]"#, "5", r#""A""#, "true"] {
+            let error = decode::<StreamConfig>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.err_code, 10025, "{json}");
+        }
     }
 }
