@@ -81,8 +81,12 @@ pub enum Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Parses a subject. `None` for one that names no call.
+    /// Parses a subject. `None` for one that names no call; it may be one that is
+    /// [not built](super::unbuilt).
     pub fn parse(subject: &'a str) -> Option<Self> {
+        if subject.ends_with('.') || subject.contains("..") {
+            return None;
+        }
         let rest = subject.strip_prefix(PREFIX)?.strip_prefix('.')?;
         if rest == "INFO" {
             return Some(Self::AccountInfo);
@@ -256,6 +260,15 @@ mod tests {
             "$JS.API.CONSUMER.INFO.S",
             "$JS.API.CONSUMER.INFO.S.a.b",
             "$JS.API.CONSUMER.NAMES.S.x",
+            "$JS.API.CONSUMER.CREATE.",
+            "$JS.API.CONSUMER.CREATE.S.",
+            "$JS.API.CONSUMER.CREATE.S..a",
+            "$JS.API.CONSUMER.CREATE.S.C.",
+            "$JS.API.CONSUMER.CREATE.S.C.a..b",
+            "$JS.API.CONSUMER.DURABLE.CREATE.S.C.a",
+            "$JS.API.DIRECT.GET.",
+            "$JS.API.DIRECT.GET.S.",
+            "$JS.API.DIRECT.GET..a",
         ] {
             assert_eq!(Call::parse(subject), None, "{subject}");
         }

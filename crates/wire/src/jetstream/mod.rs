@@ -14,10 +14,12 @@ pub mod consumer;
 pub mod create;
 pub mod error;
 pub mod json;
+pub mod level;
 pub mod message;
 pub mod publish;
 pub mod pull;
 pub mod stream;
+pub mod unbuilt;
 
 pub use consumer::ConsumerConfig;
 pub use error::{ApiError, Coded};

@@ -1,0 +1,153 @@
+//! Calls of nats-server 2.14's API that this server does not carry out: which reply they want, and
+//! the error in it. Whoever sends one must not wait for an answer that never comes.
+
+use super::call::PREFIX;
+use super::error::{ApiError, Coded, table};
+
+/// A call that is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unbuilt<'a> {
+    /// Schema of the reply, without the common prefix.
+    pub kind: &'static str,
+    /// The code of the error.
+    code: Coded,
+    /// Stream, if the call names one.
+    pub stream: Option<&'a str>,
+    /// Consumer, if the call names one.
+    pub consumer: Option<&'a str>,
+}
+
+/// What stands for a name behind the call's own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    None,
+    Stream,
+    StreamAndConsumer,
+    Account,
+    AccountAndStream,
+}
+
+/// Calls with their replies and codes. A standalone nats-server answers those of clusters with
+/// 10010, where it answers.
+const CALLS: &[(&str, Names, &str, Coded)] = &[
+    ("CONSUMER.PAUSE", Names::StreamAndConsumer, "consumer_pause_response", UNSUPPORTED),
+    ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
+    ("CONSUMER.UNPIN", Names::StreamAndConsumer, "consumer_unpin_response", UNSUPPORTED),
+    ("STREAM.SNAPSHOT", Names::Stream, "stream_snapshot_response", table::STREAM_SNAPSHOT),
+    ("STREAM.RESTORE", Names::Stream, "stream_restore_response", table::STREAM_RESTORE),
+    ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response", CLUSTER),
+    ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response", CLUSTER),
+    (
+        "CONSUMER.LEADER.STEPDOWN",
+        Names::StreamAndConsumer,
+        "consumer_leader_stepdown_response",
+        CLUSTER,
+    ),
+    ("META.LEADER.STEPDOWN", Names::None, "meta_leader_stepdown_response", CLUSTER),
+    ("SERVER.REMOVE", Names::None, "meta_server_remove_response", CLUSTER),
+    ("ACCOUNT.PURGE", Names::Account, "account_purge_response", UNSUPPORTED),
+    ("ACCOUNT.STREAM.MOVE", Names::AccountAndStream, "stream_update_response", CLUSTER),
+    ("ACCOUNT.STREAM.CANCEL_MOVE", Names::AccountAndStream, "stream_update_response", CLUSTER),
+];
+
+const CLUSTER: Coded = table::CLUSTER_REQUIRED;
+const UNSUPPORTED: Coded = table::STREAM_GENERAL_ERROR;
+
+impl<'a> Unbuilt<'a> {
+    /// Parses a subject that names no [`Call`](super::call::Call). `None` for one that nats-server
+    /// does not know either.
+    pub fn parse(subject: &'a str) -> Option<Self> {
+        let rest = subject.strip_prefix(PREFIX)?.strip_prefix('.')?;
+        CALLS.iter().find_map(|(call, names, kind, code)| {
+            let behind = rest.strip_prefix(call)?;
+            let mut tokens = behind.split('.');
+            // What stands in front of the first dot belongs to the call's own words.
+            if !tokens.next()?.is_empty() {
+                return None;
+            }
+            let mut given = [None; 2];
+            let wanted = match names {
+                Names::None => 0,
+                Names::Stream | Names::Account => 1,
+                Names::StreamAndConsumer | Names::AccountAndStream => 2,
+            };
+            for place in given.iter_mut().take(wanted) {
+                *place = Some(tokens.next().filter(|token| !token.is_empty())?);
+            }
+            if tokens.next().is_some() {
+                return None;
+            }
+            let [first, second] = given;
+            let (stream, consumer) = match names {
+                Names::None | Names::Account => (None, None),
+                Names::Stream | Names::StreamAndConsumer => (first, second),
+                Names::AccountAndStream => (second, None),
+            };
+            Some(Self { kind, code: *code, stream, consumer })
+        })
+    }
+
+    /// Why it is not carried out.
+    pub fn error(&self) -> ApiError {
+        self.code.with("not supported by this server yet")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::Call;
+    use super::*;
+
+    /// A line for each call: its reply and error, the names that it has.
+    #[test]
+    fn every_call_has_its_reply() {
+        for line in "
+            CONSUMER.PAUSE.S.C consumer_pause_response 10051 S C
+            CONSUMER.RESET.S.C consumer_reset_response 10051 S C
+            CONSUMER.UNPIN.S.C consumer_unpin_response 10051 S C
+            STREAM.SNAPSHOT.S stream_snapshot_response 10064 S -
+            STREAM.RESTORE.S stream_restore_response 10062 S -
+            STREAM.PEER.REMOVE.S stream_remove_peer_response 10010 S -
+            STREAM.LEADER.STEPDOWN.S stream_leader_stepdown_response 10010 S -
+            CONSUMER.LEADER.STEPDOWN.S.C consumer_leader_stepdown_response 10010 S C
+            META.LEADER.STEPDOWN meta_leader_stepdown_response 10010 - -
+            SERVER.REMOVE meta_server_remove_response 10010 - -
+            ACCOUNT.PURGE.A account_purge_response 10051 - -
+            ACCOUNT.STREAM.MOVE.A.S stream_update_response 10010 S -
+            ACCOUNT.STREAM.CANCEL_MOVE.A.S stream_update_response 10010 S -
+        "
+        .trim()
+        .lines()
+        .map(str::trim)
+        {
+            let (call, expected) = line.split_once(' ').unwrap();
+            let subject = format!("$JS.API.{call}");
+            assert_eq!(Call::parse(&subject), None, "{call}");
+            let unbuilt = Unbuilt::parse(&subject).unwrap();
+            let names = [unbuilt.stream, unbuilt.consumer].map(|name| name.unwrap_or("-"));
+            let code = unbuilt.error().err_code;
+            assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
+        }
+        assert_eq!(CALLS.len(), 13);
+    }
+
+    #[test]
+    fn what_nats_server_does_not_know_either() {
+        for call in [
+            "CONSUMER.PAUSE.S",
+            "CONSUMER.PAUSE.S.C.x",
+            "CONSUMER.PAUSE..C",
+            "CONSUMER.PAUSED.S.C",
+            "STREAM.SNAPSHOT",
+            "STREAM.SNAPSHOT.",
+            "STREAM.SNAPSHOT.S.x",
+            "META.LEADER.STEPDOWN.x",
+            "STREAM.TEMPLATE.CREATE.X",
+            "FOO",
+            "",
+        ] {
+            assert_eq!(Unbuilt::parse(&format!("$JS.API.{call}")), None, "{call}");
+        }
+        assert_eq!(Unbuilt::parse("CONSUMER.PAUSE.S.C"), None);
+    }
+}
