@@ -12,6 +12,8 @@ use crate::subject::{self, Relation};
 
 /// Time after which an unacknowledged message is delivered again, unless configured.
 const ACK_WAIT: i64 = 30 * SECOND;
+/// Time between heartbeats of a consumer that is acknowledged by flow control, unless configured.
+const FLOW_CONTROL_HEARTBEAT: i64 = SECOND;
 /// Messages that may be delivered and not acknowledged, unless configured.
 const MAX_ACK_PENDING: i64 = 1000;
 /// Requests that may wait at a pull consumer, unless configured.
@@ -46,8 +48,15 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds:
         // Whatever the ack policy: a push consumer that acknowledges nothing is refused then.
         config.max_ack_pending = limit;
     }
+    let by_flow_control = config.ack_policy == AckPolicy::FlowControl;
+    if by_flow_control && config.is_push() {
+        config.flow_control = true;
+        if config.idle_heartbeat == 0 {
+            config.idle_heartbeat = FLOW_CONTROL_HEARTBEAT;
+        }
+    }
     if config.ack_policy != AckPolicy::None {
-        if config.ack_wait == 0 {
+        if config.ack_wait == 0 && !by_flow_control {
             config.ack_wait = ACK_WAIT;
         }
         if config.max_ack_pending == 0 {
@@ -141,7 +150,18 @@ fn push(config: &ConsumerConfig, found: &mut Vec<Violation>) {
         found.push(Violation::new("deliver_subject", table::CONSUMER_DELIVER_TO_WILDCARDS));
     }
     let heartbeat = config.idle_heartbeat;
+    let by_flow_control = config.ack_policy == AckPolicy::FlowControl;
     let conflicts = [
+        (
+            by_flow_control && config.ack_wait != 0,
+            "ack_wait",
+            table::CONSUMER_ACK_FC_REQUIRES_NO_ACK_WAIT,
+        ),
+        (
+            by_flow_control && config.max_deliver > 0,
+            "max_deliver",
+            table::CONSUMER_ACK_FC_REQUIRES_NO_MAX_DELIVER,
+        ),
         (config.max_waiting > 0, "max_waiting", table::CONSUMER_PUSH_MAX_WAITING),
         (
             config.max_ack_pending > 0 && config.ack_policy == AckPolicy::None,

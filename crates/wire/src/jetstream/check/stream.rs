@@ -49,10 +49,12 @@ pub fn fill_stream(config: &mut StreamConfig, bounds: &Bounds) {
     // A marker is a message with a time to live that replaces what it marks.
     if config.subject_delete_marker_ttl > 0 {
         config.allow_msg_ttl = true;
-        config.allow_rollup_hdrs = true;
     }
-    if config.allow_msg_schedules {
+    let replaces = config.subject_delete_marker_ttl > 0 || config.allow_msg_schedules;
+    if replaces && !config.allow_rollup_hdrs {
+        // Whoever asks for roll-ups by name and denies purges is refused.
         config.allow_rollup_hdrs = true;
+        config.deny_purge = false;
     }
     if config.sealed {
         config.max_age = 0;
@@ -63,7 +65,23 @@ pub fn fill_stream(config: &mut StreamConfig, bounds: &Bounds) {
     }
 }
 
-/// The rules that a stream breaks by itself; `config` was [filled](fill_stream).
+/// Fills in what a mirror takes over from its origin in the same account, whatever it says itself:
+/// it answers direct gets for the origin if the origin answers them.
+pub fn fill_mirror(config: &mut StreamConfig, origin: &StreamConfig) {
+    if config.mirror.is_some() {
+        config.mirror_direct = origin.allow_direct;
+    }
+}
+
+/// The rules that an existing stream breaks with its new configuration, which was
+/// [filled](fill_stream). A stream that is no mirror any more may keep `mirror_direct`.
+pub fn stream_update(config: &StreamConfig) -> Vec<Violation> {
+    let mut found = stream(config);
+    found.retain(|violation| violation.field != "mirror_direct");
+    found
+}
+
+/// The rules that a new stream breaks by itself; `config` was [filled](fill_stream).
 pub fn stream(config: &StreamConfig) -> Vec<Violation> {
     let mut found = Vec::new();
     texts(config, &mut found);

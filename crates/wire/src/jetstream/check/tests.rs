@@ -80,6 +80,9 @@ fn streams_are_answered_as_nats_server_does() {
         "discard_new_per_subject": true => 10052 discard new per subject requires discard new policy to be set
         "discard_new_per_subject": true, "discard": "new" => 10052 discard new per subject requires max msgs per subject > 0
         "deny_purge": true, "allow_rollup_hdrs": true => 10052 roll-ups require the purge permission
+        "deny_purge": true, "subject_delete_marker_ttl": 1000000000 => OK
+        "deny_purge": true, "allow_msg_schedules": true => OK
+        "deny_purge": true, "subject_delete_marker_ttl": 1000000000, "allow_rollup_hdrs": true => 10052 roll-ups require the purge permission
         "mirror_direct": true => 10052 stream has no mirror but does have mirror direct
         "mirror": {"name": "T7"} => 10034 stream mirrors can not contain subjects
         "subjects": [], "mirror": {"name": "T7"} => OK
@@ -153,6 +156,12 @@ fn consumers_are_answered_as_nats_server_does() {
         "priority_groups": ["a"] => 10196 consumer can not have priority groups when policy is none
         "direct": true => 10090 consumer direct requires a push based consumer
         "ack_policy": "flow_control" => 10218 flow control ack policy requires a push based consumer
+        "ack_policy": "flow_control", "deliver_subject": "q" => OK
+        "ack_policy": "flow_control", "deliver_subject": "q", "flow_control": true, "idle_heartbeat": 1000000000, "max_ack_pending": 10 => OK
+        "ack_policy": "flow_control", "deliver_subject": "q", "max_deliver": -1 => OK
+        "ack_policy": "flow_control", "deliver_subject": "q", "ack_wait": 5 => 10221 flow control ack policy requires unset ack wait
+        "ack_policy": "flow_control", "deliver_subject": "q", "backoff": [1] => 10221 flow control ack policy requires unset ack wait
+        "ack_policy": "flow_control", "deliver_subject": "q", "max_deliver": 3 => 10222 flow control ack policy requires unset max deliver
         "#,
     );
 }
@@ -168,6 +177,49 @@ fn a_work_queue_wants_explicit_acks_from_the_start() {
         "ack_policy": "explicit" => OK
         "#,
     );
+}
+
+#[test]
+fn a_stream_that_was_a_mirror_may_keep_mirror_direct() {
+    let mut config = StreamConfig { mirror_direct: true, ..StreamConfig::named("S", &["s"]) };
+    fill_stream(&mut config, &Bounds::default());
+    assert_eq!(first(&stream(&config)), "10052 stream has no mirror but does have mirror direct");
+    assert_eq!(first(&stream_update(&config)), "OK");
+    config.max_age = -1;
+    assert_eq!(first(&stream_update(&config)), "10052 max age can not be negative");
+}
+
+#[test]
+fn a_mirror_answers_direct_gets_if_its_origin_does() {
+    for (origin, own, expected) in
+        [(true, false, true), (true, true, true), (false, true, false), (false, false, false)]
+    {
+        let origin = StreamConfig { allow_direct: origin, ..StreamConfig::named("A", &["a"]) };
+        let mut mirror: StreamConfig = serde_json::from_str(r#"{"mirror":{"name":"A"}}"#).unwrap();
+        mirror.mirror_direct = own;
+        fill_mirror(&mut mirror, &origin);
+        assert_eq!(mirror.mirror_direct, expected);
+    }
+}
+
+#[test]
+fn what_makes_others_possible_is_filled_in() {
+    let filled = |fields: &str| {
+        let json = format!(r#"{{"name":"S","subjects":["s"],"deny_purge":true,{fields}}}"#);
+        let mut config: StreamConfig = serde_json::from_str(&json).unwrap();
+        fill_stream(&mut config, &Bounds::default());
+        (config.deny_purge, config.allow_rollup_hdrs, config.allow_msg_ttl)
+    };
+    assert_eq!(filled(r#""subject_delete_marker_ttl":1000000000"#), (false, true, true));
+    assert_eq!(filled(r#""allow_msg_schedules":true"#), (false, true, false));
+    assert_eq!(filled(r#""allow_msg_ttl":true"#), (true, false, true));
+
+    let mut consumer: ConsumerConfig =
+        serde_json::from_str(r#"{"ack_policy":"flow_control","deliver_subject":"q"}"#).unwrap();
+    fill_consumer(&mut consumer, &StreamConfig::default(), &Bounds::default());
+    assert_eq!((consumer.ack_wait, consumer.max_deliver), (0, -1));
+    assert_eq!((consumer.max_ack_pending, consumer.idle_heartbeat), (1000, SECOND));
+    assert!(consumer.flow_control);
 }
 
 #[test]
