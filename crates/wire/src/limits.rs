@@ -31,7 +31,7 @@ pub const FILTERS_MAX: usize = 10_000;
 pub const FILTER_TOKENS_MAX: usize = 256;
 
 /// Steps that holding the filters of one request against each other may take: some ten milliseconds.
-pub const FILTER_STEPS_MAX: u64 = 1_000_000;
+pub const FILTER_STEPS_MAX: u64 = 500_000;
 
 const _: () = assert!(CONTROL_LINE_BYTES_MAX < CONNECT_LINE_BYTES_MAX);
 const _: () = assert!(CONNECT_LINE_BYTES_MAX < PAYLOAD_BYTES_MAX);
