@@ -1,5 +1,7 @@
 //! Checks of the tree: `cargo xtask ci` is what CI runs, `cargo xtask tidy` the fast part of it.
 
+mod loops;
+mod modules;
 mod tidy;
 
 use std::process::Command;
