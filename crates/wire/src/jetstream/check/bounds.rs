@@ -4,7 +4,6 @@ use super::super::consumer::ConsumerConfig;
 use super::super::error::table;
 use super::super::stream::{Storage, StreamConfig};
 use super::Violation;
-use super::stream::invalid;
 use crate::time::go_duration;
 
 /// Bounds of an account's streams and consumers: the account's own and those of the server, under
@@ -107,7 +106,7 @@ pub fn stream_within(config: &StreamConfig, bounds: &Bounds) -> Vec<Violation> {
             "duplicates window can not be larger then server limit of {}",
             go_duration(limit)
         );
-        found.push(invalid("duplicate_window", text));
+        found.push(Violation::invalid("duplicate_window", text));
     }
     let above = |value: i64, limit: Option<i64>| limit.is_some_and(|limit| value > limit);
     if above(config.max_consumers, bounds.max_consumers) {

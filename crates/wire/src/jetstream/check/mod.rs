@@ -16,7 +16,7 @@ pub use stream::{fill_mirror, fill_stream, stream, stream_update};
 
 use std::borrow::Cow;
 
-use super::error::ApiError;
+use super::error::{ApiError, table};
 
 /// A rule that a configuration breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,11 @@ pub struct Violation {
 impl Violation {
     fn new(field: impl Into<Cow<'static, str>>, error: impl Into<ApiError>) -> Self {
         Self { field: field.into(), error: error.into() }
+    }
+
+    /// What most rules of streams are answered with.
+    fn invalid(field: &'static str, text: impl std::fmt::Display) -> Self {
+        Self::new(field, table::STREAM_INVALID_CONFIG.with(text))
     }
 }
 

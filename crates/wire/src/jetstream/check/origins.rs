@@ -6,7 +6,6 @@ use super::super::error::{Coded, table};
 use super::super::stream::{External, SourceConsumer, StreamConfig, StreamSource};
 use super::Violation;
 use super::apart::{problem, too_many};
-use super::stream::invalid;
 use crate::ident::name_problem;
 use crate::limits::{FILTER_STEPS_MAX, SEQUENCE_MAX};
 use crate::subject::transform::Transform;
@@ -68,7 +67,7 @@ pub(super) fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
         origin(mirror, "mirror", &MIRROR, &mut steps, found);
     } else if config.mirror_direct {
         let text = "stream has no mirror but does have mirror direct";
-        found.push(invalid("mirror_direct", text));
+        found.push(Violation::invalid("mirror_direct", text));
     }
     if config.allow_msg_schedules && !config.sources.is_empty() {
         found.push(Violation::new("sources", table::SOURCE_WITH_MSG_SCHEDULES));

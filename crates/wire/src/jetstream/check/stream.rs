@@ -92,29 +92,25 @@ pub fn stream(config: &StreamConfig) -> Vec<Violation> {
     found
 }
 
-pub(super) fn invalid(field: &'static str, text: impl std::fmt::Display) -> Violation {
-    Violation::new(field, table::STREAM_INVALID_CONFIG.with(text))
-}
-
 fn texts(config: &StreamConfig, found: &mut Vec<Violation>) {
     match name_problem(&config.name) {
         None => {}
         Some(NameError::TooLong) => {
             let text = format!("stream name is too long, maximum allowed is {NAME_BYTES_MAX}");
-            found.push(invalid("name", text));
+            found.push(Violation::invalid("name", text));
         }
         Some(NameError::Empty | NameError::Character) => {
-            found.push(invalid("name", "stream name is required and can not contain '.', '*', '>', path separators or white space"));
+            found.push(Violation::invalid("name", "stream name is required and can not contain '.', '*', '>', path separators or white space"));
         }
     }
     if config.description.len() > DESCRIPTION_BYTES_MAX {
         let text =
             format!("stream description is too long, maximum allowed is {DESCRIPTION_BYTES_MAX}");
-        found.push(invalid("description", text));
+        found.push(Violation::invalid("description", text));
     }
     if metadata_bytes(&config.metadata) > METADATA_BYTES_MAX {
         let text = format!("stream metadata exceeds maximum size of {METADATA_BYTES_MAX} bytes");
-        found.push(invalid("metadata", text));
+        found.push(Violation::invalid("metadata", text));
     }
 }
 
@@ -127,35 +123,39 @@ fn limits(config: &StreamConfig, found: &mut Vec<Violation>) {
         found.push(Violation::new("num_replicas", table::REPLICAS_COUNT_CANNOT_BE_NEGATIVE));
     }
     if config.num_replicas > REPLICAS_MAX {
-        found.push(invalid("num_replicas", format!("maximum replicas is {REPLICAS_MAX}")));
+        found.push(Violation::invalid(
+            "num_replicas",
+            format!("maximum replicas is {REPLICAS_MAX}"),
+        ));
     }
     if config.first_seq > SEQUENCE_MAX {
         // nats-server takes any, and counts on from 0 behind the highest.
         let text = format!("first sequence can not be larger than {SEQUENCE_MAX}");
-        found.push(invalid("first_seq", text));
+        found.push(Violation::invalid("first_seq", text));
     }
     let age = config.max_age;
     if age < 0 {
-        found.push(invalid("max_age", "max age can not be negative"));
+        found.push(Violation::invalid("max_age", "max age can not be negative"));
     } else if age > 0 && age < DURATION_MIN {
-        found.push(invalid("max_age", "max age needs to be >= 100ms"));
+        found.push(Violation::invalid("max_age", "max age needs to be >= 100ms"));
     }
     let window = config.duplicate_window;
     if window < 0 {
-        found.push(invalid("duplicate_window", "duplicates window can not be negative"));
+        found.push(Violation::invalid("duplicate_window", "duplicates window can not be negative"));
     } else if config.max_age > 0 && window > config.max_age {
         let text = "duplicates window can not be larger then max age";
-        found.push(invalid("duplicate_window", text));
+        found.push(Violation::invalid("duplicate_window", text));
     } else if window > 0 && window < DURATION_MIN && config.max_age == 0 {
-        found.push(invalid("duplicate_window", "duplicates window needs to be >= 100ms"));
+        found
+            .push(Violation::invalid("duplicate_window", "duplicates window needs to be >= 100ms"));
     }
     if config.discard_new_per_subject {
         if config.discard != Discard::New {
             let text = "discard new per subject requires discard new policy to be set";
-            found.push(invalid("discard", text));
+            found.push(Violation::invalid("discard", text));
         } else if config.max_msgs_per_subject <= 0 {
             let text = "discard new per subject requires max msgs per subject > 0";
-            found.push(invalid("max_msgs_per_subject", text));
+            found.push(Violation::invalid("max_msgs_per_subject", text));
         }
     }
 }
@@ -170,7 +170,7 @@ fn subjects(list: &[String], no_ack: bool, found: &mut Vec<Violation>) {
     let mut searching = true;
     for (index, filter) in list.iter().enumerate() {
         if let Some(text) = problem(filter) {
-            found.push(invalid("subjects", text));
+            found.push(Violation::invalid("subjects", text));
             continue;
         }
         if searching {
@@ -180,13 +180,13 @@ fn subjects(list: &[String], no_ack: bool, found: &mut Vec<Violation>) {
                 Ok(None) => None,
                 Ok(Some(other)) => {
                     let text = format!("subject \"{filter}\" overlaps with \"{other}\"");
-                    Some(invalid("subjects", text))
+                    Some(Violation::invalid("subjects", text))
                 }
-                Err(error) => Some(invalid("subjects", error)),
+                Err(error) => Some(Violation::invalid("subjects", error)),
             });
         }
         if !no_ack && let Some(text) = reserved(filter) {
-            found.push(invalid("subjects", text));
+            found.push(Violation::invalid("subjects", text));
         }
     }
 }
@@ -212,7 +212,7 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
     persistence(config, found);
     let mut refuse = |field, conflict: bool, text: &str| {
         if conflict {
-            found.push(invalid(field, text));
+            found.push(Violation::invalid(field, text));
         }
     };
     let marker = config.subject_delete_marker_ttl;
@@ -267,13 +267,13 @@ fn transforms(config: &StreamConfig, found: &mut Vec<Violation>) {
         let source = if republish.src.is_empty() { ">" } else { &republish.src };
         if cycle {
             let text = "stream configuration for republish destination forms a cycle";
-            found.push(invalid("republish.dest", text));
+            found.push(Violation::invalid("republish.dest", text));
         } else if Transform::new(source, &republish.dest).is_err() {
             let text = format!(
                 "stream configuration for republish with transform from '{source}' to '{}' not valid",
                 republish.dest
             );
-            found.push(invalid("republish.dest", text));
+            found.push(Violation::invalid("republish.dest", text));
         }
     }
     let Some(SubjectTransform { src, dest }) = &config.subject_transform else { return };
@@ -298,6 +298,6 @@ fn persistence(config: &StreamConfig, found: &mut Vec<Violation>) {
         (config.allow_atomic, "async persist mode is not supported with atomic batch publish"),
     ];
     for (_, text) in conflicts.into_iter().filter(|(conflict, _)| *conflict) {
-        found.push(invalid("persist_mode", text));
+        found.push(Violation::invalid("persist_mode", text));
     }
 }

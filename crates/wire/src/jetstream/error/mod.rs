@@ -30,12 +30,6 @@ impl Coded {
         };
         ApiError { code: self.status, err_code: self.code, description }
     }
-
-    /// The entry with the number `code`.
-    pub fn find(code: u16) -> Option<Self> {
-        let index = table::ALL.binary_search_by_key(&code, |coded| coded.code).ok()?;
-        table::ALL.get(index).copied()
-    }
 }
 
 /// An error as it stands in a reply.

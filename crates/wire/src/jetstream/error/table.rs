@@ -6,6 +6,14 @@
 
 use super::Coded;
 
+impl Coded {
+    /// The entry with the number `code`.
+    pub fn find(code: u16) -> Option<Self> {
+        let index = ALL.binary_search_by_key(&code, |coded| coded.code).ok()?;
+        ALL.get(index).copied()
+    }
+}
+
 macro_rules! table {
     ($($name:ident = $status:literal $code:literal $text:literal;)*) => {
         $(#[doc = concat!("`", $code, "`: ", $text, ".")]
