@@ -29,6 +29,7 @@ pub mod lower;
 pub mod model;
 pub mod monitor;
 pub mod observe;
+mod passage;
 pub mod permission;
 pub mod plan;
 pub mod probe;

@@ -9,7 +9,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::diagnostic::Severity;
-use crate::sharing::{Export, Import, Passage};
+use crate::passage::{Export, Import, Passage};
 use crate::source::{Span, Spanned};
 use crate::version::Version;
 

@@ -2,9 +2,10 @@
 
 use serde_json::Value as Json;
 
-use super::value::{Dialect, fields};
-use super::{Importer, plain};
-use crate::model::{Consumer, Places, Stream};
+use super::importer::Importer;
+use super::value::{Dialect, fields, plain};
+use crate::lower::{Fields, bucket_fields, rename_bucket_fields};
+use crate::model::{Consumer, Places, Stream, StreamKind};
 use crate::observe::RESERVED;
 use crate::schema::{CONSUMER, STREAM};
 use crate::source::Spanned;
@@ -81,11 +82,7 @@ fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
 }
 
 /// A stream of what was found.
-pub(super) fn made(
-    importer: &mut Importer,
-    name: Spanned<String>,
-    mut found: crate::lower::Fields,
-) -> Stream {
+pub(super) fn made(importer: &mut Importer, name: Spanned<String>, mut found: Fields) -> Stream {
     found.json.insert("name".into(), name.value.clone().into());
     own_metadata(&mut found);
     let config = serde_json::from_value(Json::Object(found.json)).unwrap_or_else(|error| {
@@ -97,7 +94,7 @@ pub(super) fn made(
 }
 
 /// What the server itself wrote is not the author's.
-fn own_metadata(found: &mut crate::lower::Fields) {
+fn own_metadata(found: &mut Fields) {
     if let Some(Json::Object(metadata)) = found.json.get_mut("metadata") {
         metadata.retain(|key, _| !key.starts_with(RESERVED));
     }
@@ -144,7 +141,7 @@ pub(super) fn attach(
     importer: &mut Importer,
     stream: &str,
     name: Spanned<String>,
-    mut found: crate::lower::Fields,
+    mut found: Fields,
 ) {
     own_metadata(&mut found);
     let ack_wait = found.json.get("ack_wait").and_then(Json::as_i64);
@@ -163,4 +160,42 @@ pub(super) fn attach(
     }
     let message = format!("consumer `{stream}/{}` is defined twice", name.value);
     importer.findings.guess(name.span, message);
+}
+
+impl Importer {
+    /// Changes a stream that is there; one that is not is made of what is known of it.
+    pub(super) fn edit(&mut self, name: Spanned<String>, found: Fields) {
+        let stream = match self.known(&name.value) {
+            Some(known) if !known.is_placeholder() => known,
+            _ => {
+                let stream = made(self, name, found);
+                return self.stream(stream);
+            }
+        };
+        let Ok(Json::Object(mut fields)) = serde_json::to_value(&stream.config) else { return };
+        fields.extend(found.json);
+        if let Ok(config) = serde_json::from_value(Json::Object(fields)) {
+            stream.config = config;
+            stream.places.fields.extend(found.places);
+        }
+        self.recognized = true;
+    }
+}
+
+/// Takes in a bucket, as the stream that it is.
+pub(super) fn bucket(
+    importer: &mut Importer,
+    values: bool,
+    name: &Spanned<String>,
+    mut found: Fields,
+) {
+    rename_bucket_fields(&mut found);
+    let (prefix, own) = bucket_fields(&name.value, values);
+    for (field, value) in own {
+        found.json.entry(field).or_insert(value);
+    }
+    let name = Spanned::new(format!("{prefix}{}", name.value), name.span);
+    let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
+    let stream = made(importer, name, found);
+    importer.stream(Stream { kind, ..stream });
 }

@@ -1,9 +1,10 @@
 //! Manifests: nack's resources, and what ConfigMaps and Jobs carry.
 
-use super::api::{attach, made};
+use super::api::{attach, bucket, made};
+use super::importer::Importer;
 use super::script::{has_extension, is_script, masked};
-use super::value::{Dialect, fields};
-use super::{Importer, api, bucket, plain, shell};
+use super::value::{Dialect, fields, plain};
+use super::{api, shell};
 use crate::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
 use crate::source::Spanned;
 use crate::yaml::{Node, Value, parse_all};

@@ -8,9 +8,10 @@ use hcl_edit::Span as _;
 use hcl_edit::expr::{BinaryOperator, Expression, ObjectKey, Traversal, TraversalOperator};
 use hcl_edit::structure::{Attribute, Block, Body, Structure};
 
-use super::api::{attach, made};
+use super::api::{attach, bucket, made};
+use super::findings::line_start;
+use super::importer::Importer;
 use super::value::{Dialect, fields};
-use super::{Importer, bucket, line_start};
 use crate::lower::Fields;
 use crate::schema::{CONSUMER, Field, KEY_VALUE, OBJECT_STORE, STREAM};
 use crate::source::{FileId, Span, Spanned, offset};

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Findings, plain};
+use super::findings::Findings;
 use crate::lower::Fields;
 use crate::quantity::{self, show_duration};
 use crate::schema::{Field, Kind, nearest};
@@ -269,4 +269,12 @@ pub(super) fn tool_size(text: &str) -> Option<i64> {
         _ => return None,
     };
     number.checked_mul(1_i64 << power)
+}
+
+/// A text or a number as it is written.
+pub(super) fn plain(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.as_str()),
+        _ => None,
+    }
 }

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
+use crate::diagnostic::{ServerSays, Severity};
 use crate::lower::lower;
 use crate::source::SourceMap;
 use crate::yaml::parse;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::check::Bounds;
 
-use super::Defaults;
+use super::defaults::Defaults;
 use super::fields::{Fields, Reader, typed};
 use super::own::Own;
 use crate::model::{Places, Stream, StreamKind};

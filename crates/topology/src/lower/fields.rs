@@ -399,3 +399,8 @@ pub(crate) fn typed<T: serde::de::DeserializeOwned + Default>(
         T::default()
     })
 }
+
+/// Whether a text was written as it is, and may therefore be a number or a word with a meaning.
+pub(super) fn is_plain(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Plain)
+}

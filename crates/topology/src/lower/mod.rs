@@ -4,6 +4,7 @@
 //! `explicit` (the API's own default is none), a consumer is durable under its key.
 
 mod bucket;
+mod defaults;
 mod fields;
 mod judgement;
 mod own;
@@ -17,13 +18,14 @@ use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
+use self::defaults::Defaults;
 use self::fields::{Reader, typed};
 use self::own::Own;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Consumer, Places, Stream, Topology};
 use crate::schema::{CONSUMER, CONSUMER_OWN, STREAM, STREAM_OWN};
 use crate::source::Spanned;
-use crate::yaml::{Entry, Node, Style, Value};
+use crate::yaml::{Entry, Node};
 
 /// The version of the format that is read here.
 const FORMAT: &str = "1";
@@ -129,38 +131,6 @@ fn name(reader: &mut Reader, node: &Node, what: &str) -> Option<Spanned<String>>
     Some(Spanned::new(text, node.span))
 }
 
-/// What streams and consumers have unless they say otherwise.
-#[derive(Default)]
-struct Defaults {
-    stream: Fields,
-    consumer: Fields,
-}
-
-impl Defaults {
-    fn read(reader: &mut Reader, node: &Node) -> Self {
-        let mut defaults = Self::default();
-        for entry in reader.mapping(node, "`defaults`") {
-            let what = format!("`defaults.{}`", entry.key);
-            let inner = match entry.key.as_str() {
-                "stream" | "consumer" => reader.mapping(&entry.node, &what),
-                _ => {
-                    reader.unknown(entry, &["stream", "consumer"], "`defaults`");
-                    continue;
-                }
-            };
-            match entry.key.as_str() {
-                "stream" => {
-                    defaults.stream = reader.fields(inner, &[STREAM, STREAM_OWN], &[], &what);
-                }
-                _ => {
-                    defaults.consumer = reader.fields(inner, &[CONSUMER, CONSUMER_OWN], &[], &what);
-                }
-            }
-        }
-        defaults
-    }
-}
-
 fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults, bounds: &Bounds) -> Stream {
     let what = format!("stream `{}`", entry.key);
     let entries = reader.mapping(&entry.node, &what);
@@ -214,11 +184,6 @@ fn consumer(reader: &mut Reader, entry: &Entry, stream: &str, defaults: &Default
         dead_letter,
         config,
     }
-}
-
-/// Whether a text was written as it is, and may therefore be a number or a word with a meaning.
-fn is_plain(node: &Node) -> bool {
-    matches!(&node.value, Value::Scalar(scalar) if scalar.style == Style::Plain)
 }
 
 #[cfg(test)]

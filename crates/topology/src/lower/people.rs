@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value as Json;
 use watershed_wire::jetstream::check::Bounds;
 
-use super::fields::{Fields, Reader};
-use super::is_plain;
+use super::fields::{Fields, Reader, is_plain};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Access, ConsumerName, Places, Secret, ServerSettings, Service, Topology, User};
 use crate::schema::{SERVER, SERVICE, nearest};

@@ -7,8 +7,10 @@ use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequ
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
+use super::difference::{changes, json, merged};
+use super::loss;
 use super::mark::{mark, unmark, unreserved};
-use super::{Action, Plan, Refusal, Step, Target, changes, json, loss, merged};
+use super::step::{Action, Plan, Refusal, Step, Target};
 use crate::call::Request;
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, Plan, Refusal, Target};
+use super::step::{Action, Plan, Refusal, Target};
 use crate::model::Topology;
 use crate::observe::{OWNER, Observed, PROTECT, RESERVED};
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::Retention;
 
-use super::{Action, Plan, Step, Target, loss, mark};
+use super::step::{Action, Plan, Step, Target};
+use super::{loss, mark};
 use crate::call::Request;
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};

@@ -6,8 +6,10 @@ use watershed_wire::jetstream::check::{Bounds, fill_stream};
 use watershed_wire::jetstream::stream::{StreamConfig, StreamInfo};
 use watershed_wire::subject::{is_valid, witness};
 
+use super::difference::{changes, json, merged};
 use super::mark::{mark, unmark, unreserved};
-use super::{Action, Plan, Refusal, Step, Target, changes, consumer, json, loss, merged};
+use super::step::{Action, Plan, Refusal, Step, Target};
+use super::{consumer, loss};
 use crate::call::Request;
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::StreamInfo;
 

@@ -6,7 +6,8 @@ mod users;
 
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
 
-use super::{Importer, line_start};
+use super::findings::line_start;
+use super::importer::Importer;
 use crate::source::{FileId, Span, Spanned, offset};
 
 /// Takes in a configuration file of nats-server.

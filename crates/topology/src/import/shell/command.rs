@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::Shell;
 use super::flags::{CONSUMER, GLOBAL, Means, SHORT, STREAM};
+use super::state::Shell;
 use super::words::Word;
 use crate::import::api::{attach, made};
 use crate::import::value::{Dialect, choice, duration, number};

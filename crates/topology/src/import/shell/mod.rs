@@ -5,14 +5,16 @@
 
 mod command;
 mod flags;
+mod state;
 mod words;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
+use self::state::Shell;
 use self::words::{Raw, Then, Variable, Variables, Word, commands, word};
-use super::Importer;
+use crate::import::importer::Importer;
 use crate::source::{FileId, Span, offset};
 
 /// Work that one script may be: commands that run, long ones counting more. A script that is more
@@ -47,22 +49,6 @@ pub(super) fn script(importer: &mut Importer, file: FileId, text: &str) {
     shell.run(whole, 0);
     let found = shell.found;
     importer.recognized |= found;
-}
-
-struct Shell<'a, 't> {
-    importer: &'a mut Importer,
-    file: FileId,
-    text: &'t str,
-    /// All commands, in their order. Shared, so that one can be looked at while it runs.
-    commands: Rc<Vec<Raw>>,
-    /// Where what a command opens is closed: a block, or a loop.
-    ends: BTreeMap<usize, usize>,
-    variables: Variables,
-    /// The commands of each function.
-    functions: BTreeMap<String, Range<usize>>,
-    steps: usize,
-    /// Whether there was any call of the tool.
-    found: bool,
 }
 
 /// Words that stand in front of a command without being it.
@@ -100,10 +86,6 @@ fn ends(text: &str, commands: &[Raw]) -> BTreeMap<usize, usize> {
 }
 
 impl Shell<'_, '_> {
-    fn span(&self, word: &Word) -> Span {
-        Span { file: self.file, start: offset(word.start), end: offset(word.end) }
-    }
-
     fn run(&mut self, range: Range<usize>, depth: usize) {
         let commands = Rc::clone(&self.commands);
         let mut at = range.start;
