@@ -75,11 +75,16 @@ pub struct Config {
     pub http: Option<SocketAddr>,
     /// Name that clients are told; its id if absent.
     pub server_name: Option<String>,
-    /// Who may connect. Empty: everybody, into [`Config::anonymous_account`].
+    /// Who may connect. Empty: everybody.
     pub users: Vec<User>,
-    /// Account of connections without a credential. With [`Config::users`] set, absent means that
-    /// there are none.
-    pub anonymous_account: Option<String>,
+    /// The user that a connection without any credential is, as in nats.conf. A credential that is
+    /// shown must be right all the same. Without it, and with [`Config::users`] set, everybody
+    /// needs a credential.
+    pub no_auth_user: Option<String>,
+    /// Account of everybody who does not name one of [`Config::users`], whatever credential they
+    /// show: a server that is open, and has users of its own beside. With no users this is `$G`
+    /// unless set.
+    pub open_account: Option<String>,
     /// What each account may keep. One that is not here may keep what there is room for, unless
     /// others are here.
     pub accounts: BTreeMap<String, AccountStore>,
@@ -104,7 +109,8 @@ impl Default for Config {
             http: None,
             server_name: None,
             users: Vec::new(),
-            anonymous_account: None,
+            no_auth_user: None,
+            open_account: None,
             accounts: BTreeMap::new(),
             passages: Vec::new(),
             jetstream: None,

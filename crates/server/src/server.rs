@@ -152,7 +152,9 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         port: address.port(),
         headers: true,
         max_payload: config.max_payload,
-        auth_required: !config.users.is_empty() && config.anonymous_account.is_none(),
+        auth_required: !config.users.is_empty()
+            && config.no_auth_user.is_none()
+            && config.open_account.is_none(),
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use watershed_engine::permit::Permissions;
-use watershed_engine::{AccountId, ConnId, Engine, Identity};
+use watershed_engine::{ConnId, Engine, Identity};
 use watershed_wire::handshake::Connect;
 
 pub use self::password::Credential;
@@ -34,8 +34,10 @@ const QUEUE_MAX: usize = 1024;
 /// Decides who a connection is.
 pub(crate) struct Authenticator {
     users: HashMap<String, (Credential, Identity)>,
-    /// Account of those who need no credential.
-    anonymous: Option<AccountId>,
+    /// Who it is that shows no credential, if nobody needs one.
+    anonymous: Option<Identity>,
+    /// Who it is that shows a credential of no known user; nobody unless the server is open.
+    stranger: Option<Identity>,
     slow: Option<SyncSender<Job>>,
 }
 
@@ -71,10 +73,17 @@ impl Authenticator {
                 (user.name.clone(), (user.credential.clone(), identity))
             })
             .collect();
-        let anonymous = match &config.anonymous_account {
-            Some(name) => Some(engine.account(name)),
-            None => users.is_empty().then(|| engine.account(DEFAULT_ACCOUNT)),
+        let open = match &config.open_account {
+            Some(name) => Some(name.as_str()),
+            None => users.is_empty().then_some(DEFAULT_ACCOUNT),
         };
+        let stranger = open.map(|name| Identity {
+            account: engine.account(name),
+            user: String::new(),
+            permissions: None,
+        });
+        let named = config.no_auth_user.as_ref().and_then(|name| users.get(name));
+        let anonymous = named.map(|(_, identity)| identity.clone()).or_else(|| stranger.clone());
         let slow = users.values().any(|(credential, _)| credential.is_slow());
         let slow = slow.then(|| {
             let (sender, receiver) = sync_channel(QUEUE_MAX);
@@ -82,19 +91,21 @@ impl Authenticator {
             std::thread::spawn(move || check_slowly(&receiver, &remote));
             sender
         });
-        Self { users, anonymous, slow }
+        Self { users, anonymous, stranger, slow }
     }
 
     /// Who a connection without a credential is.
     pub(crate) fn anonymous(&self) -> Option<Identity> {
-        let account = self.anonymous?;
-        Some(Identity { account, user: String::new(), permissions: None })
+        self.anonymous.clone()
     }
 
     /// Who shows this credential.
     pub(crate) fn check(&self, conn: ConnId, connect: Connect) -> Verdict {
         let offered = connect.pass.unwrap_or_default();
         let user = connect.user.as_ref().and_then(|name| self.users.get(name));
+        if user.is_none() && self.stranger.is_some() {
+            return Verdict::Now(self.stranger.clone());
+        }
         let Some(slow) = &self.slow else {
             let right = user.filter(|(credential, _)| credential.accepts(&offered));
             return Verdict::Now(right.map(|(_, identity)| identity.clone()));

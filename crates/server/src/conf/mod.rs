@@ -334,16 +334,11 @@ impl Reader<'_> {
             self.config.http = Some(SocketAddr::new(host, port));
         }
         if let Some((name, line)) = self.no_auth_user {
-            let user = self.config.users.iter().find(|user| user.name == name);
-            let Some(user) = user else {
+            if !self.config.users.iter().any(|user| user.name == name) {
                 let what = format!("`no_auth_user` names `{name}`, and there is no such user");
                 return Err(ConfError { line, what });
-            };
-            if user.permissions.is_some() {
-                let what = "a `no_auth_user` with permissions is not built yet".into();
-                return Err(ConfError { line, what });
             }
-            self.config.anonymous_account = Some(user.account.clone());
+            self.config.no_auth_user = Some(name);
         }
         Ok((self.config, self.process))
     }
@@ -545,7 +540,7 @@ mod tests {
         let permissions = a.permissions.as_ref().unwrap();
         assert_eq!(permissions.publish.allow.as_ref().unwrap().len(), 2);
         assert_eq!(permissions.subscribe.deny.len(), 1);
-        assert_eq!(config.anonymous_account.as_deref(), Some("B"));
+        assert_eq!(config.no_auth_user.as_deref(), Some("b"));
         assert_eq!(config.accounts["A"].max_file, Some(1_000_000_000));
     }
 

@@ -182,7 +182,7 @@ fn config(
         http: Some(http),
         jetstream: Some(jetstream),
         users: people.users.clone(),
-        anonymous_account: people.anonymous_account.clone(),
+        open_account: people.open_account.clone(),
         ..Config::default()
     };
     let payloads =

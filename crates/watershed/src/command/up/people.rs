@@ -22,8 +22,8 @@ const KEEPER: &str = "watershed-up-";
 pub(super) struct People {
     /// Users, as the server takes them.
     pub(super) users: Vec<User>,
-    /// Account of those who need no password.
-    pub(super) anonymous_account: Option<String>,
+    /// Account of everybody else, where no users are declared.
+    pub(super) open_account: Option<String>,
     /// Users as they are shown, by account.
     pub(super) shown: BTreeMap<String, Vec<Shown>>,
     /// Where generated passwords are kept, if there are any.
@@ -50,7 +50,7 @@ impl People {
     ) -> anyhow::Result<(Self, Kept)> {
         let mut people = Self {
             users: Vec::new(),
-            anonymous_account: None,
+            open_account: None,
             shown: BTreeMap::new(),
             kept_in: None,
             keepers: BTreeMap::new(),
@@ -69,7 +69,7 @@ impl People {
                     loaded.topology.name.value
                 );
             } else if alone {
-                people.anonymous_account = Some(account.to_owned());
+                people.open_account = Some(account.to_owned());
                 people.shown.insert(account.to_owned(), Vec::new());
             } else {
                 let password = kept.ensure(account, account)?;
