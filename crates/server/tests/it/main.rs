@@ -1,6 +1,7 @@
 //! The server as its clients see it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod access;
 mod peer;
 mod transcript;
 
