@@ -23,6 +23,7 @@ use watershed_wire::time::UnixNanos;
 use crate::clock::Clock;
 use crate::config::{Config, JetStreamConfig};
 use crate::shard::{Command, Remote};
+use crate::thread::spawn;
 
 /// Longest wait for the loop, which answers within a turn unless something is very wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -91,7 +92,7 @@ impl Http {
                 }
             });
         };
-        let thread = std::thread::Builder::new().name("http".into()).spawn(serve)?;
+        let thread = spawn("http", serve)?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 

@@ -6,7 +6,8 @@
 //! # Ok::<(), watershed_server::StartError>(())
 //! ```
 //!
-//! A [`Server`] runs until it is dropped or [stopped](Server::stop). This crate does not know
+//! A [`Server`] runs until it is dropped or [stopped](Server::stop). A bug that makes one of its
+//! threads panic aborts the process: nothing is to look alive that is not. This crate does not know
 //! topologies: embedding a server carries no linter.
 
 mod auth;
@@ -19,6 +20,7 @@ mod http;
 mod server;
 mod shard;
 mod store;
+mod thread;
 
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};

@@ -19,6 +19,7 @@ use crate::config::{Config, JetStreamConfig, PassageKind};
 use crate::http::Http;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
+use crate::thread::spawn;
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -102,7 +103,8 @@ impl Builder {
         let info = settings.info.clone();
         let mut engine = Engine::new(settings);
         tell_accounts(&mut engine, &config);
-        let authenticator = Authenticator::new(&config, &mut engine, &remote);
+        let authenticator =
+            Authenticator::new(&config, &mut engine, &remote).map_err(system("start a thread"))?;
         let clock = Clock::new();
         let storage = match &config.jetstream {
             None => None,
@@ -132,10 +134,7 @@ impl Builder {
         };
         let shard =
             Shard::new(parts, config.max_payload).map_err(system("watch the listening socket"))?;
-        let thread = std::thread::Builder::new()
-            .name("watershed".into())
-            .spawn(move || shard.run())
-            .map_err(system("start a thread"))?;
+        let thread = spawn("watershed", move || shard.run()).map_err(system("start a thread"))?;
         Ok(Server { address, http, remote, thread: Some(thread) })
     }
 }

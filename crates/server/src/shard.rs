@@ -159,8 +159,7 @@ impl Shard {
             let timeout = self.timeout(self.clock.now());
             match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    tracing::error!(%error, "waiting for sockets failed");
-                    return;
+                    panic!("waiting for sockets failed: {error}");
                 }
                 _ => {}
             }

@@ -19,6 +19,7 @@ use watershed_store::{Journal, LogId, OpenError, Recovered, Round};
 
 use crate::disk::OsDisk;
 use crate::shard::{Command, Remote};
+use crate::thread::spawn;
 
 /// What a store's folder says of itself, in the file `FORMAT`.
 const FORMAT: &str = "watershed store 3\n";
@@ -149,17 +150,13 @@ impl Store {
         let (keeper, keeps) = channel();
         let (reader, reads) = channel();
         let mut threads = Vec::new();
-        let mut spawn = |name: &str, run: Box<dyn FnOnce() + Send>| -> io::Result<()> {
-            threads.push(std::thread::Builder::new().name(name.into()).spawn(run)?);
-            Ok(())
-        };
         let to = remote.clone();
-        spawn("committer", Box::new(move || commit(&mut journal, &commits, &to)))?;
+        threads.push(spawn("committer", move || commit(&mut journal, &commits, &to))?);
         let (to, release) = (remote.clone(), committer.clone());
         let mut keep = Keeper { checkpoints, blocks, release, remote: to, works: true };
-        spawn("keeper", Box::new(move || keeps.iter().for_each(|job| keep.perform(job))))?;
+        threads.push(spawn("keeper", move || keeps.iter().for_each(|job| keep.perform(job)))?);
         let to = remote.clone();
-        spawn("reader", Box::new(move || read(BlockReader::new(disk), &reads, &to)))?;
+        threads.push(spawn("reader", move || read(BlockReader::new(disk), &reads, &to))?);
         Ok(Storage { committer, keeper, reader, threads, _lock: lock })
     }
 }

@@ -3,6 +3,7 @@
 mod password;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
@@ -13,6 +14,7 @@ use watershed_wire::handshake::Connect;
 pub use self::password::Credential;
 use crate::config::{Config, DEFAULT_ACCOUNT};
 use crate::shard::{Command, Remote};
+use crate::thread::spawn;
 
 /// Somebody who may connect.
 #[derive(Debug, Clone)]
@@ -60,7 +62,7 @@ pub(crate) enum Verdict {
 }
 
 impl Authenticator {
-    pub(crate) fn new(config: &Config, engine: &mut Engine, remote: &Remote) -> Self {
+    pub(crate) fn new(config: &Config, engine: &mut Engine, remote: &Remote) -> io::Result<Self> {
         let users: HashMap<_, _> = config
             .users
             .iter()
@@ -85,13 +87,15 @@ impl Authenticator {
         let named = config.no_auth_user.as_ref().and_then(|name| users.get(name));
         let anonymous = named.map(|(_, identity)| identity.clone()).or_else(|| stranger.clone());
         let slow = users.values().any(|(credential, _)| credential.is_slow());
-        let slow = slow.then(|| {
+        let slow = if slow {
             let (sender, receiver) = sync_channel(QUEUE_MAX);
             let remote = remote.clone();
-            std::thread::spawn(move || check_slowly(&receiver, &remote));
-            sender
-        });
-        Self { users, anonymous, stranger, slow }
+            spawn("passwords", move || check_slowly(&receiver, &remote))?;
+            Some(sender)
+        } else {
+            None
+        };
+        Ok(Self { users, anonymous, stranger, slow })
     }
 
     /// Who a connection without a credential is.
