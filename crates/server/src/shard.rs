@@ -37,6 +37,9 @@ const REOPEN: Duration = Duration::from_secs(1);
 /// Longest time that a server takes to make durable what it has accepted when it is to stop.
 const STOP: Duration = Duration::from_secs(10);
 
+/// Longest sleep between looks at whether a server that is to stop may.
+const SETTLE: Duration = Duration::from_millis(1);
+
 /// Connections accepted in one turn, so that a flood of them does not starve those that are there.
 const ACCEPTED_PER_TURN: usize = 64;
 
@@ -181,13 +184,21 @@ impl Shard {
     /// Reads nothing more. What was accepted becomes durable and is answered; then everybody is
     /// told that this is the end.
     fn finish(&mut self, events: &mut Events) {
-        let deadline = self.clock.now().tick.after(STOP);
-        while !self.engine.settle(self.clock.now()) && self.clock.now().tick < deadline {
-            self.carry_out(self.clock.now());
-            if self.poll.poll(events, Some(STALL)).is_err() {
+        let mut now = self.clock.now();
+        let deadline = now.tick.after(STOP);
+        loop {
+            // A round may wait for company until a certain time: the engine must see it pass.
+            self.engine.timeout(now);
+            if self.engine.settle(now) || now.tick >= deadline {
                 break;
             }
-            self.obey(self.clock.now());
+            self.carry_out(now);
+            let polled = self.poll.poll(events, Some(SETTLE));
+            if polled.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+                break;
+            }
+            now = self.clock.now();
+            self.obey(now);
         }
         self.engine.checkpoint_at_stop();
         self.engine.shutdown();

@@ -3,6 +3,7 @@
 
 mod access;
 mod peer;
+mod stop;
 mod transcript;
 
 use std::io::{BufRead as _, Write as _};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
 use watershed_server::{Config, Credential, JetStreamConfig, Process, Server, User, read_config};
@@ -106,7 +106,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         tracing::warn!("anybody who reaches {host} may connect without a password");
     }
     // Before anything that would have to be undone: a signal must find somebody who listens.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     let server = Server::builder().config(config).start()?;
     let files = Files::write(arguments, &process, &server)?;
     tracing::info!("Listening for client connections on {}", server.local_addr());
@@ -114,7 +115,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         tracing::info!("Starting http monitor on {address}");
     }
     tracing::info!("Server is ready");
-    signals.forever().next();
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            break;
+        }
+        tracing::warn!("reload is not supported yet: the configuration stays as it was");
+    }
     tracing::info!("stopping");
     server.stop();
     drop(files);

@@ -22,38 +22,38 @@ streams:
 ";
 
 /// A connection that reads messages.
-struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     decoder: ServerDecoder,
     buffer: Vec<u8>,
 }
 
 /// A message that came.
-struct Message {
-    subject: String,
-    reply: String,
-    payload: String,
+pub(crate) struct Message {
+    pub(crate) subject: String,
+    pub(crate) reply: String,
+    pub(crate) payload: String,
 }
 
 impl Client {
-    fn connect(server: &Running) -> Self {
+    pub(crate) fn connect(server: &Running) -> Self {
         let mut stream = server.connect();
         stream.write_all(b"CONNECT {\"verbose\":false}\r\nSUB r.> 1\r\n").unwrap();
         Self { stream, decoder: ServerDecoder::default(), buffer: Vec::new() }
     }
 
-    fn request(&mut self, subject: &str, body: &str) -> String {
+    pub(crate) fn request(&mut self, subject: &str, body: &str) -> String {
         self.publish(subject, "r.request", body);
         self.next().unwrap().payload
     }
 
-    fn publish(&mut self, subject: &str, reply: &str, body: &str) {
+    pub(crate) fn publish(&mut self, subject: &str, reply: &str, body: &str) {
         let frame = format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len());
         self.stream.write_all(frame.as_bytes()).unwrap();
     }
 
     /// The next message; `None` when the server is gone.
-    fn next(&mut self) -> Option<Message> {
+    pub(crate) fn next(&mut self) -> Option<Message> {
         loop {
             let mut found = None;
             let mut taken = 0;

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use crate::kill::Client;
 use crate::server::{Running, outcome, serve, watershed, write};
 
 /// Starts a server that can't; what it says, without the place of the folder.
@@ -131,4 +133,45 @@ fn accounts_of_a_configuration_are_apart() {
     assert_eq!(guarded("b", "b"), (Some(1), expected.into()));
     let (code, said) = apply("a", "wrong", "1MB");
     assert!(code == Some(1) && said.contains("authorization violation"), "{said}");
+}
+
+/// Everything that was accepted is durable within a round or two; nothing else is waited for.
+#[test]
+fn a_stop_is_obeyed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    let mut client = Client::connect(&server);
+    let created = client.request("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"]}"#);
+    assert!(created.contains("\"config\""), "{created}");
+    let consumer = r#"{"stream_name":"S","config":{"durable_name":"c","ack_policy":"explicit"}}"#;
+    let created = client.request("$JS.API.CONSUMER.DURABLE.CREATE.S.c", consumer);
+    assert!(created.contains("\"config\""), "{created}");
+    client.publish("$JS.API.CONSUMER.MSG.NEXT.S.c", "r.pull", "{\"batch\":1000}");
+    // Each round wakes the consumer, which then has a delivery to keep.
+    for number in 0..20 {
+        client.publish(&format!("s.{number}"), "r.stored", "");
+        let subjects = [(); 2].map(|()| client.next().unwrap().subject);
+        assert!(subjects.contains(&"r.stored".into()), "{subjects:?}");
+    }
+    let asked = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.end(), Some(0));
+    let taken = asked.elapsed();
+    // It takes some ten milliseconds; builders share machines.
+    assert!(taken < Duration::from_secs(1), "the server took {taken:?} to stop");
+}
+
+/// A reload that is not supported must not end a server that runs.
+#[test]
+fn a_hangup_is_survived() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    let mut client = Client::connect(&server);
+    server.signal("HUP");
+    // The signal is delivered before `kill` returns: a process that it ends answers nothing more.
+    for _ in 0..100 {
+        let info = client.request("$JS.API.INFO", "");
+        assert!(info.contains("account_info"), "{info}");
+    }
+    assert_eq!(server.interrupt(), Some(0));
 }
