@@ -94,12 +94,17 @@ pub struct Config {
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
     pub max_payload: usize,
+    /// Connections at once; fewer where the process may not open as many files.
+    pub max_connections: usize,
     /// Time between pings.
     pub ping_interval: Duration,
     /// Pings that may go unanswered.
     pub ping_max: u32,
     /// Time in which a client must show its credential.
     pub auth_timeout: Duration,
+    /// Time in which any client must have sent its first operation. Where a credential is needed,
+    /// [`Config::auth_timeout`] counts if it is shorter.
+    pub connect_timeout: Duration,
 }
 
 impl Default for Config {
@@ -115,9 +120,12 @@ impl Default for Config {
             passages: Vec::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
+            max_connections: 65_536,
             ping_interval: Duration::from_mins(2),
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),
+            // Clients send CONNECT within milliseconds. People who type it take longer.
+            connect_timeout: Duration::from_secs(30),
         }
     }
 }

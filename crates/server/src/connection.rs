@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use mio::net::TcpStream;
 use watershed_engine::{ConnId, Engine, Flow, Now};
-use watershed_wire::ClientDecoder;
+use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
@@ -22,6 +22,8 @@ pub(crate) enum Turn {
     Drained,
     /// The engine wants no further operation for now.
     Held(Flow),
+    /// Somebody unknown sent something else than who they are.
+    Unknown,
     /// The peer is gone.
     Gone,
 }
@@ -42,11 +44,31 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// Whether its operations wait for an answer to `CONNECT`.
     pub(crate) waiting: bool,
+    stage: Stage,
+    payload_bytes_max: usize,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing: it must say who it is, and nothing else.
+    Unknown,
+    /// It needs no credential, and has sent no whole operation yet.
+    Silent,
+    /// Who it is.
+    Known,
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnId, stream: TcpStream, payload_bytes_max: usize) -> Self {
-        let decoder = ClientDecoder::new(payload_bytes_max);
+    /// A connection that was just accepted; `anonymous` if it needs no credential.
+    pub(crate) fn new(
+        id: ConnId,
+        stream: TcpStream,
+        payload_bytes_max: usize,
+        anonymous: bool,
+    ) -> Self {
+        // Before they are known, no payload of theirs is waited for.
+        let decoder = ClientDecoder::new(if anonymous { payload_bytes_max } else { 0 });
         Self {
             id,
             stream,
@@ -56,6 +78,27 @@ impl Connection {
             writable: true,
             queued: false,
             waiting: false,
+            stage: if anonymous { Stage::Silent } else { Stage::Unknown },
+            payload_bytes_max,
+        }
+    }
+
+    /// Whether it is known who this is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.stage == Stage::Known
+    }
+
+    /// It became known who this is.
+    pub(crate) fn admit(&mut self) {
+        self.stage = Stage::Known;
+        self.decoder = ClientDecoder::new(self.payload_bytes_max);
+    }
+
+    /// Tells the peer why it may not stay, if it listens.
+    pub(crate) fn refuse(&mut self, engine: &mut Engine, text: &str) {
+        let flushed = self.flush(engine).is_ok();
+        if flushed && engine.outbox(self.id).is_some_and(watershed_engine::Outbox::is_empty) {
+            let _ = self.stream.write(format!("-ERR '{text}'\r\n").as_bytes());
         }
     }
 
@@ -79,10 +122,10 @@ impl Connection {
             Ok(count) => start + count,
             Err(turn) => return turn,
         };
-        let (consumed, held) = self.decode(now, engine, &scratch[..end]);
+        let (consumed, turn) = self.decode(now, engine, &scratch[..end]);
         self.carry.clear();
         self.carry.extend_from_slice(&scratch[consumed..end]);
-        held.map_or(Turn::More, Turn::Held)
+        turn
     }
 
     fn read_long(&mut self, now: Now, engine: &mut Engine) -> Turn {
@@ -109,10 +152,10 @@ impl Connection {
     /// Hands the operations that were read while the engine wanted none.
     pub(crate) fn resume(&mut self, now: Now, engine: &mut Engine) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
-        let (consumed, held) = self.decode(now, engine, &carry);
+        let (consumed, turn) = self.decode(now, engine, &carry);
         carry.drain(..consumed);
         self.carry = carry;
-        held.map_or(Turn::More, Turn::Held)
+        turn
     }
 
     fn after_error(&mut self, error: &io::Error) -> Turn {
@@ -128,23 +171,32 @@ impl Connection {
 
     /// Hands whole operations to the engine until one wants a pause. Stalling is heeded only at
     /// the end: what was read is cheaper to deliver than to keep.
-    fn decode(&mut self, now: Now, engine: &mut Engine, bytes: &[u8]) -> (usize, Option<Flow>) {
+    fn decode(&mut self, now: Now, engine: &mut Engine, bytes: &[u8]) -> (usize, Turn) {
         let mut consumed = 0;
-        let mut stalled = None;
+        let mut turn = Turn::More;
         loop {
             match self.decoder.next(&bytes[consumed..]) {
                 Ok(Some((op, taken))) => {
                     consumed += taken;
+                    if self.stage == Stage::Unknown && !matches!(op, ClientOp::Connect(_)) {
+                        return (consumed, Turn::Unknown);
+                    }
                     match engine.received(now, self.id, op) {
                         Flow::Continue => {}
-                        Flow::Stall => stalled = Some(Flow::Stall),
-                        flow @ (Flow::Wait | Flow::Close) => return (consumed, Some(flow)),
+                        Flow::Stall => turn = Turn::Held(Flow::Stall),
+                        flow @ (Flow::Wait | Flow::Close) => return (consumed, Turn::Held(flow)),
+                    }
+                    if self.stage == Stage::Silent {
+                        self.stage = Stage::Known;
                     }
                 }
-                Ok(None) => return (consumed, stalled),
+                Ok(None) => return (consumed, turn),
+                Err(error) if self.stage == Stage::Unknown && is_payload(&error) => {
+                    return (consumed, Turn::Unknown);
+                }
                 Err(error) => {
                     engine.malformed(self.id, error);
-                    return (consumed, Some(Flow::Close));
+                    return (consumed, Turn::Held(Flow::Close));
                 }
             }
         }
@@ -174,4 +226,9 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Whether somebody began to publish.
+fn is_payload(error: &DecodeError) -> bool {
+    matches!(error.kind, DecodeErrorKind::PayloadTooLong)
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use mio::Poll;
-use mio::net::TcpListener;
 use thiserror::Error;
 use watershed_engine::{Engine, JetStreamSettings, Settings};
 use watershed_wire::handshake::Info;
@@ -16,6 +15,8 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 use crate::auth::Authenticator;
 use crate::clock::{Clock, entropy};
 use crate::config::{Config, JetStreamConfig, PassageKind};
+use crate::descriptors::connections_max;
+use crate::door::{self, Door};
 use crate::http::Http;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
@@ -81,7 +82,7 @@ impl Builder {
         let config = self.config;
         let address = config.listen;
         let listener =
-            TcpListener::bind(address).map_err(|source| StartError::Bind { address, source })?;
+            door::listen(address).map_err(|source| StartError::Bind { address, source })?;
         let address =
             listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
         let system = |what| move |source| StartError::System { what, source };
@@ -126,6 +127,7 @@ impl Builder {
             listener,
             engine,
             authenticator,
+            door: Door::new(connections_max(config.max_connections), config.connect_timeout),
             commands,
             clock,
             storage,

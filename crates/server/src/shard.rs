@@ -23,6 +23,7 @@ use watershed_engine::{
 use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
 use crate::connection::{Connection, READ_BYTES, Turn};
+use crate::door::Door;
 use crate::store::{Storage, Store};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -81,6 +82,7 @@ pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
+    pub(crate) door: Door,
     pub(crate) commands: Receiver<Command>,
     pub(crate) clock: Clock,
     /// Where streams are kept, if there are any.
@@ -97,6 +99,7 @@ pub(crate) struct Shard {
     listener: TcpListener,
     engine: Engine,
     authenticator: Authenticator,
+    door: Door,
     storage: Option<Storage>,
     folder: Option<PathBuf>,
     remote: Remote,
@@ -128,14 +131,15 @@ impl Shard {
     }
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
-        let Parts { poll, mut listener, engine, authenticator, commands, .. } = parts;
-        let Parts { clock, storage, folder, remote, .. } = parts;
+        let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
+        let Parts { commands, clock, storage, folder, remote, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
             listener,
             engine,
             authenticator,
+            door,
             storage,
             folder,
             remote,
@@ -170,6 +174,7 @@ impl Shard {
             self.collect(now, &events);
             self.release(now);
             self.read_ready(now);
+            self.clear_door(now);
             if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
                 self.engine.timeout(now);
             }
@@ -215,7 +220,8 @@ impl Shard {
         }
         let stalled = self.stalled.iter().map(|(_, until)| *until);
         let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
-        let next = deadlines.chain(self.accept_paused).chain(self.reopen_at).min()?;
+        let own = [self.accept_paused, self.reopen_at, self.door.next_deadline()];
+        let next = deadlines.chain(own.into_iter().flatten()).min()?;
         Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
     }
 
@@ -253,8 +259,10 @@ impl Shard {
                 // The peer left before it was looked at.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    // Most likely out of file descriptors; those who are connected go on.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    // Most likely the system is out of file descriptors; those who are connected
+                    // go on.
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    self.door.refused(now.tick, "the system refuses to accept them");
                     self.accept_paused = Some(now.tick.after(ACCEPT_PAUSE));
                     return;
                 }
@@ -279,7 +287,31 @@ impl Shard {
             self.connections.resize_with(slot + 1, || None);
         }
         tracing::debug!(connection = id.number, ip, "connection opened");
-        self.connections[slot] = Some(Connection::new(id, stream, self.payload_bytes_max));
+        let known = self.authenticator.anonymous().is_some();
+        self.connections[slot] = Some(Connection::new(id, stream, self.payload_bytes_max, known));
+        if !self.door.enter(now.tick, id) {
+            self.turn_away(now, slot, "maximum connections exceeded");
+        }
+    }
+
+    /// Closes those who said nothing in time, and tells who was refused.
+    fn clear_door(&mut self, now: Now) {
+        while let Some(conn) = self.door.overdue(now.tick) {
+            let slot = conn.slot as usize;
+            let Some(Some(connection)) = self.connections.get(slot) else { continue };
+            if connection.id == conn && !connection.is_known() {
+                self.turn_away(now, slot, "Authentication Timeout");
+            }
+        }
+        self.door.report(now.tick);
+    }
+
+    /// Tells a connection why it may not stay, and closes it.
+    fn turn_away(&mut self, now: Now, slot: usize, text: &'static str) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        connection.refuse(&mut self.engine, text);
+        self.door.refused(now.tick, text);
+        self.drop_connection(slot);
     }
 
     fn obey(&mut self, now: Now) {
@@ -338,6 +370,7 @@ impl Shard {
     }
 
     fn authenticated(&mut self, now: Now, conn: ConnId, identity: Option<Identity>) {
+        let admitted = identity.is_some();
         self.engine.authenticated(conn, identity);
         let slot = conn.slot as usize;
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
@@ -345,6 +378,9 @@ impl Shard {
             return;
         }
         connection.waiting = false;
+        if admitted {
+            connection.admit();
+        }
         let turn = connection.resume(now, &mut self.engine);
         self.after(now, slot, turn);
     }
@@ -405,6 +441,7 @@ impl Shard {
                 self.stalled.push((connection.id, now.tick.after(STALL)));
             }
             Turn::Held(Flow::Wait) => connection.waiting = true,
+            Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
             // The close is among the outputs.
             Turn::Held(Flow::Close | Flow::Continue) | Turn::Drained => {}
             Turn::Gone => self.drop_connection(slot),
@@ -454,7 +491,7 @@ impl Shard {
                     Verdict::Later => {}
                 }
             }
-            Output::Close { conn, reason } => self.close(conn, reason),
+            Output::Close { conn, reason } => self.close(now, conn, reason),
         }
     }
 
@@ -466,11 +503,14 @@ impl Shard {
         }
     }
 
-    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+    fn close(&mut self, now: Now, conn: ConnId, reason: CloseReason) {
         let slot = conn.slot as usize;
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         if connection.id == conn {
             tracing::debug!(connection = conn.number, reason = reason.text(), "closing");
+            if matches!(reason, CloseReason::Authentication | CloseReason::AuthenticationTimeout) {
+                self.door.refused(now.tick, reason.text());
+            }
             let _ = connection.flush(&mut self.engine);
             self.drop_connection(slot);
         }
@@ -482,6 +522,7 @@ impl Shard {
         };
         let _ = self.poll.registry().deregister(connection.stream());
         self.engine.closed(connection.id);
+        self.door.leave();
         tracing::debug!(connection = connection.id.number, "connection closed");
     }
 }

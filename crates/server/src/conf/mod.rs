@@ -141,6 +141,7 @@ impl Reader<'_> {
                 "http_port" | "monitor_port" => self.http_port = Some(port(pair)?),
                 "server_name" => self.config.server_name = Some(text(pair)?),
                 "max_payload" => self.config.max_payload = number(pair)?,
+                "max_connections" | "max_conn" => self.config.max_connections = number(pair)?,
                 "ping_interval" => self.config.ping_interval = duration(pair)?,
                 "ping_max" => self.config.ping_max = number(pair)?,
                 "jetstream" => self.jetstream(pair)?,

@@ -10,7 +10,9 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
-use watershed_server::{Config, Credential, JetStreamConfig, Process, Server, User, read_config};
+use watershed_server::{
+    Config, Credential, JetStreamConfig, Process, Server, User, raise_descriptor_limit, read_config,
+};
 
 use crate::exit::Exit;
 use crate::ui;
@@ -108,6 +110,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     // Before anything that would have to be undone: a signal must find somebody who listens.
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    if let Err(error) = raise_descriptor_limit() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let server = Server::builder().config(config).start()?;
     let files = Files::write(arguments, &process, &server)?;
     tracing::info!("Listening for client connections on {}", server.local_addr());

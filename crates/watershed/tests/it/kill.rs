@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use watershed_wire::jetstream::ack::AckSubject;
 use watershed_wire::{ServerDecoder, ServerOp};
 
-use crate::server::{Running, write};
+use crate::server::{PATIENCE, Running, write};
 
 /// Kills: `WATERSHED_KILLS` if it is set, for a long run.
 fn kills() -> u64 {
@@ -37,7 +37,12 @@ pub(crate) struct Message {
 
 impl Client {
     pub(crate) fn connect(server: &Running) -> Self {
-        let mut stream = server.connect();
+        Self::connect_to(server.address)
+    }
+
+    pub(crate) fn connect_to(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"CONNECT {\"verbose\":false}\r\nSUB r.> 1\r\n").unwrap();
         Self { stream, decoder: ServerDecoder::default(), buffer: Vec::new() }
     }

@@ -1,7 +1,9 @@
 //! Bad circumstances get a clear error, and nothing is touched.
 
-use std::net::TcpListener;
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::kill::Client;
@@ -174,4 +176,46 @@ fn a_hangup_is_survived() {
         assert!(info.contains("account_info"), "{info}");
     }
     assert_eq!(server.interrupt(), Some(0));
+}
+
+/// A flood of connections takes no descriptor from the store, and does not fill the log.
+#[test]
+fn connections_leave_descriptors_for_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([folder.path().join("store"), folder.path().to_owned()])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let running = Running::wait(&mut child, &ports);
+    let mut client = Client::connect_to(running);
+    let created = client.request("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"]}"#);
+    assert!(created.contains("\"config\""), "{created}");
+    let flood: Vec<_> = (0..200).map(|_| TcpStream::connect(running).unwrap()).collect();
+    for mut stream in &flood {
+        stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).unwrap(), 1, "every one of them is answered");
+    }
+    for number in 0..20 {
+        // Each is a block of its own, which has to be opened.
+        let name = format!("T{number}");
+        let body = format!("{{\"name\":\"{name}\",\"subjects\":[\"{name}\"]}}");
+        let created = client.request(&format!("$JS.API.STREAM.CREATE.{name}"), &body);
+        assert!(created.contains("\"config\""), "{created}");
+        let stored = client.request(&name, "x");
+        assert!(stored.contains("\"seq\":1"), "{stored}");
+    }
+    drop((flood, client));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.lines().count() < 20, "{log}");
 }

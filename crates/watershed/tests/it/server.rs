@@ -1,7 +1,7 @@
 //! The program to test with: run to its end, or running as a server.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program, with nothing of this environment's NATS settings.
 pub(crate) fn watershed(arguments: &[&str]) -> Command {
@@ -91,18 +91,23 @@ impl Running {
         let file = folder.path().join(format!("nats-server_{}.ports", child.id()));
         let address = ([127, 0, 0, 1], 0).into();
         let mut running = Self { address, report: Value::Null, child, _folder: folder };
+        running.address = Self::wait(&mut running.child, &file);
+        running
+    }
+
+    /// Waits until a server has written where it is.
+    pub(crate) fn wait(child: &mut Child, ports: &Path) -> SocketAddr {
         let deadline = Instant::now() + PATIENCE;
-        running.address = loop {
+        loop {
             assert!(Instant::now() < deadline, "the server did not start");
-            assert_eq!(running.child.try_wait().unwrap(), None, "the server ended");
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            assert_eq!(child.try_wait().unwrap(), None, "the server ended");
+            let text = std::fs::read_to_string(ports).unwrap_or_default();
             let ports: Value = serde_json::from_str(&text).unwrap_or_default();
             match ports["nats"][0].as_str() {
-                Some(url) => break url.trim_start_matches("nats://").parse().unwrap(),
+                Some(url) => return url.trim_start_matches("nats://").parse().unwrap(),
                 None => std::thread::yield_now(),
             }
-        };
-        running
+        }
     }
 
     /// Starts `up` on free ports with everything that it keeps in `data`, and waits until it is
@@ -126,12 +131,6 @@ impl Running {
 
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", self.address)
-    }
-
-    pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
     }
 
     /// `kill -9`.

@@ -14,7 +14,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
 use watershed_client::{Client, Credential, Options, wait};
-use watershed_server::{AccountStore, Bounds, Config, JetStreamConfig, Server};
+use watershed_server::{
+    AccountStore, Bounds, Config, JetStreamConfig, Server, raise_descriptor_limit,
+};
 use watershed_topology::Severity;
 use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Plan, Policy, plan};
@@ -94,6 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     kept.save()?;
     let mut config = config(&workspace, listen, http, &folder, &people);
     config.passages = passages;
+    if let Err(error) = raise_descriptor_limit() {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
     let server = Server::builder().config(config).start()?;
     let exit = block_on(hold(arguments, &workspace, &server, &people))?;
     if exit != Exit::Clean {

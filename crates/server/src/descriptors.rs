@@ -1,0 +1,43 @@
+//! How the file descriptors of the process are shared out. Connections get what the store, the
+//! monitoring and the server itself can do without: a flood of them must not keep a journal from
+//! being opened.
+
+use std::io;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Descriptors that are never given to connections: a quarter of all, within these bounds.
+const RESERVE_MIN: u64 = 32;
+const RESERVE_MAX: u64 = 1024;
+
+/// Raises the limit of open files to what the system lets this process have. A server has a
+/// descriptor for each connection, and the limit that shells give is small. A program that embeds
+/// a server may call this too; it is the whole process's limit.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
+}
+
+/// How many connections there may be at once.
+pub(crate) fn connections_max(configured: usize) -> usize {
+    let limit = getrlimit(Resource::Nofile).current;
+    let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(reserve(limit)));
+    usize::try_from(most).unwrap_or(usize::MAX).min(configured)
+}
+
+fn reserve(limit: u64) -> u64 {
+    (limit / 4).clamp(RESERVE_MIN, RESERVE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_descriptors_are_for_connections() {
+        let left = |limit: u64| limit.saturating_sub(reserve(limit));
+        assert_eq!([16, 64, 128, 1024].map(left), [0, 32, 96, 768]);
+        assert_eq!(left(1 << 20), (1 << 20) - 1024);
+    }
+}

@@ -1,0 +1,110 @@
+//! Who may come in, how long they may stay without a word, and what is said of those who may not.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::net::TcpListener;
+use socket2::{Domain, Protocol, Socket, Type};
+use watershed_engine::{ConnId, Tick};
+
+/// Connections that the system completes before they are accepted. A client that finds the queue
+/// full waits for a second before it tries again.
+const BACKLOG: i32 = 4096;
+
+/// Time whose refusals share one line of the log.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// Listens on `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Keeps count of those who come.
+#[derive(Debug)]
+pub(crate) struct Door {
+    connections_max: usize,
+    connect_timeout: Duration,
+    open: usize,
+    /// Connections that may not have said anything yet, and until when they must.
+    silent: VecDeque<(ConnId, Tick)>,
+    /// Connections that were refused since the last report, by reason.
+    refused: BTreeMap<&'static str, u64>,
+    report_at: Option<Tick>,
+}
+
+impl Door {
+    pub(crate) fn new(connections_max: usize, connect_timeout: Duration) -> Self {
+        Self {
+            connections_max,
+            connect_timeout,
+            open: 0,
+            silent: VecDeque::new(),
+            refused: BTreeMap::new(),
+            report_at: None,
+        }
+    }
+
+    /// A connection came. Says whether there is room for it.
+    pub(crate) fn enter(&mut self, now: Tick, conn: ConnId) -> bool {
+        self.open += 1;
+        self.silent.push_back((conn, now.after(self.connect_timeout)));
+        self.open <= self.connections_max
+    }
+
+    /// A connection is gone.
+    pub(crate) fn leave(&mut self) {
+        self.open -= 1;
+    }
+
+    /// The next connection whose time to say something is over.
+    pub(crate) fn overdue(&mut self, now: Tick) -> Option<ConnId> {
+        let (conn, _) = self.silent.pop_front_if(|(_, until)| *until <= now)?;
+        Some(conn)
+    }
+
+    /// Somebody was refused, or ended before they were known.
+    pub(crate) fn refused(&mut self, now: Tick, reason: &'static str) {
+        *self.refused.entry(reason).or_default() += 1;
+        self.report_at.get_or_insert(now.after(REPORT));
+    }
+
+    /// Tells of those who were refused, once a second.
+    pub(crate) fn report(&mut self, now: Tick) {
+        if self.report_at.is_some_and(|at| at <= now) {
+            self.report_at = None;
+            for (reason, count) in std::mem::take(&mut self.refused) {
+                tracing::warn!(count, "connections refused: {reason}");
+            }
+        }
+    }
+
+    /// When there is something to do here.
+    pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        self.silent.front().map(|(_, until)| *until).into_iter().chain(self.report_at).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    /// Who comes while the loop is busy waits in the queue.
+    #[test]
+    fn a_burst_of_connections_is_queued() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let patience = Duration::from_millis(500);
+        let burst = (0..400).map(|_| TcpStream::connect_timeout(&address, patience));
+        let connected: Result<Vec<_>, _> = burst.collect();
+        assert_eq!(connected.unwrap().len(), 400);
+    }
+}

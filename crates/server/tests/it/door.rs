@@ -1,0 +1,74 @@
+//! Who may come in, and how long they may stay without a word.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use watershed_server::{Config, Server};
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    stream
+}
+
+/// What comes until the server closes, `INFO` aside.
+fn last_words(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n").unwrap().1.to_owned()
+}
+
+/// Waits for a `PONG`: the connection is there, and the server has seen what came before.
+fn ping(stream: &mut TcpStream) {
+    stream.write_all(b"PING\r\n").unwrap();
+    let (mut seen, mut bytes) = (Vec::new(), [0; 4096]);
+    while !seen.ends_with(b"PONG\r\n") {
+        let count = stream.read(&mut bytes).unwrap();
+        assert_ne!(count, 0, "the server closed");
+        seen.extend_from_slice(&bytes[..count]);
+    }
+}
+
+#[test]
+fn whoever_says_nothing_whole_may_not_stay() {
+    let config = Config { connect_timeout: Duration::from_millis(200), ..Config::default() };
+    let server = Server::builder().config(config).start().unwrap();
+    let address = server.local_addr();
+    let mut known = connect(address);
+    ping(&mut known);
+    let silent = connect(address);
+    let mut half = connect(address);
+    half.write_all(b"CONNECT {\"verbose\":").unwrap();
+    for stream in [silent, half] {
+        assert_eq!(last_words(stream), "-ERR 'Authentication Timeout'\r\n");
+    }
+    ping(&mut known);
+}
+
+#[test]
+fn one_connection_too_many_is_told_so() {
+    let config = Config { max_connections: 2, ..Config::default() };
+    let server = Server::builder().config(config).start().unwrap();
+    let address = server.local_addr();
+    let mut inside = [connect(address), connect(address)];
+    inside.iter_mut().for_each(ping);
+    assert_eq!(last_words(connect(address)), "-ERR 'maximum connections exceeded'\r\n");
+    let [mut first, second] = inside;
+    drop(second);
+    // Whether the server has seen that somebody left is seen by trying.
+    let stays = |mut stream: TcpStream| {
+        let mut bytes = [0; 4096];
+        let _ = stream.write_all(b"PING\r\n");
+        let mut seen = Vec::new();
+        while let Ok(count @ 1..) = stream.read(&mut bytes) {
+            seen.extend_from_slice(&bytes[..count]);
+            if seen.ends_with(b"PONG\r\n") {
+                return true;
+            }
+        }
+        false
+    };
+    assert!((0..1000).any(|_| stays(connect(address))));
+    ping(&mut first);
+}
