@@ -73,6 +73,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address for monitoring; none without.
     pub http: Option<SocketAddr>,
+    /// Time in which a monitoring request must have been sent, and in which the next one of the same
+    /// connection must come.
+    pub http_timeout: Duration,
     /// Name that clients are told; its id if absent.
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody.
@@ -112,6 +115,8 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             http: None,
+            // As nats-server.
+            http_timeout: Duration::from_secs(5),
             server_name: None,
             users: Vec::new(),
             no_auth_user: None,

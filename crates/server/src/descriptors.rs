@@ -26,6 +26,13 @@ pub(crate) fn connections_max(configured: usize) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX).min(configured)
 }
 
+/// How many connections the monitoring answers at once: a part of what is kept back.
+#[cfg(feature = "monitoring")]
+pub(crate) fn monitoring_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(reserve(limit) / 4).unwrap_or(usize::MAX)
+}
+
 fn reserve(limit: u64) -> u64 {
     (limit / 4).clamp(RESERVE_MIN, RESERVE_MAX)
 }

@@ -13,20 +13,31 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tokio::sync::{oneshot, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot, watch};
 use watershed_engine::{Detail, Snapshot};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 
 use crate::clock::Clock;
 use crate::config::{Config, JetStreamConfig};
+use crate::descriptors::monitoring_max;
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
 /// Longest wait for the loop, which answers within a turn unless something is very wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest time of a connection, whatever it does.
+const CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Time without a new connection after one could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The monitoring that runs beside a server. Ends when dropped.
 #[derive(Debug)]
@@ -80,13 +91,13 @@ impl Http {
             .route("/jsz", get(jsz))
             .with_state(facts);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let patience = config.http_timeout;
         let (stop, mut stopped) = watch::channel(());
         let serve = move || {
             runtime.block_on(async move {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let server = axum::serve(listener, router).into_future();
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
-                    _ = server => {}
+                    () = accept(&listener, &router, patience) => {}
                     // The sender is gone when the server is.
                     _ = stopped.changed() => {}
                 }
@@ -111,8 +122,35 @@ impl Drop for Http {
     }
 }
 
+/// Answers connections, so many at once that they cannot use up what others need. One more waits
+/// in the queue of the system.
+async fn accept(listener: &TcpListener, router: &Router, patience: Duration) {
+    let slots = Arc::new(Semaphore::new(monitoring_max()));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            // The peer left, or the system is out of descriptors.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // From the moment that a request may begin: what is half sent and what is idle goes.
+            .header_read_timeout(patience)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::spawn(async move {
+            // How it ended is nobody's business here.
+            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+            drop(slot);
+        });
+    }
+}
+
 async fn snapshot(facts: &Facts, detail: Detail) -> Option<Snapshot> {
     let (answer, answered) = oneshot::channel();
+    // Who asked may have gone.
+    let answer = Box::new(|snapshot| drop(answer.send(snapshot)));
     facts.remote.send(Command::Snapshot(detail, answer));
     tokio::time::timeout(PATIENCE, answered).await.ok()?.ok()
 }

@@ -9,6 +9,9 @@
 //! A [`Server`] runs until it is dropped or [stopped](Server::stop). A bug that makes one of its
 //! threads panic aborts the process: nothing is to look alive that is not. This crate does not know
 //! topologies: embedding a server carries no linter.
+//!
+//! Monitoring over HTTP is the feature `monitoring`, on by default. Without it a server needs no
+//! async runtime.
 
 mod auth;
 mod clock;
@@ -18,6 +21,7 @@ mod connection;
 mod descriptors;
 mod disk;
 mod door;
+#[cfg_attr(not(feature = "monitoring"), path = "http_absent.rs")]
 mod http;
 mod server;
 mod shard;

@@ -118,7 +118,7 @@ impl Builder {
             None => None,
             Some(listener) => Some(
                 Http::start(listener, &config, info, remote.clone())
-                    .map_err(system("start a thread"))?,
+                    .map_err(system("answer monitoring requests"))?,
             ),
         };
         let folder = config.jetstream.as_ref().map(|jetstream| jetstream.store_dir.clone());

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
-use tokio::sync::oneshot;
 use watershed_engine::{
-    CloseReason, Completion, ConnId, Detail, DiskOutput, Engine, Flow, Identity, Now, Output, Peer,
-    Snapshot, Tick,
+    CloseReason, Completion, ConnId, DiskOutput, Engine, Flow, Identity, Now, Output, Peer, Tick,
 };
+#[cfg(feature = "monitoring")]
+use watershed_engine::{Detail, Snapshot};
 
 use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
@@ -48,14 +48,14 @@ const ACCEPTED_PER_TURN: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What other threads ask of a shard.
-#[derive(Debug)]
 pub(crate) enum Command {
     /// A password was checked.
     Authenticated(ConnId, Option<Identity>),
     /// The disk has done something.
     Completed(Completion),
     /// Somebody wants to know what there is.
-    Snapshot(Detail, oneshot::Sender<Snapshot>),
+    #[cfg(feature = "monitoring")]
+    Snapshot(Detail, Box<dyn FnOnce(Snapshot) + Send>),
     /// Tell the clients, write what waits, end.
     Stop,
 }
@@ -330,10 +330,8 @@ impl Shard {
                         self.close_store(now);
                     }
                 }
-                Command::Snapshot(detail, answer) => {
-                    // Who asked may have gone.
-                    let _ = answer.send(self.engine.snapshot(&detail));
-                }
+                #[cfg(feature = "monitoring")]
+                Command::Snapshot(detail, answer) => answer(self.engine.snapshot(&detail)),
                 Command::Stop => self.stopping = true,
             }
         }

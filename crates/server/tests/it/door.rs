@@ -72,3 +72,27 @@ fn one_connection_too_many_is_told_so() {
     assert!((0..1000).any(|_| stays(connect(address))));
     ping(&mut first);
 }
+
+/// What is half sent on the monitoring port is not waited for, and others are answered meanwhile.
+#[test]
+fn half_a_request_is_not_waited_for() {
+    let config = Config { http_timeout: Duration::from_millis(200), ..Config::default() };
+    let builder = Server::builder().config(config).http(([127, 0, 0, 1], 0).into());
+    let server = builder.start().unwrap();
+    let address = server.http_addr().unwrap();
+    let connect = || {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+        stream
+    };
+    let half = connect();
+    (&half).write_all(b"GET /varz HTTP/1.1\r\nHost:").unwrap();
+    let mut whole = connect();
+    whole.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    whole.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut rest = Vec::new();
+    (&half).read_to_end(&mut rest).unwrap();
+    assert!(!rest.starts_with(b"HTTP/1.1 2"));
+}

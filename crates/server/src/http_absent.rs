@@ -1,0 +1,24 @@
+//! What there is instead of monitoring in a build without the feature `monitoring`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use watershed_wire::handshake::Info;
+
+use crate::config::Config;
+use crate::shard::Remote;
+
+/// Never there.
+#[derive(Debug)]
+pub(crate) enum Http {}
+
+impl Http {
+    pub(crate) fn start(_: TcpListener, _: &Config, _: Info, _: Remote) -> io::Result<Self> {
+        let text = "this build has no monitoring: the feature `monitoring` is off";
+        Err(io::Error::new(io::ErrorKind::Unsupported, text))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        match *self {}
+    }
+}
