@@ -14,6 +14,7 @@ use watershed_server::{
     Config, Credential, JetStreamConfig, Process, Server, User, raise_descriptor_limit, read_config,
 };
 
+use crate::data;
 use crate::exit::Exit;
 use crate::ui;
 
@@ -102,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let debug = arguments.debug || arguments.trace || process.debug;
     let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    ui::log(level);
     if config.users.is_empty() && !config.listen.ip().is_loopback() {
         let host = config.listen.ip();
         tracing::warn!("anybody who reaches {host} may connect without a password");
@@ -110,6 +111,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     // Before anything that would have to be undone: a signal must find somebody who listens.
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    if let Some(jetstream) = &config.jetstream {
+        data::private(&jetstream.store_dir)?;
+    }
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }

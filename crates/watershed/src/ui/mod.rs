@@ -12,6 +12,8 @@ pub(crate) mod table;
 
 use std::io::Write as _;
 
+use tracing::level_filters::LevelFilter;
+
 /// Prints a line for whoever reads the result. A reader that has gone away is no error.
 pub(crate) fn out(line: &str) {
     let _ = writeln!(anstream::stdout().lock(), "{line}");
@@ -20,6 +22,15 @@ pub(crate) fn out(line: &str) {
 /// Prints a line for whoever watches.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Logs what servers in this process have to say, in colour where a person reads it.
+pub(crate) fn log(level: LevelFilter) {
+    let stderr = std::io::stderr();
+    // Asks whether it is a terminal, and what NO_COLOR and its like say.
+    let colour = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(colour);
+    log.with_writer(std::io::stderr).init();
 }
 
 /// `1 stream`, `2 streams`.

@@ -1,13 +1,14 @@
 //! Bad circumstances get a clear error, and nothing is touched.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::kill::Client;
-use crate::server::{Running, outcome, serve, watershed, write};
+use crate::server::{Running, outcome, serve, up, watershed, write};
 
 /// Starts a server that can't; what it says, without the place of the folder.
 #[track_caller]
@@ -218,4 +219,70 @@ fn connections_leave_descriptors_for_the_store() {
     child.wait().unwrap();
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(log.lines().count() < 20, "{log}");
+}
+
+/// Starts a server and reads its log until `last` comes.
+#[track_caller]
+fn log_until(command: &mut Command, last: &str) -> String {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        log.push_str(&line.unwrap());
+        if log.contains(last) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(log.contains(last), "{log}");
+    log
+}
+
+#[test]
+fn a_log_that_nobody_watches_has_no_colours() {
+    let folder = tempfile::tempdir().unwrap();
+    let topology = write(&folder, "watershed: 1\nname: x\n");
+    let mut server = serve(&["-p", "-1"]);
+    let mut up = up(&folder.path().join("data"), &["-D", &topology]);
+    for log in [log_until(&mut server, "Server is ready"), log_until(&mut up, "DEBUG")] {
+        assert!(!log.contains('\u{1b}'), "{log:?}");
+    }
+}
+
+/// What is kept is its owner's alone, and is not put where others can change it.
+#[test]
+fn folders_are_their_owners() {
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let topology = write(&folder, "watershed: 1\nname: x\n");
+    let start = |program: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_watershed")]);
+        command.args(program).current_dir(folder.path());
+        command
+    };
+    let up = ["up", "-D", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", &topology];
+    let serve = ["serve", "-p", "-1", "-js"];
+    let kept = folder.path().join(".watershed");
+    log_until(&mut start(&up), "DEBUG");
+    log_until(&mut start(&serve), "Server is ready");
+    for path in [".", "x", "x/store", "serve"].map(|path| kept.join(path)) {
+        assert_eq!(mode(&path), 0o700, "{path:?}");
+    }
+    for (path, command) in [("x", &up[..]), ("serve", &serve), (".", &up), (".", &serve)] {
+        let path = kept.join(path);
+        set(&path, 0o722);
+        let (code, said) = outcome(&start(command).output().unwrap());
+        assert_eq!(code, Some(1), "{path:?}: {said}");
+        assert!(said.contains("can be written by others: run `chmod 700 "), "{said}");
+        set(&path, 0o700);
+    }
+    let (ignore, elsewhere) = (kept.join("x/.gitignore"), folder.path().join("elsewhere"));
+    std::fs::remove_file(&ignore).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &ignore).unwrap();
+    log_until(&mut start(&up), "DEBUG");
+    assert!(!elsewhere.exists(), "a link that leads nowhere was followed");
 }

@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     one_copy(&mut workspace);
     let level = if arguments.debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    ui::log(level);
     // Before anything that would have to be undone: a signal must find somebody who listens.
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let listen = agreed(&workspace, arguments.listen, "listen", PORT, |loaded| {
