@@ -4,11 +4,13 @@
 
 mod client;
 mod context;
+mod newest;
 mod options;
 mod wait;
 
 pub use client::{Client, Subscription};
 pub use context::{ContextError, load_context};
+pub use newest::Newest;
 pub use options::{ConnectError, Credential, Options};
 pub use wait::{NotReady, wait};
 

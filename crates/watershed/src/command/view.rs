@@ -5,33 +5,34 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
 use serde_json::json;
+use watershed_client::{Client, Newest};
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::message::StoredMessage;
-use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
 use crate::ui;
 use crate::ui::message::Shown;
 
-/// Shows the messages of a stream. It takes nothing away from its consumers.
+/// Show the newest messages of a stream, without taking them from its consumers.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed view PLANNING_EVENTS --last 10")]
 pub(crate) struct Arguments {
     /// Stream.
     stream: String,
-    /// So many of the newest.
+    /// Show the N newest messages.
     #[arg(long, default_value_t = 10, value_name = "N")]
     last: u64,
-    /// From this sequence on instead, so many as --last says.
+    /// Start at this sequence and show up to --last messages.
     #[arg(long, value_name = "SEQUENCE")]
     from: Option<u64>,
-    /// Only these subjects; may have wildcards.
+    /// Show only messages of this subject; wildcards are allowed.
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// For programs: an object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -50,23 +51,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let reply = client.call(&Request::bare(Call::StreamInfo(name))).await?;
         let info: StreamInfo = match answer(&reply) {
             Err(CallError::Refused(error)) if error.err_code == table::STREAM_NOT_FOUND.code => {
-                bail!("there is no stream `{name}`")
+                bail!("unknown stream `{name}`")
             }
             other => other?,
         };
         let state = &info.state;
-        let newest = (state.last_seq + 1).saturating_sub(arguments.last);
-        let mut sequence = arguments.from.unwrap_or(newest).max(state.first_seq);
-        let filter = arguments.subject.as_deref().unwrap_or(">");
+        let mut next = start(&client, arguments, state).await?;
         let mut shown = 0;
-        while shown < arguments.last && state.messages > 0 && sequence <= state.last_seq {
-            let body = json!({"seq": sequence, "next_by_subj": filter});
-            let reply = client.call(&Request::new(Call::MessageGet(name), &body)).await?;
-            let found: Found = match answer(&reply) {
-                Err(CallError::Refused(error)) if error.code == 404 => break,
-                other => other?,
-            };
-            let message = &found.message;
+        while let Some(sequence) = next.filter(|next| *next <= state.last_seq)
+            && shown < arguments.last
+        {
+            let Some(message) = first_from(&client, arguments, sequence).await? else { break };
             Shown {
                 subject: &message.subject,
                 headers: headers(&decode(&message.hdrs)?),
@@ -77,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             }
             .print(arguments.json);
             shown += 1;
-            sequence = message.seq + 1;
+            next = message.seq.checked_add(1);
         }
         if !arguments.json {
             let all = ui::count(usize::try_from(state.messages).unwrap_or(usize::MAX), "message");
@@ -85,6 +80,42 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         Ok(Exit::Clean)
     })
+}
+
+/// The sequence of the first message to show, if there is one.
+async fn start(
+    client: &Client,
+    arguments: &Arguments,
+    state: &StreamState,
+) -> anyhow::Result<Option<u64>> {
+    if let Some(from) = arguments.from {
+        return Ok(Some(from.max(state.first_seq)));
+    }
+    if arguments.subject.is_none() && state.messages <= arguments.last {
+        return Ok((state.messages > 0).then_some(state.first_seq));
+    }
+    let mut newest = Newest::new(state.first_seq, state.last_seq, arguments.last);
+    while let Some(sequence) = newest.next() {
+        let found = first_from(client, arguments, sequence).await?;
+        newest.found(sequence, found.map(|message| message.seq));
+    }
+    Ok(newest.start())
+}
+
+/// The first message from `sequence` on that is to be shown.
+async fn first_from(
+    client: &Client,
+    arguments: &Arguments,
+    sequence: u64,
+) -> anyhow::Result<Option<StoredMessage>> {
+    let filter = arguments.subject.as_deref().unwrap_or(">");
+    let body = json!({"seq": sequence, "next_by_subj": filter});
+    let reply = client.call(&Request::new(Call::MessageGet(&arguments.stream), &body)).await?;
+    match answer::<Found>(&reply) {
+        Ok(found) => Ok(Some(found.message)),
+        Err(CallError::Refused(error)) if error.code == 404 => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Header block and payload come in base64.

@@ -14,3 +14,4 @@ mod server;
 mod sharing;
 mod sources;
 mod up;
+mod view;
