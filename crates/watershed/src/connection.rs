@@ -13,6 +13,7 @@ use watershed_topology::quantity;
 use crate::data::data_folders;
 use crate::load::Loaded;
 use crate::secret::{Kept, resolve};
+use crate::ui::path::shown;
 use crate::ui::say;
 
 /// Flags of a connection.
@@ -185,7 +186,14 @@ fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<C
     }
     match (user, found) {
         (Some(user), Some(secret)) => {
-            bail!("the password of `{}` is not there: {secret} is not set", user.name.value)
+            let folders = data_folders(loaded);
+            let folders: Vec<_> = folders.iter().map(|folder| shown(folder)).collect();
+            bail!(
+                "no password for user `{}`: {secret} is not set, and `watershed up` has generated \
+                 none in {}",
+                user.name.value,
+                folders.join(" or ")
+            )
         }
         (None, _) if name.is_some() => bail!("the topology has no user `{wanted}`"),
         (None, _) if !topology.users.is_empty() => {

@@ -13,13 +13,18 @@ use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
 /// The file that a command takes if none is named, and that a folder stands for.
-const DEFAULT_FILE: &str = "watershed.yaml";
+pub(crate) const DEFAULT_FILE: &str = "watershed.yaml";
 
-/// A topology and the folder that its relative paths start from.
+/// A topology and where it is.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) topology: Topology,
+    /// The file or the folder that was named.
+    pub(crate) path: PathBuf,
+    /// The folder that its relative paths start from.
     pub(crate) folder: PathBuf,
+    /// Where `up` keeps its data, if a flag said so.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Everything that was read.
@@ -155,7 +160,8 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     for secret in &read.topology.secrets {
         workspace.sources.hide(*secret);
     }
-    workspace.topologies.push(Loaded { topology: read.topology, folder });
+    let (topology, path) = (read.topology, path.to_owned());
+    workspace.topologies.push(Loaded { topology, path, folder, data: None });
     workspace.diagnostics.append(&mut read.diagnostics);
     workspace.allowed += read.allowed;
     Ok(())

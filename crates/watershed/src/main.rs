@@ -6,6 +6,7 @@ mod connection;
 mod data;
 mod exit;
 mod load;
+mod private;
 mod secret;
 mod ui;
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use watershed_topology::model::Secret;
 
 /// Name of the file of kept secrets.
-const FILE: &str = "secrets.json";
+pub(crate) const FILE: &str = "secrets.json";
 
 /// Bytes of a password file; more is no password.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;

@@ -45,6 +45,9 @@ pub(crate) struct TopologyFile {
     /// Keep so many copies of every stream, whatever the file says.
     #[arg(long, value_name = "N")]
     replicas: Option<i64>,
+    /// Data directory that `watershed up --data` was given, to take passwords from.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
 
 /// What may be lost.
@@ -105,6 +108,7 @@ impl TopologyFile {
         if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
             ui::say("exports and imports are the server's configuration: not looked at here");
         }
+        loaded.data.clone_from(&self.data);
         if let Some(replicas) = self.replicas {
             loaded.topology = loaded.topology.with_replicas(replicas);
         }
@@ -125,6 +129,12 @@ pub(crate) struct ServerArguments {
     /// Topology that says which server and whose secrets; nothing else of it counts.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
+    #[arg(long, requires = "file")]
+    env: Option<String>,
+    /// Data directory that `watershed up --data` was given, to take passwords from.
+    #[arg(long, value_name = "DIR", requires = "file")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -132,10 +142,13 @@ pub(crate) struct ServerArguments {
 impl ServerArguments {
     /// Connects, once.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        let workspace =
-            self.file.clone().map(|file| load(&[file], &Reading::default())).transpose()?;
-        let loaded = workspace.as_ref().and_then(|workspace| workspace.topologies.first());
-        self.connection.connect(loaded).await
+        let reading = Reading { env: self.env.clone(), ..Reading::default() };
+        let workspace = self.file.clone().map(|file| load(&[file], &reading)).transpose()?;
+        let mut loaded = workspace.and_then(|mut workspace| workspace.topologies.pop());
+        if let Some(loaded) = &mut loaded {
+            loaded.data.clone_from(&self.data);
+        }
+        self.connection.connect(loaded.as_ref()).await
     }
 }
 

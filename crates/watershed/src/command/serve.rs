@@ -14,8 +14,8 @@ use watershed_server::{
     Config, Credential, JetStreamConfig, Process, Server, User, raise_descriptor_limit, read_config,
 };
 
-use crate::data;
 use crate::exit::Exit;
+use crate::private;
 use crate::ui;
 
 /// Port for clients, unless somebody says otherwise.
@@ -112,7 +112,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     if let Some(jetstream) = &config.jetstream {
-        data::private(&jetstream.store_dir)?;
+        let folder = &jetstream.store_dir;
+        private::create(folder)
+            .with_context(|| format!("cannot create the data directory {}", folder.display()))?;
     }
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");

@@ -5,6 +5,7 @@ pub(crate) mod github;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod message;
+pub(crate) mod path;
 pub(crate) mod plan;
 pub(crate) mod prompt;
 pub(crate) mod sarif;

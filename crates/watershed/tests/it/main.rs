@@ -3,10 +3,12 @@
 
 mod apply;
 mod clients;
+mod data;
 mod kill;
 mod lint;
 mod own;
 mod peer;
+mod printed;
 mod reference;
 mod rules;
 mod serve;

@@ -129,6 +129,21 @@ impl Running {
         Self { address, report, child, _folder: folder }
     }
 
+    /// Starts `up` as people do, and waits until it is ready; also what it printed.
+    pub(crate) fn printing(command: &mut Command) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut text = String::new();
+        while !text.ends_with("everything is on disk.\n") {
+            text += &lines.next().expect("up is ready before it ends").unwrap();
+            text.push('\n');
+        }
+        let start = text.find("nats://").unwrap() + "nats://".len();
+        let address = text[start..].split_whitespace().next().unwrap().parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        (Self { address, report: Value::Null, child, _folder: folder }, text)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("nats://{}", self.address)
     }

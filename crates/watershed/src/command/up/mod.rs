@@ -3,6 +3,7 @@
 mod passages;
 mod people;
 mod report;
+mod suggest;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use watershed_topology::verify::verify;
 
 use self::people::People;
 use super::{LossArguments, apply, block_on, mention};
-use crate::data;
+use crate::data::{self, Choice, Place};
 use crate::exit::Exit;
 use crate::load::{Loaded, Reading, Workspace, load};
 use crate::ui;
@@ -53,7 +54,7 @@ pub(crate) struct Arguments {
     /// Address for monitoring; 127.0.0.1:8222, or what the files say.
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
-    /// Folder of everything that is kept; ./.watershed/<name>, or what the files say.
+    /// Data directory [default: the files' `store_dir`, else .watershed/<name> beside the file].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -89,18 +90,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         loaded.topology.server.http.as_ref()
     })?;
     let passages = passages::passages(&workspace)?;
-    let folder = data::data_folder(arguments.data.as_deref(), &workspace)?;
-    let (people, mut kept) = People::settle(&workspace, &folder, listen)?;
+    let place = match data::choose(arguments.data.as_deref(), &workspace)? {
+        Choice::Use(place) => place,
+        Choice::Refused(text) => {
+            ui::say(&format!("error: {text}"));
+            return Ok(Exit::Refused);
+        }
+    };
+    let (people, mut kept) = People::settle(&workspace, &place.folder, listen)?;
     // Only now that nothing is missing is anything written.
-    data::prepare(&folder)?;
+    data::prepare(&place, &workspace)?;
     kept.save()?;
-    let mut config = config(&workspace, listen, http, &folder, &people);
+    let mut config = config(&workspace, listen, http, &place.folder, &people);
     config.passages = passages;
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     let server = Server::builder().config(config).start()?;
-    let exit = block_on(hold(arguments, &workspace, &server, &people))?;
+    let exit = block_on(hold(arguments, &place, &workspace, &server, &people))?;
     if exit != Exit::Clean {
         server.stop();
         return Ok(exit);
@@ -208,6 +215,7 @@ struct Held<'a> {
 /// Makes every topology true, or none of them.
 async fn hold(
     arguments: &Arguments,
+    place: &Place,
     workspace: &Workspace,
     server: &Server,
     people: &People,
@@ -242,9 +250,9 @@ async fn hold(
     }
     let plans: Vec<&Plan> = held.iter().map(|held| &held.plan).collect();
     if arguments.json {
-        report::json(workspace, server, people);
+        report::json(place, workspace, server, people);
     } else {
-        report::show(workspace, server, people, &plans, &seen);
+        report::show(arguments, place, workspace, server, people, &plans, &seen);
     }
     Ok(Exit::Clean)
 }

@@ -150,7 +150,7 @@ impl People {
         kept: &Kept,
     ) -> anyhow::Result<()> {
         self.kept_in = Some(kept.path().to_owned());
-        let said = kept.path().display().to_string();
+        let said = crate::secret::FILE.to_owned();
         self.add_shown(account, name, credential, permissions, said)
     }
 

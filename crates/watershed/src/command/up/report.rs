@@ -1,7 +1,6 @@
 //! What `up` shows when everything holds.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::path::Path;
 
 use serde_json::json;
 use watershed_server::Server;
@@ -9,12 +8,17 @@ use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Action, Plan, Target};
 
 use super::people::People;
-use crate::load::{Loaded, Workspace};
-use crate::ui;
+use super::{Arguments, suggest};
+use crate::data::Place;
+use crate::load::Workspace;
 use crate::ui::out;
+use crate::ui::path::{full, shown};
+use crate::{secret, ui};
 
 /// Tables of everything, how to reach it, and what to try.
 pub(super) fn show(
+    arguments: &Arguments,
+    place: &Place,
     workspace: &Workspace,
     server: &Server,
     people: &People,
@@ -38,9 +42,13 @@ pub(super) fn show(
         out(&done(plan));
         out("");
     }
-    reach(server, people);
-    if let Some(loaded) = workspace.topologies.first() {
-        to_try(workspace, loaded, server, people);
+    reach(server, people, &place.folder);
+    let commands = suggest::commands(arguments, workspace, server, people);
+    if !commands.is_empty() {
+        out("try");
+        for command in commands {
+            out(&format!("  {command}"));
+        }
     }
     out("Ctrl-C stops; everything is on disk.");
 }
@@ -62,33 +70,8 @@ fn done(plan: &Plan) -> String {
     format!("verified: {}", parts.join(", "))
 }
 
-/// Commands that work as they stand.
-fn to_try(workspace: &Workspace, loaded: &Loaded, server: &Server, people: &People) {
-    let topology = &loaded.topology;
-    let published = topology.services.iter().flat_map(|service| &service.publishes);
-    let stored = topology.streams.iter().flat_map(|stream| &stream.config.subjects);
-    let mut subjects = published.map(|subject| &subject.value).chain(stored);
-    let file = workspace.sources.place(topology.name.span).file;
-    // The file says where the server is, unless a flag said otherwise.
-    let said = topology.server.listen.as_ref().map(|listen| listen.value);
-    let usual = said.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], super::PORT)));
-    let mut connection = String::new();
-    if server.local_addr() != usual {
-        connection = format!(" -s {}", server.client_url());
-        if let Some(user) = people.shown.get(topology.account_name()).and_then(|all| all.first()) {
-            let _ = write!(connection, " --user {}", user.name);
-        }
-    }
-    out("try");
-    if let Some(subject) = subjects.next() {
-        out(&format!("  watershed pub -f {file}{connection} {} hello", example(subject)));
-    }
-    out(&format!("  watershed status -f {file}{connection}"));
-    out(&format!("  watershed verify {file}{connection}"));
-}
-
 /// Where clients connect, as whom, and where the passwords are.
-fn reach(server: &Server, people: &People) {
+fn reach(server: &Server, people: &People, folder: &Path) {
     let mut table = ui::table::table(&["account", "url", "user", "password"], &[]);
     for (account, users) in &people.shown {
         if users.is_empty() {
@@ -105,13 +88,17 @@ fn reach(server: &Server, people: &People) {
         }
     }
     out(&table.to_string());
+    out(&format!("data: {}", shown(folder)));
+    if people.kept_in.is_some() {
+        out(&format!("generated passwords: {} there", secret::FILE));
+    }
     if let Some(address) = server.http_addr() {
         out(&format!("monitoring: http://{address}/healthz /varz /jsz"));
     }
 }
 
 /// The same for programs.
-pub(super) fn json(workspace: &Workspace, server: &Server, people: &People) {
+pub(super) fn json(place: &Place, workspace: &Workspace, server: &Server, people: &People) {
     let accounts: Vec<_> = people
         .shown
         .iter()
@@ -128,7 +115,8 @@ pub(super) fn json(workspace: &Workspace, server: &Server, people: &People) {
         "http": server.http_addr().map(|address| format!("http://{address}")),
         "topologies": names,
         "accounts": accounts,
-        "secrets": people.kept_in.as_ref().map(|path| path.display().to_string()),
+        "secrets": people.kept_in.as_ref().map(|path| full(path).display().to_string()),
+        "data": full(&place.folder).display().to_string(),
     }));
 }
 
@@ -143,10 +131,4 @@ fn state(plan: &Plan, target: &Target) -> &'static str {
         Some(Action::Recreate) => "recreated",
         Some(Action::Delete) => "deleted",
     }
-}
-
-/// A subject to publish to.
-fn example(subject: &str) -> String {
-    let open = |token| if matches!(token, "*" | ">") { "x" } else { token };
-    subject.split('.').map(open).collect::<Vec<_>>().join(".")
 }
