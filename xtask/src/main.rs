@@ -2,6 +2,7 @@
 
 mod loops;
 mod modules;
+mod suite;
 mod tidy;
 
 use std::process::Command;
@@ -25,7 +26,7 @@ fn ci() -> anyhow::Result<()> {
     let bare = ["-p", "watershed-server", "--no-default-features"];
     cargo(&[&["clippy"], bare.as_slice(), &["--", "-D", "warnings"]].concat())?;
     without_runtime(&bare)?;
-    cargo(&["test", "--workspace"])
+    suite::run()
 }
 
 /// Fails where a package leads to an async runtime.

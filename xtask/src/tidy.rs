@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("watershed", &["client", "server", "topology", "wire", "worker"]),
     ("sim", &["engine", "store", "topology", "wire"]),
     ("bench", &["wire"]),
+    ("peers", &[]),
     ("xtask", &[]),
 ];
 

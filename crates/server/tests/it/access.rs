@@ -1,13 +1,12 @@
 //! Who gets in: every kind of credential, shown to every kind of configuration.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use watershed_server::{Config, Credential, Server, User};
-
-use crate::peer;
 
 /// What a configuration says of users.
 struct Shape {
@@ -176,21 +175,28 @@ fn check(
 fn a_credential_leads_to_its_own_account_or_nowhere() {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("nats.conf");
-    let program = peer::NatsServer::find();
-    if program.is_none() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER to its path)");
-    }
     let mut failures = Vec::new();
     for shape in shapes() {
         std::fs::write(&conf, format!("listen: \"127.0.0.1:0\"\n{}", shape.conf)).unwrap();
         let (config, _) = watershed_server::read_config(&conf, &|_| None).unwrap();
         let server = Server::builder().config(config).start().unwrap();
         failures.extend(check("watershed", &shape, server.local_addr(), Shape::account));
-        if let Some(program) = &program {
-            std::fs::write(&conf, &shape.conf).unwrap();
-            let server = program.start(Some(&conf));
-            failures.extend(check("nats-server", &shape, server.address, Shape::account_of_peer));
-        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn nats_server_leads_credentials_to_the_same_accounts() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("nats.conf");
+    let program = watershed_peers::nats_server();
+    let mut failures = Vec::new();
+    for shape in shapes() {
+        std::fs::write(&conf, &shape.conf).unwrap();
+        let arguments = [OsStr::new("-c"), conf.as_os_str()];
+        let server = watershed_peers::NatsServer::start_with(&program, &arguments);
+        failures.extend(check("nats-server", &shape, server.address, Shape::account_of_peer));
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

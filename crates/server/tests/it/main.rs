@@ -3,7 +3,6 @@
 
 mod access;
 mod door;
-mod peer;
 mod stop;
 mod transcript;
 
@@ -65,40 +64,47 @@ fn requests_are_decided_in_turn() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Every transcript gets the answers that are written in it, from this server and, where one is at
-/// hand, from nats-server.
+/// Every transcript gets the answers that are written in it.
 #[test]
+fn transcripts_are_answered() {
+    let failures: Vec<String> = transcripts().iter().filter_map(here).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// nats-server gives the same answers.
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn transcripts_are_answered_alike() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let transcripts = transcript::load(&folder);
-    assert!(!transcripts.is_empty());
+    let program = watershed_peers::nats_server();
     let mut failures = Vec::new();
-    failures.extend(transcripts.iter().filter_map(here));
-    match peer::NatsServer::find() {
-        None => eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER to its path)"),
-        Some(program) => {
-            for transcript in &transcripts {
-                // On a busy machine nats-server's own threads race, and answers change their
-                // order. What fails three times is a difference.
-                let attempt = |_| {
-                    let server = program.start(transcript.conf.as_deref());
-                    transcript.run("nats-server", server.address)
-                };
-                let outcomes: Vec<_> = (0..3).map(attempt).take_while(Option::is_some).collect();
-                failures.extend(outcomes.into_iter().nth(2).flatten());
-            }
-        }
+    for transcript in &transcripts() {
+        let conf = transcript.conf.iter().flat_map(|conf| [Path::new("-c"), conf]);
+        let conf: Vec<&Path> = conf.collect();
+        // On a busy machine nats-server's own threads race, and answers change their order. What
+        // fails three times is a difference.
+        let attempt = |_| {
+            let server = watershed_peers::NatsServer::start_with(&program, &conf);
+            transcript.run("nats-server", server.address)
+        };
+        let outcomes: Vec<_> = (0..3).map(attempt).take_while(Option::is_some).collect();
+        failures.extend(outcomes.into_iter().nth(2).flatten());
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// What every server must answer alike.
+fn transcripts() -> Vec<transcript::Transcript> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let transcripts = transcript::load(&folder);
+    assert!(!transcripts.is_empty());
+    transcripts
+}
+
 /// nats-py, unmodified, does what its users do.
 #[test]
+#[cfg_attr(not(peer = "python"), ignore = "needs a Python with nats-py: see .ci/peers")]
 fn nats_py_works() {
-    let Some(python) = std::env::var_os("WATERSHED_PYTHON") else {
-        eprintln!("not run: no Python with nats-py (set WATERSHED_PYTHON to its path)");
-        return;
-    };
+    let python = watershed_peers::python();
     let folder = tempfile::tempdir().unwrap();
     let server = Server::builder().store_dir(folder.path().join("store")).start().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/nats_py.py");

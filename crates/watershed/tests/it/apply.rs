@@ -1,10 +1,10 @@
 //! Plan, apply, verify, destroy: against this server, and against real ones where they are.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
+use watershed_peers::{NatsServer, nats_server, nats_servers};
 
-use crate::peer::{NatsServer, programs};
 use crate::server::{EXAMPLES, Running, example, run, succeed, write};
 
 /// A topology goes onto a server, stays, and leaves.
@@ -115,23 +115,18 @@ fn a_topology_goes_onto_this_server() {
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn a_topology_goes_onto_real_servers() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
-    for program in programs {
-        let server = NatsServer::start(&program, &[]);
+    for program in nats_servers() {
+        let server = NatsServer::start(&program);
         check(&server.url);
     }
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn copies_are_kept_in_a_cluster() {
-    let Some(program) = std::env::var_os("WATERSHED_NATS_SERVER").map(PathBuf::from) else {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER to its path)");
-        return;
-    };
+    let program = nats_server();
     let file = example("persistent-events");
     let cluster = cluster(&program);
     let url = &cluster[0].url;
@@ -189,5 +184,5 @@ fn cluster(program: &Path) -> Vec<NatsServer> {
         .map(String::from)
         .to_vec()
     };
-    (0..3).map(|index| NatsServer::start(program, &arguments(index))).collect()
+    (0..3).map(|index| NatsServer::start_with(program, &arguments(index))).collect()
 }

@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{Consumer, pull};
 use async_nats::jetstream::{AckKind, kv};
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use watershed_peers::python;
 
 use crate::server::{EXAMPLES, Running, example, write};
 
@@ -17,16 +18,14 @@ fn all_examples(data: &Path) -> Running {
 }
 
 #[test]
+#[cfg_attr(not(peer = "python"), ignore = "needs a Python with nats-py: see .ci/peers")]
 fn nats_py_works_on_every_example() {
-    let Some(python) = std::env::var_os("WATERSHED_PYTHON") else {
-        eprintln!("not run: no Python with nats-py (set WATERSHED_PYTHON to its path)");
-        return;
-    };
     let data = tempfile::tempdir().unwrap();
     let server = all_examples(data.path());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/examples.py");
     let secrets = server.report["secrets"].as_str().unwrap();
-    let output = Command::new(python).arg(script).arg(server.url()).arg(secrets).output().unwrap();
+    let output =
+        Command::new(python()).arg(script).arg(server.url()).arg(secrets).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -44,16 +43,14 @@ users:
 ";
 
 #[test]
+#[cfg_attr(not(peer = "python"), ignore = "needs a Python with nats-py: see .ci/peers")]
 fn nats_py_may_do_with_buckets_what_services_say() {
-    let Some(python) = std::env::var_os("WATERSHED_PYTHON") else {
-        eprintln!("not run: no Python with nats-py (set WATERSHED_PYTHON to its path)");
-        return;
-    };
     let (data, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Running::up(data.path(), &[&write(&folder, BUCKETS)]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/buckets.py");
     let secrets = server.report["secrets"].as_str().unwrap();
-    let output = Command::new(python).arg(script).arg(server.url()).arg(secrets).output().unwrap();
+    let output =
+        Command::new(python()).arg(script).arg(server.url()).arg(secrets).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

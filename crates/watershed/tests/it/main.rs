@@ -7,7 +7,6 @@ mod data;
 mod kill;
 mod lint;
 mod own;
-mod peer;
 mod printed;
 mod reference;
 mod rules;

@@ -3,8 +3,8 @@
 
 use futures_util::StreamExt as _;
 use serde_json::Value;
+use watershed_peers::{NatsServer, nats_servers};
 
-use crate::peer::{NatsServer, programs};
 use crate::server::{Running, run, succeed, write};
 
 const FILE: &str = "\
@@ -92,13 +92,10 @@ async fn what_the_language_adds_holds_on_this_server() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 async fn what_the_language_adds_holds_on_real_servers() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
-    for program in programs {
-        let server = NatsServer::start(&program, &[]);
+    for program in nats_servers() {
+        let server = NatsServer::start(&program);
         check(&server.url).await;
     }
 }

@@ -13,7 +13,7 @@ use watershed_topology::read::{Document, Read, read};
 use watershed_topology::source::Spanned;
 use watershed_topology::{Severity, SourceMap, Topology, Version};
 
-use crate::peer::{NatsServer, programs};
+use watershed_peers::{NatsServer, nats_servers};
 
 /// Rules whose promise is not about what a single server answers to a request.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -82,7 +82,7 @@ fn promised(found: &Read, code: Option<&str>) -> (BTreeSet<u64>, bool, Vec<Strin
 /// One server with all that is promised about it; what turned out otherwise.
 async fn differences(program: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let server = NatsServer::start(program, &[]);
+    let server = NatsServer::start(program);
     let client = async_nats::connect(&server.url).await.unwrap();
     let version = client.server_info().version;
     let target = Version::of_server(&version);
@@ -135,7 +135,7 @@ async fn make_bounded(program: &Path, conf: &str, topology: &Topology) -> BTreeS
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nats.conf");
     std::fs::write(&path, conf).unwrap();
-    let server = NatsServer::start(program, &["-c".into(), path.display().to_string()]);
+    let server = NatsServer::start_with(program, &["-c".into(), path.display().to_string()]);
     make(&async_nats::connect(&server.url).await.unwrap(), topology).await
 }
 
@@ -174,11 +174,9 @@ fn bounded(topology: &Topology) -> Option<String> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 async fn what_is_promised_of_servers_holds() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
+    let programs = nats_servers();
     let mut all = Vec::new();
     for program in programs {
         all.extend(differences(&program).await);
@@ -375,16 +373,14 @@ fn with_consequences(refused: &BTreeSet<u64>) -> BTreeSet<u64> {
 }
 
 #[tokio::test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 async fn what_passes_is_taken() {
     let cases = std::env::var("WATERSHED_CASES").ok().and_then(|cases| cases.parse().ok());
     let cases = cases.unwrap_or(60);
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
+    let programs = nats_servers();
     let mut all = Vec::new();
     for program in programs {
-        let server = NatsServer::start(&program, &[]);
+        let server = NatsServer::start(&program);
         let client = async_nats::connect(&server.url).await.unwrap();
         let target = Version::of_server(&client.server_info().version);
         all.extend(random_differences(&client, target, cases).await);

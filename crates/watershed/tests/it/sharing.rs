@@ -9,8 +9,8 @@ use watershed_topology::read::{Document, read};
 use watershed_topology::sharing::{Account, Passage, between};
 use watershed_topology::{Diagnostic, SourceMap, Topology};
 
-use crate::peer::{NatsServer, programs};
 use crate::server::{run, succeed, write};
+use watershed_peers::{NatsServer, nats_servers};
 
 /// Accounts that share something: what `A` and what `B` say.
 const CASES: &[(&str, &str)] = &[
@@ -137,11 +137,9 @@ fn starts(program: &Path, conf: &str) -> (bool, String) {
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn what_keeps_a_server_from_starting_is_found() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
+    let programs = nats_servers();
     let mut wrong = Vec::new();
     for (a, b) in CASES {
         let [(a, mut found), (b, other)] = [lint("A", a), lint("B", b)];
@@ -207,6 +205,7 @@ const CONFIGURATIONS: &[(&str, bool)] = &[
 ];
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn configurations_that_keep_a_server_from_starting_are_found() {
     let mut wrong = Vec::new();
     for (text, fine) in CONFIGURATIONS {
@@ -219,7 +218,7 @@ fn configurations_that_keep_a_server_from_starting_are_found() {
         if refused == *fine {
             wrong.push(format!("{text}: {:?}", imported.findings));
         }
-        for program in &programs() {
+        for program in &nats_servers() {
             // Some of it is looked at only when the server really starts.
             let (good, error) = if *fine { starts(program, &text) } else { runs(program, &text) };
             if good != *fine {
@@ -239,16 +238,13 @@ const ACCOUNTS: &str = "accounts {
 ";
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn a_user_of_the_system_account_imports_every_account() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
-    for program in programs {
+    for program in nats_servers() {
         let folder = tempfile::tempdir().unwrap();
         let conf = folder.path().join("nats.conf");
         std::fs::write(&conf, ACCOUNTS).unwrap();
-        let server = NatsServer::start(&program, &["-c".into(), conf.display().to_string()]);
+        let server = NatsServer::start_with(&program, &["-c".into(), conf.display().to_string()]);
         let url = |user: &str| server.url.replace("nats://", &format!("nats://{user}:{user}@"));
         for (name, user) in [("A", "a"), ("B", "b")] {
             let text = format!(

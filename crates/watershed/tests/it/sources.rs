@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use watershed_server::Server;
 
-use crate::peer::{NatsServer, programs};
 use crate::server::{EXAMPLES, example, run, succeed};
+use watershed_peers::{NatsServer, nats_servers};
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -179,13 +179,10 @@ fn what_this_server_has_comes_back() {
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn what_real_servers_have_comes_back() {
-    let programs = programs();
-    if programs.is_empty() {
-        eprintln!("not run: no nats-server (set WATERSHED_NATS_SERVER or WATERSHED_NATS_SERVERS)");
-    }
-    for program in programs {
-        round_trip(&NatsServer::start(&program, &[]).url);
+    for program in nats_servers() {
+        round_trip(&NatsServer::start(&program).url);
     }
 }
 

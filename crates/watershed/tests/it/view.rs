@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::peer::{NatsServer, programs};
 use crate::server::{Running, run, succeed, write};
+use watershed_peers::{NatsServer, nats_servers};
 
 const FILE: &str = "\
 watershed: 1
@@ -62,8 +62,9 @@ fn the_newest_messages_are_shown_on_this_server() {
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn the_newest_messages_are_shown_on_real_servers() {
-    for program in programs() {
-        check(&NatsServer::start(&program, &[]).url);
+    for program in nats_servers() {
+        check(&NatsServer::start(&program).url);
     }
 }
