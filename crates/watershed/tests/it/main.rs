@@ -6,6 +6,7 @@ mod clients;
 mod data;
 mod kill;
 mod lint;
+mod nats_tool;
 mod own;
 mod printed;
 mod reference;
