@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use watershed_wire::jetstream::check::Bounds;
-use watershed_wire::jetstream::stream::StreamSource;
+use watershed_wire::jetstream::stream::{Compression, StreamSource};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
@@ -322,6 +322,32 @@ impl Topology {
             Some((stream, consumer, consumer.dead_letter.as_ref()?))
         };
         self.consumers().filter_map(said)
+    }
+
+    /// The same topology as the embedded server runs it, with what is otherwise: one copy,
+    /// uncompressed, which is no difference to clients.
+    pub fn embedded(self) -> (Self, Vec<String>) {
+        let number =
+            |fits: fn(&Stream) -> bool| self.streams.iter().filter(|one| fits(one)).count();
+        let streams = |number: usize| match number {
+            1 => "1 stream".to_owned(),
+            number => format!("{number} streams"),
+        };
+        let copied = number(|stream| stream.config.num_replicas > 1);
+        let compressed = number(crate::lint::is_compressed);
+        let mut notes = Vec::new();
+        let mut embedded = self;
+        if copied > 0 {
+            notes.push(format!("running {} with 1 replica: not a cluster", streams(copied)));
+            embedded = embedded.with_replicas(1);
+        }
+        if compressed > 0 {
+            notes.push(format!("running {} uncompressed", streams(compressed)));
+            for stream in &mut embedded.streams {
+                stream.config.compression = Compression::None;
+            }
+        }
+        (embedded, notes)
     }
 
     /// The same topology with so many copies of everything.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use watershed_topology::diagnostic::sort;
 use watershed_topology::import::{self, import};
 use watershed_topology::limits::FILE_BYTES_MAX;
+use watershed_topology::lint::embedded;
 use watershed_topology::read::{Document, read};
 use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
@@ -62,6 +63,8 @@ pub(crate) struct Reading {
     pub(crate) env: Option<String>,
     /// Version of the server that is linted for.
     pub(crate) target: Option<Version>,
+    /// Whether it is to run on the embedded server.
+    pub(crate) embedded: bool,
     /// Whether files of other formats are read as well.
     pub(crate) foreign: bool,
 }
@@ -159,6 +162,11 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     let mut read = read(&workspace.sources, base, overlays, reading.target);
     for secret in &read.topology.secrets {
         workspace.sources.hide(*secret);
+    }
+    // A file that has errors of its own may not be what was meant.
+    let fine = read.diagnostics.iter().all(|found| found.severity < Severity::Error);
+    if reading.embedded && fine {
+        workspace.diagnostics.extend(embedded(&read.topology));
     }
     let (topology, path) = (read.topology, path.to_owned());
     workspace.topologies.push(Loaded { topology, path, folder, data: None });

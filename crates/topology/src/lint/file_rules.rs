@@ -207,4 +207,18 @@ pub const FILE_RULES: &[FileRule] = &[
         name: "two-names",
         about: "A consumer's `durable_name` and `name` differ. The server refuses it with error 10132.",
     },
+    FileRule {
+        code: "U001",
+        name: "not-in-up",
+        about: "The embedded server does not support this yet, so `watershed up` does not start. \
+                nats-server supports it: `watershed apply -s URL` takes the same file there. \
+                `watershed lint --target up` reports it.",
+    },
+    FileRule {
+        code: "U002",
+        name: "otherwise-in-up",
+        about: "The embedded server does not compress what it stores, which makes no difference to \
+                clients: `watershed up` runs the file all the same. `watershed lint --target up` \
+                reports it.",
+    },
 ];

@@ -5,12 +5,15 @@
 //! with `F`.
 
 pub(crate) mod allow;
+mod embedded;
 mod file_rules;
 mod rule;
 mod rules;
 mod seen;
 mod server_errors;
 
+pub use embedded::embedded;
+pub(crate) use embedded::is_compressed;
 pub use file_rules::{FILE_RULES, FileRule};
 pub use rule::{Finding, Report, Rule};
 pub use rules::RULES;

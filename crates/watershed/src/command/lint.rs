@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Version of nats-server that it is for, as 2.14 or 2.14.6; the file's own, or 2.14.
     #[arg(long, value_name = "VERSION")]
     target_version: Option<Version>,
+    /// Also report what this runtime does not support.
+    #[arg(long, value_enum)]
+    target: Option<Target>,
     /// How to say it.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -59,14 +62,24 @@ enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// The embedded server of `watershed up`.
+    Up,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Deny {
     /// Warnings too.
     Warnings,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let reading =
-        Reading { env: arguments.env.clone(), target: arguments.target_version, foreign: true };
+    let reading = Reading {
+        env: arguments.env.clone(),
+        target: arguments.target_version,
+        embedded: arguments.target == Some(Target::Up),
+        foreign: true,
+    };
     let mut workspace = load(&arguments.files, &reading)?;
     if arguments.fix {
         // Putting one thing right may bring another to light.

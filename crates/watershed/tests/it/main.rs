@@ -4,6 +4,7 @@
 mod apply;
 mod clients;
 mod data;
+mod embedded;
 mod kill;
 mod lint;
 mod nats_tool;

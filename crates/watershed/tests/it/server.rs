@@ -113,7 +113,11 @@ impl Running {
     /// Starts `up` on free ports with everything that it keeps in `data`, and waits until it is
     /// ready.
     pub(crate) fn up(data: &Path, topologies: &[&str]) -> Self {
-        let mut child = up(data, topologies).stderr(Stdio::null()).spawn().unwrap();
+        Self::ready(up(data, topologies).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// Waits until an `up` that tells programs is ready.
+    pub(crate) fn ready(mut child: Child) -> Self {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut text = String::new();
         let report: Value = loop {

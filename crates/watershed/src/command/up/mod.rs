@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let reading = Reading { env: arguments.env.clone(), ..Reading::default() };
+    let reading = Reading { env: arguments.env.clone(), embedded: true, ..Reading::default() };
     let mut workspace = load(&arguments.files, &reading)?;
     if workspace.worst() == Some(Severity::Error) {
         ui::diagnostic::show(&workspace);
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     for path in &workspace.passed_over {
         ui::say(&format!("{} is no topology and is passed over", path.display()));
     }
-    one_copy(&mut workspace);
+    as_embedded(&mut workspace);
     let level = if arguments.debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
     ui::log(level);
     // Before anything that would have to be undone: a signal must find somebody who listens.
@@ -118,17 +118,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// One machine keeps one copy; says so where more were declared.
-fn one_copy(workspace: &mut Workspace) {
+/// What the embedded server runs otherwise, without a difference to clients; says so.
+fn as_embedded(workspace: &mut Workspace) {
     for loaded in &mut workspace.topologies {
-        let copies = |loaded: &Loaded| {
-            loaded.topology.streams.iter().any(|stream| stream.config.num_replicas > 1)
-        };
-        if copies(loaded) {
-            let name = &loaded.topology.name.value;
-            ui::say(&format!("{name}: `num_replicas` is for clusters; here it is 1"));
-            loaded.topology = std::mem::take(&mut loaded.topology).with_replicas(1);
+        let (topology, notes) = std::mem::take(&mut loaded.topology).embedded();
+        for note in notes {
+            ui::say(&format!("{}: {note}", topology.name.value));
         }
+        loaded.topology = topology;
     }
 }
 

@@ -1,0 +1,105 @@
+//! What `watershed up` does not carry out as it is declared. The tests ask the embedded server about
+//! each field.
+
+use std::collections::BTreeMap;
+
+use watershed_wire::jetstream::consumer::{
+    AckPolicy, ConsumerConfig, PriorityPolicy, ReplayPolicy,
+};
+use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamConfig, StreamSource};
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::{Stream, Topology};
+use crate::source::Span;
+
+/// Findings about what the embedded server does not have, and about what it runs otherwise without a
+/// difference to clients.
+pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut missing = |span: Span, whose: &str, field: &str| {
+        let message = format!("`watershed up` does not support `{field}` yet, in `{whose}`");
+        let finding = Diagnostic::new("U001", Severity::Error, span, message);
+        found.push(finding.fix("run it on nats-server: `watershed apply -s URL`"));
+    };
+    for stream in &topology.streams {
+        let name = stream.name.value.as_str();
+        for field in of_stream(&stream.config) {
+            missing(stream.places.at(field), name, field);
+        }
+        if let Some(source) = &stream.config.mirror {
+            for field in of_source(source) {
+                missing(stream.places.at(&format!("mirror.{field}")), name, field);
+            }
+        }
+        for (index, source) in stream.config.sources.iter().enumerate() {
+            for field in of_source(source) {
+                missing(stream.places.at(&format!("sources.{index}.{field}")), name, field);
+            }
+        }
+        for consumer in &stream.consumers {
+            for field in of_consumer(&consumer.config) {
+                missing(consumer.places.at(field), &consumer.name.value, field);
+            }
+        }
+    }
+    found.extend(otherwise(topology));
+    found
+}
+
+/// What changes nothing that clients see: said once for each place. (Copies have a rule of their own.)
+fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
+    let mut places: BTreeMap<Span, usize> = BTreeMap::new();
+    for stream in topology.streams.iter().filter(|stream| is_compressed(stream)) {
+        *places.entry(stream.places.at("compression")).or_default() += 1;
+    }
+    places.into_iter().map(|(span, streams)| {
+        let streams = match streams {
+            1 => "1 stream".to_owned(),
+            number => format!("{number} streams"),
+        };
+        let message = format!("`watershed up` runs {streams} uncompressed");
+        Diagnostic::new("U002", Severity::Info, span, message)
+    })
+}
+
+/// Whether a stream is stored compressed.
+pub(crate) fn is_compressed(stream: &Stream) -> bool {
+    stream.config.compression != Compression::None
+}
+
+fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
+    wanted(&[
+        ("subject_transform", config.subject_transform.is_some()),
+        ("republish", config.republish.is_some()),
+        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
+        ("allow_msg_counter", config.allow_msg_counter),
+        ("allow_atomic", config.allow_atomic),
+        ("allow_msg_schedules", config.allow_msg_schedules),
+        ("persist_mode", config.persist_mode != PersistMode::Default),
+        ("allow_batched", config.allow_batched),
+    ])
+}
+
+fn of_source(source: &StreamSource) -> Vec<&'static str> {
+    wanted(&[
+        ("external", source.external.is_some()),
+        ("subject_transforms", !source.subject_transforms.is_empty()),
+        ("consumer", source.consumer.is_some()),
+    ])
+}
+
+fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {
+    wanted(&[
+        ("replay_policy", config.replay_policy != ReplayPolicy::Instant),
+        ("rate_limit_bps", config.rate_limit_bps > 0),
+        ("sample_freq", !config.sample_freq.is_empty()),
+        ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
+        ("direct", config.direct),
+        ("pause_until", config.pause_until.is_some()),
+        ("priority_policy", config.priority_policy != PriorityPolicy::None),
+    ])
+}
+
+fn wanted(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
+    fields.iter().filter(|(_, wanted)| *wanted).map(|(field, _)| *field).collect()
+}
