@@ -1,7 +1,9 @@
 //! A server as a process of its own.
 
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,9 +15,23 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) name: String,
+    /// Checksum of the file: results of one build are not taken for those of another.
+    pub(crate) digest: String,
     path: PathBuf,
-    /// What nats-server's configuration file says; `None` for this server.
-    config: Option<&'static str>,
+    role: Role,
+}
+
+/// What a program is measured as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// This server.
+    Ours,
+    /// Another build of this server.
+    Before,
+    /// A nats-server as it comes.
+    Default,
+    /// A nats-server that syncs every message.
+    Always,
 }
 
 /// Only what would cut off a slow reader is changed from nats-server's defaults.
@@ -25,13 +41,14 @@ const DEFAULT: &str = "max_pending: 256MB\n";
 const SYNC_ALWAYS: &str = "max_pending: 256MB\njetstream { sync_interval: always }\n";
 
 impl Program {
-    pub(crate) fn ours(path: &Path) -> Self {
-        Self { name: "watershed".into(), path: path.to_owned(), config: None }
-    }
-
-    /// Whether it runs as it comes.
-    pub(crate) fn is_default(&self) -> bool {
-        self.config != Some(SYNC_ALWAYS)
+    /// This server; all but the first are builds that it is compared with.
+    pub(crate) fn ours(path: &Path, index: usize) -> anyhow::Result<Self> {
+        let (name, role) = match index {
+            0 => ("watershed".to_owned(), Role::Ours),
+            1 => ("watershed before".to_owned(), Role::Before),
+            _ => (format!("watershed before ({index})"), Role::Before),
+        };
+        Ok(Self { name, digest: digest(path)?, path: path.to_owned(), role })
     }
 
     /// A nats-server as it comes, and one that syncs every message.
@@ -41,22 +58,31 @@ impl Program {
         let version = String::from_utf8_lossy(&output.stdout);
         let version = version.trim().trim_start_matches("nats-server: v");
         let name = format!("nats-server {version}");
-        let always = format!("{name} sync always");
+        let (always, digest) = (format!("{name} sync always"), digest(path)?);
         Ok([
-            Self { name, path: path.to_owned(), config: Some(DEFAULT) },
-            Self { name: always, path: path.to_owned(), config: Some(SYNC_ALWAYS) },
+            Self { name, digest: digest.clone(), path: path.to_owned(), role: Role::Default },
+            Self { name: always, digest, path: path.to_owned(), role: Role::Always },
         ])
     }
 
-    /// Starts the program on a free port with an empty store.
-    pub(crate) fn start(&self) -> anyhow::Result<Running> {
-        self.start_in(tempfile::tempdir()?)
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether it syncs every message because it was told to.
+    pub(crate) fn is_always(&self) -> bool {
+        self.role == Role::Always
     }
 
     /// Starts the program on a free port with the store that is in `folder`.
     pub(crate) fn start_in(&self, folder: TempDir) -> anyhow::Result<Running> {
         let mut command = Command::new(&self.path);
-        if let Some(config) = self.config {
+        let config = match self.role {
+            Role::Ours | Role::Before => None,
+            Role::Default => Some(DEFAULT),
+            Role::Always => Some(SYNC_ALWAYS),
+        };
+        if let Some(config) = config {
             let path = folder.path().join("nats.conf");
             fs::write(&path, config)?;
             command.arg("-js").arg("-c").arg(path);
@@ -67,7 +93,7 @@ impl Program {
             .args(["-a", "127.0.0.1", "-p", "-1", "--ports_file_dir"])
             .arg(folder.path())
             .arg("--store_dir")
-            .arg(folder.path().join("store"))
+            .arg(folder.path().join(STORE))
             .stderr(Stdio::null())
             .stdout(Stdio::null());
         let child =
@@ -77,6 +103,16 @@ impl Program {
         running.address = running.wait_for_ports()?;
         Ok(running)
     }
+}
+
+/// Folder of the store, in the folder of the server.
+const STORE: &str = "store";
+
+fn digest(path: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut digest = crc64fast_nvme::Digest::new();
+    digest.write(&bytes);
+    Ok(format!("{:016x}", digest.sum64()))
 }
 
 /// A running program; ends when dropped.
@@ -129,16 +165,58 @@ impl Running {
         self.folder.take().context("the server has no folder")
     }
 
+    /// What the store takes from the disk, in bytes: blocks, as `du` counts them.
+    pub(crate) fn disk_bytes(&self) -> anyhow::Result<f64> {
+        let folder = self.folder.as_ref().context("the server has no folder")?;
+        Ok(disk_bytes(&folder.path().join(STORE))?)
+    }
+
     /// Processor time that the server has used.
+    ///
+    /// Linux counts the time of each thread in nanoseconds, and the time of the process in hundredths of
+    /// a second, but with the threads that have ended.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         const TICKS_PER_SECOND: f64 = 100.0; // USER_HZ, the same on every Linux
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let process = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let mut nanoseconds = 0.0;
+        for thread in fs::read_dir(process.join("task"))? {
+            let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
+                continue; // the thread ended meanwhile
+            };
+            let first = text.split(' ').next().and_then(|text| text.parse::<f64>().ok());
+            nanoseconds += first.context("no time of a thread")?;
+        }
+        let stat = fs::read_to_string(process.join("stat"))?;
         let fields = stat.rsplit(')').next().context("no such format")?;
         let mut fields = fields.split_whitespace().skip(11);
         let mut ticks = || fields.next().and_then(|text| text.parse::<f64>().ok());
         let (user, system) = (ticks().context("no user time")?, ticks().context("no system time")?);
-        Ok((user + system) / TICKS_PER_SECOND)
+        // The ticks may lag behind by one, the threads by all that ended.
+        let counted = (user + system) / TICKS_PER_SECOND;
+        let exact = nanoseconds / 1e9;
+        Ok(if counted > exact + 0.02 { counted } else { exact })
     }
+}
+
+/// Below a folder whose files may go meanwhile.
+pub(crate) fn disk_bytes(folder: &Path) -> io::Result<f64> {
+    const BLOCK_BYTES: f64 = 512.0; // of `st_blocks`, whatever the file system's own are
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let entries = match fs::read_dir(folder) {
+        Err(error) if gone(&error) => return Ok(0.0),
+        entries => entries?,
+    };
+    let mut sum = 0.0;
+    for entry in entries {
+        let entry = entry?;
+        sum += match entry.metadata() {
+            Err(error) if gone(&error) => 0.0,
+            Err(error) => return Err(error),
+            Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path())?,
+            Ok(metadata) => metadata.blocks() as f64 * BLOCK_BYTES,
+        };
+    }
+    Ok(sum)
 }
 
 fn first_port(json: &str) -> Option<u16> {

@@ -1,82 +1,130 @@
-//! Medians, ranges and ratios, as a table in Markdown.
+//! Medians, ranges and ratios, as tables in Markdown.
 
-use std::io::Write as _;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 
-use crate::load::{Case, Sample};
+use crate::load::{Case, Group};
+use crate::measure::{Measure, micros, short};
 use crate::process::Program;
+use crate::results::Results;
+use crate::stats::{median, sorted};
 
-/// Samples by case and program.
-pub(crate) struct Report {
-    programs: Vec<String>,
-    rows: Vec<(&'static str, Vec<Vec<Sample>>)>,
+/// Prints what there is of these cases.
+pub(crate) fn print(
+    programs: &[Program],
+    cases: &[&Case],
+    results: &Results,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let names: Vec<&str> = programs.iter().map(|program| program.name.as_str()).collect();
+    let of = |group: Group| cases.iter().filter(move |case| case.group == group).copied();
+    let report = Report { names: &names, results };
+    let loads: Vec<&Case> = of(Group::Load).collect();
+    if !loads.is_empty() {
+        report.loads(out, &loads)?;
+    }
+    let figures: Vec<&Case> = of(Group::Figure).chain(of(Group::HeldUp)).collect();
+    if !figures.is_empty() {
+        report.figures(out, &figures)?;
+    }
+    Ok(())
 }
 
-impl Report {
-    pub(crate) fn new(programs: &[Program], cases: &[&Case]) -> Self {
-        let programs: Vec<String> = programs.iter().map(|program| program.name.clone()).collect();
-        let empty = vec![Vec::new(); programs.len()];
-        let rows = cases.iter().map(|case| (case.name, empty.clone())).collect();
-        Self { programs, rows }
-    }
+struct Report<'a> {
+    /// Of the programs; ours is the first.
+    names: &'a [&'a str],
+    results: &'a Results,
+}
 
-    pub(crate) fn add(&mut self, case: &str, program: usize, sample: Sample) {
-        if let Some((_, columns)) = self.rows.iter_mut().find(|(name, _)| *name == case) {
-            columns[program].push(sample);
+impl Report<'_> {
+    /// Rate as median (range) · processor time per message · latencies, then this server over each peer.
+    fn loads(&self, out: &mut dyn Write, cases: &[&Case]) -> io::Result<()> {
+        write!(out, "| load | {} | fdatasync p50 / p99 |", self.names.join(" | "))?;
+        for peer in &self.names[1..] {
+            write!(out, " rate ÷ {peer} | CPU ÷ {peer} | p99 ÷ {peer} |")?;
         }
-    }
-
-    /// Rate as median (range) · processor time per message, then this server over each peer.
-    pub(crate) fn print(&self) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        write!(out, "| load | {} |", self.programs.join(" | "))?;
-        for peer in self.programs.iter().skip(1) {
-            write!(out, " rate ÷ {peer} | CPU ÷ {peer} |")?;
-        }
-        writeln!(out)?;
-        let columns = self.programs.len() + (self.programs.len() - 1) * 2;
-        writeln!(out, "|---|{}", "---|".repeat(columns))?;
-        for (name, columns) in &self.rows {
-            write!(out, "| {name} |")?;
-            for samples in columns {
-                let rates = sorted(samples, |sample| sample.rate);
-                write!(
-                    out,
-                    " {} ({}–{}) · {:.2} µs |",
-                    short(median(&rates)),
-                    short(rates[0]),
-                    short(rates[rates.len() - 1]),
-                    median(&sorted(samples, |sample| sample.cpu_micros)),
-                )?;
+        writeln!(out, "\n|---|{}", "---|".repeat(self.names.len() * 4 - 2))?;
+        for case in cases {
+            write!(out, "| {} |", case.name)?;
+            for name in self.names {
+                write!(out, " {} |", self.load(case.name, name))?;
             }
-            let ours = &columns[0];
-            for peer in &columns[1..] {
-                let ratio = |value: fn(&Sample) -> f64| {
-                    median(&sorted(ours, value)) / median(&sorted(peer, value))
-                };
-                let (rate, cpu) = (ratio(|s| s.rate), ratio(|s| s.cpu_micros));
-                write!(out, " **{rate:.2}** | {cpu:.2} |")?;
+            write!(out, " {} |", self.flushes(case.name))?;
+            for peer in &self.names[1..] {
+                for measure in [Measure::Rate, Measure::CpuUs, Measure::P99Us] {
+                    write!(out, " {} |", self.ratio(case.name, peer, measure))?;
+                }
             }
             writeln!(out)?;
         }
-        Ok(())
+        writeln!(out)
     }
-}
 
-fn sorted(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> Vec<f64> {
-    let mut values: Vec<f64> = samples.iter().map(value).collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
+    fn load(&self, case: &str, program: &str) -> String {
+        let rates = sorted(&self.results.values(case, program, Measure::Rate));
+        let (Some(rate), Some(first), Some(last)) = (median(&rates), rates.first(), rates.last())
+        else {
+            return "–".into();
+        };
+        let median = |measure| median(&self.results.values(case, program, measure));
+        let mut text = format!("{} ({}–{})", short(rate), short(*first), short(*last));
+        if let Some(cpu) = median(Measure::CpuUs) {
+            let _ = write!(text, " · {}", Measure::CpuUs.show(cpu));
+        }
+        let latencies = [Measure::P50Us, Measure::P99Us, Measure::P999Us].map(median);
+        if let [Some(p50), Some(p99), Some(p999)] = latencies.map(|time| time.map(micros)) {
+            let _ = write!(text, " · {p50}, {p99}, {p999}");
+        }
+        text
+    }
 
-fn median(sorted: &[f64]) -> f64 {
-    sorted[sorted.len() / 2]
-}
+    /// Of all servers: it is the same disk.
+    fn flushes(&self, case: &str) -> String {
+        let all = |measure| -> Vec<f64> {
+            self.results.of_case(case).filter_map(|sample| sample.get(&measure).copied()).collect()
+        };
+        match (median(&all(Measure::FlushP50Us)), median(&all(Measure::FlushP99Us))) {
+            (Some(p50), Some(p99)) => format!("{} / {}", micros(p50), micros(p99)),
+            _ => "–".into(),
+        }
+    }
 
-fn short(rate: f64) -> String {
-    match rate {
-        1e6.. => format!("{:.2}M", rate / 1e6),
-        1e4.. => format!("{:.0}k", rate / 1e3),
-        1e3.. => format!("{:.1}k", rate / 1e3),
-        _ => format!("{rate:.0}"),
+    /// A row for each figure of a case.
+    fn figures(&self, out: &mut dyn Write, cases: &[&Case]) -> io::Result<()> {
+        write!(out, "| | {} |", self.names.join(" | "))?;
+        for peer in &self.names[1..] {
+            write!(out, " ÷ {peer} |")?;
+        }
+        writeln!(out, "\n|---|{}", "---|".repeat(self.names.len() * 2 - 1))?;
+        for case in cases {
+            let samples = self.results.of_case(case.name);
+            let measures: BTreeSet<Measure> =
+                samples.flat_map(|sample| sample.keys().copied()).collect();
+            for measure in measures {
+                write!(out, "| {}: {} |", case.name, measure.label())?;
+                for name in self.names {
+                    let value = median(&self.results.values(case.name, name, measure));
+                    let shown = value.map_or("–".into(), |value| measure.show(value));
+                    write!(out, " {shown} |")?;
+                }
+                for peer in &self.names[1..] {
+                    write!(out, " {} |", self.ratio(case.name, peer, measure))?;
+                }
+                writeln!(out)?;
+            }
+        }
+        writeln!(out)
+    }
+
+    fn ratio(&self, case: &str, peer: &str, measure: Measure) -> String {
+        let of = |name: &str| median(&self.results.values(case, name, measure));
+        match (of(self.names[0]), of(peer)) {
+            // What an operation adds may be nothing; a quotient of it says nothing.
+            (Some(ours), Some(peers)) if peers > 0.0 && measure != Measure::AddedP99Us => {
+                format!("{:.2}", ours / peers)
+            }
+            _ => "–".into(),
+        }
     }
 }

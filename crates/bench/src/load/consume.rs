@@ -4,66 +4,94 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::bail;
-use watershed_wire::ServerOp;
-use watershed_wire::encode;
+use serde_json::{Value, json};
 use watershed_wire::op::Publish;
+use watershed_wire::{ServerOp, encode};
 
-use super::jetstream::{Kept, Load, publish_count, request};
+use super::Clock;
+use super::jetstream::fill;
+use crate::api::{Api, Kept, STREAM, frame};
 use crate::client::Client;
-
-/// Messages that are stored before the clock starts.
-const MESSAGES: u64 = 200_000;
+use crate::latency::Latency;
+use crate::measure::Sample;
+use crate::plan::Place;
 
 /// Messages of one request.
 const BATCH: u64 = 500;
 
-/// Fetches everything that was stored, one request at a time, and acknowledges each message.
-pub(crate) fn fetch(address: SocketAddr, retention: &str) -> anyhow::Result<(f64, f64)> {
-    let load = Load { kept: Kept::File, connections: 1, window: 1000, bytes: 128 };
-    let mut client = Client::connect(address)?;
-    client.send(b"SUB api 1\r\nSUB next 2\r\n")?;
-    let stream =
-        format!("{{\"name\":\"BENCH\",\"subjects\":[\"bench.>\"],\"retention\":\"{retention}\"}}");
-    request(&mut client, "$JS.API.STREAM.CREATE.BENCH", &stream)?;
-    publish_count(address, MESSAGES, load)?;
-    let config = "{\"durable_name\":\"C\",\"ack_policy\":\"explicit\",\"max_ack_pending\":10000}";
-    let consumer = format!("{{\"stream_name\":\"BENCH\",\"config\":{config}}}");
-    request(&mut client, "$JS.API.CONSUMER.CREATE.BENCH.C", &consumer)?;
-    let body = format!("{{\"batch\":{BATCH}}}");
-    let mut next = Vec::new();
-    encode::publish(
-        &mut next,
-        &message(b"$JS.API.CONSUMER.MSG.NEXT.BENCH.C", Some(b"next"), body.as_bytes()),
-    );
-    let start = Instant::now();
+/// Fetches everything that was stored, one request at a time, and acknowledges each message. An
+/// answer is a batch.
+pub(crate) fn fetch(place: &Place<'_>, retention: &str) -> anyhow::Result<Sample> {
+    let server = place.start()?;
+    let mut api = Api::connect(server.address)?;
+    api.create_stream(Kept::File, &json!({ "retention": retention }))?;
+    fill(server.address, place.scale.stored, 128)?;
+    api.create_consumer(STREAM, "C", &json!({ "max_ack_pending": 10_000 }))?;
+    let mut fetcher = Fetcher::connect(server.address, STREAM, "C", &json!({ "batch": BATCH }))?;
+    let mut latency = Latency::new();
+    let clock = Clock::start(&server)?;
     let mut received = 0;
-    while received < MESSAGES {
-        client.send(&next)?;
-        let end = (received + BATCH).min(MESSAGES);
-        while received < end {
-            let mut acks = Vec::new();
-            client.read(|op| {
-                if let ServerOp::Message { reply: Some(reply), .. } = op {
-                    received += 1;
-                    encode::publish(&mut acks, &message(reply, None, b"+ACK"));
-                }
-            })?;
-            client.send(&acks)?;
+    while received < place.scale.stored {
+        let start = Instant::now();
+        let batch = fetcher.fetch(BATCH.min(place.scale.stored - received))?;
+        if batch == 0 {
+            bail!("{received} of {} messages came", place.scale.stored);
         }
+        latency.record(start.elapsed());
+        received += batch;
     }
     // Until the server has heard every acknowledgement.
-    loop {
-        let info = request(&mut client, "$JS.API.CONSUMER.INFO.BENCH.C", "")?;
-        if info.contains("\"num_ack_pending\":0") {
-            break;
-        }
-    }
-    if received != MESSAGES {
-        bail!("{received} of {MESSAGES} messages came");
-    }
-    Ok((MESSAGES as f64, start.elapsed().as_secs_f64()))
+    while api.outstanding("C")? > 0 {}
+    clock.stop(received, &latency)
 }
 
-fn message<'a>(subject: &'a [u8], reply: Option<&'a [u8]>, payload: &'a [u8]) -> Publish<'a> {
-    Publish { subject, reply, header: b"", payload, has_header: false }
+/// A connection that fetches and acknowledges.
+pub(crate) struct Fetcher {
+    client: Client,
+    request: Vec<u8>,
+}
+
+impl Fetcher {
+    /// Connects; `request` is the body of each request for messages.
+    pub(crate) fn connect(
+        address: SocketAddr,
+        stream: &str,
+        consumer: &str,
+        request: &Value,
+    ) -> anyhow::Result<Self> {
+        let mut client = Client::connect(address)?;
+        let inbox = format!("_INBOX.next.{consumer}");
+        client.subscribe(&inbox, "1")?;
+        client.round_trip()?;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
+        Ok(Self { client, request: frame(&subject, Some(&inbox), request.to_string().as_bytes()) })
+    }
+
+    /// Asks once, and acknowledges up to so many messages; how many came before the server said that no
+    /// more would.
+    pub(crate) fn fetch(&mut self, count: u64) -> anyhow::Result<u64> {
+        self.client.send(&self.request)?;
+        let (mut received, mut over) = (0, false);
+        while received < count && !over {
+            let mut acks = Vec::new();
+            self.client.read(|op| match op {
+                ServerOp::Message { reply: Some(reply), .. } => {
+                    received += 1;
+                    let payload = b"+ACK";
+                    let ack = Publish {
+                        subject: reply,
+                        reply: None,
+                        header: b"",
+                        payload,
+                        has_header: false,
+                    };
+                    encode::publish(&mut acks, &ack);
+                }
+                ServerOp::Message { header, .. } => over |= header.starts_with(b"NATS/1.0 4"),
+                _ => {}
+            })?;
+            self.client.send(&acks)?;
+        }
+        Ok(received)
+    }
 }

@@ -1,6 +1,5 @@
 //! Core NATS.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,7 +9,11 @@ use anyhow::anyhow;
 use watershed_wire::op::Publish;
 use watershed_wire::{ServerOp, encode};
 
+use super::Clock;
 use crate::client::Client;
+use crate::latency::Latency;
+use crate::measure::Sample;
+use crate::plan::Place;
 
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -35,14 +38,14 @@ fn frames(payload_bytes: usize) -> (Vec<u8>, usize) {
     (bytes, count)
 }
 
-/// Publishes without anybody listening, until the server has dealt with everything.
-pub(super) fn publish(
-    address: SocketAddr,
-    seconds: f64,
-    bytes: usize,
-) -> anyhow::Result<(f64, f64)> {
-    let mut client = Client::connect(address)?;
+/// Publishes without anybody listening, until the server has dealt with everything. Nothing is
+/// answered, so there is no latency.
+pub(super) fn publish(place: &Place<'_>, bytes: usize) -> anyhow::Result<Sample> {
+    let server = place.start()?;
+    let seconds = place.scale.seconds;
+    let mut client = Client::connect(server.address)?;
     let (frames, count) = frames(bytes);
+    let clock = Clock::start(&server)?;
     let start = Instant::now();
     let mut messages = 0;
     while start.elapsed().as_secs_f64() < seconds {
@@ -50,16 +53,17 @@ pub(super) fn publish(
         messages += count;
     }
     client.round_trip()?;
-    Ok((messages as f64, start.elapsed().as_secs_f64()))
+    clock.stop(messages as u64, &Latency::new())
 }
 
 /// Publishes to so many subscribers, until all have everything. Counts deliveries.
 pub(super) fn fan_out(
-    address: SocketAddr,
-    seconds: f64,
+    place: &Place<'_>,
     bytes: usize,
     subscribers: usize,
-) -> anyhow::Result<(f64, f64)> {
+) -> anyhow::Result<Sample> {
+    let server = place.start()?;
+    let (address, seconds) = (server.address, place.scale.seconds);
     let mut frame = Vec::new();
     encode::message(&mut frame, SUBJECT, b"1", None, b"", &vec![b'x'; bytes]);
     // How many bytes each subscriber gets; known when the publisher stops.
@@ -81,6 +85,7 @@ pub(super) fn fan_out(
         }));
     }
     let (mut publisher, (frames, count)) = (Client::connect(address)?, frames(bytes));
+    let clock = Clock::start(&server)?;
     let start = Instant::now();
     let mut messages = 0;
     while start.elapsed().as_secs_f64() < seconds {
@@ -94,11 +99,13 @@ pub(super) fn fan_out(
     for thread in threads {
         thread.join().map_err(|_| anyhow!("a subscriber panicked"))??;
     }
-    Ok(((messages * subscribers) as f64, start.elapsed().as_secs_f64()))
+    clock.stop((messages * subscribers) as u64, &Latency::new())
 }
 
 /// Requests, each sent when the one before is answered.
-pub(super) fn request(address: SocketAddr, seconds: f64) -> anyhow::Result<(f64, f64)> {
+pub(super) fn request(place: &Place<'_>) -> anyhow::Result<Sample> {
+    let server = place.start()?;
+    let (address, seconds) = (server.address, place.scale.seconds);
     let mut service = Client::connect(address)?;
     service.send(b"SUB bench.service 1\r\n")?;
     service.round_trip()?;
@@ -122,18 +129,21 @@ pub(super) fn request(address: SocketAddr, seconds: f64) -> anyhow::Result<(f64,
     let mut client = Client::connect(address)?;
     client.send(b"SUB bench.reply 1\r\n")?;
     client.round_trip()?;
+    let (mut round_trips, mut latency) = (0, Latency::new());
+    let clock = Clock::start(&server)?;
     let start = Instant::now();
-    let mut round_trips = 0_u64;
     while start.elapsed().as_secs_f64() < seconds {
+        let sent = Instant::now();
         client.send(b"PUB bench.service bench.reply 2\r\nhi\r\n")?;
         let mut answered = false;
         while !answered {
             client.read(|op| answered |= matches!(op, ServerOp::Message { .. }))?;
         }
+        latency.record(sent.elapsed());
         round_trips += 1;
     }
-    let elapsed = start.elapsed().as_secs_f64();
+    let sample = clock.stop(round_trips, &latency)?;
     client.send(b"PUB bench.service 3\r\nend\r\n")?;
     service.join().map_err(|_| anyhow!("the service panicked"))??;
-    Ok((round_trips as f64, elapsed))
+    Ok(sample)
 }
