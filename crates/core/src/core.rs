@@ -15,7 +15,7 @@ use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
 use crate::passage::{Passage, Replies};
-use crate::publish::Hop;
+use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
 

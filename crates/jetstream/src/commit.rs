@@ -80,7 +80,7 @@ impl JetStream {
         let mut effects = std::mem::take(&mut self.effects);
         effects.clear();
         self.state.apply(record, None, &mut effects);
-        let dropped = std::mem::take(&mut effects.dropped);
+        let dropped = std::mem::take(&mut effects.changes.dropped);
         self.outputs.extend((!dropped.is_empty()).then_some(DiskOutput::Drop(dropped)));
         self.announce(net, record, owed, &mut effects);
         self.effects = effects;
@@ -198,7 +198,7 @@ impl JetStream {
         let Self { state, live, ready, following, .. } = self;
         if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
             ready.extend(effects.fed.drain(..).map(|index| ConsumerKey::new(key, index)));
-            for (index, sequence) in effects.lost.drain(..) {
+            for (index, sequence) in effects.changes.lost.drain(..) {
                 if let Some(dispatcher) = live.dispatcher(index) {
                     dispatcher.lost(sequence);
                 }
@@ -504,10 +504,10 @@ impl Placed {
         place: watershed_store::Place,
         effects: &mut Effects,
     ) {
-        if let Some(position) = effects.placement.take() {
+        if let Some(position) = effects.changes.placement.take() {
             self.placements.push(Placement { log: record.log, position, place });
         }
-        self.sealed.append(&mut effects.sealed);
-        self.dropped.append(&mut effects.dropped);
+        self.sealed.append(&mut effects.changes.sealed);
+        self.dropped.append(&mut effects.changes.dropped);
     }
 }

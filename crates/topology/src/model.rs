@@ -334,7 +334,7 @@ impl Topology {
             number => format!("{number} streams"),
         };
         let copied = number(|stream| stream.config.num_replicas > 1);
-        let compressed = number(crate::lint::is_compressed);
+        let compressed = number(Stream::is_compressed);
         let mut notes = Vec::new();
         let mut embedded = self;
         if copied > 0 {
@@ -378,6 +378,11 @@ impl Consumer {
 }
 
 impl Stream {
+    /// Whether it is stored compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.config.compression != Compression::None
+    }
+
     /// A stream that is only known by its name.
     pub(crate) fn placeholder(name: &str, span: Span) -> Self {
         let config = StreamConfig { name: name.to_owned(), ..StreamConfig::default() };

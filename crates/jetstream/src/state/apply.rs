@@ -6,11 +6,13 @@ use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{Retention, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
+use super::chore::Chore;
 use super::consumer::{Consumer, Finished};
 use super::effects::{Effects, Gone, Outcome};
+use super::key::StreamKey;
 use super::origins::{copied_from, origins};
-use super::retention::{Budget, Chore, keeps_less};
-use super::stream::{Stream, StreamKey};
+use super::retention::{Budget, keeps_less};
+use super::stream::Stream;
 use super::tables::State;
 use crate::record::{Command, Event, decode_events, kind};
 use crate::tail::TailPlace;
@@ -45,24 +47,25 @@ impl State {
         if record.kind == kind::COPY {
             // What a mirror's origin left out is left out here too.
             effects
+                .changes
                 .sealed
                 .extend(stream.skip_to(record.sequence).map(|sealed| (record.log, sealed)));
         }
         let expiry = stream.deadlines.next();
         let length = at.map_or(0, |at| at.place.length);
-        stream.append(record, length, at, effects);
+        stream.append(record, length, at, &mut effects.changes);
         effects.sooner = stream.deadlines.next() != expiry;
         for (index, consumer) in &mut stream.consumers {
             if consumer.stored(record.sequence, record.key) {
                 effects.fed.push(index);
             }
         }
-        stream.roll_up(record, effects);
-        stream.make_room(record.key, effects);
+        stream.roll_up(record, &mut effects.changes);
+        stream.make_room(record.key, &mut effects.changes);
         if stream.config.retention == Retention::Interest
             && !self.is_needed(key, record.sequence, record.key)
         {
-            self.streams[key.index()].remove(record.sequence, effects);
+            self.streams[key.index()].remove(record.sequence, &mut effects.changes);
         }
         effects.outcome = Outcome::Stored(key, record.sequence);
         if record.kind == kind::COPY {
@@ -90,9 +93,9 @@ impl State {
             return;
         }
         // Consumers of the origin are another stream's.
-        let own_lost = std::mem::take(&mut effects.lost);
-        self.streams[origin.index()].remove(sequence, effects);
-        let lost = std::mem::replace(&mut effects.lost, own_lost);
+        let own_lost = std::mem::take(&mut effects.changes.lost);
+        self.streams[origin.index()].remove(sequence, &mut effects.changes);
+        let lost = std::mem::replace(&mut effects.changes.lost, own_lost);
         effects.lost_elsewhere.extend(lost.into_iter().map(|(index, at)| (origin, index, at)));
     }
 
@@ -133,7 +136,7 @@ impl State {
         if let Event::Delivered { sequence, .. } = event
             && !exists
         {
-            effects.lost.push((index, sequence));
+            effects.changes.lost.push((index, sequence));
         }
         match stream.consumers[index].apply(time, event, exists) {
             Finished::Nothing => {}
@@ -158,7 +161,7 @@ impl State {
             _ => self.is_needed(key, sequence, subject.name()),
         };
         if !needed {
-            self.streams[key.index()].remove(sequence, effects);
+            self.streams[key.index()].remove(sequence, &mut effects.changes);
         }
     }
 
@@ -215,7 +218,7 @@ impl State {
         if keeps_less(&old, &stream.config) {
             stream.chores.push_back(Chore::Keep { next: 1 });
         }
-        stream.enforce_size(&mut Budget(super::retention::SLICE), effects);
+        stream.enforce_size(&mut Budget(super::retention::SLICE), &mut effects.changes);
         self.link(key);
         Ok(Outcome::Updated(key, old.subjects))
     }
@@ -223,7 +226,7 @@ impl State {
     fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = self.take(key);
-        effects.dropped.extend(stream.log.block_numbers().map(|block| (log, block)));
+        effects.changes.dropped.extend(stream.log.block_numbers().map(|block| (log, block)));
         Ok(Outcome::Deleted(Box::new(Gone { key, stream })))
     }
 
@@ -238,8 +241,8 @@ impl State {
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let all = stream.remove_matching(filter, end, &mut Budget(limit), effects);
-        Ok(Outcome::Purged(key, before + effects.removed, !all))
+        let all = stream.remove_matching(filter, end, &mut Budget(limit), &mut effects.changes);
+        Ok(Outcome::Purged(key, before + effects.changes.removed, !all))
     }
 
     fn expire(
@@ -251,7 +254,7 @@ impl State {
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let more = stream.expire(now, &mut Budget(limit), effects);
+        let more = stream.expire(now, &mut Budget(limit), &mut effects.changes);
         Ok(Outcome::Expired(key, more))
     }
 
@@ -263,12 +266,13 @@ impl State {
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let mut budget = Budget(limit);
-        self.streams[key.index()].enforce_size(&mut budget, effects);
+        self.streams[key.index()].enforce_size(&mut budget, &mut effects.changes);
         while let Some(chore) = self.streams[key.index()].chores.pop_front() {
             let rest = match chore {
                 Chore::Purge { filter, end } => {
                     let stream = &mut self.streams[key.index()];
-                    let all = stream.remove_matching(&filter, end, &mut budget, effects);
+                    let all =
+                        stream.remove_matching(&filter, end, &mut budget, &mut effects.changes);
                     (!all).then_some(Chore::Purge { filter, end })
                 }
                 Chore::Keep { next } => self.keep_from(key, next, &mut budget, effects),
@@ -301,7 +305,7 @@ impl State {
             let unwanted = stream.config.retention == Retention::Interest
                 && subject.is_some_and(|subject| !self.is_needed(key, sequence, subject.name()));
             if over || unwanted {
-                self.streams[key.index()].remove(sequence, effects);
+                self.streams[key.index()].remove(sequence, &mut effects.changes);
             }
             next = self.stream(key).log.next(sequence + 1);
         }
@@ -351,7 +355,7 @@ impl State {
         effects: &mut Effects,
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
-        if self.streams[key.index()].remove(sequence, effects) {
+        if self.streams[key.index()].remove(sequence, &mut effects.changes) {
             return Ok(Outcome::Erased);
         }
         Err(table::STREAM_MSG_DELETE_FAILED.with("no message found"))

@@ -1,10 +1,9 @@
 //! What applying a record changed, for whoever tells clients, wakes consumers and moves bytes.
 
-use watershed_store::LogId;
-use watershed_store::log::{Position, Sealed};
 use watershed_wire::jetstream::error::ApiError;
 
-use super::stream::StreamKey;
+use super::changes::Changes;
+use super::key::StreamKey;
 
 /// What became of a record.
 #[derive(Debug, Default)]
@@ -51,16 +50,7 @@ pub(crate) struct Gone {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) outcome: Outcome,
-    /// Where a message goes on disk.
-    pub(crate) placement: Option<Position>,
-    /// Blocks that became full.
-    pub(crate) sealed: Vec<(LogId, Sealed)>,
-    /// Blocks that hold nothing any more.
-    pub(crate) dropped: Vec<(LogId, u32)>,
-    /// Messages that went.
-    pub(crate) removed: u64,
-    /// Consumers of the stream that have lost a message, and which.
-    pub(crate) lost: Vec<(usize, u64)>,
+    pub(crate) changes: Changes,
     /// Consumers of the stream that have something to deliver.
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
@@ -73,11 +63,7 @@ impl Effects {
     /// Forgets everything, and keeps the room for it.
     pub(crate) fn clear(&mut self) {
         self.outcome = Outcome::Nothing;
-        self.placement = None;
-        self.sealed.clear();
-        self.dropped.clear();
-        self.removed = 0;
-        self.lost.clear();
+        self.changes.clear();
         self.fed.clear();
         self.lost_elsewhere.clear();
         self.sooner = false;

@@ -5,11 +5,14 @@
 //! tells nobody: what follows for clients is said in [`Effects`] and done elsewhere, live only.
 
 mod apply;
+pub(crate) mod changes;
+mod chore;
 pub(crate) mod consumer;
 mod deadlines;
 mod dedup;
 pub(crate) mod effects;
 mod find;
+mod key;
 mod origins;
 mod retention;
 pub(crate) mod stream;
@@ -18,6 +21,7 @@ mod tables;
 pub(crate) use self::consumer::Consumer;
 pub(crate) use self::effects::{Effects, Gone, Outcome};
 pub(crate) use self::find::subject_counts;
+pub(crate) use self::key::StreamKey;
 pub(crate) use self::origins::{Origin, Start};
-pub(crate) use self::stream::{Stored, Stream, StreamKey};
+pub(crate) use self::stream::{Stored, Stream};
 pub(crate) use self::tables::State;

@@ -7,20 +7,12 @@ use watershed_wire::jetstream::stream::{Discard, StreamConfig};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
-use super::effects::Effects;
+use super::changes::Changes;
+use super::chore::Chore;
 use super::stream::Stream;
 
 /// Messages that one record touches beside its own. What is left is a chore.
 pub(super) const SLICE: u64 = 4096;
-
-/// What is still to be done to a stream, by records that come later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Chore {
-    /// Messages that `filter` takes go, before the sequence `end`.
-    Purge { filter: Vec<u8>, end: u64 },
-    /// Messages from `next` on are looked at for whether they are kept.
-    Keep { next: u64 },
-}
 
 /// How much may still be done.
 #[derive(Debug)]
@@ -41,7 +33,7 @@ fn positive(limit: i64) -> Option<u64> {
 
 impl Stream {
     /// Obeys `Nats-Rollup` of a message that was just appended.
-    pub(super) fn roll_up(&mut self, record: &Record<'_>, effects: &mut Effects) {
+    pub(super) fn roll_up(&mut self, record: &Record<'_>, changes: &mut Changes) {
         if record.head.is_empty() {
             return;
         }
@@ -51,18 +43,18 @@ impl Stream {
             _ => return,
         };
         let mut budget = Budget(SLICE);
-        if !self.remove_matching(filter, record.sequence, &mut budget, effects) {
+        if !self.remove_matching(filter, record.sequence, &mut budget, changes) {
             self.chores.push_back(Chore::Purge { filter: filter.to_vec(), end: record.sequence });
         }
     }
 
     /// Lets go what a message that was just appended under `subject` puts above the limits.
-    pub(super) fn make_room(&mut self, subject: &[u8], effects: &mut Effects) {
+    pub(super) fn make_room(&mut self, subject: &[u8], changes: &mut Changes) {
         let mut budget = Budget(SLICE);
         if let Some(max) = positive(self.config.max_msgs_per_subject) {
-            self.shorten_subject(subject, max, &mut budget, effects);
+            self.shorten_subject(subject, max, &mut budget, changes);
         }
-        self.enforce_size(&mut budget, effects);
+        self.enforce_size(&mut budget, changes);
     }
 
     /// Whether the stream holds more than its limits, in messages or in bytes.
@@ -75,9 +67,9 @@ impl Stream {
             || max_bytes.is_some_and(|max| self.log.weight() > max && self.log.records() > 0)
     }
 
-    pub(super) fn enforce_size(&mut self, budget: &mut Budget, effects: &mut Effects) {
+    pub(super) fn enforce_size(&mut self, budget: &mut Budget, changes: &mut Changes) {
         while self.is_over_size() && budget.take() {
-            self.remove(self.log.first(), effects);
+            self.remove(self.log.first(), changes);
         }
     }
 
@@ -86,11 +78,11 @@ impl Stream {
         subject: &[u8],
         max: u64,
         budget: &mut Budget,
-        effects: &mut Effects,
+        changes: &mut Changes,
     ) {
         while self.log.key(subject).is_some_and(|key| key.count() > max) && budget.take() {
             let Some(first) = self.log.first_of(subject) else { return };
-            self.remove(first, effects);
+            self.remove(first, changes);
         }
     }
 
@@ -120,20 +112,20 @@ impl Stream {
         &mut self,
         now: UnixNanos,
         budget: &mut Budget,
-        effects: &mut Effects,
+        changes: &mut Changes,
     ) -> bool {
         while let Some((_, sequence)) = self.deadlines.next().filter(|(time, _)| *time <= now.0) {
             if !budget.take() {
                 return true;
             }
             self.deadlines.remove(sequence);
-            self.remove(sequence, effects);
+            self.remove(sequence, changes);
         }
         while let Some((_, sequence)) = self.next_by_age().filter(|(time, _)| *time <= now.0) {
             if !budget.take() {
                 return true;
             }
-            self.remove(sequence, effects);
+            self.remove(sequence, changes);
         }
         false
     }
@@ -161,14 +153,14 @@ impl Stream {
         filter: &[u8],
         end: u64,
         budget: &mut Budget,
-        effects: &mut Effects,
+        changes: &mut Changes,
     ) -> bool {
         let mut next = self.log.first();
         while let Some(sequence) = self.next_stored(filter, next).filter(|found| *found < end) {
             if !budget.take() {
                 return false;
             }
-            self.remove(sequence, effects);
+            self.remove(sequence, changes);
             next = sequence + 1;
         }
         true

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
 use watershed_base::AccountId;
-use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u64};
+use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
 use watershed_store::log::{Position as BlockPosition, Sealed};
 use watershed_store::record::RECORD_HEADER_BYTES;
 use watershed_store::{Log, LogId, Record};
@@ -16,27 +16,14 @@ use watershed_wire::jetstream::publish::{MSG_ID, TTL, TimeToLive};
 use watershed_wire::jetstream::stream::{Retention, Storage, StreamState};
 use watershed_wire::time::UnixNanos;
 
+use super::changes::Changes;
+use super::chore::{self, Chore};
 use super::consumer::Consumer;
 use super::deadlines::Deadlines;
 use super::dedup::Dedup;
-use super::effects::Effects;
+use super::key::StreamKey;
 use super::origins::{Origin, origins};
-use super::retention::Chore;
 use crate::tail::TailPlace;
-
-/// A stream's place in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct StreamKey(pub(crate) u32);
-
-impl StreamKey {
-    pub(crate) fn at(index: usize) -> Self {
-        Self(u32::try_from(index).expect("streams fit 32 bits"))
-    }
-
-    pub(crate) fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// A stream.
 #[derive(Debug)]
@@ -162,7 +149,7 @@ impl Stream {
         record: &Record<'_>,
         length: u32,
         place: Option<TailPlace>,
-        effects: &mut Effects,
+        changes: &mut Changes,
     ) {
         debug_assert_eq!(record.sequence, self.log.last() + 1, "sequences are dense");
         let weight = self.weigh(record.key, record.head, record.body);
@@ -171,8 +158,8 @@ impl Stream {
         self.last_time = time;
         if let Some(place) = place {
             self.tail.push_back((record.sequence, place));
-            effects.placement = Some(appended.position);
-            effects.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
+            changes.placement = Some(appended.position);
+            changes.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
         } else {
             let mut bytes = Vec::with_capacity(record.encoded_len());
             record.encode(&mut bytes);
@@ -196,20 +183,20 @@ impl Stream {
     }
 
     /// Removes a message. Says whether it was there.
-    pub(crate) fn remove(&mut self, sequence: u64, effects: &mut Effects) -> bool {
+    pub(crate) fn remove(&mut self, sequence: u64, changes: &mut Changes) -> bool {
         if !self.consumers.is_empty()
             && let Some(key) = self.log.key_of(sequence)
         {
             for (index, consumer) in &mut self.consumers {
                 if consumer.removed(sequence, key.name()) {
-                    effects.lost.push((index, sequence));
+                    changes.lost.push((index, sequence));
                 }
             }
         }
         let Some(removed) = self.log.remove(sequence) else { return false };
         let log = self.log.id();
-        effects.dropped.extend(removed.dropped.map(|block| (log, block)));
-        effects.removed += 1;
+        changes.dropped.extend(removed.dropped.map(|block| (log, block)));
+        changes.removed += 1;
         self.deadlines.remove(sequence);
         if let Some(index) = sequence.checked_sub(self.memory_first)
             && let Ok(index) = usize::try_from(index)
@@ -291,7 +278,7 @@ impl Stream {
         put_i64(out, self.created.0);
         put_i64(out, self.last_time.0);
         put_counted(out, &self.last_msg_id);
-        self.checkpoint_chores(out);
+        chore::checkpoint(&self.chores, out);
         if self.is_memory() {
             // The definition survives, the messages do not; sequences are never used again.
             let mut empty = Log::new(self.log.id(), 1, 0);
@@ -316,23 +303,6 @@ impl Stream {
         }
     }
 
-    fn checkpoint_chores(&self, out: &mut Vec<u8>) {
-        put_count(out, self.chores.len());
-        for chore in &self.chores {
-            match chore {
-                Chore::Purge { filter, end } => {
-                    out.push(1);
-                    put_counted(out, filter);
-                    put_u64(out, *end);
-                }
-                Chore::Keep { next } => {
-                    out.push(2);
-                    put_u64(out, *next);
-                }
-            }
-        }
-    }
-
     /// Reads a stream. `account` finds an account by its name.
     pub(crate) fn restore<E: From<BadState>>(
         reader: &mut Reader<'_>,
@@ -345,7 +315,7 @@ impl Stream {
         let created = UnixNanos(reader.i64()?);
         let last_time = UnixNanos(reader.i64()?);
         let last_msg_id = reader.counted()?.into();
-        let chores = restore_chores(reader)?;
+        let chores = chore::restore(reader)?;
         let log = Log::restore(reader, block_bytes, footer)?;
         let mut stream = Self::new(account(name), config, created, log.id(), block_bytes);
         stream.memory_first = log.last() + 1;
@@ -364,15 +334,4 @@ impl Stream {
         }
         Ok(stream)
     }
-}
-
-fn restore_chores(reader: &mut Reader<'_>) -> Result<VecDeque<Chore>, BadState> {
-    let read = |reader: &mut Reader<'_>| {
-        Ok(match reader.u8()? {
-            1 => Chore::Purge { filter: reader.counted()?.to_vec(), end: reader.u64()? },
-            2 => Chore::Keep { next: reader.u64()? },
-            _ => return Err(BadState),
-        })
-    };
-    (0..reader.count(1)?).map(|_| read(reader)).collect()
 }

@@ -10,7 +10,8 @@ use watershed_store::{Log, LogId};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::stream::Storage;
 
-use super::stream::{Stream, StreamKey};
+use super::key::StreamKey;
+use super::stream::Stream;
 
 /// Version of the state in a checkpoint.
 const VERSION: u32 = 3;

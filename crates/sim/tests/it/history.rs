@@ -2,6 +2,7 @@
 //! power, comes back with the very state that it had, after histories of every kind of operation.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use fastrand::Rng;
 use watershed_engine::JetStreamSettings;
@@ -104,11 +105,14 @@ impl Client<'_> {
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
             (0, Some(source)) if stream > *source => {
-                config += &format!(
+                let _ = write!(
+                    config,
                     ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
                 );
             }
-            _ => config += &format!(",\"subjects\":[\"{stream}.>\"]"),
+            _ => {
+                let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
+            }
         }
         let verb = if update { "UPDATE" } else { "CREATE" };
         self.note(if update { "update stream" } else { "create stream" }, stream);
@@ -222,24 +226,24 @@ impl Client<'_> {
         match self.rng.u8(..12) {
             0 => {
                 operation = "publish with ttl";
-                header += &format!("Nats-TTL: {}s\r\n", self.rng.u8(1..9));
+                let _ = write!(header, "Nats-TTL: {}s\r\n", self.rng.u8(1..9));
             }
             1 => {
                 operation = "publish with rollup";
-                header += &format!("Nats-Rollup: {}\r\n", self.one_of(&["sub", "all"]));
+                let _ = write!(header, "Nats-Rollup: {}\r\n", self.one_of(&["sub", "all"]));
             }
             2 => {
                 operation = "publish with expectation";
-                header += &format!("Nats-Expected-Last-Sequence: {}\r\n", self.rng.u64(..40));
+                let _ = write!(header, "Nats-Expected-Last-Sequence: {}\r\n", self.rng.u64(..40));
             }
             3 => {
                 operation = "publish with expectation";
                 let expected = self.rng.u64(..40);
-                header += &format!("Nats-Expected-Last-Subject-Sequence: {expected}\r\n");
+                let _ = write!(header, "Nats-Expected-Last-Subject-Sequence: {expected}\r\n");
             }
             4..8 => {
                 operation = "publish with id";
-                header += &format!("Nats-Msg-Id: {}\r\n", self.rng.u8(..20));
+                let _ = write!(header, "Nats-Msg-Id: {}\r\n", self.rng.u8(..20));
             }
             _ => {}
         }

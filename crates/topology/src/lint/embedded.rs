@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use watershed_wire::jetstream::consumer::{
     AckPolicy, ConsumerConfig, PriorityPolicy, ReplayPolicy,
 };
-use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamConfig, StreamSource};
+use watershed_wire::jetstream::stream::{PersistMode, StreamConfig, StreamSource};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{Stream, Topology};
+use crate::model::Topology;
 use crate::source::Span;
 
 /// Findings about what the embedded server does not have, and about what it runs otherwise without a
@@ -49,7 +49,7 @@ pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
 /// What changes nothing that clients see: said once for each place. (Copies have a rule of their own.)
 fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
     let mut places: BTreeMap<Span, usize> = BTreeMap::new();
-    for stream in topology.streams.iter().filter(|stream| is_compressed(stream)) {
+    for stream in topology.streams.iter().filter(|stream| stream.is_compressed()) {
         *places.entry(stream.places.at("compression")).or_default() += 1;
     }
     places.into_iter().map(|(span, streams)| {
@@ -60,11 +60,6 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
         let message = format!("`watershed up` runs {streams} uncompressed");
         Diagnostic::new("U002", Severity::Info, span, message)
     })
-}
-
-/// Whether a stream is stored compressed.
-pub(crate) fn is_compressed(stream: &Stream) -> bool {
-    stream.config.compression != Compression::None
 }
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {

@@ -13,7 +13,6 @@ mod seen;
 mod server_errors;
 
 pub use embedded::embedded;
-pub(crate) use embedded::is_compressed;
 pub use file_rules::{FILE_RULES, FileRule};
 pub use rule::{Finding, Report, Rule};
 pub use rules::RULES;

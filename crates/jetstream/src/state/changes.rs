@@ -1,0 +1,30 @@
+//! What became of a stream's messages, as one record changed them.
+
+use watershed_store::LogId;
+use watershed_store::log::{Position, Sealed};
+
+/// What one record changed in a stream.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Where a message goes on disk.
+    pub(crate) placement: Option<Position>,
+    /// Blocks that became full.
+    pub(crate) sealed: Vec<(LogId, Sealed)>,
+    /// Blocks that hold nothing any more.
+    pub(crate) dropped: Vec<(LogId, u32)>,
+    /// Messages that went.
+    pub(crate) removed: u64,
+    /// Consumers of the stream that have lost a message, and which.
+    pub(crate) lost: Vec<(usize, u64)>,
+}
+
+impl Changes {
+    /// Forgets everything, and keeps the room for it.
+    pub(super) fn clear(&mut self) {
+        self.placement = None;
+        self.sealed.clear();
+        self.dropped.clear();
+        self.removed = 0;
+        self.lost.clear();
+    }
+}
