@@ -5,8 +5,9 @@
 
 use watershed_base::{AccountId, Now};
 use watershed_wire::encode;
-use watershed_wire::header::HeaderWriter;
+use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::ident::short_id;
+use watershed_wire::jetstream::asked::is_probe;
 use watershed_wire::op::Publish;
 use watershed_wire::subject;
 
@@ -61,6 +62,10 @@ impl Core {
         let account = session.account;
         if session.options.verbose {
             self.acknowledge(slot);
+        }
+        if message.has_header && is_probe(HeaderBlock(message.header)) {
+            // It asks where it would go (ADR-41), which is not answered; it must not go there.
+            return Err(Flow::Continue);
         }
         let (taken, capture) = self.route(account, Some(slot), message, Lookup::Remembered);
         let mut published = Published {

@@ -21,15 +21,8 @@ pub const SUBJECTS_PER_PAGE: usize = 100_000;
 /// Missing sequences that a reply of `STREAM.INFO` lists.
 pub const DELETED_DETAILS_MAX: usize = 100_000;
 
-/// Subjects and sources of a stream, transforms of a source, filters of a consumer: each is held
-/// against the others, and nothing else is done meanwhile.
-pub const FILTERS_MAX: usize = 10_000;
-
 /// Messages that one record removes or looks at, where it may be many.
 pub const SLICE_MESSAGES: u64 = 20_000;
 
 /// Bytes of a consumer's events that one record takes; more go into the next one.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
-
-/// Highest sequence of a message, far below where numbers end.
-pub const SEQUENCE_MAX: u64 = u64::MAX / 8;

@@ -58,5 +58,7 @@ pub(crate) enum Form {
     Direct {
         /// Name of the stream.
         stream: String,
+        /// Whether there are headers at all.
+        headers: bool,
     },
 }

@@ -1,24 +1,25 @@
 //! Creating, changing and looking at consumers, and asking them for messages.
 
 use serde::Serialize;
-use watershed_wire::ident::{name_problem, short_id};
+use watershed_base::AccountId;
+use watershed_wire::ident::short_id;
 use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
-    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateAction, CreateRequest,
-    PriorityPolicy, ReplayPolicy,
+    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, PriorityPolicy,
+    ReplayPolicy,
 };
+use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, change, check, json};
-use watershed_wire::subject;
+use watershed_wire::jetstream::{check, json, level};
 use watershed_wire::time::go_duration;
 
 use super::request::{Answer, Request};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
-use crate::limits::{FILTERS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE};
+use crate::limits::{NAMES_PER_PAGE, STREAMS_PER_PAGE};
 use crate::live::Request as PullingRequest;
 use crate::network::Network;
 use crate::record::Command;
@@ -41,23 +42,15 @@ struct List {
     consumers: Vec<ConsumerInfo>,
 }
 
-/// What the subject of a create request says.
-#[derive(Clone, Copy)]
-pub(super) struct Named<'a> {
-    pub(super) stream: &'a str,
-    pub(super) consumer: Option<&'a str>,
-    pub(super) filter: Option<&'a str>,
-    pub(super) durable: bool,
-}
-
 impl JetStream {
     pub(super) fn consumer_create(
         &mut self,
         net: &mut impl Network,
         request: &Request<'_>,
+        stream: &str,
         named: Named<'_>,
     ) -> Answer {
-        match self.try_create(net, request, named) {
+        match self.try_create(net, request, stream, named) {
             Ok(answer) => answer,
             Err(error) => self.refuse_call(CREATE, error),
         }
@@ -67,60 +60,45 @@ impl JetStream {
         &mut self,
         net: &mut impl Network,
         request: &Request<'_>,
-        named: Named<'_>,
+        stream: &str,
+        subject: Named<'_>,
     ) -> Result<Answer, ApiError> {
         let create: CreateRequest = json::decode(request.body)?;
-        if create.stream_name != named.stream {
+        if create.stream_name != stream {
             return Err(table::STREAM_MISMATCH.into());
         }
-        let Some((stream_key, _)) = self.state.find(request.account, named.stream) else {
+        let mut config = create.config;
+        named(&mut config, subject)?;
+        let Some((key, _)) = self.state.find(request.account, stream) else {
             return Err(table::STREAM_NOT_FOUND.into());
         };
-        let mut config = create.config;
-        name_consumer(&mut config, named)?;
         if config.name.is_empty() && config.durable_name.is_empty() {
             config.name = short_id(self.random.next());
         }
+        let threshold_set = config.inactive_threshold != 0;
         let bounds = self.bounds(request.account);
-        self.check_consumer(stream_key, &mut config, &bounds)?;
-        let stream = self.state.stream(stream_key);
+        self.check_consumer(key, &mut config, &bounds)?;
+        let stream = self.state.stream(key);
         let existing = stream.consumer(&config.name).map(|(index, _)| index);
-        let mut cursor = None;
-        match (existing, create.action) {
-            (None, CreateAction::Update) => return Err(table::CONSUMER_DOES_NOT_EXIST.into()),
-            (Some(index), action) => {
-                let old = &stream.consumers[index].config;
-                let key = ConsumerKey::new(stream_key, index);
-                // Two clients may make the same durable consumer; one that is not is one client's.
-                let shared = config.is_durable() || action != CreateAction::Create;
-                if shared && *old == config {
-                    let info = self.consumer_info(net, key);
-                    let reply = Reply::new(CREATE, Ok(info));
-                    return Ok(Answer::Reply(json::encode(&reply)));
-                }
-                if action == CreateAction::Create {
-                    return Err(table::CONSUMER_ALREADY_EXISTS.into());
-                }
-                if let Some(error) = change::refuse_consumer(old, &config) {
-                    return Err(error);
-                }
-                // Somebody listens where it delivers: it is not taken away.
-                let (account, target) = (stream.account, old.deliver_subject.as_bytes());
-                let moves = old.deliver_subject != config.deliver_subject;
-                if moves && old.is_push() && net.listens(account, target) {
-                    return Err(table::CONSUMER_NAME_EXIST.into());
-                }
-                cursor = self.live(stream_key).dispatcher(index).map(|own| own.cursor);
+        let old = existing.map(|index| &stream.consumers[index].config);
+        match outcome(old, &mut config, create.action, threshold_set)? {
+            Outcome::Create if reached(stream.consumers.len(), bounds.max_consumers) => {
+                return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
             }
-            (None, _) => {}
+            Outcome::Create => {}
+            Outcome::Update => refuse_takeover(net, stream.account, old, &config)?,
+            Outcome::Unchanged => {
+                let place = existing.map(|index| ConsumerKey::new(key, index));
+                let info = place.map(|place| self.consumer_info(net, place));
+                return Ok(Answer::Reply(json::encode(&Reply::new(CREATE, Ok(info)))));
+            }
         }
-        self.check_neighbours(stream_key, &config)?;
-        let there = self.state.stream(stream_key).consumers.len();
-        if existing.is_none() && reached(there, bounds.max_consumers) {
-            return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
-        }
+        self.check_neighbours(key, &config)?;
+        // What it passed over stays so, whatever its filters are from now on.
+        let dispatcher = existing.and_then(|index| self.live(key).dispatcher(index));
+        let cursor = dispatcher.map(|own| own.cursor);
         let command = Command::PutConsumer { config: Box::new(config), cursor };
-        Ok(Answer::Change(stream_key, CREATE, command))
+        Ok(Answer::Change(key, CREATE, command))
     }
 
     /// What a consumer breaks by itself and on its stream.
@@ -130,10 +108,6 @@ impl JetStream {
         config: &mut ConsumerConfig,
         bounds: &Bounds,
     ) -> Result<(), ApiError> {
-        if config.filter_subjects.len() > FILTERS_MAX {
-            let text = format!("more than {FILTERS_MAX} filters");
-            return Err(table::CONSUMER_CREATE.with(text));
-        }
         let stream = &self.state.stream(stream).config;
         check::fill_consumer(config, stream, bounds);
         let mut found = check::consumer(config);
@@ -158,8 +132,8 @@ impl JetStream {
             let text = format!("`{field}` is not supported by this server yet");
             return Err(table::CONSUMER_CREATE.with(text));
         }
-        config.metadata.retain(|key, _| !key.starts_with("_nats."));
-        config.metadata.insert("_nats.req.level".into(), "0".into());
+        let required = level::required_by_consumer(config);
+        level::keep(&mut config.metadata, required);
         Ok(())
     }
 
@@ -181,11 +155,11 @@ impl JetStream {
         if config.filters().is_empty() || others().any(|other| other.filters().is_empty()) {
             return Err(table::CONSUMER_WQ_MULTIPLE_UNFILTERED.into());
         }
-        let meets = others().flat_map(ConsumerConfig::filters).any(|theirs| {
-            let ours = config.filters().iter();
-            ours.into_iter().any(|own| subject::overlaps(own.as_bytes(), theirs.as_bytes()))
-        });
-        if meets { Err(table::CONSUMER_WQ_CONSUMER_NOT_UNIQUE.into()) } else { Ok(()) }
+        let theirs = others().flat_map(ConsumerConfig::filters).map(String::as_str);
+        if check::meet(config.filters().iter().map(String::as_str), theirs)? {
+            return Err(table::CONSUMER_WQ_CONSUMER_NOT_UNIQUE.into());
+        }
+        Ok(())
     }
 
     pub(super) fn consumer_names(&mut self, request: &Request<'_>, stream: &str) -> Answer {
@@ -319,43 +293,22 @@ impl JetStream {
         if let Some(dispatcher) = self.live.dispatcher(key) {
             info.num_waiting = dispatcher.waiting.len();
         }
-        let metadata = &mut info.config.metadata;
-        metadata.insert("_nats.ver".into(), NATS_VERSION.into());
-        metadata.insert("_nats.level".into(), API_LEVEL.to_string());
+        level::show(&mut info.config.metadata);
         info
     }
 }
 
-/// Reconciles the names in the subject and in the body.
-fn name_consumer(config: &mut ConsumerConfig, named: Named<'_>) -> Result<(), ApiError> {
-    let Some(name) = named.consumer else {
-        if config.is_durable() {
-            return Err(table::CONSUMER_EPHEMERAL_WITH_DURABLE_NAME.into());
-        }
-        return Ok(());
-    };
-    if named.durable && !config.is_durable() {
-        return Err(table::CONSUMER_DURABLE_NAME_NOT_SET.into());
-    }
-    let given = if config.is_durable() { &config.durable_name } else { &config.name };
-    if given != name {
-        let error = if named.durable {
-            table::CONSUMER_DURABLE_NAME_NOT_MATCH_SUBJECT
-        } else {
-            table::CONSUMER_CREATE_DURABLE_AND_NAME_MISMATCH
-        };
-        return Err(error.into());
-    }
-    if name_problem(name).is_some() && name.len() <= watershed_wire::limits::NAME_BYTES_MAX {
-        return Err(table::CONSUMER_NAME_CONTAINS_PATH_SEPARATORS.into());
-    }
-    if let Some(filter) = named.filter {
-        if config.filter_subjects.len() > 1 {
-            return Err(table::CONSUMER_MULTIPLE_FILTERS_NOT_ALLOWED.into());
-        }
-        if config.filters().first().map(String::as_str) != Some(filter) {
-            return Err(table::CONSUMER_CREATE_FILTER_SUBJECT_MISMATCH.into());
-        }
+/// Refuses to take a push consumer away from whoever listens where it delivers.
+fn refuse_takeover(
+    net: &mut impl Network,
+    account: AccountId,
+    old: Option<&ConsumerConfig>,
+    new: &ConsumerConfig,
+) -> Result<(), ApiError> {
+    let Some(old) = old.filter(|old| old.is_push()) else { return Ok(()) };
+    let moves = old.deliver_subject != new.deliver_subject;
+    if moves && net.listens(account, old.deliver_subject.as_bytes()) {
+        return Err(table::CONSUMER_NAME_EXIST.into());
     }
     Ok(())
 }

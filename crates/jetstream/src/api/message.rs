@@ -8,7 +8,9 @@ use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::account::Reply;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::json;
-use watershed_wire::jetstream::message::{DeleteRequest, GetRequest, StoredMessage};
+use watershed_wire::jetstream::message::{
+    DeleteRequest, Direct, DirectError, GetRequest, StoredMessage, Wanted,
+};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
@@ -49,14 +51,10 @@ impl JetStream {
                 Err(error) => return self.refuse_call(GET, error),
             },
         };
-        let by_subject = !wanted.last_by_subj.is_empty();
-        let ambiguous = by_subject && (wanted.seq > 0 || !wanted.next_by_subj.is_empty());
-        let nothing = !by_subject && wanted.seq == 0 && wanted.next_by_subj.is_empty();
-        if ambiguous || nothing {
+        let Some(one) = wanted.one() else {
             return self.refuse_call(GET, table::BAD_REQUEST);
-        }
-        let stream = self.state.stream(key);
-        match find(stream, &wanted) {
+        };
+        match find(self.state.stream(key), one) {
             Some(sequence) => self.read(net, request, key, sequence, Form::Api),
             None => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
         }
@@ -69,25 +67,7 @@ impl JetStream {
         name: &str,
     ) -> Answer {
         let Some(key) = self.direct_stream(request, name) else { return Answer::Later };
-        let Ok(wanted) = json::decode::<GetRequest>(match request.body {
-            [] => b"{}",
-            body => body,
-        }) else {
-            return Self::status(net, request, 408, "Bad Request");
-        };
-        let batched = wanted.batch > 0 || wanted.max_bytes > 0 || !wanted.multi_last.is_empty();
-        if batched || wanted.start_time.is_some() || wanted.up_to_seq > 0 {
-            return Self::status(net, request, 408, "Batch requests are not supported yet");
-        }
-        let empty =
-            wanted.seq == 0 && wanted.last_by_subj.is_empty() && wanted.next_by_subj.is_empty();
-        if empty {
-            return Self::status(net, request, 408, "Empty Request");
-        }
-        if wanted.seq > 0 && !wanted.last_by_subj.is_empty() {
-            return Self::status(net, request, 408, "Bad Request");
-        }
-        self.direct(net, request, key, &wanted)
+        self.direct(net, request, key, GetRequest::parse_direct(request.body))
     }
 
     pub(super) fn direct_get_last(
@@ -98,8 +78,7 @@ impl JetStream {
         subject: &str,
     ) -> Answer {
         let Some(key) = self.direct_stream(request, name) else { return Answer::Later };
-        let wanted = GetRequest { last_by_subj: subject.into(), ..GetRequest::default() };
-        self.direct(net, request, key, &wanted)
+        self.direct(net, request, key, GetRequest::parse_direct_last(request.body, subject))
     }
 
     /// The stream of a direct get; `None` where nobody listens, as it does not allow them.
@@ -115,11 +94,13 @@ impl JetStream {
         if intake.len() == 0 {
             return false;
         }
-        let Ok(wanted) = json::decode::<GetRequest>(body) else { return false };
-        if wanted.last_by_subj.is_empty() {
-            return wanted.seq > last || !wanted.next_by_subj.is_empty();
+        let Ok(wanted) = GetRequest::parse_direct(body) else { return false };
+        match wanted.direct() {
+            Ok(Direct::One(Wanted::Sequence(sequence))) => sequence > last,
+            Ok(Direct::One(Wanted::Last(filter))) => intake.last_of(filter.as_bytes()).is_some(),
+            Ok(_) => true,
+            Err(_) => false,
         }
-        intake.last_of(wanted.last_by_subj.as_bytes()).is_some()
     }
 
     fn direct(
@@ -127,11 +108,23 @@ impl JetStream {
         net: &mut impl Network,
         request: &Request<'_>,
         key: StreamKey,
-        wanted: &GetRequest,
+        wanted: Result<GetRequest, DirectError>,
     ) -> Answer {
+        let wanted = match wanted {
+            Ok(wanted) => wanted,
+            Err(error) => return Self::status(net, request, 408, &error.to_string()),
+        };
+        let one = match wanted.direct() {
+            Ok(Direct::One(one)) => one,
+            Ok(Direct::Batch) => {
+                return Self::status(net, request, 408, "Batch requests are not supported yet");
+            }
+            Err(error) => return Self::status(net, request, 408, &error.to_string()),
+        };
         let stream = self.state.stream(key);
-        let form = Form::Direct { stream: stream.config.name.clone() };
-        match find(stream, wanted) {
+        let name = stream.config.name.clone();
+        let form = Form::Direct { stream: name, headers: !wanted.no_hdr };
+        match find(stream, one) {
             Some(sequence) => self.read(net, request, key, sequence, form),
             None => Self::status(net, request, 404, "Message Not Found"),
         }
@@ -256,18 +249,24 @@ impl JetStream {
 }
 
 /// The sequence of the message that a request means.
-fn find(stream: &Stream, wanted: &GetRequest) -> Option<u64> {
+fn find(stream: &Stream, wanted: Wanted<'_>) -> Option<u64> {
     let valid = |filter: &str| subject::is_valid(filter.as_bytes());
-    if !wanted.last_by_subj.is_empty() {
-        let filter = &wanted.last_by_subj;
-        return valid(filter).then(|| stream.last_stored(filter.as_bytes())).flatten();
+    match wanted {
+        Wanted::Sequence(sequence) => stream.log.position(sequence).map(|_| sequence),
+        Wanted::Last(filter) if valid(filter) => stream.last_stored(filter.as_bytes()),
+        Wanted::Next { from, filter } if valid(filter) => {
+            stream.next_stored(filter.as_bytes(), from)
+        }
+        Wanted::Since { from, filter } => {
+            let first = stream.log.at_time(from.0)?;
+            match filter {
+                None => Some(first),
+                Some(filter) if valid(filter) => stream.next_stored(filter.as_bytes(), first),
+                Some(_) => None,
+            }
+        }
+        Wanted::Last(_) | Wanted::Next { .. } => None,
     }
-    if !wanted.next_by_subj.is_empty() {
-        let filter = &wanted.next_by_subj;
-        let next = || stream.next_stored(filter.as_bytes(), wanted.seq.max(1));
-        return valid(filter).then(next).flatten();
-    }
-    stream.log.position(wanted.seq).map(|_| wanted.seq)
 }
 
 /// A record as it is sent: header block and payload.
@@ -284,7 +283,8 @@ fn show(record: &Record<'_>, form: &Form) -> (Vec<u8>, Vec<u8>) {
             };
             (Vec::new(), json::encode(&Reply::new(GET, Ok(Got { message }))))
         }
-        Form::Direct { stream } => {
+        Form::Direct { headers: false, .. } => (Vec::new(), record.body.to_vec()),
+        Form::Direct { stream, headers: true } => {
             let own = HeaderBlock(record.head);
             let mut header = if own.is_well_formed() {
                 HeaderWriter::extending(record.head)

@@ -10,13 +10,16 @@ mod stream;
 mod unbuilt;
 
 use watershed_base::{AccountId, Now};
+use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::asked::refused_level;
 use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::create::Named;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
+use watershed_wire::jetstream::unbuilt::Unbuilt;
 use watershed_wire::op::Publish;
 
-use self::consumer::Named;
 pub(crate) use self::request::{Answer, Created, Purged, Request};
 use crate::jetstream::JetStream;
 use crate::network::Network;
@@ -47,8 +50,17 @@ impl JetStream {
         if !subject.starts_with("$JS.API.") {
             return false;
         }
-        let Some(call) = Call::parse(subject) else { return true };
         let reply = message.reply.unwrap_or_default();
+        let Some(call) = Call::parse(subject) else {
+            if let Some(unbuilt) = Unbuilt::parse(subject) {
+                self.answer_error(net, account, reply, unbuilt.kind, unbuilt.error());
+            }
+            return true;
+        };
+        if let Some(error) = refused_level(HeaderBlock(message.header)) {
+            self.answer_error(net, account, reply, "error", error);
+            return true;
+        }
         if !self.store_of(account).enabled {
             let error = table::NOT_ENABLED_FOR_ACCOUNT.into();
             self.answer_error(net, account, reply, "error", error);
@@ -158,18 +170,11 @@ impl JetStream {
             Call::DirectGetLast { stream, subject } => {
                 self.direct_get_last(net, request, stream, subject)
             }
-            Call::ConsumerCreate(stream) => {
-                let named = Named { stream, consumer: None, filter: None, durable: false };
-                self.consumer_create(net, request, named)
-            }
-            Call::ConsumerCreateNamed { stream, consumer, filter } => {
-                let named = Named { stream, consumer: Some(consumer), filter, durable: false };
-                self.consumer_create(net, request, named)
-            }
-            Call::ConsumerCreateDurable { stream, consumer } => {
-                let consumer = Some(consumer);
-                let named = Named { stream, consumer, filter: None, durable: true };
-                self.consumer_create(net, request, named)
+            Call::ConsumerCreate(stream)
+            | Call::ConsumerCreateNamed { stream, .. }
+            | Call::ConsumerCreateDurable { stream, .. } => {
+                let named = Named::by(call).unwrap_or_default();
+                self.consumer_create(net, request, stream, named)
             }
             Call::ConsumerNames(stream) => self.consumer_names(request, stream),
             Call::ConsumerList(stream) => self.consumer_list(net, request, stream),

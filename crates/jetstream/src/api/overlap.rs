@@ -1,20 +1,24 @@
 //! Subjects that two streams would store.
 
 use watershed_base::AccountId;
-use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::subject;
+use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::{StreamConfig, check};
 
 use crate::jetstream::JetStream;
 
 impl JetStream {
-    /// Whether another stream of the account takes a subject that `config` takes.
-    pub(super) fn overlaps_another(&self, account: AccountId, config: &StreamConfig) -> bool {
-        let others = self.state.streams_of(account);
-        others.filter(|other| other.config.name != config.name).any(|other| {
-            let pairs = other.config.subjects.iter().flat_map(|theirs| {
-                config.subjects.iter().map(move |ours| (ours.as_bytes(), theirs.as_bytes()))
-            });
-            pairs.into_iter().any(|(ours, theirs)| subject::overlaps(ours, theirs))
-        })
+    /// Refuses a stream that takes a subject that another one of the account takes.
+    pub(super) fn check_overlap(
+        &self,
+        account: AccountId,
+        config: &StreamConfig,
+    ) -> Result<(), ApiError> {
+        let others = self.state.streams_of(account).map(|other| &other.config);
+        let others = others.filter(|other| other.name != config.name);
+        let theirs = others.flat_map(|other| other.subjects.iter().map(String::as_str));
+        if check::meet(config.subjects.iter().map(String::as_str), theirs)? {
+            return Err(table::STREAM_SUBJECT_OVERLAP.into());
+        }
+        Ok(())
     }
 }

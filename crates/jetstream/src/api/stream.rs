@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use watershed_wire::jetstream::account::{Page, Reply};
-use watershed_wire::jetstream::check::reached;
+use watershed_wire::jetstream::check::{Violation, reached};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{
     ClusterInfo, PurgeRequest, Storage, StreamInfo, StreamInfoRequest, StreamListRequest,
 };
-use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION, StreamConfig, change, check, json};
+use watershed_wire::jetstream::{StreamConfig, change, check, json, level};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
@@ -18,8 +18,7 @@ use super::request::{Answer, Created, Request};
 use super::unbuilt;
 use crate::jetstream::JetStream;
 use crate::limits::{
-    DELETED_DETAILS_MAX, FILTERS_MAX, NAMES_PER_PAGE, SEQUENCE_MAX, SLICE_MESSAGES,
-    STREAMS_PER_PAGE, SUBJECTS_PER_PAGE,
+    DELETED_DETAILS_MAX, NAMES_PER_PAGE, SLICE_MESSAGES, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE,
 };
 use crate::network::Network;
 use crate::record::Command;
@@ -29,9 +28,6 @@ const CREATE: &str = "stream_create_response";
 const UPDATE: &str = "stream_update_response";
 const INFO: &str = "stream_info_response";
 const PURGE: &str = "stream_purge_response";
-
-/// Metadata that the server keeps with an asset and that it adds to replies (ADR-44).
-const REQUIRED_LEVEL: &str = "_nats.req.level";
 
 #[derive(Serialize)]
 struct Names {
@@ -92,7 +88,7 @@ impl JetStream {
     }
 
     pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let config = match self.decode_config(request, name) {
+        let config = match self.decode_config(request, name, check::stream) {
             Ok(config) => config,
             Err(error) => return self.refuse_call(CREATE, error),
         };
@@ -107,7 +103,8 @@ impl JetStream {
             let text = "stream configuration for create can not be sealed";
             return self.refuse_call(CREATE, table::STREAM_INVALID_CONFIG.with(text));
         }
-        if let Err(error) = self.check_resources(request, &config) {
+        let unbuilt = unbuilt::refuse(&config).map_or(Ok(()), Err);
+        if let Err(error) = unbuilt.and_then(|()| self.check_resources(request, &config)) {
             return self.refuse_call(CREATE, error);
         }
         let account = self.state.accounts.name(request.account).to_owned();
@@ -117,7 +114,7 @@ impl JetStream {
     }
 
     pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let config = match self.decode_config(request, name) {
+        let config = match self.decode_config(request, name, check::stream_update) {
             Ok(config) => config,
             Err(error) => return self.refuse_call(UPDATE, error),
         };
@@ -131,14 +128,20 @@ impl JetStream {
             let reply = Reply::new(UPDATE, Ok(self.stream_info(key)));
             return Answer::Reply(json::encode(&reply));
         }
-        if let Err(error) = self.check_resources(request, &config) {
+        let unbuilt = unbuilt::refuse(&config).map_or(Ok(()), Err);
+        if let Err(error) = unbuilt.and_then(|()| self.check_resources(request, &config)) {
             return self.refuse_call(UPDATE, error);
         }
         Answer::Change(key, UPDATE, Command::UpdateStream { config: Box::new(config) })
     }
 
     /// The configuration in a request, filled and valid by itself.
-    fn decode_config(&self, request: &Request<'_>, name: &str) -> Result<StreamConfig, ApiError> {
+    fn decode_config(
+        &self,
+        request: &Request<'_>,
+        name: &str,
+        valid: fn(&StreamConfig) -> Vec<Violation>,
+    ) -> Result<StreamConfig, ApiError> {
         let mut config: StreamConfig = match request.body {
             [] => StreamConfig::default(),
             body => json::decode(body)?,
@@ -146,33 +149,23 @@ impl JetStream {
         if config.name != name {
             return Err(table::STREAM_MISMATCH.into());
         }
-        let origins = config.mirror.iter().chain(&config.sources);
-        let transforms = origins.map(|origin| origin.subject_transforms.len());
-        let lists = [config.subjects.len(), config.sources.len()];
-        if lists.into_iter().chain(transforms).any(|length| length > FILTERS_MAX) {
-            let text = format!("more than {FILTERS_MAX} subjects, sources or transforms");
-            return Err(table::STREAM_INVALID_CONFIG.with(text));
-        }
         let bounds = self.bounds(request.account);
         check::fill_stream(&mut config, &bounds);
-        let mut found = check::stream(&config);
+        let origin = config.mirror.as_ref().filter(|mirror| mirror.external.is_none());
+        let origin = origin.and_then(|mirror| self.state.find(request.account, &mirror.name));
+        if let Some((_, origin)) = origin {
+            check::fill_mirror(&mut config, &origin.config);
+        }
+        let mut found = valid(&config);
         found.extend(check::stream_within(&config, &bounds));
         if let Some(violation) = found.into_iter().next() {
             return Err(violation.error);
         }
-        if config.first_seq > SEQUENCE_MAX {
-            let text = format!("first sequence is above {SEQUENCE_MAX}");
-            return Err(table::STREAM_INVALID_CONFIG.with(text));
-        }
         if config.num_replicas > 1 {
             return Err(table::STREAM_REPLICAS_NOT_SUPPORTED.into());
         }
-        if let Some(error) = unbuilt::refuse(&config) {
-            return Err(error);
-        }
-        // Keys of the server's own are the server's to set.
-        config.metadata.retain(|key, _| !key.starts_with("_nats."));
-        config.metadata.insert(REQUIRED_LEVEL.into(), "0".into());
+        let required = level::required_by_stream(&config);
+        level::keep(&mut config.metadata, required);
         Ok(config)
     }
 
@@ -182,9 +175,7 @@ impl JetStream {
         request: &Request<'_>,
         config: &StreamConfig,
     ) -> Result<(), ApiError> {
-        if self.overlaps_another(request.account, config) {
-            return Err(table::STREAM_SUBJECT_OVERLAP.into());
-        }
+        self.check_overlap(request.account, config)?;
         check_origins(&self.state, request.account, config)?;
         let existing = self.state.find(request.account, &config.name);
         let streams = self.state.streams_of(request.account).count();
@@ -312,9 +303,7 @@ impl JetStream {
         let stream = self.state.stream(key);
         let mut info = self.describe(key, stream, self.now.wall);
         info.ts = stream.created;
-        let metadata = &mut info.config.metadata;
-        metadata.insert("_nats.ver".into(), NATS_VERSION.into());
-        metadata.insert("_nats.level".into(), API_LEVEL.to_string());
+        level::show(&mut info.config.metadata);
         info
     }
 

@@ -3,17 +3,14 @@
 
 use watershed_store::log::KeyState;
 use watershed_wire::header::HeaderBlock;
+use watershed_wire::jetstream::asked::{Asked, is_sequence};
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::publish::{
-    EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SEQ, EXPECTED_LAST_SUBJECT_SEQ,
-    EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, MSG_ID, ROLLUP, TTL, TimeToLive,
-};
 use watershed_wire::jetstream::stream::Discard;
+use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::op::Publish;
 use watershed_wire::time::UnixNanos;
 
 use super::intake::Intake;
-use crate::limits::SEQUENCE_MAX;
 use crate::state::Stream;
 
 /// What becomes of a publish.
@@ -43,29 +40,23 @@ pub(crate) fn admit<'a>(
     if let Some(error) = refuse_size(stream, message) {
         return Admission::Refuse(error);
     }
-    let mut msg_id = None;
-    if !message.header.is_empty() {
-        let header = HeaderBlock(message.header);
-        let refused = refuse_expectation(stream, header).or_else(|| refuse_ttl(stream, header));
-        if let Some(error) = refused {
-            return Admission::Refuse(error);
-        }
-        msg_id = header.value(MSG_ID).filter(|id| !id.is_empty());
-        if let Some(id) = msg_id
-            && let Some(sequence) = seen(stream, intake, id, now)
-        {
-            return Admission::Duplicate { sequence };
-        }
-        if let Some(error) = refuse_sequence(stream, intake, message.subject, header) {
-            return Admission::Refuse(error);
-        }
-        if header.value(ROLLUP).is_some() && !stream.config.allow_rollup_hdrs {
-            return Admission::Refuse(table::STREAM_ROLLUP_FAILED.with("rollup not permitted"));
-        }
+    let asked = Asked::read(HeaderBlock(message.header));
+    if let Some(error) = asked.refused(&stream.config) {
+        return Admission::Refuse(error);
+    }
+    if let Some(id) = asked.msg_id
+        && let Some(sequence) = seen(stream, intake, id, now)
+    {
+        return Admission::Duplicate { sequence };
+    }
+    let refused = refuse_sequence(stream, intake, message.subject, &asked)
+        .or_else(|| asked.refused_new(&stream.config));
+    if let Some(error) = refused {
+        return Admission::Refuse(error);
     }
     match refuse_full(stream, intake, message) {
         Some(error) => Admission::Refuse(error),
-        None => Admission::Store { msg_id },
+        None => Admission::Store { msg_id: asked.msg_id },
     }
 }
 
@@ -88,44 +79,28 @@ pub(crate) fn refuse_size(stream: &Stream, message: &Publish<'_>) -> Option<ApiE
     (size > max).then(|| table::STREAM_MESSAGE_EXCEEDS_MAXIMUM.into())
 }
 
-fn refuse_expectation(stream: &Stream, header: HeaderBlock<'_>) -> Option<ApiError> {
-    let other = header.value(EXPECTED_STREAM);
-    if other.is_some_and(|name| name != stream.config.name.as_bytes()) {
-        return Some(table::STREAM_NOT_MATCH.into());
-    }
-    None
-}
-
-fn refuse_ttl(stream: &Stream, header: HeaderBlock<'_>) -> Option<ApiError> {
-    let value = header.value(TTL).filter(|value| !value.is_empty())?;
-    if TimeToLive::parse(value).is_none() {
-        return Some(table::MESSAGE_TTL_INVALID.into());
-    }
-    (!stream.config.allow_msg_ttl).then(|| table::MESSAGE_TTL_DISABLED.into())
-}
-
 fn refuse_sequence(
     stream: &Stream,
     intake: &mut Intake,
     own: &[u8],
-    header: HeaderBlock<'_>,
+    asked: &Asked<'_>,
 ) -> Option<ApiError> {
-    if let Some(expected) = header.value(EXPECTED_LAST_SEQ)
-        && number(expected) != Some(intake.assigned())
+    if let Some(expected) = asked.expected_last_seq
+        && !is_sequence(expected, intake.assigned())
     {
         return Some(table::STREAM_WRONG_LAST_SEQUENCE.with(intake.assigned()));
     }
-    if let Some(expected) = header.value(EXPECTED_LAST_MSG_ID) {
+    if let Some(expected) = asked.expected_last_msg_id {
         let last = intake.last_id().unwrap_or(&stream.last_msg_id);
         if *expected != *last {
             let last = String::from_utf8_lossy(last);
             return Some(table::STREAM_WRONG_LAST_MSG_ID.with(last));
         }
     }
-    let expected = header.value(EXPECTED_LAST_SUBJECT_SEQ)?;
-    let subject = header.value(EXPECTED_LAST_SUBJECT_SEQ_SUBJECT).unwrap_or(own);
+    let expected = asked.expected_last_subject_seq?;
+    let subject = asked.expected_last_subject_seq_subject.unwrap_or(own);
     let last = intake.last_of(subject).or_else(|| stream.last_stored(subject)).unwrap_or(0);
-    (number(expected) != Some(last)).then(|| table::STREAM_WRONG_LAST_SEQUENCE.with(last))
+    (!is_sequence(expected, last)).then(|| table::STREAM_WRONG_LAST_SEQUENCE.with(last))
 }
 
 /// Why there is no room, in a stream that refuses what is new.
@@ -162,8 +137,4 @@ pub(crate) fn refuse_full(
         return full("maximum bytes exceeded");
     }
     None
-}
-
-fn number(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }

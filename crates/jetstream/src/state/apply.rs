@@ -53,14 +53,16 @@ impl State {
         }
         let expiry = stream.deadlines.next();
         let length = at.map_or(0, |at| at.place.length);
-        stream.append(record, length, at, &mut effects.changes);
+        let rollup = stream.append(record, length, at, &mut effects.changes);
         effects.sooner = stream.deadlines.next() != expiry;
         for (index, consumer) in &mut stream.consumers {
             if consumer.stored(record.sequence, record.key) {
                 effects.fed.push(index);
             }
         }
-        stream.roll_up(record, &mut effects.changes);
+        if let Some(rollup) = rollup {
+            stream.roll_up(record, rollup, &mut effects.changes);
+        }
         stream.make_room(record.key, &mut effects.changes);
         if stream.config.retention == Retention::Interest
             && !self.is_needed(key, record.sequence, record.key)

@@ -1,8 +1,7 @@
 //! What goes, and when. Everything here is done in slices that a [`Budget`] bounds.
 
 use watershed_store::Record;
-use watershed_wire::header::HeaderBlock;
-use watershed_wire::jetstream::publish::ROLLUP;
+use watershed_wire::jetstream::asked::Rollup;
 use watershed_wire::jetstream::stream::{Discard, StreamConfig};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
@@ -32,15 +31,11 @@ fn positive(limit: i64) -> Option<u64> {
 }
 
 impl Stream {
-    /// Obeys `Nats-Rollup` of a message that was just appended.
-    pub(super) fn roll_up(&mut self, record: &Record<'_>, changes: &mut Changes) {
-        if record.head.is_empty() {
-            return;
-        }
-        let filter = match HeaderBlock(record.head).value(ROLLUP) {
-            Some(b"all") => b">",
-            Some(b"sub") => record.key,
-            _ => return,
+    /// A message that was just appended replaces earlier ones.
+    pub(super) fn roll_up(&mut self, record: &Record<'_>, rollup: Rollup, changes: &mut Changes) {
+        let filter = match rollup {
+            Rollup::All => b">",
+            Rollup::Subject => record.key,
         };
         let mut budget = Budget(SLICE);
         if !self.remove_matching(filter, record.sequence, &mut budget, changes) {

@@ -12,7 +12,7 @@ use watershed_store::record::RECORD_HEADER_BYTES;
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::jetstream::publish::{MSG_ID, TTL, TimeToLive};
+use watershed_wire::jetstream::asked::{Asked, Rollup};
 use watershed_wire::jetstream::stream::{Retention, Storage, StreamState};
 use watershed_wire::time::UnixNanos;
 
@@ -143,14 +143,15 @@ impl Stream {
         self.log.skip(sequence)
     }
 
-    /// Adds a message behind all others. `place` is where the tail has it, for file storage.
+    /// Adds a message behind all others. `place` is where the tail has it, for file storage. Says
+    /// which earlier messages it replaces.
     pub(super) fn append(
         &mut self,
         record: &Record<'_>,
         length: u32,
         place: Option<TailPlace>,
         changes: &mut Changes,
-    ) {
+    ) -> Option<Rollup> {
         debug_assert_eq!(record.sequence, self.log.last() + 1, "sequences are dense");
         let weight = self.weigh(record.key, record.head, record.body);
         let appended = self.log.append(record.key, record.time, length, weight);
@@ -165,21 +166,18 @@ impl Stream {
             record.encode(&mut bytes);
             self.memory.push_back(Some(bytes.into()));
         }
-        let header = HeaderBlock(record.head);
-        let id = if record.head.is_empty() { None } else { header.value(MSG_ID) };
-        let id = id.unwrap_or_default();
+        let asked = Asked::read(HeaderBlock(record.head));
+        let id = asked.msg_id.unwrap_or_default();
         if !id.is_empty() {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
         if *self.last_msg_id != *id {
             self.last_msg_id = id.into();
         }
-        if record.head.is_empty() || !self.config.allow_msg_ttl {
-            return;
-        }
-        if let Some(ttl) = header.value(TTL).and_then(TimeToLive::parse) {
+        if let Some(ttl) = asked.time_to_live().filter(|_| self.config.allow_msg_ttl) {
             self.deadlines.insert(record.sequence, time, ttl);
         }
+        asked.rollup()
     }
 
     /// Removes a message. Says whether it was there.

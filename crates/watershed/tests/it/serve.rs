@@ -277,7 +277,10 @@ fn folders_are_their_owners() {
         set(&path, 0o722);
         let (code, said) = outcome(&start(command).output().unwrap());
         assert_eq!(code, Some(1), "{path:?}: {said}");
-        assert!(said.contains("can be written by others: run `chmod 700 "), "{said}");
+        assert!(
+            said.contains("others can write to ") && said.contains(": run `chmod 700 "),
+            "{said}"
+        );
         set(&path, 0o700);
     }
     let (ignore, elsewhere) = (kept.join("x/.gitignore"), folder.path().join("elsewhere"));
