@@ -11,7 +11,6 @@ use watershed_wire::jetstream::json;
 use crate::api::{Created, Purged};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
-use crate::limits::SLICE_MESSAGES;
 use crate::live::{Copier, Dispatcher, Live};
 use crate::network::Network;
 use crate::output::{Completion, DiskOutput, Placed};
@@ -142,8 +141,9 @@ impl JetStream {
         effects: &mut Effects,
     ) {
         let key = self.state.by_log(record.log);
-        if let Some(key) = key {
-            self.wake_consumers(key, effects);
+        match key {
+            Some(key) => self.wake_consumers(key, effects),
+            None => self.garbage.append(&mut effects.changes.remains),
         }
         match std::mem::take(&mut effects.outcome) {
             Outcome::Nothing => {}
@@ -165,10 +165,12 @@ impl JetStream {
             Outcome::Deleted(gone) => self.stream_deleted(net, *gone, owed),
             Outcome::Purged(key, purged, more) => {
                 if more
-                    && let Some(Command::Purge { filter, end, .. }) = Command::decode(record.body)
+                    && let Some(Command::Purge { filter, until, end, .. }) =
+                        Command::decode(record.body)
                 {
-                    let limit = SLICE_MESSAGES;
-                    let next = Command::Purge { filter, end, limit, before: purged };
+                    let (stream, from) = (self.state.stream(key), until);
+                    let until = stream.end_of_slice(filter.as_bytes(), from, end, stream.slice());
+                    let next = Command::Purge { filter, from, until, end, before: purged };
                     self.go_on(net, key, next, owed);
                 } else {
                     self.done(net, owed, &Purged { success: true, purged });
@@ -195,9 +197,13 @@ impl JetStream {
 
     /// Consumers have something to deliver, or have lost something.
     fn wake_consumers(&mut self, key: StreamKey, effects: &mut Effects) {
-        let Self { state, live, ready, following, .. } = self;
+        let Self { state, live, ready, following, garbage, .. } = self;
+        garbage.append(&mut effects.changes.remains);
         if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
             ready.extend(effects.fed.drain(..).map(|index| ConsumerKey::new(key, index)));
+            if effects.changes.emptied {
+                live.dispatchers.iter_mut().flatten().for_each(Dispatcher::emptied);
+            }
             for (index, sequence) in effects.changes.lost.drain(..) {
                 if let Some(dispatcher) = live.dispatcher(index) {
                     dispatcher.lost(sequence);

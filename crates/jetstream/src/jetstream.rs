@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
-use watershed_store::log::BLOCK_BYTES;
+use watershed_store::log::{BLOCK_BYTES, Remains};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
@@ -156,6 +156,8 @@ pub struct JetStream {
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
+    /// Memory of what has gone, to be freed a little at a time.
+    pub(crate) garbage: Vec<Remains>,
     /// Where effects are gathered.
     pub(crate) effects: Effects,
     /// Where replies are put together.
@@ -196,6 +198,7 @@ impl JetStream {
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),
+            garbage: Vec::new(),
             effects: Effects::default(),
             scratch: Vec::new(),
             record: Vec::new(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::jetstream::{JetStream, TimerKey};
-use crate::limits::SLICE_MESSAGES;
 use crate::network::Network;
 use crate::record::Command;
 use crate::rounds::Owed;
@@ -40,7 +39,9 @@ impl JetStream {
             return;
         }
         self.live(key).expiring = true;
-        let command = Command::Expire { now: self.now.wall, limit: SLICE_MESSAGES };
+        let (stream, now) = (self.state.stream(key), self.now.wall);
+        let (slice, until) = (stream.slice(), stream.end_of_aged(now, stream.slice()));
+        let command = Command::Expire { now, until, limit: slice };
         if !self.submit(net, key, &command, Owed::NOTHING) {
             self.live(key).expiring = false;
             self.timers.set(TimerKey::Expire(key), self.now.tick.after(RETRY));
@@ -72,7 +73,7 @@ impl JetStream {
             return;
         }
         self.live(key).sweeping = true;
-        let command = Command::Sweep { limit: SLICE_MESSAGES };
+        let command = Command::Sweep { limit: self.state.stream(key).slice() };
         if !self.submit(net, key, &command, Owed::NOTHING) {
             // The next change of the stream tries again.
             self.live(key).sweeping = false;

@@ -22,7 +22,7 @@ pub const SUBJECTS_PER_PAGE: usize = 100_000;
 pub const DELETED_DETAILS_MAX: usize = 100_000;
 
 /// Messages that one record removes or looks at, where it may be many.
-pub const SLICE_MESSAGES: u64 = 20_000;
+pub const SLICE_MESSAGES: u64 = 4_000;
 
 /// Bytes of a consumer's events that one record takes; more go into the next one.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;

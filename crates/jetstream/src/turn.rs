@@ -6,6 +6,9 @@ use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::output::DiskOutput;
 
+/// Entries of indexes that are freed in one turn.
+const FREED_PER_TURN: usize = 4_000;
+
 impl JetStream {
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, net: &mut impl Network, now: Now) {
@@ -32,11 +35,21 @@ impl JetStream {
     pub fn drain(&mut self, net: &mut impl Network, now: Now, out: &mut Vec<DiskOutput>) -> bool {
         self.now = now;
         self.advance_following(net);
-        let more = self.advance_ready(net);
+        let more = self.advance_ready(net) | self.free_garbage();
         self.answer_calls(net);
         self.close_round(net);
         out.append(&mut self.outputs);
         more
+    }
+
+    /// Frees some of the memory of what has gone. Says whether there is more.
+    fn free_garbage(&mut self) -> bool {
+        if let Some(last) = self.garbage.last_mut()
+            && last.free(FREED_PER_TURN)
+        {
+            self.garbage.pop();
+        }
+        !self.garbage.is_empty()
     }
 
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.

@@ -17,9 +17,7 @@ use super::origin::check_origins;
 use super::request::{Answer, Created, Request};
 use super::unbuilt;
 use crate::jetstream::JetStream;
-use crate::limits::{
-    DELETED_DETAILS_MAX, NAMES_PER_PAGE, SLICE_MESSAGES, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE,
-};
+use crate::limits::{DELETED_DETAILS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE};
 use crate::network::Network;
 use crate::record::Command;
 use crate::state::{Stream, StreamKey, subject_counts};
@@ -294,7 +292,8 @@ impl JetStream {
         } else {
             stream.log.last() + 1
         };
-        let command = Command::Purge { filter, end, limit: SLICE_MESSAGES, before: 0 };
+        let until = stream.end_of_slice(filter.as_bytes(), 0, end, stream.slice());
+        let command = Command::Purge { filter, from: 0, until, end, before: 0 };
         Answer::Change(key, PURGE, command)
     }
 

@@ -175,6 +175,12 @@ impl Dispatcher {
         self.outstanding.remove(sequence);
     }
 
+    /// All messages have gone from the stream.
+    pub(crate) fn emptied(&mut self) {
+        self.outstanding = Outstanding::default();
+        self.ahead.clear();
+    }
+
     /// The consumer has another configuration: deliveries under way get its times.
     pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
         let wait = |deliveries| u64::try_from(ack_wait(config, deliveries)).unwrap_or(0);
@@ -199,18 +205,18 @@ impl Dispatcher {
 
 /// The first message at or behind `from` that the filters take.
 fn next_wanted(config: &ConsumerConfig, log: &Log, from: u64) -> Option<u64> {
-    match config.filters() {
-        [] => log.next(from),
-        [filter] if !has_wildcard(filter.as_bytes()) => {
-            let key = log.key(filter.as_bytes())?;
-            let name = filter.as_bytes();
-            log.next_where(from.max(key.first()), |id| log.key_name(id) == name)
-        }
-        filters => log.next_where(from, |id| {
-            let subject = log.key_name(id);
-            filters.iter().any(|filter| matches(filter.as_bytes(), subject))
-        }),
+    let filters = config.filters();
+    if filters.is_empty() {
+        return log.next(from);
     }
+    if filters.iter().all(|filter| !has_wildcard(filter.as_bytes())) {
+        let keys = filters.iter().filter_map(|filter| log.key_id(filter.as_bytes()));
+        return keys.filter_map(|key| log.next_of(key, from)).min();
+    }
+    log.next_where(from, |id| {
+        let subject = log.key_name(id);
+        filters.iter().any(|filter| matches(filter.as_bytes(), subject))
+    })
 }
 
 /// Time that a delivery may take, in nanoseconds.

@@ -23,14 +23,16 @@ pub(crate) enum Command {
     },
     /// A stream is deleted with everything in it.
     DeleteStream,
-    /// Messages that a filter takes are purged, from the first one on.
+    /// Messages that a filter takes are purged, those before the sequence `until` by this record.
     Purge {
         /// Filter; `>` for all.
         filter: String,
-        /// Sequence before which they go.
+        /// Where earlier records of the same purge ended.
+        from: u64,
+        /// Sequence before which this record removes.
+        until: u64,
+        /// Sequence before which they go in the end.
         end: u64,
-        /// Messages that this record removes at most.
-        limit: u64,
         /// Messages that earlier records of the same purge removed.
         before: u64,
     },
@@ -38,7 +40,9 @@ pub(crate) enum Command {
     Expire {
         /// The time.
         now: UnixNanos,
-        /// Messages that this record removes at most.
+        /// Sequence before which `max_age` has passed for all that go by it.
+        until: u64,
+        /// Messages that go by their own word, by this record, at most.
         limit: u64,
     },
     /// Messages go that the configuration keeps no longer, or that no consumer needs any more.

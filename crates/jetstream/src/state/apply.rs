@@ -1,5 +1,7 @@
 //! What a record means.
 
+use std::ops::Range;
+
 use watershed_store::{LogId, Record};
 use watershed_wire::jetstream::consumer::ConsumerConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
@@ -175,10 +177,12 @@ impl State {
             }
             Command::UpdateStream { config } => self.update_stream(log, *config, effects),
             Command::DeleteStream => self.delete_stream(log, effects),
-            Command::Purge { filter, end, limit, before } => {
-                self.purge(log, filter.as_bytes(), end, limit, before, effects)
+            Command::Purge { filter, from, until, end, before } => {
+                let purged = self.purge(log, filter.as_bytes(), from..until, effects);
+                purged
+                    .map(|key| Outcome::Purged(key, before + effects.changes.removed, until < end))
             }
-            Command::Expire { now, limit } => self.expire(log, now, limit, effects),
+            Command::Expire { now, until, limit } => self.expire(log, now, until, limit, effects),
             Command::Sweep { limit } => self.sweep(log, limit, effects),
             Command::PutConsumer { config, cursor } => {
                 self.put_consumer(log, *config, cursor, time)
@@ -227,8 +231,9 @@ impl State {
 
     fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
-        let stream = self.take(key);
+        let mut stream = self.take(key);
         effects.changes.dropped.extend(stream.log.block_numbers().map(|block| (log, block)));
+        effects.changes.remains.push(stream.log.clear().remains);
         Ok(Outcome::Deleted(Box::new(Gone { key, stream })))
     }
 
@@ -236,27 +241,26 @@ impl State {
         &mut self,
         log: LogId,
         filter: &[u8],
-        end: u64,
-        limit: u64,
-        before: u64,
+        range: Range<u64>,
         effects: &mut Effects,
-    ) -> Result<Outcome, ApiError> {
+    ) -> Result<StreamKey, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let all = stream.remove_matching(filter, end, &mut Budget(limit), &mut effects.changes);
-        Ok(Outcome::Purged(key, before + effects.changes.removed, !all))
+        stream.remove_slice(filter, range.start, range.end, &mut effects.changes);
+        Ok(key)
     }
 
     fn expire(
         &mut self,
         log: LogId,
         now: UnixNanos,
+        until: u64,
         limit: u64,
         effects: &mut Effects,
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let more = stream.expire(now, &mut Budget(limit), &mut effects.changes);
+        let more = stream.expire(now, until, &mut Budget(limit), &mut effects.changes);
         Ok(Outcome::Expired(key, more))
     }
 

@@ -1,7 +1,7 @@
 //! What became of a stream's messages, as one record changed them.
 
 use watershed_store::LogId;
-use watershed_store::log::{Position, Sealed};
+use watershed_store::log::{Position, Remains, Sealed};
 
 /// What one record changed in a stream.
 #[derive(Debug, Default)]
@@ -16,6 +16,10 @@ pub(crate) struct Changes {
     pub(crate) removed: u64,
     /// Consumers of the stream that have lost a message, and which.
     pub(crate) lost: Vec<(usize, u64)>,
+    /// Whether no message is left: all consumers have lost all of theirs.
+    pub(crate) emptied: bool,
+    /// Memory of what went, to be freed in slices.
+    pub(crate) remains: Vec<Remains>,
 }
 
 impl Changes {
@@ -26,5 +30,7 @@ impl Changes {
         self.dropped.clear();
         self.removed = 0;
         self.lost.clear();
+        self.emptied = false;
+        self.remains.clear();
     }
 }

@@ -9,7 +9,7 @@ use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, 
 use watershed_store::log::KeyState;
 use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerInfo, DeliverPolicy, SequencePair};
-use watershed_wire::subject::matches;
+use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
 
 use crate::record::Event;
@@ -78,23 +78,17 @@ impl Consumer {
 
     fn begin(&mut self, log: &Log) {
         let end = log.last() + 1;
-        let wanted = |key| self.wants(log.key_name(key));
         self.cursor = match self.config.deliver_policy {
             DeliverPolicy::All => log.first(),
             DeliverPolicy::New => end,
-            DeliverPolicy::Last => log.last_where(log.last(), wanted).unwrap_or(end),
+            DeliverPolicy::Last => self.keys(log).map(KeyState::last).max().unwrap_or(end),
             DeliverPolicy::ByStartSequence => self.config.opt_start_seq.max(1),
             DeliverPolicy::ByStartTime => {
                 let time = self.config.opt_start_time.unwrap_or_default();
                 log.at_time(time.0).unwrap_or(end)
             }
             DeliverPolicy::LastPerSubject => {
-                let keys = log.keys().filter(|key| self.wants(key.name()));
-                let mut last: Vec<u64> = keys
-                    .filter_map(|key| {
-                        log.last_where(key.last(), |id| log.key_name(id) == key.name())
-                    })
-                    .collect();
+                let mut last: Vec<u64> = self.keys(log).map(KeyState::last).collect();
                 last.sort_unstable();
                 self.ahead = last.into();
                 end
@@ -118,15 +112,26 @@ impl Consumer {
         filters.is_empty() || filters.iter().any(|filter| matches(filter.as_bytes(), subject))
     }
 
+    /// The subjects of the stream that the consumer delivers.
+    fn keys<'a>(&self, log: &'a Log) -> Box<dyn Iterator<Item = &'a KeyState> + 'a> {
+        let filters: Vec<Vec<u8>> =
+            self.config.filters().iter().map(|filter| filter.as_bytes().to_vec()).collect();
+        if filters.is_empty() {
+            return Box::new(log.keys());
+        }
+        if filters.iter().all(|filter| !has_wildcard(filter)) {
+            return Box::new(filters.into_iter().filter_map(|filter| log.key(&filter)));
+        }
+        let wanted = move |name: &[u8]| filters.iter().any(|filter| matches(filter, name));
+        Box::new(log.keys().filter(move |key| wanted(key.name())))
+    }
+
     /// Counts what matches and was never delivered.
     fn count_backlog(&mut self, log: &Log) {
-        let from_start = self.cursor <= log.first();
-        let counted = match self.config.filters() {
-            [] => log.count_from(self.cursor),
-            _ if from_start => {
-                log.keys().filter(|key| self.wants(key.name())).map(KeyState::count).sum()
-            }
-            _ => log.count_where(self.cursor, |key| self.wants(log.key_name(key))),
+        let counted = if self.config.filters().is_empty() {
+            log.count_from(self.cursor)
+        } else {
+            self.keys(log).map(|key| key.count_from(self.cursor)).sum()
         };
         let ahead = self.ahead.iter().filter(|sequence| log.position(**sequence).is_some()).count();
         self.backlog = counted + ahead as u64;
@@ -149,6 +154,13 @@ impl Consumer {
             return true;
         }
         self.unacked.remove(&sequence).is_some()
+    }
+
+    /// All messages have gone.
+    pub(super) fn emptied(&mut self) {
+        self.backlog = 0;
+        self.ahead.clear();
+        self.unacked.clear();
     }
 
     /// Whether the message was never delivered and will be.

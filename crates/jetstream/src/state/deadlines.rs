@@ -26,6 +26,11 @@ impl Deadlines {
         self.by_sequence.contains_key(&sequence)
     }
 
+    /// Whether no message before the sequence `until` goes by its own word.
+    pub(crate) fn is_free_before(&self, until: u64) -> bool {
+        self.by_sequence.first_key_value().is_none_or(|(first, _)| *first >= until)
+    }
+
     pub(crate) fn insert(&mut self, sequence: u64, stored: UnixNanos, ttl: TimeToLive) {
         let deadline = match ttl {
             TimeToLive::Never => NEVER,
@@ -44,6 +49,16 @@ impl Deadlines {
     pub(crate) fn remove(&mut self, sequence: u64) {
         if let Some(deadline) = self.by_sequence.remove(&sequence) {
             self.order.remove(&(deadline, sequence));
+        }
+    }
+
+    /// Messages before the sequence `until` have gone.
+    pub(crate) fn remove_before(&mut self, until: u64) {
+        while let Some((first, _)) = self.by_sequence.first_key_value()
+            && *first < until
+        {
+            let first = *first;
+            self.remove(first);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use watershed_store::log::KeyState;
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::stream::Stream;
@@ -13,18 +14,21 @@ impl Stream {
             return self.log.next(sequence.max(self.log.first()));
         }
         if !has_wildcard(filter) {
-            let key = self.log.key(filter)?;
-            let from = sequence.max(key.first());
-            return self.log.next_where(from, |key| self.log.key_name(key) == filter);
+            return self.log.next_of(self.log.key_id(filter)?, sequence);
         }
         self.log.next_where(sequence, |key| matches(filter, self.log.key_name(key)))
     }
 
     /// The last message that `filter` takes.
     pub(crate) fn last_stored(&self, filter: &[u8]) -> Option<u64> {
-        let from =
-            if has_wildcard(filter) { self.log.last() } else { self.log.key(filter)?.last() };
-        self.log.last_where(from, |key| matches(filter, self.log.key_name(key)))
+        if filter == b">" {
+            return self.log.prev(self.log.last());
+        }
+        if !has_wildcard(filter) {
+            return self.log.key(filter).map(KeyState::last);
+        }
+        let keys = self.log.keys().filter(|key| matches(filter, key.name()));
+        keys.map(KeyState::last).max()
     }
 }
 

@@ -1,9 +1,10 @@
 //! What goes, and when. Everything here is done in slices that a [`Budget`] bounds.
 
 use watershed_store::Record;
+use watershed_store::log::KeyState;
 use watershed_wire::jetstream::asked::Rollup;
 use watershed_wire::jetstream::stream::{Discard, StreamConfig};
-use watershed_wire::subject;
+use watershed_wire::subject::{self, has_wildcard};
 use watershed_wire::time::UnixNanos;
 
 use super::changes::Changes;
@@ -76,7 +77,7 @@ impl Stream {
         changes: &mut Changes,
     ) {
         while self.log.key(subject).is_some_and(|key| key.count() > max) && budget.take() {
-            let Some(first) = self.log.first_of(subject) else { return };
+            let Some(first) = self.log.key(subject).map(KeyState::first) else { return };
             self.remove(first, changes);
         }
     }
@@ -102,13 +103,26 @@ impl Stream {
         None
     }
 
-    /// Removes messages that are too old. Says whether there are more.
+    /// Removes messages that are too old: by their own word, `budget` of them at most, and by
+    /// `max_age` those before the sequence `until`. Says whether there are more that say so themselves.
     pub(super) fn expire(
         &mut self,
         now: UnixNanos,
+        until: u64,
         budget: &mut Budget,
         changes: &mut Changes,
     ) -> bool {
+        if self.deadlines.is_free_before(until) {
+            self.remove_before(until, changes);
+        } else {
+            let mut next = self.log.next(self.log.first());
+            while let Some(sequence) = next.filter(|sequence| *sequence < until) {
+                if !self.deadlines.has(sequence) {
+                    self.remove(sequence, changes);
+                }
+                next = self.log.next(sequence + 1);
+            }
+        }
         while let Some((_, sequence)) = self.deadlines.next().filter(|(time, _)| *time <= now.0) {
             if !budget.take() {
                 return true;
@@ -116,19 +130,28 @@ impl Stream {
             self.deadlines.remove(sequence);
             self.remove(sequence, changes);
         }
-        while let Some((_, sequence)) = self.next_by_age().filter(|(time, _)| *time <= now.0) {
-            if !budget.take() {
-                return true;
-            }
-            self.remove(sequence, changes);
-        }
         false
+    }
+
+    /// Sequence before which messages are older than `max_age`, `slice` behind the first at most. Times
+    /// are looked at up to the first one that is not.
+    pub(crate) fn end_of_aged(&self, now: UnixNanos, slice: u64) -> u64 {
+        let Some(age) = positive(self.config.max_age).and_then(|age| i64::try_from(age).ok())
+        else {
+            return 0;
+        };
+        let first = self.log.first();
+        let fresh = self.log.at_time(now.0.saturating_sub(age).saturating_add(1));
+        fresh.unwrap_or(self.log.last() + 1).min(first.saturating_add(slice))
     }
 
     /// Sequence before which a purge that keeps the last `keep` messages of a filter removes.
     pub(crate) fn start_of_last(&self, filter: &[u8], keep: u64) -> u64 {
-        if filter == b">" && keep >= self.log.records() {
-            return 0;
+        if filter == b">" {
+            return self.log.nth_last(keep).unwrap_or(0);
+        }
+        if !has_wildcard(filter) {
+            return self.log.key(filter).map_or(0, |key| key.nth_last(keep));
         }
         let mut end = self.log.last();
         let mut start = 0;
@@ -140,6 +163,40 @@ impl Stream {
             end = before;
         }
         start
+    }
+
+    /// Where a slice of a purge ends: it removes or looks at about `slice` messages.
+    pub(crate) fn end_of_slice(&self, filter: &[u8], from: u64, end: u64, slice: u64) -> u64 {
+        if filter == b">" && end > self.log.last() {
+            return end; // Everything goes at once.
+        }
+        if has_wildcard(filter) {
+            let from = if filter == b">" { self.log.first() } else { from.max(self.log.first()) };
+            return from.saturating_add(slice).min(end);
+        }
+        let Some(key) = self.log.key(filter) else { return end };
+        let going = key.count() - key.count_from(end);
+        let keep = key.count().saturating_sub(slice);
+        if going <= slice || keep == 0 { end } else { key.nth_last(keep) }
+    }
+
+    /// Removes messages from `from` on and before `until` that `filter` takes.
+    pub(super) fn remove_slice(
+        &mut self,
+        filter: &[u8],
+        from: u64,
+        until: u64,
+        changes: &mut Changes,
+    ) {
+        if filter == b">" {
+            self.remove_before(until, changes);
+            return;
+        }
+        let mut next = from.max(self.log.first());
+        while let Some(sequence) = self.next_stored(filter, next).filter(|found| *found < until) {
+            self.remove(sequence, changes);
+            next = sequence + 1;
+        }
     }
 
     /// Removes the messages before `end` that `filter` takes. Says whether all of them have gone.

@@ -23,6 +23,7 @@ use super::deadlines::Deadlines;
 use super::dedup::Dedup;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
+use crate::limits::SLICE_MESSAGES;
 use crate::tail::TailPlace;
 
 /// A stream.
@@ -202,11 +203,61 @@ impl Stream {
         {
             *message = None;
         }
+        self.tidy_memory();
+        true
+    }
+
+    /// Removes all messages before the sequence `until`.
+    pub(super) fn remove_before(&mut self, until: u64, changes: &mut Changes) {
+        if until > self.log.last() {
+            self.clear(changes);
+            return;
+        }
+        let (log, consumers) = (&mut self.log, &mut self.consumers);
+        let progress = if consumers.is_empty() {
+            log.remove_before(until, usize::MAX)
+        } else {
+            log.remove_before_each(until, usize::MAX, |sequence, _, subject| {
+                for (index, consumer) in &mut *consumers {
+                    if consumer.removed(sequence, subject) {
+                        changes.lost.push((index, sequence));
+                    }
+                }
+            })
+        };
+        debug_assert!(progress.done, "the budget has no end");
+        let id = self.log.id();
+        changes.removed += progress.records;
+        changes.dropped.extend(progress.dropped.into_iter().map(|block| (id, block)));
+        self.deadlines.remove_before(until);
+        while self.memory_first < until && self.memory.pop_front().is_some() {
+            self.memory_first += 1;
+        }
+        self.tidy_memory();
+    }
+
+    /// Removes all messages.
+    fn clear(&mut self, changes: &mut Changes) {
+        let cleared = self.log.clear();
+        let id = self.log.id();
+        changes.removed += cleared.records;
+        changes.dropped.extend(cleared.dropped.into_iter().map(|block| (id, block)));
+        changes.remains.push(cleared.remains);
+        changes.emptied = true;
+        for (_, consumer) in &mut self.consumers {
+            consumer.emptied();
+        }
+        self.deadlines = Deadlines::default();
+        self.memory = VecDeque::new();
+        self.memory_first = self.log.last() + 1;
+        self.tail.clear();
+    }
+
+    fn tidy_memory(&mut self) {
         while self.memory.front().is_some_and(Option::is_none) {
             self.memory.pop_front();
             self.memory_first += 1;
         }
-        true
     }
 
     /// Where the record of a message is. `None` if it is gone.
@@ -241,6 +292,12 @@ impl Stream {
         while self.tail.front().is_some_and(|(_, at)| at.round < round) {
             self.tail.pop_front();
         }
+    }
+
+    /// Messages that one record of a larger change should touch: fewer where consumers are told of
+    /// each.
+    pub(crate) fn slice(&self) -> u64 {
+        SLICE_MESSAGES / (1 + self.consumers.len() as u64 / 8)
     }
 
     /// Whether any message goes by itself.
