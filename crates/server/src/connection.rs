@@ -1,6 +1,7 @@
 //! One socket: bytes in, operations to the engine; bytes of an outbox, out.
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 
 use mio::net::TcpStream;
 use watershed_engine::{ConnId, Engine, Flow, Now};
@@ -32,6 +33,8 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnId,
+    /// Address that it comes from.
+    pub(crate) source: IpAddr,
     stream: TcpStream,
     decoder: ClientDecoder,
     /// Bytes of an unfinished frame, or those that wait for the engine.
@@ -44,6 +47,8 @@ pub(crate) struct Connection {
     pub(crate) queued: bool,
     /// Whether its operations wait for an answer to `CONNECT`.
     pub(crate) waiting: bool,
+    /// Whether the peer sends nothing more.
+    pub(crate) closed_by_peer: bool,
     stage: Stage,
     payload_bytes_max: usize,
 }
@@ -63,6 +68,7 @@ impl Connection {
     /// A connection that was just accepted; `anonymous` if it needs no credential.
     pub(crate) fn new(
         id: ConnId,
+        source: IpAddr,
         stream: TcpStream,
         payload_bytes_max: usize,
         anonymous: bool,
@@ -71,6 +77,7 @@ impl Connection {
         let decoder = ClientDecoder::new(if anonymous { payload_bytes_max } else { 0 });
         Self {
             id,
+            source,
             stream,
             decoder,
             carry: Vec::new(),
@@ -78,6 +85,7 @@ impl Connection {
             writable: true,
             queued: false,
             waiting: false,
+            closed_by_peer: false,
             stage: if anonymous { Stage::Silent } else { Stage::Unknown },
             payload_bytes_max,
         }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -239,6 +240,13 @@ impl Shard {
                             continue;
                         }
                     }
+                    if event.is_read_closed() || event.is_error() {
+                        connection.closed_by_peer = true;
+                        if connection.waiting {
+                            self.drop_connection(slot);
+                            continue;
+                        }
+                    }
                     if event.is_readable() || event.is_read_closed() || event.is_error() {
                         self.enqueue(slot);
                     }
@@ -254,7 +262,7 @@ impl Shard {
     fn accept(&mut self, now: Now) {
         for _ in 0..ACCEPTED_PER_TURN {
             match self.listener.accept() {
-                Ok((stream, address)) => self.open(now, stream, &address.ip().to_string()),
+                Ok((stream, address)) => self.open(now, stream, address.ip()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The peer left before it was looked at.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -272,9 +280,9 @@ impl Shard {
         self.accept_paused = Some(now.tick);
     }
 
-    fn open(&mut self, now: Now, mut stream: TcpStream, ip: &str) {
+    fn open(&mut self, now: Now, mut stream: TcpStream, source: IpAddr) {
         let _ = stream.set_nodelay(true);
-        let peer = Peer { ip: ip.to_owned(), anonymous: self.authenticator.anonymous() };
+        let peer = Peer { ip: source.to_string(), anonymous: self.authenticator.anonymous() };
         let id = self.engine.opened(now, peer);
         let slot = id.slot as usize;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -286,9 +294,10 @@ impl Shard {
         if self.connections.len() <= slot {
             self.connections.resize_with(slot + 1, || None);
         }
-        tracing::debug!(connection = id.number, ip, "connection opened");
+        tracing::debug!(connection = id.number, %source, "connection opened");
         let known = self.authenticator.anonymous().is_some();
-        self.connections[slot] = Some(Connection::new(id, stream, self.payload_bytes_max, known));
+        let connection = Connection::new(id, source, stream, self.payload_bytes_max, known);
+        self.connections[slot] = Some(connection);
         if !self.door.enter(now.tick, id) {
             self.turn_away(now, slot, "maximum connections exceeded");
         }
@@ -438,6 +447,8 @@ impl Shard {
                 connection.queued = true;
                 self.stalled.push((connection.id, now.tick.after(STALL)));
             }
+            // Nobody is there to be told who they are.
+            Turn::Held(Flow::Wait) if connection.closed_by_peer => self.drop_connection(slot),
             Turn::Held(Flow::Wait) => connection.waiting = true,
             Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
             // The close is among the outputs.
@@ -484,13 +495,20 @@ impl Shard {
         match output {
             Output::Flush(conn) => self.flush(conn),
             Output::Authenticate { conn, connect } => {
-                match self.authenticator.check(conn, *connect) {
+                let Some(source) = self.source_of(conn) else { return };
+                match self.authenticator.check(conn, source, *connect) {
                     Verdict::Now(identity) => self.authenticated(now, conn, identity),
                     Verdict::Later => {}
                 }
             }
             Output::Close { conn, reason } => self.close(now, conn, reason),
         }
+    }
+
+    /// Address that a connection comes from; `None` if it is gone.
+    fn source_of(&self, conn: ConnId) -> Option<IpAddr> {
+        let connection = self.connections.get(conn.slot as usize)?.as_ref()?;
+        (connection.id == conn).then_some(connection.source)
     }
 
     fn flush(&mut self, conn: ConnId) {
@@ -521,6 +539,9 @@ impl Shard {
         let _ = self.poll.registry().deregister(connection.stream());
         self.engine.closed(connection.id);
         self.door.leave();
+        if connection.waiting {
+            self.authenticator.forget(connection.id, connection.source);
+        }
         tracing::debug!(connection = connection.id.number, "connection closed");
     }
 }

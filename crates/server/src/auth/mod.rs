@@ -1,17 +1,20 @@
 //! Who is who. Secrets come in with the configuration and with `CONNECT`, and go no further.
 
 mod password;
+mod queue;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use watershed_engine::permit::Permissions;
 use watershed_engine::{ConnId, Engine, Identity};
 use watershed_wire::handshake::Connect;
 
 pub use self::password::Credential;
+use self::queue::{Job, Queue};
 use crate::config::{Config, DEFAULT_ACCOUNT};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
@@ -29,10 +32,6 @@ pub struct User {
     pub permissions: Option<Arc<Permissions>>,
 }
 
-/// Handshakes that may wait for the slow check at once. More are refused: each costs a tenth of a
-/// second of one core, and nobody has proven anything yet.
-const QUEUE_MAX: usize = 1024;
-
 /// Decides who a connection is.
 pub(crate) struct Authenticator {
     users: HashMap<String, (Credential, Identity)>,
@@ -40,17 +39,17 @@ pub(crate) struct Authenticator {
     anonymous: Option<Identity>,
     /// Who it is that shows a credential of no known user; nobody unless the server is open.
     stranger: Option<Identity>,
-    slow: Option<SyncSender<Job>>,
+    /// Where hashes are checked, if there are any.
+    slow: Option<Slow>,
 }
 
-/// A password to check against a hash that is slow by design.
-struct Job {
-    conn: ConnId,
-    offered: String,
-    credential: Credential,
-    /// Who it is if the password is right; `None` for a user that does not exist, whose password
-    /// is checked all the same so that the answer takes as long.
-    identity: Option<Identity>,
+/// Checks passwords against hashes, on a thread of its own.
+struct Slow {
+    queue: Arc<Queue>,
+    /// All hashes. One of them stands for each name that is nobody's, so that an answer says nothing
+    /// about names.
+    hashes: Vec<String>,
+    choice: RandomState,
 }
 
 /// What is known at once.
@@ -86,15 +85,9 @@ impl Authenticator {
         });
         let named = config.no_auth_user.as_ref().and_then(|name| users.get(name));
         let anonymous = named.map(|(_, identity)| identity.clone()).or_else(|| stranger.clone());
-        let slow = users.values().any(|(credential, _)| credential.is_slow());
-        let slow = if slow {
-            let (sender, receiver) = sync_channel(QUEUE_MAX);
-            let remote = remote.clone();
-            spawn("passwords", move || check_slowly(&receiver, &remote))?;
-            Some(sender)
-        } else {
-            None
-        };
+        let hashes = users.values().filter_map(|(credential, _)| credential.hash());
+        let hashes: Vec<String> = hashes.map(str::to_owned).collect();
+        let slow = if hashes.is_empty() { None } else { Some(Slow::start(hashes, remote)?) };
         Ok(Self { users, anonymous, stranger, slow })
     }
 
@@ -103,32 +96,111 @@ impl Authenticator {
         self.anonymous.clone()
     }
 
-    /// Who shows this credential.
-    pub(crate) fn check(&self, conn: ConnId, connect: Connect) -> Verdict {
+    /// Who shows this credential. Whoever has a plain password gets in at once; where there are hashes,
+    /// everybody who may not takes as long as one of them.
+    pub(crate) fn check(&self, conn: ConnId, source: IpAddr, connect: Connect) -> Verdict {
         let offered = connect.pass.unwrap_or_default();
-        let user = connect.user.as_ref().and_then(|name| self.users.get(name));
+        let name = connect.user.unwrap_or_default();
+        let user = self.users.get(&name);
         if user.is_none() && self.stranger.is_some() {
             return Verdict::Now(self.stranger.clone());
         }
-        let Some(slow) = &self.slow else {
-            let right = user.filter(|(credential, _)| credential.accepts(&offered));
-            return Verdict::Now(right.map(|(_, identity)| identity.clone()));
+        let hashed = match user {
+            Some((Credential::Plain(_), identity))
+                if user.is_some_and(|u| u.0.accepts(&offered)) =>
+            {
+                return Verdict::Now(Some(identity.clone()));
+            }
+            Some((Credential::Bcrypt(hash), identity)) => Some((hash, identity.clone())),
+            _ => None,
         };
-        let (credential, identity) = match user {
-            Some((credential, identity)) => (credential.clone(), Some(identity.clone())),
-            None => (Credential::decoy(), None),
+        let Some(slow) = &self.slow else { return Verdict::Now(None) };
+        let (hash, identity) = match hashed {
+            Some((hash, identity)) => (hash.clone(), Some(identity)),
+            None => (slow.any_hash(&name), None),
         };
-        match slow.try_send(Job { conn, offered, credential, identity }) {
-            Ok(()) => Verdict::Later,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Verdict::Now(None),
+        if slow.queue.push(source, Job { conn, offered, hash, identity }) {
+            Verdict::Later
+        } else {
+            Verdict::Now(None)
+        }
+    }
+
+    /// A connection whose credential was being checked is gone.
+    pub(crate) fn forget(&self, conn: ConnId, source: IpAddr) {
+        if let Some(slow) = &self.slow {
+            slow.queue.forget(source, conn);
         }
     }
 }
 
-fn check_slowly(jobs: &Receiver<Job>, remote: &Remote) {
-    for job in jobs {
-        let right = job.credential.accepts(&job.offered);
+impl Slow {
+    fn start(hashes: Vec<String>, remote: &Remote) -> io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let (jobs, remote) = (Arc::clone(&queue), remote.clone());
+        spawn("passwords", move || check_slowly(&jobs, &remote))?;
+        Ok(Self { queue, hashes, choice: RandomState::new() })
+    }
+
+    /// The hash that stands for a name, always the same.
+    fn any_hash(&self, name: &str) -> String {
+        let count = self.hashes.len() as u64;
+        let index = usize::try_from(self.choice.hash_one(name) % count).unwrap_or_default();
+        self.hashes[index].clone()
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn check_slowly(jobs: &Queue, remote: &Remote) {
+    while let Some(job) = jobs.next() {
+        let right = password::is_hashed(&job.offered, &job.hash);
         let identity = job.identity.filter(|_| right);
         remote.send(Command::Authenticated(job.conn, identity));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Poll;
+    use watershed_engine::Settings;
+
+    use super::*;
+    use crate::shard::Shard;
+
+    /// An answer at once is only for those who may come in: all others take as long as a hash.
+    #[test]
+    fn a_refusal_says_nothing_about_names() {
+        let hash = bcrypt::hash("s3", 4).unwrap();
+        let user = |name: &str, password: &str| User {
+            name: name.into(),
+            credential: Credential::from_config(password),
+            account: "A".into(),
+            permissions: None,
+        };
+        let config =
+            Config { users: vec![user("plain", "s3"), user("hashed", &hash)], ..Config::default() };
+        let mut engine = Engine::new(Settings::default());
+        let (remote, _commands) = Shard::remote(&Poll::new().unwrap()).unwrap();
+        let authenticator = Authenticator::new(&config, &mut engine, &remote).unwrap();
+        for (name, pass, at_once) in [
+            ("plain", "s3", true),
+            ("plain", "s4", false),
+            ("hashed", "s3", false),
+            ("hashed", "s4", false),
+            ("nobody", "s3", false),
+        ] {
+            let (user, pass) = (Some(name.into()), Some(pass.into()));
+            let connect = Connect { user, pass, ..Connect::default() };
+            let conn = ConnId { slot: 0, number: 1 };
+            let verdict = authenticator.check(conn, [10, 0, 0, 1].into(), connect);
+            let found = matches!(verdict, Verdict::Now(Some(_)));
+            assert_eq!(found, at_once, "{name}");
+            assert!(found || matches!(verdict, Verdict::Later), "{name}");
+        }
     }
 }

@@ -226,3 +226,30 @@ fn an_open_server_has_users_of_its_own() {
         assert_eq!(found.as_deref(), expected, "{credential}");
     }
 }
+
+/// Checks that nobody waits for any more are not made: whoever is there gets in meanwhile.
+#[test]
+fn wrong_passwords_hold_up_nobody() {
+    let user = |name: &str, password: &str| User {
+        name: name.into(),
+        credential: Credential::from_config(password),
+        account: "A".into(),
+        permissions: None,
+    };
+    let hash = bcrypt::hash("s3", 9).unwrap();
+    let users = vec![user("hashed", &hash), user("plain", "s3")];
+    let server = Server::builder().config(Config { users, ..Config::default() }).start().unwrap();
+    let address = server.local_addr();
+    let flood: Vec<_> = (0..300)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(b"CONNECT {\"user\":\"hashed\",\"pass\":\"s4\"}\r\n").unwrap();
+            stream
+        })
+        .collect();
+    // While all of them wait, and when they are gone.
+    assert_eq!(try_out(address, &json!({"user": "plain", "pass": "s3"})).as_deref(), Some("A"));
+    drop(flood);
+    // To be refused after two seconds, by default, is to have been held up.
+    assert_eq!(try_out(address, &json!({"user": "hashed", "pass": "s3"})).as_deref(), Some("A"));
+}
