@@ -97,6 +97,9 @@ pub struct Config {
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
     pub max_payload: usize,
+    /// Bytes of memory for what all connections together have half sent. Beyond, the largest of those
+    /// who send nothing more are closed.
+    pub max_half_received: usize,
     /// Connections at once; fewer where the process may not open as many files.
     pub max_connections: usize,
     /// Time between pings.
@@ -125,6 +128,7 @@ impl Default for Config {
             passages: Vec::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
+            max_half_received: 128 * 1024 * 1024,
             max_connections: 65_536,
             ping_interval: Duration::from_mins(2),
             ping_max: 2,

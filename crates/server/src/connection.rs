@@ -2,10 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mio::net::TcpStream;
-use watershed_engine::{ConnId, Engine, Flow, Now};
+use watershed_engine::{ConnId, Engine, Flow, Now, Outbox, Tick};
+use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
+
+use crate::clock::Clock;
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
@@ -13,6 +17,19 @@ pub(crate) const READ_BYTES: usize = 128 * 1024;
 
 /// An unfinished frame longer than this is gathered in a buffer of its own.
 const CARRY_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes that are read at once of somebody unknown.
+const UNKNOWN_BYTES_MAX: usize = CONNECT_LINE_BYTES_MAX + CONTROL_LINE_BYTES_MAX;
+
+/// Longest time for which one connection is served while others wait.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Operations after which the clock is looked at in the long run.
+const LOOK_MAX: u32 = 32;
+
+/// Bytes of answers (`PONG`, `+OK`, `-ERR`) that a peer may leave unread before nothing more is read
+/// of it. What subscriptions bring is bounded by the engine.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
 /// What a read left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +40,10 @@ pub(crate) enum Turn {
     Drained,
     /// The engine wants no further operation for now.
     Held(Flow),
+    /// Its time is over; there may be whole operations left of what was read.
+    Paused,
+    /// Much that it asked for waits to be read by the peer, which must do that first.
+    Full,
     /// Somebody unknown sent something else than who they are.
     Unknown,
     /// The peer is gone.
@@ -49,8 +70,18 @@ pub(crate) struct Connection {
     pub(crate) waiting: bool,
     /// Whether the peer sends nothing more.
     pub(crate) closed_by_peer: bool,
+    /// Whether [`Turn::Full`] was the last that happened.
+    pub(crate) full: bool,
+    /// What [`Connection::held_bytes`] was when it was last counted.
+    pub(crate) counted_bytes: usize,
+    /// When bytes last came.
+    pub(crate) heard_of: Tick,
     stage: Stage,
     payload_bytes_max: usize,
+    /// Whether whole operations may be in `carry`.
+    undecoded: bool,
+    /// Bytes of answers to its own operations that were put into its outbox since that was empty.
+    answers: usize,
 }
 
 /// What is known of a peer.
@@ -86,9 +117,19 @@ impl Connection {
             queued: false,
             waiting: false,
             closed_by_peer: false,
+            full: false,
+            counted_bytes: 0,
+            heard_of: Tick::default(),
             stage: if anonymous { Stage::Silent } else { Stage::Unknown },
             payload_bytes_max,
+            undecoded: false,
+            answers: 0,
         }
+    }
+
+    /// Bytes of memory that hold what was half received.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.carry.capacity()
     }
 
     /// Whether it is known who this is.
@@ -102,10 +143,17 @@ impl Connection {
         self.decoder = ClientDecoder::new(self.payload_bytes_max);
     }
 
+    /// Whether it was full and is not any more: it may go on.
+    pub(crate) fn has_room_again(&mut self) -> bool {
+        let again = self.full && self.answers == 0;
+        self.full &= !again;
+        again
+    }
+
     /// Tells the peer why it may not stay, if it listens.
     pub(crate) fn refuse(&mut self, engine: &mut Engine, text: &str) {
         let flushed = self.flush(engine).is_ok();
-        if flushed && engine.outbox(self.id).is_some_and(watershed_engine::Outbox::is_empty) {
+        if flushed && engine.outbox(self.id).is_some_and(Outbox::is_empty) {
             let _ = self.stream.write(format!("-ERR '{text}'\r\n").as_bytes());
         }
     }
@@ -118,25 +166,34 @@ impl Connection {
         self.writable = true;
     }
 
-    /// Reads once and hands all whole operations to the engine. What is carried goes to the front
-    /// of `scratch`, which all connections share; a frame too long for that is gathered where it is.
-    pub(crate) fn read(&mut self, now: Now, engine: &mut Engine, scratch: &mut [u8]) -> Turn {
+    /// Reads once and hands whole operations to the engine, as many as fit the time of a turn. What
+    /// is carried goes to the front of `scratch`, which all connections share; a frame too long for
+    /// that is gathered where it is.
+    pub(crate) fn read(&mut self, clock: Clock, engine: &mut Engine, scratch: &mut [u8]) -> Turn {
+        if self.undecoded {
+            return self.resume(clock, engine);
+        }
         let start = self.carry.len();
         if start > CARRY_BYTES_MAX {
-            return self.read_long(now, engine);
+            return self.read_long(clock, engine);
         }
+        // Before it is known who this is, a CONNECT and a line is all that is kept.
+        let most = if self.stage == Stage::Unknown { UNKNOWN_BYTES_MAX } else { READ_BYTES };
         scratch[..start].copy_from_slice(&self.carry);
-        let end = match self.receive(&mut scratch[start..start + READ_BYTES]) {
+        let end = match self.receive(&mut scratch[start..start + most]) {
             Ok(count) => start + count,
             Err(turn) => return turn,
         };
-        let (consumed, turn) = self.decode(now, engine, &scratch[..end]);
+        let (consumed, turn) = self.decode(clock, engine, &scratch[..end]);
         self.carry.clear();
+        // Long frames come in pieces; room for more than is there would count against everybody.
+        self.carry.shrink_to(CARRY_BYTES_MAX);
+        self.carry.reserve_exact(end - consumed);
         self.carry.extend_from_slice(&scratch[consumed..end]);
         turn
     }
 
-    fn read_long(&mut self, now: Now, engine: &mut Engine) -> Turn {
+    fn read_long(&mut self, clock: Clock, engine: &mut Engine) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
         let start = carry.len();
         carry.resize(start + READ_BYTES, 0);
@@ -144,7 +201,7 @@ impl Connection {
         carry.truncate(start + received.unwrap_or(0));
         self.carry = carry;
         match received {
-            Ok(_) => self.resume(now, engine),
+            Ok(_) => self.resume(clock, engine),
             Err(turn) => turn,
         }
     }
@@ -158,10 +215,13 @@ impl Connection {
     }
 
     /// Hands the operations that were read while the engine wanted none.
-    pub(crate) fn resume(&mut self, now: Now, engine: &mut Engine) -> Turn {
+    pub(crate) fn resume(&mut self, clock: Clock, engine: &mut Engine) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
-        let (consumed, turn) = self.decode(now, engine, &carry);
+        let (consumed, turn) = self.decode(clock, engine, &carry);
         carry.drain(..consumed);
+        if carry.len() <= CARRY_BYTES_MAX {
+            carry.shrink_to(CARRY_BYTES_MAX);
+        }
         self.carry = carry;
         turn
     }
@@ -177,11 +237,15 @@ impl Connection {
         }
     }
 
-    /// Hands whole operations to the engine until one wants a pause. Stalling is heeded only at
-    /// the end: what was read is cheaper to deliver than to keep.
-    fn decode(&mut self, now: Now, engine: &mut Engine, bytes: &[u8]) -> (usize, Turn) {
-        let mut consumed = 0;
+    /// Hands whole operations to the engine until one wants a pause or the turn is over. Stalling is
+    /// heeded only at the end: what was read is cheaper to deliver than to keep.
+    fn decode(&mut self, clock: Clock, engine: &mut Engine, bytes: &[u8]) -> (usize, Turn) {
+        let now = clock.now();
+        self.heard_of = now.tick;
+        let over = now.tick.after(TURN);
+        let (mut consumed, mut count, mut look) = (0, 0_u32, 1);
         let mut turn = Turn::More;
+        self.undecoded = true;
         loop {
             match self.decoder.next(&bytes[consumed..]) {
                 Ok(Some((op, taken))) => {
@@ -189,7 +253,7 @@ impl Connection {
                     if self.stage == Stage::Unknown && !matches!(op, ClientOp::Connect(_)) {
                         return (consumed, Turn::Unknown);
                     }
-                    match engine.received(now, self.id, op) {
+                    match self.hand_over(now, engine, op) {
                         Flow::Continue => {}
                         Flow::Stall => turn = Turn::Held(Flow::Stall),
                         flow @ (Flow::Wait | Flow::Close) => return (consumed, Turn::Held(flow)),
@@ -198,7 +262,10 @@ impl Connection {
                         self.stage = Stage::Known;
                     }
                 }
-                Ok(None) => return (consumed, turn),
+                Ok(None) => {
+                    self.undecoded = false;
+                    return (consumed, turn);
+                }
                 Err(error) if self.stage == Stage::Unknown && is_payload(&error) => {
                     return (consumed, Turn::Unknown);
                 }
@@ -207,14 +274,48 @@ impl Connection {
                     return (consumed, Turn::Held(Flow::Close));
                 }
             }
+            if self.answers > ANSWER_BYTES_MAX {
+                self.full = true;
+                return (consumed, Turn::Full);
+            }
+            // Looks at the clock after the first operation, which may be dear, then more seldom.
+            count += 1;
+            if count == look {
+                if clock.now().tick >= over {
+                    return (consumed, Turn::Paused);
+                }
+                look += look.min(LOOK_MAX);
+            }
         }
+    }
+
+    /// Hands one operation to the engine, and counts what it is answered.
+    fn hand_over(&mut self, now: Now, engine: &mut Engine, op: ClientOp<'_>) -> Flow {
+        let length = |engine: &Engine| engine.outbox(self.id).map_or(0, Outbox::len);
+        let before = length(engine);
+        let publishes = matches!(op, ClientOp::Publish(_));
+        let flow = engine.received(now, self.id, op);
+        let after = length(engine);
+        // What is published may come back as a message, which is a matter of subscriptions.
+        let answer = engine.outbox(self.id).and_then(|outbox| outbox.waiting().get(before));
+        if after > before && !(publishes && matches!(answer, Some(b'M' | b'H'))) {
+            self.answers += after - before;
+        }
+        flow
     }
 
     /// Writes what waits, as far as the peer takes it. An error means that the peer is gone.
     pub(crate) fn flush(&mut self, engine: &mut Engine) -> io::Result<()> {
+        self.write(engine)?;
+        if self.answers > 0 && engine.outbox(self.id).is_none_or(Outbox::is_empty) {
+            self.answers = 0;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, engine: &mut Engine) -> io::Result<()> {
         while self.writable {
-            let Some(waiting) = engine.outbox(self.id).map(watershed_engine::Outbox::waiting)
-            else {
+            let Some(waiting) = engine.outbox(self.id).map(Outbox::waiting) else {
                 return Ok(());
             };
             if waiting.is_empty() {

@@ -23,6 +23,7 @@ mod disk;
 mod door;
 #[cfg_attr(not(feature = "monitoring"), path = "http_absent.rs")]
 mod http;
+mod inbound;
 mod server;
 mod shard;
 mod store;

@@ -18,6 +18,7 @@ use crate::config::{Config, JetStreamConfig, PassageKind};
 use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
+use crate::inbound::Inbound;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
@@ -128,6 +129,7 @@ impl Builder {
             engine,
             authenticator,
             door: Door::new(connections_max(config.max_connections), config.connect_timeout),
+            inbound: Inbound::new(config.max_half_received),
             commands,
             clock,
             storage,

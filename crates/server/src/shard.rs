@@ -25,6 +25,7 @@ use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
 use crate::connection::{Connection, READ_BYTES, Turn};
 use crate::door::Door;
+use crate::inbound::Inbound;
 use crate::store::{Storage, Store};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -84,6 +85,7 @@ pub(crate) struct Parts {
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
     pub(crate) door: Door,
+    pub(crate) inbound: Inbound,
     pub(crate) commands: Receiver<Command>,
     pub(crate) clock: Clock,
     /// Where streams are kept, if there are any.
@@ -101,6 +103,7 @@ pub(crate) struct Shard {
     engine: Engine,
     authenticator: Authenticator,
     door: Door,
+    inbound: Inbound,
     storage: Option<Storage>,
     folder: Option<PathBuf>,
     remote: Remote,
@@ -133,7 +136,7 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { commands, clock, storage, folder, remote, .. } = parts;
+        let Parts { inbound, commands, clock, storage, folder, remote, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -141,6 +144,7 @@ impl Shard {
             engine,
             authenticator,
             door,
+            inbound,
             storage,
             folder,
             remote,
@@ -175,6 +179,7 @@ impl Shard {
             self.collect(now, &events);
             self.release(now);
             self.read_ready(now);
+            self.shed(now);
             self.clear_door(now);
             if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
                 self.engine.timeout(now);
@@ -235,14 +240,12 @@ impl Shard {
                     let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
                     if event.is_writable() {
                         connection.on_writable();
-                        if connection.flush(&mut self.engine).is_err() {
-                            self.drop_connection(slot);
-                            continue;
-                        }
+                        self.write(slot);
                     }
+                    let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
                     if event.is_read_closed() || event.is_error() {
                         connection.closed_by_peer = true;
-                        if connection.waiting {
+                        if connection.waiting || connection.full {
                             self.drop_connection(slot);
                             continue;
                         }
@@ -300,6 +303,13 @@ impl Shard {
         self.connections[slot] = Some(connection);
         if !self.door.enter(now.tick, id) {
             self.turn_away(now, slot, "maximum connections exceeded");
+        }
+    }
+
+    /// Closes those who hold most of what was half received, when that is too much.
+    fn shed(&mut self, now: Now) {
+        for slot in self.inbound.too_much(now.tick, &self.connections) {
+            self.turn_away(now, slot, "Inbound Memory Exceeded");
         }
     }
 
@@ -388,7 +398,7 @@ impl Shard {
         if admitted {
             connection.admit();
         }
-        let turn = connection.resume(now, &mut self.engine);
+        let turn = connection.resume(self.clock, &mut self.engine);
         self.after(now, slot, turn);
     }
 
@@ -427,16 +437,17 @@ impl Shard {
             let slot = slot as usize;
             let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
             connection.queued = false;
-            if connection.waiting {
+            if connection.waiting || connection.full {
                 continue;
             }
-            let turn = connection.read(now, &mut self.engine, &mut self.scratch);
+            let turn = connection.read(self.clock, &mut self.engine, &mut self.scratch);
             self.after(now, slot, turn);
         }
     }
 
     fn after(&mut self, now: Now, slot: usize, turn: Turn) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        self.inbound.count(connection);
         match turn {
             Turn::More => {
                 if connection.readable {
@@ -450,6 +461,12 @@ impl Shard {
             // Nobody is there to be told who they are.
             Turn::Held(Flow::Wait) if connection.closed_by_peer => self.drop_connection(slot),
             Turn::Held(Flow::Wait) => connection.waiting = true,
+            Turn::Paused => {
+                connection.queued = true;
+                self.ready.push_back(connection.id.slot);
+            }
+            // Writing makes room.
+            Turn::Full => {}
             Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
             // The close is among the outputs.
             Turn::Held(Flow::Close | Flow::Continue) | Turn::Drained => {}
@@ -514,8 +531,19 @@ impl Shard {
     fn flush(&mut self, conn: ConnId) {
         let slot = conn.slot as usize;
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        if connection.id == conn && connection.flush(&mut self.engine).is_err() {
+        if connection.id == conn {
+            self.write(slot);
+        }
+    }
+
+    /// Writes what waits for a connection; one that was full goes on when it is all gone.
+    fn write(&mut self, slot: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        if connection.flush(&mut self.engine).is_err() {
             self.drop_connection(slot);
+        } else if connection.has_room_again() && !connection.queued {
+            connection.queued = true;
+            self.ready.push_back(connection.id.slot);
         }
     }
 
@@ -539,6 +567,7 @@ impl Shard {
         let _ = self.poll.registry().deregister(connection.stream());
         self.engine.closed(connection.id);
         self.door.leave();
+        self.inbound.forget(&connection);
         if connection.waiting {
             self.authenticator.forget(connection.id, connection.source);
         }

@@ -3,6 +3,7 @@
 
 mod access;
 mod door;
+mod memory;
 mod stop;
 mod transcript;
 
