@@ -11,7 +11,7 @@ use crate::options::{Credential, Options};
 #[derive(Debug, Error)]
 pub enum ContextError {
     /// There is none of that name.
-    #[error("there is no context `{name}`: {path} cannot be read")]
+    #[error("unknown context `{name}`: cannot read {path}")]
     Missing {
         /// Name.
         name: String,
@@ -21,7 +21,7 @@ pub enum ContextError {
         source: std::io::Error,
     },
     /// It is no context.
-    #[error("{path} is no context")]
+    #[error("{path} is not a valid context")]
     Malformed {
         /// Where it is.
         path: PathBuf,

@@ -37,11 +37,11 @@ pub enum CallError {
     Refused(ApiError),
     /// Nobody listens on the API's subjects.
     #[error(
-        "JetStream is not there: it is switched off, not ready yet, or not allowed for this user"
+        "JetStream does not answer: it is switched off, not ready yet, or not allowed for this user"
     )]
     NoJetStream,
     /// No answer came in time.
-    #[error("no answer in time to {0}")]
+    #[error("timed out waiting for the answer to {0}")]
     Timeout(String),
     /// The connection is gone.
     #[error("the connection failed: {0}")]

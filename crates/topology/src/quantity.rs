@@ -16,7 +16,7 @@ pub enum QuantityError {
         fix: String,
     },
     /// Not a quantity at all.
-    #[error("`{0}` is no {1}")]
+    #[error("`{0}` is not a valid {1}")]
     Malformed(String, &'static str),
     /// Beyond what the API can hold.
     #[error("`{0}` is more than the API can hold")]
@@ -67,7 +67,7 @@ pub fn size(text: &str) -> Result<i64, QuantityError> {
     let plain = text.replace('_', "");
     if let Ok(number) = plain.parse::<i128>() {
         return Err(QuantityError::Ambiguous {
-            message: format!("`{text}` has no unit"),
+            message: format!("missing unit in `{text}`"),
             fix: format!("write `{}`", show_size(i64::try_from(number).unwrap_or_default())),
         });
     }
@@ -148,7 +148,7 @@ fn duration_without_unit(text: &str, number: i128) -> QuantityError {
     };
     QuantityError::Ambiguous {
         message: format!(
-            "`{text}` has no unit: the API would take it for nanoseconds ({}), nats-py for seconds ({})",
+            "missing unit in `{text}`: the API would take it for nanoseconds ({}), nats-py for seconds ({})",
             show(nanos),
             show(seconds)
         ),
@@ -226,11 +226,11 @@ mod tests {
              1h30m => 5400000000000
              1.5h => 5400000000000
              250ms => 250000000
-             604800 => `604800` has no unit: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d); write `7d`
-             604800000000000 => `604800000000000` has no unit: the API would take it for nanoseconds (7d), nats-py for seconds (too much); write `7d`
-             7days => `7days` is no duration (write it as in `7d`, `1h30m`, `250ms`)
+             604800 => missing unit in `604800`: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d); write `7d`
+             604800000000000 => missing unit in `604800000000000`: the API would take it for nanoseconds (7d), nats-py for seconds (too much); write `7d`
+             7days => `7days` is not a valid duration (write it as in `7d`, `1h30m`, `250ms`)
              1000000y => `1000000y` is more than the API can hold
-             -5s => `-5s` is no duration (write it as in `7d`, `1h30m`, `250ms`)",
+             -5s => `-5s` is not a valid duration (write it as in `7d`, `1h30m`, `250ms`)",
         );
     }
 
@@ -242,8 +242,8 @@ mod tests {
              100MB => 100000000
              1.5GiB => 1610612736
              10G => `10G` is 10·1024³ for the nats command line and 10·1000³ for nats.conf; write `10GiB` or `10GB`
-             104857600 => `104857600` has no unit; write `100MiB`
-             lots => `lots` is no size (write it as in `100MiB`, `20GB`, `512B`)",
+             104857600 => missing unit in `104857600`; write `100MiB`
+             lots => `lots` is not a valid size (write it as in `100MiB`, `20GB`, `512B`)",
         );
     }
 

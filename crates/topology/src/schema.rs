@@ -108,7 +108,7 @@ pub const CONSUMER: &[Field] = fields! {
     description: Text, "text for people";
     filter_subject: Filter, "which messages it takes";
     filter_subjects: Filters, "which messages it takes, more than one filter";
-    ack_policy: Choice(&["explicit", "all", "none", "flow_control"]), "what an acknowledgement means; `explicit` if absent";
+    ack_policy: Choice(&["explicit", "all", "none", "flow_control"]), "what an acknowledgement means [default: `explicit`]";
     ack_wait: Duration, "time until an unacknowledged message is delivered again";
     max_deliver: Limit, "most deliveries of one message";
     backoff: Durations, "waits before each further delivery; the first is the ack wait";
@@ -128,7 +128,7 @@ pub const CONSUMER: &[Field] = fields! {
     max_expires: Duration, "longest time that a request waits";
     max_bytes: Size, "most bytes that one request asks for";
     inactive_threshold: Duration, "time without clients after which it goes";
-    num_replicas: Count, "copies in a cluster; the stream's if absent";
+    num_replicas: Count, "copies in a cluster [default: the stream's]";
     mem_storage: Flag, "whether its state is kept in memory";
     sample_freq: Text, "percentage of acknowledgements that are reported";
     metadata: Pairs, "free text by key";
@@ -160,7 +160,7 @@ pub const CONSUMER_OWN: &[Field] = fields! {
 
 /// Thresholds of a stream; each is a flag of `nats server check stream`.
 pub const STREAM_MONITOR: &[Field] = fields! {
-    enabled: Flag, "whether checks look at it; true if absent";
+    enabled: Flag, "whether checks look at it [default: true]";
     lag_critical: Count, "operations that it may be behind an origin";
     seen_critical: Duration, "how long an origin may be silent";
     min_sources: Count, "fewest origins";
@@ -176,7 +176,7 @@ pub const STREAM_MONITOR: &[Field] = fields! {
 
 /// Thresholds of a consumer; each is a flag of `nats server check consumer`.
 pub const CONSUMER_MONITOR: &[Field] = fields! {
-    enabled: Flag, "whether checks look at it; true if absent";
+    enabled: Flag, "whether checks look at it [default: true]";
     outstanding_ack_critical: Count, "messages delivered and not acknowledged";
     waiting_critical: Count, "requests that wait";
     unprocessed_critical: Count, "messages not delivered yet";
@@ -244,7 +244,7 @@ pub const KEY_VALUE: &[Field] = fields! {
     sources: Objects(SOURCE), "buckets whose keys this one takes in";
     limit_marker_ttl: Duration, "how long a marker stays where a value expired";
     allow_msg_ttl: Flag, "whether a value may have a time to live of its own";
-    allow_direct: Flag, "whether any replica may answer reads; true if absent";
+    allow_direct: Flag, "whether any replica may answer reads [default: true]";
     metadata: Pairs, "free text by key";
 };
 
@@ -256,7 +256,7 @@ pub const OBJECT_STORE: &[Field] = fields! {
     storage: Choice(&["file", "memory"]), "where objects are kept";
     num_replicas: Count, "copies in a cluster";
     compression: Choice(&["none", "s2"]), "compression of stored objects";
-    allow_direct: Flag, "whether any replica may answer reads; true if absent";
+    allow_direct: Flag, "whether any replica may answer reads [default: true]";
     placement: Object(PLACEMENT), "where in a cluster";
     metadata: Pairs, "free text by key";
 };
@@ -288,8 +288,8 @@ pub const SERVER: &[Field] = fields! {
 pub const EXPORT: &[Field] = fields! {
     stream: Filter, "messages that others may subscribe to";
     service: Filter, "requests that others may send";
-    accounts: Texts, "accounts that may; every one if absent";
-    response: Choice(&["singleton", "stream", "chunked"]), "how many replies a request has; `singleton` if absent";
+    accounts: Texts, "accounts that may [default: every one]";
+    response: Choice(&["singleton", "stream", "chunked"]), "how many replies a request has [default: `singleton`]";
 };
 
 /// What is taken from another account.

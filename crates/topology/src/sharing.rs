@@ -53,7 +53,7 @@ pub fn unfit(account: &Account<'_>) -> Vec<Diagnostic> {
     for export in account.exports {
         let subject = &export.subject;
         if !is_valid(subject.value.as_bytes()) {
-            found.push(error(subject.span, format!("`{}` is no subject", subject.value)));
+            found.push(error(subject.span, format!("invalid subject `{}`", subject.value)));
         }
     }
     for (index, import) in account.imports.iter().enumerate() {

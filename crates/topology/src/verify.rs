@@ -46,7 +46,7 @@ pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
     for step in plan.steps {
         let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
         let text = match step.action {
-            Action::Create => "is not there".into(),
+            Action::Create => "is missing".into(),
             Action::Delete => {
                 let text = "belongs to this topology and is no longer declared".into();
                 verdict.notes.push(Problem { target: step.target, text });
@@ -72,7 +72,7 @@ fn health(topology: &Topology, observed: &Observed, verdict: &mut Verdict) {
         let Some(there) = observed.streams.get(&stream.name.value) else { continue };
         let target = || Target::stream(&stream.name.value);
         if there.info.cluster.as_ref().is_some_and(|cluster| cluster.leader.is_empty()) {
-            let text = "has no leader".into();
+            let text = "is without a leader".into();
             verdict.problems.push(Problem { target: target(), text });
         }
         for source in there.info.mirror.iter().chain(&there.info.sources) {

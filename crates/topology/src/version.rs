@@ -12,7 +12,7 @@ pub struct Version {
 
 /// A text that is no version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no version of nats-server: write it as in `2.14` or `2.14.6`")]
+#[error("invalid version of nats-server `{0}`: write it as in `2.14` or `2.14.6`")]
 pub struct NoVersion(String);
 
 impl Version {

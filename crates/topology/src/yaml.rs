@@ -351,7 +351,7 @@ impl<'a> Builder<'a> {
         let rest = self.text.get(at as usize..).unwrap_or_default();
         let length = rest.chars().next().map_or(0, char::len_utf8);
         let span = Span { file: self.file, start: at, end: at + offset(length) };
-        let mut diagnostic = error("F001", span, format!("this is no YAML: {}", found.info()));
+        let mut diagnostic = error("F001", span, format!("invalid YAML: {}", found.info()));
         if rest.starts_with('*') || line.contains(" *") || line.contains("[*") {
             diagnostic = diagnostic
                 .note(
@@ -490,13 +490,13 @@ mod tests {
         1:1 mapping
           subjects
             1:11 list
-        f:1:12: error[F001]: this is no YAML: while parsing node, found unknown anchor
+        f:1:12: error[F001]: invalid YAML: while parsing node, found unknown anchor
           note: in YAML an unquoted `*` begins an alias, the name of something written before
           help: put a subject that begins with `*` in quotes: "*.created"
         "#);
         insta::assert_snapshot!(tree("a:\n\tb: 1\n"), @"
         1:1 mapping
-        f:2:2: error[F001]: this is no YAML: tabs disallowed within this context (block indentation)
+        f:2:2: error[F001]: invalid YAML: tabs disallowed within this context (block indentation)
           help: indent with spaces: YAML allows no tab here
         ");
         insta::assert_snapshot!(tree("a: 1\na: 2\n"), @r#"
@@ -517,7 +517,7 @@ mod tests {
         1:1 mapping
           text
             1:7 "a"
-        f:1:8: error[F001]: this is no YAML: mapping values are not allowed in this context
+        f:1:8: error[F001]: invalid YAML: mapping values are not allowed in this context
           help: put a text that holds `: ` in quotes
         "#);
         insta::assert_snapshot!(tree("a: 1\n---\nb: 2\n"), @r#"

@@ -39,7 +39,7 @@ enum Command {
     Next(next::Arguments),
     View(view::Arguments),
     Serve(serve::Arguments),
-    /// Prints the completion script of a shell.
+    /// Print the completion script of a shell.
     Completion {
         /// Shell.
         shell: clap_complete::Shell,

@@ -20,16 +20,16 @@ use crate::ui::say;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
-    /// Server, or several with commas; what the topology says if absent.
+    /// Server URL, or several with commas [default: the topology's].
     #[arg(short, long, env = "NATS_URL", value_name = "URL")]
     server: Option<String>,
-    /// User; one of the topology's, or the server's own.
+    /// User name, from the topology or the server.
     #[arg(long, env = "NATS_USER")]
     user: Option<String>,
-    /// Password. Visible to everybody on this machine; prefer NATS_PASSWORD.
+    /// Password. Visible to other users of this machine; prefer NATS_PASSWORD.
     #[arg(long, env = "NATS_PASSWORD", hide_env_values = true, requires = "user")]
     password: Option<String>,
-    /// Token. Visible to everybody on this machine; prefer NATS_TOKEN.
+    /// Token. Visible to other users of this machine; prefer NATS_TOKEN.
     #[arg(long, env = "NATS_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// File with credentials.
@@ -41,7 +41,7 @@ pub(crate) struct Connection {
     /// Certificates of authorities to trust.
     #[arg(long, env = "NATS_CA", value_name = "FILE")]
     tlsca: Option<PathBuf>,
-    /// Certificate to show.
+    /// Client certificate.
     #[arg(long, env = "NATS_CERT", value_name = "FILE", requires = "tlskey")]
     tlscert: Option<PathBuf>,
     /// Key of that certificate.
@@ -50,10 +50,10 @@ pub(crate) struct Connection {
     /// Context of the `nats` command line tool.
     #[arg(long, env = "NATS_CONTEXT", value_name = "NAME")]
     context: Option<String>,
-    /// Prefix of subjects for answers.
+    /// Inbox prefix.
     #[arg(long, env = "NATS_INBOX_PREFIX", value_name = "PREFIX")]
     inbox_prefix: Option<String>,
-    /// Longest wait for an answer.
+    /// Request timeout.
     #[arg(long, default_value = "5s", value_parser = duration)]
     timeout: Duration,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Connection {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let nanos = quantity::duration(text).map_err(|error| match error {
         quantity::QuantityError::Ambiguous { .. } => {
-            format!("`{text}` has no unit: write `{text}s`")
+            format!("missing unit in `{text}`: write `{text}s`")
         }
         other => other.to_string(),
     })?;
@@ -132,7 +132,7 @@ impl Connection {
             (Some(loaded), user) if !foreign || user.is_some() => {
                 from_topology(loaded, user.as_deref())
             }
-            (_, Some(user)) => bail!("user `{user}` has no password: set NATS_PASSWORD"),
+            (_, Some(user)) => bail!("no password for user `{user}`: set NATS_PASSWORD"),
             _ => Ok(None),
         }
     }
@@ -158,7 +158,7 @@ fn password_of(user: &str, password: String) -> Credential {
 fn warn_if_typed(flag: &str, variable: &str, value: &str) {
     if std::env::var(variable).as_deref() != Ok(value) {
         say(&format!(
-            "warning: {flag} can be seen by everybody on this machine; set {variable} instead"
+            "warning: {flag} is visible to other users of this machine; set {variable} instead"
         ));
     }
 }
@@ -195,9 +195,9 @@ fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<C
                 folders.join(" or ")
             )
         }
-        (None, _) if name.is_some() => bail!("the topology has no user `{wanted}`"),
+        (None, _) if name.is_some() => bail!("unknown user `{wanted}` in the topology"),
         (None, _) if !topology.users.is_empty() => {
-            bail!("the topology has no user with `role: admin`: name one with --user")
+            bail!("no user of the topology is an admin: name a user with --user")
         }
         _ => Ok(None),
     }

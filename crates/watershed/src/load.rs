@@ -93,7 +93,7 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
         let names: Vec<_> =
             workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
         if workspace.passed_over.iter().all(|path| is_yaml(path)) {
-            bail!("{} has no `watershed:` key: it is no topology", names.join(", "));
+            bail!("{}: not a topology file (no `watershed:` key)", names.join(", "));
         }
         bail!("nothing in {} declares a stream, a consumer or a server", names.join(", "));
     }
@@ -155,7 +155,7 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
         }
         if overlays.is_empty() {
             let first = base.first().map(|(file, _)| file.with_extension(format!("{env}.yaml")));
-            bail!("there is no {}", first.unwrap_or_default().display());
+            bail!("missing {}", first.unwrap_or_default().display());
         }
     }
     let base = base.into_iter().map(|(_, document)| document).collect();
@@ -210,7 +210,7 @@ fn parts(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         }
     }
     if found.is_empty() {
-        bail!("{shown} has no {DEFAULT_FILE}, nor any other file that could be a topology");
+        bail!("no {DEFAULT_FILE} in {shown}, nor any other file that could be a topology");
     }
     found.sort();
     Ok(found)
@@ -245,7 +245,7 @@ pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let bytes = match fs::metadata(path) {
         Ok(metadata) if metadata.len() > FILE_BYTES_MAX as u64 => {
-            bail!("{shown} is larger than {} MiB: it is no topology", FILE_BYTES_MAX >> 20)
+            bail!("{shown} is larger than {} MiB: not a topology file", FILE_BYTES_MAX >> 20)
         }
         _ => fs::read(path).with_context(|| {
             format!("cannot read {shown}: name a topology file, or a folder with a {DEFAULT_FILE}")
@@ -253,7 +253,7 @@ pub(crate) fn text(path: &Path) -> anyhow::Result<String> {
     };
     String::from_utf8(bytes).map_err(|error| {
         anyhow::anyhow!(
-            "{shown} is no text: byte {} is not UTF-8",
+            "{shown} is not text: byte {} is not UTF-8",
             error.utf8_error().valid_up_to()
         )
     })

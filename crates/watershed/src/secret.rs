@@ -23,7 +23,7 @@ pub(crate) fn resolve(secret: &Secret, folder: &Path) -> anyhow::Result<Option<S
             Ok(value) if value.is_empty() => Ok(None),
             Ok(value) => Ok(Some(value)),
             Err(std::env::VarError::NotPresent) => Ok(None),
-            Err(std::env::VarError::NotUnicode(_)) => bail!("{name} is set to what is no text"),
+            Err(std::env::VarError::NotUnicode(_)) => bail!("{name} is not valid UTF-8"),
         },
         Secret::File(path) => {
             let path = folder.join(path);

@@ -52,7 +52,7 @@ pub(super) fn module(importer: &mut Importer, file: FileId, text: &str) {
         Err(error) => {
             let span = line_start(file, text, error.location().line());
             importer.recognized = true;
-            return importer.findings.skipped(span, format!("this is no HCL: {}", error.message()));
+            return importer.findings.skipped(span, format!("invalid HCL: {}", error.message()));
         }
     };
     let mut module = Module { importer, file, body: &body };

@@ -70,11 +70,11 @@ fn lists_of_streams_are_read_with_every_guess() {
         max_age: 1h
     js-streams.json:3:51: error[C000]: stream `A`: max age needs to be >= 100ms
     js-streams.json:3:51: warning[I001]: 604800 nanoseconds; as seconds it would be 7d
-    js-streams.json:3:59: warning[I001]: the API has no `replicas`; taken for `num_replicas`
+    js-streams.json:3:59: warning[I001]: unknown field `replicas`; taken for `num_replicas`
     js-streams.json:4:32: error[S004]: `a.b` of `B` overlaps with `a.>` of `A`: `a.b` matches both
     js-streams.json:4:51: warning[I001]: the API takes nanoseconds: `7d` is 604800000000000 of them
     js-streams.json:4:70: warning[I001]: `work` is taken for `workqueue`
-    js-streams.json:5:38: warning[I001]: the API has no `max_age_seconds`; taken for `max_age`
+    js-streams.json:5:38: warning[I001]: unknown field `max_age_seconds`; taken for `max_age`
     js-streams.json:5:57: warning[I001]: 3600 nanoseconds; as seconds it would be 1h
     js-streams.json:5:63: warning[I002]: `colour` is not understood
     ");
@@ -146,7 +146,7 @@ resource "null_resource" "x" {}
     key_values:
       settings: { history: 10, ttl: 1m }
     main.tf:8:3: warning[I002]: what `duplicate_window` is, is not known here
-    main.tf:10:12: warning[M009]: this file has no stream `OTHER`
+    main.tf:10:12: warning[M009]: unknown stream `OTHER`
     "##);
     assert!(check("bad.tf", "resource {{{").contains("I002"));
 }
@@ -191,10 +191,10 @@ nats stream add "$UNKNOWN" --defaults
         max_age: 1h
         consumers:
           worker: { filter_subject: events.job, max_deliver: 3 }
-    init.sh:4:1: warning[I003]: every failure of this is hidden, an overlap or a wrong flag too
+    init.sh:4:1: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
     init.sh:12:78: warning[I003]: what the tool says about a failure is thrown away
     init.sh:15:19: error[I004]: without `--defaults` the tool asks, and fails where nobody answers
-    init.sh:15:75: error[I004]: `nats consumer add` has no `--ack-wait`: the command fails
+    init.sh:15:75: error[I004]: unknown flag `--ack-wait` of `nats consumer add`: the command fails
     init.sh:16:48: warning[I002]: `x` is not known here: this command was not read
     init.sh:17:17: warning[I002]: `UNKNOWN` is not known here: this command was not read
     ");
@@ -239,7 +239,7 @@ accounts {
     insta::assert_snapshot!(check("nats.conf", text), @r"
     server:
       jetstream: { store_dir: /data, max_file_store: 1GB, max_streams: 3, limits: { max_ack_pending: 100, duplicate_window: 1m } }
-    nats.conf:1:14: error[I011]: the name of a server has no white space, and this is `my server`
+    nats.conf:1:14: error[I011]: white space in the name of a server: `my server`
     nats.conf:2:46: error[I010]: `2m` is the number 2000000 here, in seconds
     nats.conf:4:15: warning[I013]: whoever connects without a password may do everything in the account, delete every stream too
     nats.conf:7:44: error[I011]: `max_bytes` is true or false here: whether every stream must have `max_bytes`
@@ -249,7 +249,7 @@ accounts {
     nats.conf:12:22: error[I011]: there are two users `a`
     nats.conf:13:70: error[A013]: `orders.*`: not using all of the token wildcard(s) in orders
     nats.conf:13:117: error[A014]: `SHOP` exports no service `price` to `AUDIT`
-    nats.conf:13:149: error[I011]: there is no account `NOBODY`
+    nats.conf:13:149: error[I011]: unknown account `NOBODY`
     ");
     let shared = "accounts { A { jetstream: enabled, exports: [{ stream: \"a.>\", accounts: [B, C] }, { service: q, response: Stream }], imports: [{ stream: { account: A, subject: \"x.*\" }, to: \"y.$1\" }] } }\n";
     insta::assert_snapshot!(check("nats.conf", shared), @r"
@@ -305,11 +305,11 @@ fn what_a_config_map_carries_is_read_in_its_lines() {
       C:
         subjects: [c.>]
         max_age: unlimited
-    job.yaml:7:34: error[S001]: `a..b` is no subject: a subject cannot have an empty token (a dot at an end, or two in a row)
-    job.yaml:10:21: warning[S030]: `B` has no limit and grows for ever
-    job.yaml:10:36: error[I004]: `nats stream add` has no `--ttl`: the command fails
-    job.yaml:22:15: warning[I003]: every failure of this is hidden, an overlap or a wrong flag too
-    job.yaml:22:31: warning[S030]: `C` has no limit and grows for ever
+    job.yaml:7:34: error[S001]: invalid subject `a..b`: a subject cannot have an empty token (a dot at an end, or two in a row)
+    job.yaml:10:21: warning[S030]: `B` is unlimited and grows forever
+    job.yaml:10:36: error[I004]: unknown flag `--ttl` of `nats stream add`: the command fails
+    job.yaml:22:15: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
+    job.yaml:22:31: warning[S030]: `C` is unlimited and grows forever
     ");
 }
 
@@ -356,7 +356,7 @@ fn a_script_that_takes_away_or_tries_out_is_noticed() {
         max_age: unlimited
         consumers:
           c: { filter_subject: a.x }
-    a.sh:2:17: warning[S030]: `A` has no limit and grows for ever
+    a.sh:2:17: warning[S030]: `A` is unlimited and grows forever
     a.sh:4:10: warning[I016]: `a.x` is stored in `A`, and `c` takes it for work
     a.sh:6:1: warning[I015]: this empties `A`, whenever the script runs
     a.sh:7:35: warning[I015]: this deletes streams that are not named here with messages and consumers, whenever the script runs

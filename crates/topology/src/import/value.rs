@@ -48,7 +48,7 @@ pub(super) fn fields(
             if dialect == Dialect::Api {
                 findings.guess(
                     entry.key_span,
-                    format!("the API has no `{}`; taken for `{meant}`", entry.key),
+                    format!("unknown field `{}`; taken for `{meant}`", entry.key),
                 );
             }
             Some(field)
@@ -211,7 +211,7 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
             let nanos = number.saturating_mul(1_000_000_000);
             findings.guess(
                 node.span,
-                format!("`{text}` has no unit; taken for {}", show_duration(nanos)),
+                format!("missing unit in `{text}`; taken for {}", show_duration(nanos)),
             );
             Some(nanos)
         }
@@ -251,7 +251,7 @@ pub(super) fn number(node: &Node, field: &Field, findings: &mut Findings) -> Opt
     if let Some(bytes) = tool_size(text) {
         return Some(bytes);
     }
-    findings.skipped(node.span, format!("`{}: {text}` is no number", field.name));
+    findings.skipped(node.span, format!("invalid number `{}: {text}`", field.name));
     None
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn apply(
 fn judge(code: &str, span: Span, allowance: &Allowance, used: bool) -> Option<Diagnostic> {
     let warning = |message| Diagnostic::new("F012", Severity::Warning, span, message);
     if find(code).is_none() && !super::FILE_RULES.iter().any(|rule| rule.code == code) {
-        let found = warning(format!("there is no rule `{code}`"));
+        let found = warning(format!("unknown rule `{code}`"));
         return Some(match nearest(code, RULES.iter().map(|rule| rule.code)) {
             Some(meant) => found.fix(format!("did you mean `{meant}`?")),
             None => found,

@@ -3,7 +3,7 @@
 /// A finding that reading a file can bring.
 #[derive(Debug)]
 pub struct FileRule {
-    /// Code, for ever.
+    /// Code, forever.
     pub code: &'static str,
     /// Name, for people.
     pub name: &'static str,
@@ -57,11 +57,7 @@ pub const FILE_RULES: &[FileRule] = &[
                 bytes for the `nats` tool and 10*10^9 in nats.conf; a bare age is nanoseconds for \
                 the API and seconds for nats-py. Write `10GiB` or `10GB`, `7d` or `30s`.",
     },
-    FileRule {
-        code: "F006",
-        name: "missing",
-        about: "Something that has no default is not given.",
-    },
+    FileRule { code: "F006", name: "missing", about: "A required value is missing." },
     FileRule {
         code: "F007",
         name: "not-built",
@@ -114,7 +110,7 @@ pub const FILE_RULES: &[FileRule] = &[
         code: "I003",
         name: "failure-hidden",
         about: "A script goes on, or says that all is well, when a command failed. An overlap, a \
-                wrong flag, a full store: nobody is told, and the stream is not there, or not as it \
+                wrong flag, a full store: nobody is told, and the stream is missing, or not as it \
                 should be.",
     },
     FileRule {
@@ -145,7 +141,7 @@ pub const FILE_RULES: &[FileRule] = &[
     FileRule {
         code: "I008",
         name: "user-without-permissions",
-        about: "Several users share an account, and this one has no permissions: it may delete every \
+        about: "Several users share an account, and this one is not restricted: it may delete every \
                 stream. Declare who publishes and reads what, and permissions follow from it.",
     },
     FileRule {

@@ -140,7 +140,7 @@ fn stream(
     let bucket = &entry.key;
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if bucket.is_empty() || !bucket.chars().all(fits) {
-        let message = format!("`{bucket}` is no name of a bucket: letters, digits, `-` and `_`");
+        let message = format!("invalid bucket name `{bucket}`: letters, digits, `-` and `_`");
         reader.error("F004", entry.key_span, message);
     }
     let prefix = if kind == StreamKind::KeyValue { "KV_" } else { "OBJ_" };

@@ -115,7 +115,10 @@ impl Reader {
             self.error("F007", entry.key_span, message);
             return;
         }
-        let message = format!("{what} has no `{key}`");
+        let message = match what {
+            "a topology" => format!("unknown top-level key `{key}`"),
+            what => format!("unknown key `{key}` in {what}"),
+        };
         let diagnostic = Diagnostic::new("F003", Severity::Error, entry.key_span, message);
         self.push(match (nearest(key, known.iter().copied()), owner(key)) {
             (Some(meant), _) if is_same(key, meant) => {
@@ -346,7 +349,7 @@ impl Reader {
         if words.contains(&scalar.text.as_str()) {
             return Some(scalar.text.clone());
         }
-        let message = format!("`{name}` has no `{}`", scalar.text);
+        let message = format!("`{}` is not a valid `{name}`", scalar.text);
         let diagnostic = Diagnostic::new("F004", Severity::Error, node.span, message)
             .note(format!("it is one of {}", words.join(", ")));
         self.push(match nearest(&scalar.text, words.iter().copied()) {

@@ -26,7 +26,7 @@ pub(super) fn lint(reader: &mut Reader, node: &Node) -> LintSettings {
     let levels = levels.map(|levels| reader.mapping(&levels.node, "`levels`"));
     for entry in levels.unwrap_or_default() {
         let Some(rule) = find(&entry.key) else {
-            let message = format!("there is no rule `{}`", entry.key);
+            let message = format!("unknown rule `{}`", entry.key);
             let found = Diagnostic::new("F003", Severity::Error, entry.key_span, message);
             reader.push(match nearest(&entry.key, RULES.iter().map(|rule| rule.code)) {
                 Some(meant) => found.fix(format!("did you mean `{meant}`?")),

@@ -157,7 +157,7 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
         }
         let variable = scalar.text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
         let diagnostic = if let Some(name) = variable {
-            let message = "variables are not expanded here: this would be the password itself";
+            let message = "variables are not expanded: this text would become the password";
             Diagnostic::new("F008", Severity::Error, node.span, message.into())
                 .fix(format!("write `{{ env: {name} }}`"))
                 .rewrite(format!("{{ env: {name} }}"))

@@ -98,27 +98,27 @@ streams:
 "
     ), @r##"
     watershed.yaml:3:7: error[F004]: `name` is up to 64 letters, digits, `-` and `_`, and this is `my fleet`
-    watershed.yaml:4:13: error[F003]: `defaults` has no `strem`
+    watershed.yaml:4:13: error[F003]: unknown key `strem` in `defaults`
       help: did you mean `stream`?
-    watershed.yaml:7:5: error[F003]: stream `A` has no `subject`
+    watershed.yaml:7:5: error[F003]: unknown key `subject` in stream `A`
       help: write `subjects`
-    watershed.yaml:8:14: error[F005]: `604800` has no unit: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d)
+    watershed.yaml:8:14: error[F005]: missing unit in `604800`: the API would take it for nanoseconds (604µs800ns), nats-py for seconds (7d)
       help: write `7d`
     watershed.yaml:9:16: error[F005]: `10G` is 10·1024³ for the nats command line and 10·1000³ for nats.conf
       help: write `10GiB` or `10GB`
     watershed.yaml:10:15: error[F004]: `max_msgs` is a whole number, and this is `1M`
       help: write it as in `1_000_000`
-    watershed.yaml:11:16: error[F004]: `retention` has no `work`
+    watershed.yaml:11:16: error[F004]: `work` is not a valid `retention`
       note: it is one of limits, interest, workqueue
       help: did you mean `workqueue`?
     watershed.yaml:12:18: error[F004]: `deny_delete` is true or false, and this is `yes`
       help: write `true`
     watershed.yaml:13:27: warning[F009]: `max_msgs_per_subject: 0` means no limit
       help: write `unlimited`
-    watershed.yaml:14:5: error[F003]: stream `A` has no `dead_letter`
+    watershed.yaml:14:5: error[F003]: unknown key `dead_letter` in stream `A`
       help: write it where it belongs: in a consumer
     watershed.yaml:15:16: error[F004]: `consumers` is a mapping, and this is a list
-    watershed.yaml:16:19: error[F001]: this is no YAML: while parsing node, found unknown anchor
+    watershed.yaml:16:19: error[F001]: invalid YAML: while parsing node, found unknown anchor
       note: in YAML an unquoted `*` begins an alias, the name of something written before
       help: put a subject that begins with `*` in quotes: "*.created"
     "##);
@@ -144,14 +144,14 @@ server: { listen: everywhere }
       help: write `watershed: 1`
     watershed.yaml:6:15: error[F001]: an unquoted `>` begins a block of text in YAML; this is not the subject `>`
       help: put the subject in quotes: ">"
-    watershed.yaml:7:17: error[F003]: `sources` has no `nam`
+    watershed.yaml:7:17: error[F003]: unknown key `nam` in `sources`
       help: did you mean `name`?
     watershed.yaml:9:19: error[F004]: `worker` does not say which stream the consumer is of
       help: write `STREAM/worker`
     watershed.yaml:11:18: error[F008]: a password is not written into the file
       note: whoever reads the file or its history would have it
       help: write `{ env: NAME }` or `{ file: PATH }`, or a bcrypt hash
-    watershed.yaml:12:18: error[F008]: variables are not expanded here: this would be the password itself
+    watershed.yaml:12:18: error[F008]: variables are not expanded: this text would become the password
       help: write `{ env: B_PASS }`
     watershed.yaml:13:14: error[F004]: `admin` is the only role; everybody else has a `service`
     watershed.yaml:13:20: error[F004]: a user has a `service` or a `role`, not both
@@ -202,7 +202,7 @@ key_values: { K: { monitor: { msgs_warn: 1 }, protect: true } }
     ");
     insta::assert_snapshot!(findings("watershed: 1\nname: x\nstreams:\n  A:\n    metadata: { io.nats.monitor.enabled: 'true' }\n    monitor: { lag: 3, msgs_warn: 5 }\n"), @r"
     watershed.yaml:6:14: error[F004]: `monitor.enabled` and `metadata` both say `io.nats.monitor.enabled`
-    watershed.yaml:6:16: error[F003]: `monitor` has no `lag`
+    watershed.yaml:6:16: error[F003]: unknown key `lag` in `monitor`
       help: did you mean `lag_critical`?
     ");
 }

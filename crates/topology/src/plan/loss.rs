@@ -13,7 +13,9 @@ pub(super) fn everything(info: &StreamInfo) -> Vec<String> {
         count => vec![format!("{} ({})", messages(count), bytes(state.bytes))],
     };
     if state.consumer_count > 0 {
-        losses.push(format!("the positions of {} consumers", state.consumer_count));
+        let number = state.consumer_count;
+        let consumers = if number == 1 { "consumer" } else { "consumers" };
+        losses.push(format!("the positions of {number} {consumers}"));
     }
     losses
 }

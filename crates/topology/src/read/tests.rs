@@ -76,7 +76,7 @@ fn what_is_allowed_is_not_found() {
     ), @r"
     w.yaml:4:32: warning[F012]: S030 is allowed without a reason
       help: write it as in `# allow S030: the reason`
-    w.yaml:5:45: warning[F012]: there is no rule `Z030`
+    w.yaml:5:45: warning[F012]: unknown rule `Z030`
       help: did you mean `S030`?
     1 allowed
     ");
@@ -91,8 +91,8 @@ fn levels_are_the_authors() {
     assert!(text.starts_with("w.yaml:4:12: error[S030]"), "{text}");
     insta::assert_snapshot!(
         check("lint: { target_version: two, levels: { S999: off, S030: loud, S003: info } }\n"), @r"
-    w.yaml:3:25: error[F004]: `two` is no version of nats-server: write it as in `2.14` or `2.14.6`
-    w.yaml:3:40: error[F003]: there is no rule `S999`
+    w.yaml:3:25: error[F004]: invalid version of nats-server `two`: write it as in `2.14` or `2.14.6`
+    w.yaml:3:40: error[F003]: unknown rule `S999`
     w.yaml:3:57: error[F004]: a level is `error`, `warning`, `info` or `off`, and this is `loud`
     ");
 }

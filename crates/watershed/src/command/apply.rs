@@ -14,7 +14,7 @@ use crate::load::Loaded;
 use crate::ui;
 use crate::ui::prompt::confirm;
 
-/// Makes a server what the file says; run again, it changes nothing.
+/// Make the server match the file (idempotent).
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed apply watershed.yaml -s nats://prod:4222 --yes")]
 pub(crate) struct Arguments {
@@ -22,10 +22,10 @@ pub(crate) struct Arguments {
     topology: TopologyFile,
     #[command(flatten)]
     loss: LossArguments,
-    /// Do not ask.
+    /// Skip the confirmation.
     #[arg(long)]
     yes: bool,
-    /// Longest wait until JetStream answers.
+    /// Longest wait until JetStream is ready.
     #[arg(long, default_value = "60s", value_parser = duration)]
     wait: Duration,
     #[command(flatten)]
@@ -75,12 +75,7 @@ pub(crate) async fn carry_out(
 ) -> anyhow::Result<Exit> {
     let steps = client
         .apply(plan, policy, |step| {
-            ui::say(&format!(
-                "done: {} {} {}",
-                step.action.word(),
-                step.target.kind(),
-                step.target
-            ));
+            ui::say(&format!("{} {} {}", past(step.action), step.target.kind(), step.target));
         })
         .await
         .map_err(|halt| {
@@ -100,5 +95,15 @@ pub(crate) async fn carry_out(
     } else {
         ui::say("error: the server took every step, and is not as declared");
         Ok(Exit::Differs)
+    }
+}
+
+/// What was done by a step.
+fn past(action: Action) -> &'static str {
+    match action {
+        Action::Create => "created",
+        Action::Update | Action::UpdateLosing => "updated",
+        Action::Recreate => "recreated",
+        Action::Delete => "deleted",
     }
 }

@@ -10,13 +10,13 @@ use crate::exit::Exit;
 use crate::ui;
 use crate::ui::prompt::confirm;
 
-/// Deletes exactly the streams and consumers that the topology owns, with their messages.
+/// Delete exactly the streams and consumers that the topology owns, with their messages.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed destroy watershed.yaml -s nats://test:4222 --yes")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     topology: TopologyFile,
-    /// Do not ask.
+    /// Skip the confirmation.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use watershed_wire::jetstream::Coded;
 use crate::exit::Exit;
 use crate::ui::out;
 
-/// Explains a rule of the linter, or an error code of the server.
+/// Explain a rule of the linter, or an error code of the server.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed explain 10065")]
 pub(crate) struct Arguments {
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let number = code.parse::<u16>().ok();
     let Some(coded) = number.and_then(Coded::find) else {
-        bail!("there is neither a rule nor a server error `{code}`");
+        bail!("unknown rule or server error `{code}`");
     };
     out(&format!("error {}: {}", coded.code, coded.text));
     if let Some(error) = server_error(coded.code) {

@@ -27,7 +27,7 @@ const NOT_FOR_ACCOUNT: u16 = 10039;
 /// Silence after which no other server of a cluster is waited for.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Writes a topology file out of what other tools use, or out of a live server.
+/// Write a topology file from files of other tools, or from a live server.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: watershed import k8s/nats-streams-init.yaml nats.conf -o watershed.yaml\n         \
@@ -37,14 +37,13 @@ pub(crate) struct Arguments {
     /// Files: answers and lists as JSON, manifests, Terraform, shell scripts, nats.conf. Without any, the live
     /// server: the account of the user, or every account for a user of the system account.
     sources: Vec<PathBuf>,
-    /// Name of the topology; `imported` if absent.
+    /// Name of the topology [default: imported].
     #[arg(long)]
     name: Option<String>,
     /// Of all accounts that a user of the system account sees, only this one.
     #[arg(long)]
     account: Option<String>,
-    /// File to write, never one that is there; else it is printed. A folder, where several accounts
-    /// are seen.
+    /// Write to this (new) file instead of stdout; a directory if there are several accounts.
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -86,9 +85,9 @@ fn write(
         None => ui::out(text.trim_end()),
         Some(path) => write_new(path, &text)?,
     }
-    let to = output.map_or("-".into(), |path| path.display().to_string());
+    let to = output.map_or("stdout".into(), |path| path.display().to_string());
     ui::say(&format!(
-        "{to}: {} and {}; `watershed lint` says what is wrong with them",
+        "imported {} and {} to {to}; run `watershed lint` on the result",
         ui::count(streams, "stream"),
         ui::count(consumers, "consumer")
     ));
@@ -143,7 +142,7 @@ fn from_accounts(
     }
     if let Some(wanted) = &arguments.account {
         let Some(observed) = accounts.get(wanted) else {
-            bail!("there is no account `{wanted}` with JetStream; there are {}", names());
+            bail!("no account `{wanted}` with JetStream, only {}", names());
         };
         let imported = of_account(wanted, observed);
         return write(arguments, imported, &Comments::new(), arguments.output.as_deref());

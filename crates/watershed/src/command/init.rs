@@ -13,14 +13,14 @@ use crate::ui;
 /// What a new file says.
 const STARTER: &str = include_str!("starter.yaml");
 
-/// Writes a topology to start from, with comments.
+/// Write a commented starter topology.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed init && watershed up")]
 pub(crate) struct Arguments {
-    /// File to write; never one that is there.
+    /// New file to write.
     #[arg(default_value = "watershed.yaml")]
     file: PathBuf,
-    /// Name of the topology; else that of the folder.
+    /// Name of the topology [default: the folder's].
     #[arg(long)]
     name: Option<String>,
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         None => folder_name(arguments)?,
     };
     if !is_name(&name) {
-        bail!("`{name}` is no name of a topology: up to 64 letters, digits, `-` and `_`");
+        bail!("invalid topology name `{name}`: up to 64 letters, digits, `-` and `_`");
     }
     write_new(&arguments.file, &STARTER.replace("NAME", &name))?;
     ui::say(&format!("wrote {shown}: `watershed lint` checks it, `watershed up` runs it"));

@@ -13,33 +13,33 @@ use crate::exit::Exit;
 use crate::load::{Reading, Workspace, load};
 use crate::ui;
 
-/// Finds what a server would refuse, ignore or destroy.
+/// Find what a server would refuse, ignore or destroy.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed lint examples/agentic-platform --deny warnings")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them; watershed.yaml of the current folder if absent. Also files
+    /// Topology files, or folders of them [default: watershed.yaml]. Also files
     /// that other tools read: answers and lists as JSON, manifests, Terraform, shell scripts,
     /// nats.conf.
     files: Vec<PathBuf>,
-    /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
+    /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to each file.
     #[arg(long)]
     env: Option<String>,
-    /// Version of nats-server that it is for, as 2.14 or 2.14.6; the file's own, or 2.14.
+    /// Target nats-server version, e.g. 2.14 [default: the file's, else 2.14].
     #[arg(long, value_name = "VERSION")]
     target_version: Option<Version>,
     /// Also report what this runtime does not support.
     #[arg(long, value_enum)]
     target: Option<Target>,
-    /// How to say it.
+    /// Output format.
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// The same as --format json.
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// What makes the command fail besides errors.
+    /// Also fail on.
     #[arg(long, value_enum)]
     deny: Option<Deny>,
-    /// Put right what can be put right without changing what is meant.
+    /// Apply safe fixes.
     #[arg(long)]
     fix: bool,
 }
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let mut workspace = load(&arguments.files, &reading)?;
     if arguments.fix {
-        // Putting one thing right may bring another to light.
+        // One fix may bring another problem to light.
         for _ in 0..FIX_PASSES_MAX {
             if !fix(&workspace)? {
                 break;
@@ -143,7 +143,7 @@ fn fix(workspace: &Workspace) -> anyhow::Result<bool> {
         }
         any = true;
         replace(&file.name, &text)?;
-        ui::say(&format!("{}: {} put right", file.name, ui::count(count, "place")));
+        ui::say(&format!("{}: fixed {}", file.name, ui::count(count, "problem")));
     }
     Ok(any)
 }

@@ -37,12 +37,12 @@ use crate::ui;
 /// Which topology a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct TopologyFile {
-    /// Topology file, or a folder of them; watershed.yaml of the current folder if absent.
+    /// Topology file, or a folder of them [default: watershed.yaml].
     file: Option<PathBuf>,
-    /// Environment: what `watershed.ENV.yaml` beside the file says counts instead.
+    /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
     #[arg(long)]
     env: Option<String>,
-    /// Keep so many copies of every stream, whatever the file says.
+    /// Override `num_replicas` for every stream.
     #[arg(long, value_name = "N")]
     replicas: Option<i64>,
     /// Data directory that `watershed up --data` was given, to take passwords from.
@@ -56,7 +56,7 @@ pub(crate) struct LossArguments {
     /// Let these streams lose messages where the change deletes some; or `all`.
     #[arg(long, value_name = "STREAM")]
     allow_loss: Vec<String>,
-    /// Delete and make again these streams or consumers (STREAM/CONSUMER); or `all`.
+    /// Delete and recreate these streams or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     recreate: Vec<String>,
     /// Delete what the topology owns and no longer declares.
@@ -104,7 +104,7 @@ impl TopologyFile {
             return Ok(Read::Bad(Exit::Findings));
         }
         mention(&workspace);
-        let mut loaded = workspace.topologies.pop().context("there is no topology")?;
+        let mut loaded = workspace.topologies.pop().context("no topology")?;
         if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
             ui::say("exports and imports are the server's configuration: not looked at here");
         }
@@ -126,7 +126,7 @@ pub(crate) fn mention(workspace: &Workspace) {
 /// Which server a command talks to that is not about a topology.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
-    /// Topology that says which server and whose secrets; nothing else of it counts.
+    /// Topology file to take server address and credentials from.
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
@@ -158,7 +158,7 @@ fn write_new(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            bail!("{shown} is there already, and stays as it is")
+            bail!("{shown} already exists and was not changed")
         }
         Err(error) => return Err(error).context(format!("cannot write {shown}")),
     };

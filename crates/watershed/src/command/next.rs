@@ -16,7 +16,7 @@ use crate::connection::duration;
 use crate::exit::Exit;
 use crate::ui::say;
 
-/// Takes the next messages from a pull consumer, shows them and acknowledges them.
+/// Take the next messages from a pull consumer, show and acknowledge them.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed next WORKFLOWS workflow-processor --count 10")]
 pub(crate) struct Arguments {
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     stream: String,
     /// Consumer.
     consumer: String,
-    /// How many.
+    /// Number of messages.
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
     /// Do not acknowledge: the messages come again after the ack wait.
@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     /// Longest wait for the first message.
     #[arg(long, default_value = "5s", value_parser = duration)]
     wait: Duration,
-    /// For programs: an object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                     404 | 408 => break,
                     100 => continue,
                     503 => bail!(
-                        "there is no pull consumer {}/{}, or this user may not read it",
+                        "unknown pull consumer {}/{}, or this user may not read it",
                         arguments.stream,
                         arguments.consumer
                     ),

@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
 
-/// Shows what would change on a server, and what would be lost.
+/// Show what would change on a server, and what would be lost.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed plan watershed.yaml -s nats://prod:4222")]
 pub(crate) struct Arguments {
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     topology: TopologyFile,
     #[command(flatten)]
     loss: LossArguments,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

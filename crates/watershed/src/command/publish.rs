@@ -13,24 +13,24 @@ use super::{ServerArguments, block_on};
 use crate::exit::Exit;
 use crate::ui;
 
-/// Publishes a message and waits until a stream has stored it.
+/// Publish a message and wait until a stream has stored it.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed pub planning.plan.approved '{\"plan\":\"p1\"}'")]
 pub(crate) struct Arguments {
     /// Subject.
     subject: String,
-    /// Payload; what comes from a pipe if absent.
+    /// Payload [default: stdin].
     payload: Option<String>,
     /// Header, as NAME:VALUE.
     #[arg(short = 'H', long = "header", value_name = "NAME:VALUE")]
     headers: Vec<String>,
-    /// Message id: the same again within the stream's window is stored once.
+    /// Message ID for de-duplication (`Nats-Msg-Id`).
     #[arg(long, value_name = "ID")]
     id: Option<String>,
-    /// Publish to whoever listens; no stream needs to store it.
+    /// Core publish: do not wait for a stream's acknowledgement.
     #[arg(long)]
     core: bool,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let reply = match reply {
             Err(CallError::NoJetStream) => {
                 bail!(
-                    "no stream stores `{subject}`, and nothing was published; --core does without"
+                    "no stream stores `{subject}`; nothing was published (use --core to publish anyway)"
                 )
             }
             other => other?,
@@ -91,7 +91,7 @@ fn headers(typed: &[String], id: Option<&str>) -> anyhow::Result<HeaderMap> {
         };
         let clean = |text: &str| !text.contains(['\r', '\n', ':']) && !text.is_empty();
         if !clean(name) || value.contains(['\r', '\n']) {
-            bail!("`{header}` is no header");
+            bail!("invalid header `{header}`");
         }
         headers.append(name, value.trim());
     }

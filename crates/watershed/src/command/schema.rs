@@ -6,7 +6,7 @@ use watershed_topology::json_schema::json_schema;
 use crate::exit::Exit;
 use crate::ui;
 
-/// Prints the JSON Schema of topology files, for completion in an editor.
+/// Print the JSON Schema of topology files, for completion in an editor.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed schema > watershed.schema.json\n\n\
     Then, as the first line of watershed.yaml:\n\

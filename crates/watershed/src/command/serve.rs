@@ -21,47 +21,47 @@ use crate::ui;
 /// Port for clients, unless somebody says otherwise.
 const PORT: u16 = 4222;
 
-/// Runs the server alone, with nats-server's flags.
+/// Run the server alone, with nats-server's flags.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed serve -p 4222")]
 pub(crate) struct Arguments {
-    /// Configuration file, in nats.conf's grammar. Flags come before what it says.
+    /// Configuration file, in nats.conf's grammar. Flags override it.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Only look whether the configuration can be used.
+    /// Check the configuration and exit.
     #[arg(short = 't', long, requires = "config")]
     test: bool,
     /// Address to listen on; loopback unless users are configured.
     #[arg(short, long, visible_alias = "net", value_name = "HOST")]
     addr: Option<IpAddr>,
-    /// Port for clients, 4222 if nobody says otherwise; -1 for any free one.
+    /// Client port, -1 for any free one [default: the file's, else 4222].
     #[arg(short, long, allow_negative_numbers = true)]
     port: Option<i32>,
-    /// Port for monitoring; none if absent.
+    /// Monitoring port [default: none].
     #[arg(short = 'm', long = "http_port", value_name = "PORT", allow_negative_numbers = true)]
     http_port: Option<i32>,
-    /// File to write the process's number to.
+    /// Write the PID to this file.
     #[arg(short = 'P', long = "pid", value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Keep streams: JetStream.
+    /// Enable JetStream.
     #[arg(long, visible_alias = "js")]
     jetstream: bool,
-    /// Folder of the streams; implies --jetstream. ./.watershed/serve if only that is given.
+    /// Storage directory; implies --jetstream [default with --jetstream: ./.watershed/serve].
     #[arg(long = "store_dir", visible_alias = "sd", value_name = "DIR")]
     store_dir: Option<PathBuf>,
-    /// User that must connect.
+    /// User name required for connections.
     #[arg(long, requires = "pass")]
     user: Option<String>,
-    /// Password of that user. Visible to everybody on this machine; prefer a configuration file.
+    /// Password of that user. Visible to other users of this machine; prefer a configuration file.
     #[arg(long, requires = "user", env = "WATERSHED_PASS", hide_env_values = true)]
     pass: Option<String>,
     /// Write the addresses in use to a file in this folder.
     #[arg(long = "ports_file_dir", value_name = "DIR")]
     ports_file_dir: Option<PathBuf>,
-    /// Log more.
+    /// Log more details.
     #[arg(short = 'D', long)]
     debug: bool,
-    /// The same: there is no log of single operations.
+    /// The same as --debug; single operations are not logged.
     #[arg(short = 'V', long)]
     trace: bool,
     /// Bind and accept as nats-server does.
@@ -98,7 +98,7 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (config, process) = settings(arguments)?;
     if arguments.test {
-        ui::say("the configuration can be used");
+        ui::say("the configuration is valid");
         return Ok(Exit::Clean);
     }
     let debug = arguments.debug || arguments.trace || process.debug;
@@ -219,6 +219,6 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
 fn port_number(number: i32) -> anyhow::Result<u16> {
     match number {
         -1 => Ok(0),
-        number => u16::try_from(number).with_context(|| format!("{number} is no port")),
+        number => u16::try_from(number).with_context(|| format!("invalid port {number}")),
     }
 }

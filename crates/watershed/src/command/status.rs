@@ -6,11 +6,11 @@ use super::{ServerArguments, block_on};
 use crate::exit::Exit;
 use crate::ui;
 
-/// Shows streams and consumers, with what is stored and what is to come.
+/// Show streams and consumers with stored and pending messages.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed status -s nats://127.0.0.1:4222")]
 pub(crate) struct Arguments {
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

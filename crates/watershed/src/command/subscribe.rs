@@ -7,19 +7,19 @@ use crate::exit::Exit;
 use crate::ui::message::Shown;
 use crate::ui::say;
 
-/// Shows what is published from now on. It reads no stream and acknowledges nothing.
+/// Show messages as they are published. Reads no stream and acknowledges nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed sub 'events.>'")]
 pub(crate) struct Arguments {
     /// Subject; may have wildcards.
     subject: String,
-    /// End after so many messages.
+    /// Exit after N messages.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
     /// Share the messages with others of this queue group.
     #[arg(long, value_name = "GROUP")]
     queue: Option<String>,
-    /// For programs: an object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -11,14 +11,14 @@ use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
 
-/// Looks whether everything on the server is as declared, without touching anything. Where the file
-/// names a `probe`, a message is stored there and taken out again.
+/// Check that the server matches the file. Read-only, except for a test message where a `probe` is
+/// declared.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed verify watershed.yaml -s nats://prod:4222")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     topology: TopologyFile,
-    /// For programs.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             let held = ui::count(verdict.held.len(), "asset");
             ui::out(&match verdict.problems.len() {
                 0 => format!("{name}: verified, {held} as declared"),
-                wrong => format!("{name}: {} wrong, {held} as declared", ui::count(wrong, "thing")),
+                wrong => format!("{name}: {}, {held} as declared", ui::count(wrong, "difference")),
             });
         }
         Ok(if verdict.problems.is_empty() { Exit::Clean } else { Exit::Differs })

@@ -18,7 +18,7 @@ pub(crate) fn show(workspace: &Workspace) {
         out("");
     }
     for path in &workspace.passed_over {
-        out(&format!("{} has no `watershed:` key and is passed over", path.display()));
+        out(&format!("skipping {}: not a topology file (no `watershed:` key)", path.display()));
     }
     out(&summary(workspace));
 }

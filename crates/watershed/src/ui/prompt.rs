@@ -18,9 +18,12 @@ enum Answer {
 pub(crate) fn confirm(question: &str) -> Result<(), Exit> {
     match ask(question) {
         Answer::Yes => Ok(()),
-        Answer::No => Err(Exit::Error),
+        Answer::No => {
+            super::say("nothing was changed");
+            Err(Exit::Error)
+        }
         Answer::Nobody => {
-            super::say("error: there is nobody to ask: say --yes");
+            super::say("error: not a terminal: pass --yes to apply without confirmation");
             Err(Exit::Usage)
         }
     }

@@ -37,11 +37,13 @@ pub(crate) fn streams<'a>(
 pub(crate) fn consumers<'a>(
     rows: impl Iterator<Item = (&'a ConsumerInfo, &'static str)>,
 ) -> Option<String> {
-    let mut table =
-        table(&["consumer", "stream", "takes", "mode", "to come", "outstanding", "state"], &[4, 5]);
+    let mut table = table(
+        &["consumer", "stream", "filter", "mode", "pending", "ack pending", "state"],
+        &[4, 5],
+    );
     for (info, state) in rows {
         let filters = info.config.filters();
-        let takes = if filters.is_empty() { "everything".into() } else { filters.join("\n") };
+        let filter = if filters.is_empty() { ">".into() } else { filters.join("\n") };
         let mode = match (info.config.is_push(), info.config.deliver_group.as_str()) {
             (false, _) => "pull".into(),
             (true, "") => format!("push to {}", info.config.deliver_subject),
@@ -50,7 +52,7 @@ pub(crate) fn consumers<'a>(
         table.add_row([
             info.name.clone(),
             info.stream_name.clone(),
-            takes,
+            filter,
             mode,
             info.num_pending.to_string(),
             info.num_ack_pending.to_string(),

@@ -99,8 +99,8 @@ fn secrets_are_found_from_any_folder() {
     let users = "users: { admin: { password: { env: WATERSHED_TEST_UNSET }, role: admin } }";
     std::fs::write(&file, format!("watershed: 1\nname: orders\n{users}\n")).unwrap();
     let file = file.to_str().unwrap();
-    let (server, _) = Running::printing(&mut up(Path::new("/"), &[file]));
     let elsewhere = tempfile::tempdir().unwrap();
+    let (server, _) = Running::printing(&mut up(elsewhere.path(), &[file]));
     let status = ["status", "-f", file, "-s", &server.url(), "--user", "admin"];
     succeed(elsewhere.path(), &status);
     drop(server);

@@ -58,9 +58,9 @@ fn what_cannot_be_read_is_named() {
          watershed.yaml: No such file or directory (os error 2)\n",
     );
     let file = write(&folder, "services: {}\n");
-    check(&file, "error: FOLDER/watershed.yaml has no `watershed:` key: it is no topology\n");
+    check(&file, "error: FOLDER/watershed.yaml: not a topology file (no `watershed:` key)\n");
     std::fs::write(&file, b"watershed: \xff\n").unwrap();
-    check(&file, "error: FOLDER/watershed.yaml is no text: byte 11 is not UTF-8\n");
+    check(&file, "error: FOLDER/watershed.yaml is not text: byte 11 is not UTF-8\n");
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn findings_have_the_forms_that_others_read() {
     assert_eq!(change["insertedContent"]["text"], "subjects");
     insta::assert_snapshot!(form("github"), @r"
     ::notice file=FILE,line=4,col=3,title=S010::`A` stores the subject `A`, its own name%0Athe server accepts this silently%0Awrite its `subjects`
-    ::warning file=FILE,line=4,col=3,title=S030::`A` has no limit and grows for ever%0Athe server accepts this silently%0Agive it a `max_age` or `max_bytes`, or write `max_age: unlimited`
-    ::error file=FILE,line=4,col=8,title=F003::stream `A` has no `subject`%0Awrite `subjects`
-    ::error file=FILE,line=4,col=22,title=F003::stream `A` has no `maxAge`%0Awrite `max_age`
+    ::warning file=FILE,line=4,col=3,title=S030::`A` is unlimited and grows forever%0Athe server accepts this silently%0Agive it a `max_age` or `max_bytes`, or write `max_age: unlimited`
+    ::error file=FILE,line=4,col=8,title=F003::unknown key `subject` in stream `A`%0Awrite `subjects`
+    ::error file=FILE,line=4,col=22,title=F003::unknown key `maxAge` in stream `A`%0Awrite `max_age`
     ::error file=FILE,line=4,col=46,title=F004::`deny_delete` is true or false, and this is `no`%0Awrite `false`
     ");
     insta::assert_snapshot!(form("junit"), @r##"
@@ -155,13 +155,13 @@ fn findings_have_the_forms_that_others_read() {
           <system-out>FILE:4:3: info[S010]: `A` stores the subject `A`, its own name&#10;  note: the server accepts this silently&#10;  help: write its `subjects`</system-out>
         </testcase>
         <testcase classname="FILE" name="S030 at 4:3">
-          <failure type="warning" message="`A` has no limit and grows for ever">FILE:4:3: warning[S030]: `A` has no limit and grows for ever&#10;  note: the server accepts this silently&#10;  help: give it a `max_age` or `max_bytes`, or write `max_age: unlimited`</failure>
+          <failure type="warning" message="`A` is unlimited and grows forever">FILE:4:3: warning[S030]: `A` is unlimited and grows forever&#10;  note: the server accepts this silently&#10;  help: give it a `max_age` or `max_bytes`, or write `max_age: unlimited`</failure>
         </testcase>
         <testcase classname="FILE" name="F003 at 4:8">
-          <failure type="error" message="stream `A` has no `subject`">FILE:4:8: error[F003]: stream `A` has no `subject`&#10;  help: write `subjects`</failure>
+          <failure type="error" message="unknown key `subject` in stream `A`">FILE:4:8: error[F003]: unknown key `subject` in stream `A`&#10;  help: write `subjects`</failure>
         </testcase>
         <testcase classname="FILE" name="F003 at 4:22">
-          <failure type="error" message="stream `A` has no `maxAge`">FILE:4:22: error[F003]: stream `A` has no `maxAge`&#10;  help: write `max_age`</failure>
+          <failure type="error" message="unknown key `maxAge` in stream `A`">FILE:4:22: error[F003]: unknown key `maxAge` in stream `A`&#10;  help: write `max_age`</failure>
         </testcase>
         <testcase classname="FILE" name="F004 at 4:46">
           <failure type="error" message="`deny_delete` is true or false, and this is `no`">FILE:4:46: error[F004]: `deny_delete` is true or false, and this is `no`&#10;  help: write `false`</failure>
@@ -182,13 +182,13 @@ fn a_folder_and_an_environment_are_one_topology() {
     put("watershed.prod.yaml", "streams:\n  A: { max_age: 50ms }\n");
     let out = succeed(&["lint", path]);
     let expected = format!(
-        "{path}/compose.yaml has no `watershed:` key and is passed over\n1 topology: no findings\n"
+        "skipping {path}/compose.yaml: not a topology file (no `watershed:` key)\n1 topology: no findings\n"
     );
     assert_eq!(out, expected);
     assert_eq!(run(&["lint", "--env", "prod", path]).code, Some(4));
     let missing = run(&["lint", "--env", "test", path]);
     assert_eq!(missing.code, Some(1));
-    assert!(missing.err.contains("there is no ") && missing.err.contains(".test.yaml"));
+    assert!(missing.err.contains("missing ") && missing.err.contains(".test.yaml"));
     let overlay = run(&["lint", &format!("{path}/watershed.prod.yaml")]);
     assert_eq!(overlay.code, Some(1));
     assert!(overlay.err.contains("name that one, with --env prod"), "{}", overlay.err);
@@ -203,7 +203,7 @@ fn a_first_file_is_without_findings() {
     assert_eq!(out, "1 topology: no findings\n");
     let again = run(&["init", &file]);
     assert_eq!(again.code, Some(1));
-    assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+    assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
 }
 
 /// A thousand streams with ten thousand consumers, and services that use them.

@@ -19,3 +19,4 @@ mod sharing;
 mod sources;
 mod up;
 mod view;
+mod wording;

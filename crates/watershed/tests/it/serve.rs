@@ -90,7 +90,7 @@ fn a_configuration_file_is_obeyed_or_refused() {
     check(&["-c", name], folder.path(), expected);
     write("host: 127.0.0.1\nauthorization { user: a, password: b }\n");
     let output = serve(&["-c", name, "-t"]).output().unwrap();
-    assert_eq!(outcome(&output), (Some(0), "the configuration can be used\n".into()));
+    assert_eq!(outcome(&output), (Some(0), "the configuration is valid\n".into()));
 }
 
 /// Two accounts of one configuration see nothing of each other, and keep to what they may keep.

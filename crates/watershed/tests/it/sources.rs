@@ -45,10 +45,10 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("A9", In(EVENTS_SEED, "X013", "`context.events.updated`")),
     ("A10", Not(PROSE)),
     ("A11", In(EVENTS_SEED, "C023", "`context-planning-story-transitions`")),
-    ("A12", In(EVENTS_SEED, "C023", "tries a bad message for ever")),
+    ("A12", In(EVENTS_SEED, "C023", "tries a bad message forever")),
     ("A13", In(EVENTS_SEED, "C023", "`orch-planning-plan-approved`")),
     ("A14", Not(HANDLER)),
-    ("A15", In(EVENTS, "I003", "every failure of this is hidden")),
+    ("A15", In(EVENTS, "I003", "every failure of this command is hidden")),
     ("A16", In(EVENTS, "S004", "`planning-events`")),
     ("A17", In(EVENTS, "I005", "`AGENT_RESPONSES` is defined twice, and not alike")),
     ("A18", Not("which messages are many is not declared")),
@@ -84,13 +84,13 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("C1", In(PLATFORM, "I006", "`$NATS_ADMIN_PASS`")),
     ("C2", In(PLATFORM, "L001", "366GiB")),
     ("C3", In(PLATFORM, "I004", "answered to the system account alone")),
-    ("C4", In(PLATFORM, "I004", "has no `--ack-wait`")),
+    ("C4", In(PLATFORM, "I004", "unknown flag `--ack-wait`")),
     ("C5", In(PLATFORM, "I004", "without `--defaults`")),
     ("C6", In(PLATFORM, "I001", "neither `--pull` nor `--target`")),
     ("C7", In(PLATFORM, "X007", "`workflows.x.x`")),
     ("C8", In(PLATFORM, "X006", "`NOTIFICATIONS` is dropped")),
     ("C9", In(PLATFORM, "C024", "`command-executor`")),
-    ("C10", In(PLATFORM, "I003", "every failure of this is hidden")),
+    ("C10", In(PLATFORM, "I003", "every failure of this command is hidden")),
     ("C11", Not(PROSE)),
     ("C12", In(PLATFORM_VERIFY, "I016", "`workflow-processor` takes it for work")),
     ("C13", In(PLATFORM, "I008", "`agixt` may do everything")),
@@ -196,7 +196,7 @@ fn what_a_script_makes_becomes_a_file() {
     assert!(text.contains("  TELEMETRY:\n    subjects: [telemetry.>]\n"), "{text}");
     assert!(text.contains("`work` is taken for `workqueue`"), "{text}");
     let again = run(&["import", &script, "-o", &file]);
-    assert!(again.err.contains("is there already, and stays as it is"), "{}", again.err);
+    assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
     let nothing = run(&["import", &source("clients").join("examples.py").display().to_string()]);
     assert_eq!(nothing.code, Some(1), "{}", nothing.out);
 }

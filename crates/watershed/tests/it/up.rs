@@ -148,8 +148,8 @@ fn other_machines_need_passwords() {
     let users = "users: { a: { password: { env: WATERSHED_TEST_UNSET }, role: admin } }\n";
     let file = write(&folder, &format!("{SMALL}{users}"));
     let ran = run(&["up", "--listen", "0.0.0.0:0", "--data", data, &file]);
-    let expected = "error: the password of `a` is not there: set the environment variable \
-                    WATERSHED_TEST_UNSET\n";
+    let expected = "error: no password for user `a`: set the environment variable \
+                    WATERSHED_TEST_UNSET (passwords are only generated on loopback)\n";
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), expected));
     // A file that cannot be read is named, and nothing is left behind.
     let users = "users: { a: { password: { file: none }, role: admin } }\n";
@@ -157,7 +157,7 @@ fn other_machines_need_passwords() {
     let nowhere = folder.path().join("data");
     let ran = run(&["up", "--listen", "127.0.0.1:0", "--data", nowhere.to_str().unwrap(), &file]);
     let text = ran.err.replace(&folder.path().display().to_string(), "FOLDER");
-    let expected = "error: the password of `a` is not there: cannot read the secret in FOLDER/none: \
+    let expected = "error: no password for user `a`: cannot read the secret in FOLDER/none: \
                     No such file or directory (os error 2)\n";
     assert_eq!((ran.code, text.as_str()), (Some(1), expected));
     assert!(!nowhere.exists());

@@ -98,7 +98,7 @@ impl Reader<'_> {
         for import in known.iter().flat_map(|account| account.imports) {
             let name = &import.account.value;
             if !self.includes && known.iter().all(|account| account.name != *name) {
-                let message = format!("there is no account `{name}`");
+                let message = format!("unknown account `{name}`");
                 self.importer.findings.not_started(import.account.span, message);
             }
         }

@@ -17,7 +17,7 @@ pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
         Err(error) => {
             let span = line_start(file, text, error.line);
             importer.recognized = true;
-            return importer.findings.skipped(span, format!("this is no nats.conf: {error}"));
+            return importer.findings.skipped(span, format!("invalid nats.conf: {error}"));
         }
     };
     let includes = find(&pairs, &["include"]).is_some();

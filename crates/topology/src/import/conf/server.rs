@@ -125,8 +125,7 @@ impl Reader<'_> {
             let Some(pair) = pair else { continue };
             let text = self.texts(&pair.item).unwrap_or_default().value;
             if text.contains(char::is_whitespace) {
-                let message =
-                    format!("the name of a {what} has no white space, and this is `{text}`");
+                let message = format!("white space in the name of a {what}: `{text}`");
                 self.refused(pair.item.place, message);
             }
         }

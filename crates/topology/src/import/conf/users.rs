@@ -44,7 +44,7 @@ impl Reader<'_> {
         match user {
             None if self.includes => {}
             None => {
-                let message = format!("there is no user `{}`", name.value);
+                let message = format!("unknown user `{}`", name.value);
                 self.importer.findings.not_started(name.span, message);
             }
             Some(user) if find(map(user), &["permissions", "permission"]).is_none() => {
@@ -70,7 +70,7 @@ impl Reader<'_> {
         });
         if wide {
             let span = self.span(defaults.place);
-            let message = "whoever has no permissions of their own may delete every stream";
+            let message = "users without permissions of their own may delete every stream";
             self.importer.findings.unlimited(span, message.into());
         }
     }

@@ -90,7 +90,7 @@ pub(super) fn call(shell: &mut Shell<'_, '_>, words: &[Word]) -> bool {
     true
 }
 
-/// What only the system account is answered: as a check of readiness, it waits for ever.
+/// What only the system account is answered: as a check of readiness, it waits forever.
 fn asks_system(shell: &mut Shell<'_, '_>, words: &[Word], action: &str) -> bool {
     let span = words.first().map(|word| shell.span(word)).unwrap_or_default();
     let message = format!("`nats server {action}` is answered to the system account alone");
@@ -222,7 +222,7 @@ fn unknown(shell: &mut Shell<'_, '_>, kind: &Kindly, name: &str, span: Span) {
         "duplicate-window" => Some("dupe-window"),
         _ => nearest(name, kind.flags.iter().map(|(flag, _)| *flag)),
     };
-    let message = format!("`nats {}` has no `--{name}`: the command fails", kind.what);
+    let message = format!("unknown flag `--{name}` of `nats {}`: the command fails", kind.what);
     let found = shell.importer.findings.wrong(span, message);
     found.fix = meant.map(|meant| format!("did you mean `--{meant}`?"));
 }

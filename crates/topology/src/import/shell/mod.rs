@@ -255,7 +255,8 @@ impl Shell<'_, '_> {
             )
         {
             let message =
-                "every failure of this is hidden, an overlap or a wrong flag too".to_owned();
+                "every failure of this command is hidden, including overlaps and wrong flags"
+                    .to_owned();
             self.importer.findings.hidden(span, message);
         }
         let thrown = |word: &&Word| matches!(word.text.as_str(), "2>/dev/null" | "&>/dev/null");

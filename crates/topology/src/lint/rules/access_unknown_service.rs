@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         if topology.service(&service.value).is_some() {
             continue;
         }
-        let message = format!("there is no service `{}`", service.value);
+        let message = format!("unknown service `{}`", service.value);
         let finding = report.at(service.span, message);
         let known = topology.services.iter().map(|service| service.name.value.as_str());
         if let Some(meant) = nearest(&service.value, known) {

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Warning,
     server: ServerSays::Accepts,
     about: "A message that is not acknowledged within `ack_wait` is delivered again, while the \
-            first worker is still at it. Less than a second is gone with one slow write; less \
+            first worker is still at it. One slow write takes longer than a fraction of a second; less \
             than the time that a handler may take is a promise of double work.",
     bad: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { ack_wait: 200ms } } } }\n",
     good: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { ack_wait: 30s } } } }\n",
@@ -27,7 +27,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for (_, consumer) in topology.consumers() {
         let Some((wait, place)) = wait(consumer) else { continue };
         if wait < SHORT {
-            let message = format!("{} are gone with one slow write", show_duration(wait));
+            let message = format!("one slow write takes longer than {}", show_duration(wait));
             report.at(place, message).fix("write what the slowest handler takes, and more");
         }
     }

@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     name: "backoff-without-ack",
     severity: Severity::Warning,
     server: ServerSays::Accepts,
-    about: "Without acknowledgements nothing is delivered again, and `backoff` has no effect.",
+    about: "Without acknowledgements nothing is delivered again, and `backoff` is ignored.",
     bad: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { ack_policy: none, backoff: [1s, 5s], max_deliver: 3 } } } }\n",
     good: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { backoff: [1s, 5s], max_deliver: 3 } } } }\n",
     check,

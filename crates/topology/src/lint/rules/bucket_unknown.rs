@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     server: ServerSays::Nothing,
     about: "A service reads or writes a bucket that this file does not declare, under `key_values` or \
-            `object_stores`. Its users would have rights to nothing. A stream is no bucket.",
+            `object_stores`. Its users would have rights to nothing. A stream is not a bucket.",
     bad: "key_values: { settings: {} }\nservices: { s: { reads: [setings] } }\n",
     good: "key_values: { settings: {} }\nservices: { s: { reads: [settings] } }\n",
     check,
@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             if topology.buckets(&name.value).next().is_some() {
                 continue;
             }
-            let message = format!("there is no bucket and no object store `{}`", name.value);
+            let message = format!("unknown bucket or object store `{}`", name.value);
             let finding = report.at(name.span, message);
             let known = topology.streams.iter().filter_map(Stream::bucket);
             if let Some(meant) = nearest(&name.value, known) {

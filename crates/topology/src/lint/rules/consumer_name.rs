@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for (_, consumer) in topology.consumers() {
         if let Some(problem) = name_problem(&consumer.name.value) {
-            let message = format!("`{}` is no name of a consumer: {problem}", consumer.name.value);
+            let message = format!("invalid consumer name `{}`: {problem}", consumer.name.value);
             report.at(consumer.name.span, message);
         }
     }

@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     server: ServerSays::Refuses(10014),
     about: "A service reads a consumer of a stream, and this one does not exist: its client would \
-            wait for ever, or create something else under that name.",
+            wait forever, or create something else under that name.",
     bad: "streams: { A: { subjects: [a], max_age: 1d, consumers: { worker: {} } } }\nservices: { s: { consumes: [A/wroker], publishes: [a] } }\n",
     good: "streams: { A: { subjects: [a], max_age: 1d, consumers: { worker: {} } } }\nservices: { s: { consumes: [A/worker], publishes: [a] } }\n",
     check,
@@ -23,8 +23,8 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             continue;
         }
         let message = match topology.stream(&wanted.value.stream) {
-            None => format!("there is no stream `{}`", wanted.value.stream),
-            Some(_) => format!("there is no consumer `{}`", wanted.value),
+            None => format!("unknown stream `{}`", wanted.value.stream),
+            Some(_) => format!("unknown consumer `{}`", wanted.value),
         };
         let known: Vec<String> = topology
             .consumers()

@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     server: ServerSays::Nothing,
     about: "Each stream and each consumer with copies is a group of servers that elect a leader and \
             send heartbeats. Beyond about a thousand on one server, elections after a restart take \
-            minutes and time out. `max_ha_assets` bounds them; a cluster then has no place for \
+            minutes and time out. `max_ha_assets` bounds them; a cluster then cannot place \
             more (10005). Consumers may have fewer copies than their stream.",
     bad: "streams: { A: { subjects: [a], max_age: 1d, num_replicas: 3, consumers: { c: {}, d: {} } } }\nserver: { jetstream: { limits: { max_ha_assets: 2 } } }\nlint: { levels: { S021: off } }\n",
     good: "streams: { A: { subjects: [a], max_age: 1d, num_replicas: 3, consumers: { c: {}, d: {} } } }\nserver: { jetstream: { limits: { max_ha_assets: 10 } } }\nlint: { levels: { S021: off } }\n",

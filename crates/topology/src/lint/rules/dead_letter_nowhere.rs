@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for (_, _, target) in topology.dead_letters() {
         let name = &target.value;
         let Some(stream) = streams.get(name.as_str()) else {
-            let finding = report.at(target.span, format!("there is no stream `{name}`"));
+            let finding = report.at(target.span, format!("unknown stream `{name}`"));
             match nearest(name, streams.keys().copied()) {
                 Some(meant) => finding.fix(format!("did you mean `{meant}`?")),
                 None => finding.fix(format!("declare it: `{name}: {{ max_age: 30d }}`")),

@@ -26,15 +26,16 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         let Some(records) = streams.get(target.value.as_str()) else { continue };
         let (own, theirs) = (&records.config, &stream.config);
         let age = |nanos| match nanos {
-            0 => "for ever".to_owned(),
+            0 => "forever".to_owned(),
             nanos => format!("for {}", show_duration(nanos)),
         };
         if own.max_age > 0 && (theirs.max_age == 0 || theirs.max_age > own.max_age) {
             let message = format!(
-                "messages of `{}` stay {}, and the record that one was given up {}",
+                "`{}` drops its records after {}, while messages in `{}` are kept {}",
+                records.name.value,
+                show_duration(own.max_age),
                 stream.name.value,
-                age(theirs.max_age),
-                age(own.max_age)
+                age(theirs.max_age)
             );
             report
                 .at(target.span, message)

@@ -41,7 +41,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         report
             .at(
                 consumer.places.at("max_deliver"),
-                format!("what `{name}` gives up after {attempts} attempts stays behind unread"),
+                format!("messages that `{name}` gives up on stay in the queue unnoticed"),
             )
             .fix(format!("write `dead_letter: STREAM`, or declare a stream on `{advisory}`"));
     }

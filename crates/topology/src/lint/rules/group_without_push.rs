@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Warning,
     server: ServerSays::Accepts,
     about: "`deliver_group` shares the subject of a push consumer. A pull consumer is shared as \
-            it is, and the field has no effect.",
+            it is, and the field is ignored.",
     bad: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { deliver_group: workers } } } }\n",
     good: "streams: { A: { subjects: [a], max_age: 1d, consumers: { c: { ack_wait: 30s } } } }\n",
     check,
@@ -20,7 +20,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for (_, consumer) in topology.consumers() {
         if !consumer.config.is_push() && !consumer.config.deliver_group.is_empty() {
             report
-                .at(consumer.places.at("deliver_group"), "a pull consumer has no group")
+                .at(consumer.places.at("deliver_group"), "a pull consumer ignores `deliver_group`")
                 .fix("remove `deliver_group`: whoever pulls shares the messages");
         }
     }

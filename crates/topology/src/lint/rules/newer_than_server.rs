@@ -48,7 +48,7 @@ fn functions(stream: &Stream, report: &mut Report<'_>) {
     for (place, destination, code) in destinations(&stream.config) {
         let Some(function) = lacks_function(destination, target) else { continue };
         let name = &stream.name.value;
-        let message = format!("stream `{name}`: a nats-server {target} has no {function}");
+        let message = format!("stream `{name}`: nats-server {target} does not have {function}");
         let code = seen::code(code, target);
         report.at(stream.places.at(&place), message).server(ServerSays::Refuses(code));
     }

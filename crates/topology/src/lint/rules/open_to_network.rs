@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Warning,
     server: ServerSays::Accepts,
     about: "The address is reachable from other machines, and the file names no users: everybody \
-            there may read, publish and delete. The monitoring address has no password at all.",
+            there may read, publish and delete. The monitoring address never asks for a password.",
     bad: "server: { listen: \"0.0.0.0:4222\" }\n",
     good: "server: { listen: \"127.0.0.1:4222\" }\n",
     check,

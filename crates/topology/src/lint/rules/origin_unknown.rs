@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             if source.external.is_some() || topology.stream(&source.name).is_some() {
                 continue;
             }
-            let message = format!("this file has no stream `{}`", source.name);
+            let message = format!("unknown stream `{}`", source.name);
             let finding = report.at(place, message);
             let known = topology.streams.iter().map(|stream| stream.name.value.as_str());
             if let Some(meant) = nearest(&source.name, known) {

@@ -38,7 +38,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         let mut finding = report
             .at(
                 consumer.places.at("deliver_subject"),
-                format!("push consumer `{name}` is read by {replicas} and has no `deliver_group`"),
+                format!("push consumer `{name}` is read by {replicas} without `deliver_group`"),
             )
             .note("the second one that subscribes is refused by its client library")
             .fix("remove `deliver_subject` (a pull consumer is shared as it is), or give it a `deliver_group`");

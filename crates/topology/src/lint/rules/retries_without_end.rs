@@ -1,4 +1,4 @@
-//! A message that is tried for ever.
+//! A message that is tried forever.
 
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         let config = &consumer.config;
         let said = consumer.places.get("max_deliver").is_some() || !config.backoff.is_empty();
         if config.max_deliver < 0 && config.ack_policy != AckPolicy::None && !said {
-            let message = format!("`{}` tries a bad message for ever", consumer.name.value);
+            let message = format!("`{}` tries a bad message forever", consumer.name.value);
             report.at(consumer.name.span, message).fix("give it a `max_deliver` and a `backoff`");
         }
     }

@@ -28,7 +28,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         if !topology.users.iter().any(|user| own(&user.access)) {
             let name = &service.name.value;
             report
-                .at(service.name.span, format!("no user is for `{name}`: it cannot connect"))
+                .at(service.name.span, format!("no user for service `{name}`: it cannot connect"))
                 .fix(format!("give it a user with `service: {name}`"));
         }
     }

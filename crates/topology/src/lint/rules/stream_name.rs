@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
 fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
         if let Some(problem) = name_problem(&stream.name.value) {
-            let message = format!("`{}` is no name of a stream: {problem}", stream.name.value);
+            let message = format!("invalid stream name `{}`: {problem}", stream.name.value);
             report.at(stream.name.span, message);
         }
     }

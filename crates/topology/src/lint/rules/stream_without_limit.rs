@@ -1,4 +1,4 @@
-//! A stream that grows for ever.
+//! A stream that grows forever.
 
 use watershed_wire::jetstream::stream::Retention;
 
@@ -24,7 +24,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in topology.streams.iter().filter(|stream| stream.kind == StreamKind::Stream) {
         let said = LIMITS.iter().any(|field| stream.places.get(field).is_some());
         if stream.config.retention == Retention::Limits && !said {
-            let message = format!("`{}` has no limit and grows for ever", stream.name.value);
+            let message = format!("`{}` is unlimited and grows forever", stream.name.value);
             report
                 .at(stream.name.span, message)
                 .fix("give it a `max_age` or `max_bytes`, or write `max_age: unlimited`");

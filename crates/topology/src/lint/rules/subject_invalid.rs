@@ -41,7 +41,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 /// `pattern` is set where a wildcard stands for "any of these" and not for a subscription.
 fn judge(report: &mut Report<'_>, place: Span, subject: &str, pattern: bool) {
     if let Some(problem) = problem(subject.as_bytes()) {
-        let finding = report.at(place, format!("`{subject}` is no subject: {problem}"));
+        let finding = report.at(place, format!("invalid subject `{subject}`: {problem}"));
         if problem == SubjectError::WhiteSpace && subject.contains(',') {
             finding.fix("make it a list: one subject an entry");
         }
@@ -52,7 +52,7 @@ fn judge(report: &mut Report<'_>, place: Span, subject: &str, pattern: bool) {
             .fix("make it a list: one subject an entry");
     } else if !pattern && half_wildcard(subject) {
         report
-            .at(place, format!("a wildcard inside a token of `{subject}` is an ordinary letter"))
+            .at(place, format!("a wildcard inside a token of `{subject}` is taken literally"))
             .server(ServerSays::Accepts)
             .fix("let `*` or `>` be a token of its own");
     }

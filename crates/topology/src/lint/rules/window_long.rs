@@ -24,7 +24,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for stream in &topology.streams {
         let window = stream.config.duplicate_window;
         if window > LONG {
-            let message = format!("the ids of {} are kept in memory", show_duration(window));
+            let message = format!("message IDs of {} are kept in memory", show_duration(window));
             report.at(stream.places.at("duplicate_window"), message);
         }
     }

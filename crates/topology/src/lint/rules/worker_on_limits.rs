@@ -28,7 +28,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             && WORK.iter().any(|word| name.contains(word))
         {
             let message = format!(
-                "`{}` sounds like work, and its stream keeps what is done",
+                "`{}` looks like a work-queue consumer, but its stream keeps processed messages",
                 only.name.value
             );
             report

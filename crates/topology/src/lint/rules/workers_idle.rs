@@ -38,7 +38,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             format!("{hands} messages could be worked on at once, and {limit} are handed out"),
         );
         for each in services.iter().take(4).filter_map(|service| service.concurrency.as_ref()) {
-            finding = finding.other(each.span, "so many at once, in each replica");
+            finding = finding.other(each.span, "handled at once, in each replica");
         }
         finding.fix(format!("raise `max_ack_pending` to {hands} or more"));
     }

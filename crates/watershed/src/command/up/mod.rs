@@ -39,19 +39,19 @@ const HTTP_PORT: u16 = 8222;
 /// Longest wait for the server that was just started in this process.
 const READY: Duration = Duration::from_secs(30);
 
-/// Runs a JetStream server that holds these topologies, in the foreground.
+/// Run a JetStream server with these topologies, in the foreground.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed up examples/persistent-events")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them; watershed.yaml of the current folder if absent.
+    /// Topology files, or folders of them [default: watershed.yaml].
     files: Vec<PathBuf>,
-    /// Environment: what `watershed.ENV.yaml` beside a file says counts instead.
+    /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to each file.
     #[arg(long)]
     env: Option<String>,
-    /// Address for clients; 127.0.0.1:4222, or what the files say.
+    /// Client address [default: the files', else 127.0.0.1:4222].
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<SocketAddr>,
-    /// Address for monitoring; 127.0.0.1:8222, or what the files say.
+    /// Monitoring address [default: the files', else 127.0.0.1:8222].
     #[arg(long, value_name = "HOST:PORT")]
     http: Option<SocketAddr>,
     /// Data directory [default: the files' `store_dir`, else .watershed/<name> beside the file].
@@ -59,10 +59,10 @@ pub(crate) struct Arguments {
     data: Option<PathBuf>,
     #[command(flatten)]
     loss: LossArguments,
-    /// When ready, print what is there for programs.
+    /// Print a JSON summary once ready.
     #[arg(long)]
     json: bool,
-    /// Log more.
+    /// Log more details.
     #[arg(short = 'D', long)]
     debug: bool,
 }
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     mention(&workspace);
     for path in &workspace.passed_over {
-        ui::say(&format!("{} is no topology and is passed over", path.display()));
+        ui::say(&format!("skipping {}: not a topology file (no `watershed:` key)", path.display()));
     }
     as_embedded(&mut workspace);
     let level = if arguments.debug { LevelFilter::DEBUG } else { LevelFilter::WARN };
@@ -113,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         return Ok(exit);
     }
     signals.forever().next();
-    ui::say("stopping: everything that was accepted is made durable");
+    ui::say("stopping: flushing to disk");
     server.stop();
     Ok(Exit::Clean)
 }
@@ -147,7 +147,7 @@ fn agreed(
     if let Some(second) = said.iter().find(|other| other.value != first.value) {
         let place = |span: Span| workspace.sources.place(span).to_string();
         bail!(
-            "{} and {} want two addresses for one server: say which with --{key}",
+            "{} and {} want different addresses for one server: choose one with --{key}",
             place(first.span),
             place(second.span)
         );

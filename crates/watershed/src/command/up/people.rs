@@ -108,7 +108,7 @@ impl People {
                 Some(secret) => {
                     let said = secret.to_string();
                     let found = resolve(secret, &loaded.folder)
-                        .with_context(|| format!("the password of `{name}` is not there"))?;
+                        .with_context(|| format!("no password for user `{name}`"))?;
                     found.map(|password| (password, said))
                 }
                 None => None,
@@ -125,9 +125,13 @@ impl People {
                 }
                 None => match &user.password {
                     Some(secret) => {
-                        bail!("the password of `{name}` is not there: set the {secret}")
+                        bail!(
+                            "no password for user `{name}`: set the {secret} (passwords are only generated on loopback)"
+                        )
                     }
-                    None => bail!("`{name}` has no password: say where it is, in the file"),
+                    None => {
+                        bail!("no password for user `{name}`: declare where it is, in the file")
+                    }
                 },
             }
             if user.access == Access::Admin {
