@@ -140,7 +140,10 @@ impl JetStream {
         owed: Owed<'_>,
         effects: &mut Effects,
     ) {
-        let key = self.state.by_log(record.log);
+        let key = match effects.outcome {
+            Outcome::Stored(key, _) => Some(key),
+            _ => self.state.by_log(record.log),
+        };
         match key {
             Some(key) => self.wake_consumers(key, effects),
             None => self.garbage.append(&mut effects.changes.remains),

@@ -167,14 +167,15 @@ impl Stream {
             record.encode(&mut bytes);
             self.memory.push_back(Some(bytes.into()));
         }
+        if record.head.is_empty() && self.last_msg_id.is_empty() {
+            return None;
+        }
         let asked = Asked::read(HeaderBlock(record.head));
         let id = asked.msg_id.unwrap_or_default();
         if !id.is_empty() {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
-        if *self.last_msg_id != *id {
-            self.last_msg_id = id.into();
-        }
+        self.last_msg_id = id.into();
         if let Some(ttl) = asked.time_to_live().filter(|_| self.config.allow_msg_ttl) {
             self.deadlines.insert(record.sequence, time, ttl);
         }
