@@ -165,7 +165,8 @@ impl Engine {
         if !anybody {
             self.core.nobody_took(conn, message);
         }
-        if published.congested || self.jetstream.is_behind() {
+        // Who publishes into no stream never notices the disk.
+        if published.congested || (published.capture.is_some() && self.jetstream.is_behind()) {
             return Flow::Stall;
         }
         Flow::Continue

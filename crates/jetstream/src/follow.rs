@@ -25,7 +25,7 @@ use crate::rounds::Owed;
 use crate::state::{Stored, Stream, StreamKey};
 
 /// Copies made in one turn before others have theirs.
-const COPIES_PER_TURN: usize = 1024;
+const COPIES_PER_TURN: usize = 256;
 
 /// Time until a follower that has no room tries again.
 const RETRY: Duration = Duration::from_millis(250);

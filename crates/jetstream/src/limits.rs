@@ -21,8 +21,12 @@ pub const SUBJECTS_PER_PAGE: usize = 100_000;
 /// Missing sequences that a reply of `STREAM.INFO` lists.
 pub const DELETED_DETAILS_MAX: usize = 100_000;
 
-/// Messages that one record removes or looks at, where it may be many.
-pub const SLICE_MESSAGES: u64 = 4_000;
+/// Messages that one record of a larger change removes or looks at, where each has a subject of its
+/// own: about a microsecond each.
+pub const SLICE_MESSAGES_MIN: u64 = 256;
+
+/// The same where many share a subject: about a tenth of that.
+pub const SLICE_MESSAGES_MAX: u64 = 8192;
 
 /// Bytes of a consumer's events that one record takes; more go into the next one.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;

@@ -7,7 +7,7 @@ use crate::network::Network;
 use crate::output::DiskOutput;
 
 /// Entries of indexes that are freed in one turn.
-const FREED_PER_TURN: usize = 4_000;
+const FREED_PER_TURN: usize = 256;
 
 impl JetStream {
     /// Deadlines up to `now` have passed.

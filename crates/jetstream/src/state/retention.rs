@@ -12,7 +12,7 @@ use super::chore::Chore;
 use super::stream::Stream;
 
 /// Messages that one record touches beside its own. What is left is a chore.
-pub(super) const SLICE: u64 = 4096;
+pub(super) const SLICE: u64 = 256;
 
 /// How much may still be done.
 #[derive(Debug)]

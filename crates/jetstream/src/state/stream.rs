@@ -23,7 +23,7 @@ use super::deadlines::Deadlines;
 use super::dedup::Dedup;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
-use crate::limits::SLICE_MESSAGES;
+use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
 use crate::tail::TailPlace;
 
 /// A stream.
@@ -295,10 +295,12 @@ impl Stream {
         }
     }
 
-    /// Messages that one record of a larger change should touch: fewer where consumers are told of
-    /// each.
+    /// Messages that one record of a larger change should touch, so that it takes a fraction of a
+    /// millisecond: fewer where each has a subject of its own, and where consumers are told of each.
     pub(crate) fn slice(&self) -> u64 {
-        SLICE_MESSAGES / (1 + self.consumers.len() as u64 / 8)
+        let per_subject = self.log.records() / (self.log.key_count() as u64).max(1);
+        let slice = (SLICE_MESSAGES_MIN * per_subject.max(1)).min(SLICE_MESSAGES_MAX);
+        (slice / (1 + self.consumers.len() as u64 / 8)).max(1)
     }
 
     /// Whether any message goes by itself.
