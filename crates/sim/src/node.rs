@@ -170,6 +170,13 @@ impl Node {
         Ok(())
     }
 
+    /// Commits the round that waits, if there is one; a disk that refuses is what the engine is told.
+    pub fn try_commit(&mut self) {
+        if let Err(reason) = self.commit() {
+            self.complete(Completion::Failed { reason });
+        }
+    }
+
     /// Does the next part of the slow work.
     pub fn keep(&mut self) -> Result<(), String> {
         let Some(job) = self.keep.pop_front() else { return Ok(()) };

@@ -32,9 +32,11 @@ enum End {
     Killed,
     /// The power goes in the middle.
     Cut,
+    /// The disk refuses a call, the node goes on without it for a while, and is killed.
+    Failed,
 }
 
-const ENDS: [End; 3] = [End::Settled, End::Killed, End::Cut];
+const ENDS: [End; 4] = [End::Settled, End::Killed, End::Cut, End::Failed];
 
 /// How often each operation was tried on each retention before each end.
 type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
@@ -277,18 +279,24 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
         let end = ENDS[rng.usize(..ENDS.len())];
         let mut client =
             Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
+        if end == End::Failed {
+            disk.fail_at(client.rng.u64(..150));
+        }
         for stream in STREAMS {
             client.put_stream(&mut node, stream);
             client.put_consumer(&mut node, stream);
         }
+        let mut keeps = true;
         for _ in 0..OPERATIONS / lives {
             client.act(&mut node);
             // The disk is sometimes ahead and sometimes behind.
             for _ in 0..client.rng.u8(..4) {
-                if client.rng.bool() {
-                    node.commit()?;
-                } else {
-                    node.keep()?;
+                match (client.rng.bool(), end) {
+                    (true, End::Failed) => node.try_commit(),
+                    (true, _) => node.commit()?,
+                    // After blocks that could not be written nothing more is.
+                    (false, End::Failed) => keeps = keeps && node.keep().is_ok(),
+                    (false, _) => node.keep()?,
                 }
             }
         }
@@ -299,7 +307,7 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
         let (now, applied, state) = (node.now(), node.applied(), node.state());
         drop(node);
         disk = match end {
-            End::Settled | End::Killed => disk.after_kill(),
+            End::Settled | End::Killed | End::Failed => disk.after_kill(),
             End::Cut => disk.power_cut(Survival::EVERY[rng.usize(..4)], &mut rng),
         };
         node = Node::start_at(now, &disk, settings(), rng.u64(..))?;

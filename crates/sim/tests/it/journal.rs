@@ -125,9 +125,10 @@ fn a_missing_sync_is_noticed() {
     let syncs = disk.syncs();
     assert!(syncs > ROUNDS);
     // The first is that of the store's folder, which holds only the journal's own: a journal that
-    // has vanished with everything in it is an empty one, and its loss is seen below.
+    // has vanished with everything in it is an empty one, and its loss is seen below. The second is
+    // for segments of a process that ended before their names were durable: see `history.rs`.
     let mut unnoticed = Vec::new();
-    for sync in 1..syncs {
+    for sync in 2..syncs {
         let noticed = (0..=calls()).any(|call| {
             let (disk, mut history) = (SimDisk::default(), History::default());
             disk.skip_sync(sync);
@@ -180,5 +181,5 @@ fn damage_beyond_repair_is_named_and_nothing_changes() {
     let calls = disk.calls();
     let error = Journal::open(disk.clone(), 0).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { round: 1, .. }), "{error}");
-    assert!(disk.calls() <= calls + 1, "nothing but the folder was touched");
+    assert!(disk.calls() <= calls + 2, "nothing but folders was touched");
 }

@@ -78,6 +78,8 @@ impl<D: Disk> Journal<D> {
         };
         disk.create_dir(JOURNAL_FOLDER).map_err(io("create", JOURNAL_FOLDER))?;
         disk.sync_dir("").map_err(io("sync", "the store"))?;
+        // A segment may have its name from a process that ended before the name was durable.
+        disk.sync_dir(JOURNAL_FOLDER).map_err(io("sync", JOURNAL_FOLDER))?;
         let names = disk.list(JOURNAL_FOLDER).map_err(io("list", JOURNAL_FOLDER))?;
         let mut segments = Vec::new();
         let mut scans = Vec::new();
