@@ -22,7 +22,7 @@ use crate::state::Stored;
 const FLOW_WINDOW_BYTES: usize = 512 * 1024;
 
 /// Deliveries of one consumer before others have their turn.
-const DELIVERIES_PER_TURN: usize = 256;
+const DELIVERIES_PER_TURN: usize = 512;
 
 /// What became of one attempt to deliver.
 enum Step {
