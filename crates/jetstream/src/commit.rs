@@ -39,6 +39,7 @@ impl JetStream {
                 }
             }
             Completion::Checkpointed => self.checkpointing = false,
+            Completion::Kept { works } => self.keeps = works,
             Completion::Read { ticket, bytes } => self.read_done(net, ticket, bytes),
         }
     }

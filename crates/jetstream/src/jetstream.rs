@@ -12,7 +12,7 @@ use watershed_wire::op::Publish;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::gather::Gather;
-use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX};
+use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
 use crate::live::{Live, LiveTable};
 use crate::network::Network;
 use crate::output::DiskOutput;
@@ -153,6 +153,8 @@ pub struct JetStream {
     /// Bytes of rounds since the last checkpoint.
     pub(crate) journal_bytes: usize,
     pub(crate) checkpointing: bool,
+    /// Whether blocks can be written.
+    pub(crate) keeps: bool,
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
@@ -195,6 +197,7 @@ impl JetStream {
             last_log: 0,
             journal_bytes: 0,
             checkpointing: false,
+            keeps: true,
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),
@@ -233,12 +236,12 @@ impl JetStream {
 
     /// Whether so much waits for the disk that those who publish should wait.
     pub fn is_behind(&self) -> bool {
-        self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX
+        self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX || self.tail.len() > TAIL_BYTES_MAX
     }
 
     /// Whether what is stored can be made durable.
     pub fn is_healthy(&self) -> bool {
-        !self.is_on() || self.rounds.works()
+        !self.is_on() || (self.rounds.works() && self.keeps)
     }
 
     /// When [`JetStream::timeout`] must be called next.

@@ -3,6 +3,9 @@
 /// Bytes of records that wait for the disk above which publishers are held back.
 pub const ROUND_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 
+/// Bytes of rounds that are not in their blocks yet above which publishers are held back.
+pub const TAIL_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Bytes of rounds after which a checkpoint lets the journal be used again.
 pub const JOURNAL_BYTES_PER_CHECKPOINT: usize = 32 * 1024 * 1024;
 

@@ -71,6 +71,11 @@ pub enum Completion {
     },
     /// A checkpoint is durable, or could not be made.
     Checkpointed,
+    /// Blocks can be written, or cannot for the time being.
+    Kept {
+        /// Whether they can.
+        works: bool,
+    },
     /// Part of a block was read.
     Read {
         /// Which read.

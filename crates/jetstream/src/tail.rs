@@ -30,6 +30,11 @@ impl Tail {
         self.trim();
     }
 
+    /// Bytes of all rounds that are here.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
     /// The bytes of a record, if its round is still here.
     pub(crate) fn record(&self, at: TailPlace) -> Option<&[u8]> {
         let first = self.rounds.front()?.number();

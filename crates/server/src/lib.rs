@@ -24,6 +24,7 @@ mod door;
 #[cfg_attr(not(feature = "monitoring"), path = "http_absent.rs")]
 mod http;
 mod inbound;
+mod keeper;
 mod server;
 mod shard;
 mod store;

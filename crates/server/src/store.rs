@@ -18,6 +18,7 @@ use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Foun
 use watershed_store::{Journal, LogId, OpenError, Recovered, Round};
 
 use crate::disk::OsDisk;
+use crate::keeper::{Keep, Keeper};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -85,18 +86,14 @@ pub(crate) struct Storage {
     keeper: Sender<Keep>,
     reader: Sender<Read>,
     threads: Vec<JoinHandle<()>>,
+    /// Ends what the keeper is trying again; never sent to.
+    stop: Sender<()>,
     _lock: File,
 }
 
 enum Commit {
     Round(Round),
     Release(u64),
-}
-
-enum Keep {
-    Place(Box<Placed>),
-    Drop(Vec<(LogId, u32)>),
-    Checkpoint(Checkpoint),
 }
 
 enum Read {
@@ -153,11 +150,13 @@ impl Store {
         let to = remote.clone();
         threads.push(spawn("committer", move || commit(&mut journal, &commits, &to))?);
         let (to, release) = (remote.clone(), committer.clone());
-        let mut keep = Keeper { checkpoints, blocks, release, remote: to, works: true };
-        threads.push(spawn("keeper", move || keeps.iter().for_each(|job| keep.perform(job)))?);
+        let release = move |round| drop(release.send(Commit::Release(round)));
+        let (stop, stopped) = channel();
+        let mut keep = Keeper::new(checkpoints, blocks, release, to, stopped);
+        threads.push(spawn("keeper", move || keeps.iter().for_each(|job| keep.perform(&job)))?);
         let to = remote.clone();
         threads.push(spawn("reader", move || read(BlockReader::new(disk), &reads, &to))?);
-        Ok(Storage { committer, keeper, reader, threads, _lock: lock })
+        Ok(Storage { committer, keeper, reader, threads, stop, _lock: lock })
     }
 }
 
@@ -190,10 +189,10 @@ impl Storage {
 
     /// Waits until all work that was given is done.
     pub(crate) fn finish(self) {
-        let Self { committer, keeper, reader, threads, _lock } = self;
+        let Self { committer, keeper, reader, threads, stop, _lock } = self;
         // The keeper holds a sender to the committer: it must end first, which it does when its
         // own queue has no sender left.
-        drop((committer, keeper, reader));
+        drop((committer, keeper, reader, stop));
         for thread in threads {
             let _ = thread.join();
         }
@@ -259,63 +258,6 @@ fn commit(journal: &mut Journal<OsDisk>, jobs: &Receiver<Commit>, remote: &Remot
                 remote.send(Command::Completed(done));
             }
         }
-    }
-}
-
-struct Keeper {
-    checkpoints: Checkpoints<OsDisk>,
-    blocks: BlockWriter<OsDisk>,
-    release: Sender<Commit>,
-    remote: Remote,
-    /// Whether every job so far succeeded. After one that did not, block files are not what they
-    /// should be: no checkpoint may say that they are.
-    works: bool,
-}
-
-impl Keeper {
-    fn perform(&mut self, job: Keep) {
-        if !self.works {
-            return;
-        }
-        let result = match job {
-            Keep::Place(placed) => self.place(&placed),
-            Keep::Drop(blocks) => {
-                self.drop_blocks(&blocks);
-                Ok(())
-            }
-            Keep::Checkpoint(checkpoint) => self.checkpoint(&checkpoint),
-        };
-        if let Err(error) = result {
-            // Everything is still in the journal, which is not released any more.
-            tracing::error!(%error, "blocks cannot be written: the journal keeps everything from now on");
-            self.works = false;
-        }
-    }
-
-    fn place(&mut self, placed: &Placed) -> io::Result<()> {
-        self.blocks.place(&placed.round, &placed.placements)?;
-        for (log, sealed) in &placed.sealed {
-            self.blocks.seal(*log, sealed)?;
-        }
-        self.drop_blocks(&placed.dropped);
-        let round = placed.round.number();
-        self.remote.send(Command::Completed(Completion::Placed { round }));
-        Ok(())
-    }
-
-    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) {
-        for (log, block) in blocks {
-            self.blocks.remove(*log, *block);
-        }
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
-        self.blocks.sync()?;
-        let release = self.checkpoints.write(checkpoint)?;
-        self.blocks.checkpointed()?;
-        let _ = self.release.send(Commit::Release(release));
-        self.remote.send(Command::Completed(Completion::Checkpointed));
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod door;
+mod keeper;
 mod memory;
 mod stop;
 mod transcript;
