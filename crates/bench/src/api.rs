@@ -61,7 +61,7 @@ impl Api {
             })?;
         }
         let answer: Value = serde_json::from_slice(&answer.unwrap_or_default())
-            .with_context(|| format!("the answer to {subject} is no JSON"))?;
+            .with_context(|| format!("the answer to {subject} is not JSON"))?;
         if let Some(error) = answer.get("error") {
             bail!("{subject} was refused: {error}");
         }

@@ -175,6 +175,7 @@ impl JetStream {
                     let (stream, from) = (self.state.stream(key), until);
                     let until = stream.end_of_slice(filter.as_bytes(), from, end, stream.slice());
                     let next = Command::Purge { filter, from, until, end, before: purged };
+                    let owed = self.let_others_go(owed);
                     self.go_on(net, key, next, owed);
                 } else {
                     self.done(net, owed, &Purged { success: true, purged });
@@ -380,10 +381,17 @@ impl JetStream {
         }
     }
 
+    /// Calls behind a change have their turn, now that it is made, or begun.
+    fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
+        let Asked::Change(kind) = owed.asked else { return owed };
+        self.calls.set_changing(owed.account, false);
+        Owed { asked: Asked::Rest(kind), ..owed }
+    }
+
     /// A change was made: who asked for it is told what it made.
     fn done<T: serde::Serialize>(&mut self, net: &mut impl Network, owed: Owed<'_>, what: &T) {
-        if let Asked::Change(kind) = owed.asked {
-            self.calls.set_changing(owed.account, false);
+        let owed = self.let_others_go(owed);
+        if let Asked::Rest(kind) = owed.asked {
             let reply = json::encode(&Reply::new(kind, Ok(what)));
             Self::reply(net, owed.account, owed.subject, b"", &reply);
         }
@@ -391,11 +399,11 @@ impl JetStream {
 
     /// What was asked for did not happen: who asked is told, unless any reply would confirm it.
     pub(crate) fn refuse(&mut self, net: &mut impl Network, owed: Owed<'_>, error: ApiError) {
+        let owed = self.let_others_go(owed);
         match owed.asked {
             Asked::Nothing | Asked::Confirm => {}
             Asked::Publish => Self::refuse_publish(net, owed, error),
-            Asked::Change(kind) => {
-                self.calls.set_changing(owed.account, false);
+            Asked::Change(kind) | Asked::Rest(kind) => {
                 self.api_errors += 1;
                 let reply = json::encode(&Reply::<()>::new(kind, Err(error)));
                 Self::reply(net, owed.account, owed.subject, b"", &reply);

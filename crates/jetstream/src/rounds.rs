@@ -15,8 +15,10 @@ pub(crate) enum Asked {
     Publish,
     /// To confirm an acknowledgement. Any reply at all confirms it.
     Confirm,
-    /// A change, by a call whose response has this type.
+    /// A change, by a call whose response has this type. Calls behind it wait for it.
     Change(&'static str),
+    /// The rest of a change that is done in slices. Calls behind it do not wait for all of them.
+    Rest(&'static str),
 }
 
 /// A reply that is owed when a record is durable.

@@ -14,7 +14,7 @@ pub(crate) enum Http {}
 
 impl Http {
     pub(crate) fn start(_: TcpListener, _: &Config, _: Info, _: Remote) -> io::Result<Self> {
-        let text = "this build has no monitoring: the feature `monitoring` is off";
+        let text = "this build is without monitoring: the feature `monitoring` is off";
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
 

@@ -226,7 +226,7 @@ impl Stream {
                 }
             })
         };
-        debug_assert!(progress.done, "the budget has no end");
+        debug_assert!(progress.done, "nothing is left without a budget");
         let id = self.log.id();
         changes.removed += progress.records;
         changes.dropped.extend(progress.dropped.into_iter().map(|block| (id, block)));
