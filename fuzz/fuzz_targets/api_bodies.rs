@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     }
     let mut stream = StreamConfig::named("S", &["s.>"]);
     if let Ok(mut config) = json::decode::<StreamConfig>(data) {
-        check::fill_stream(&mut config);
+        check::fill_stream(&mut config, &check::Bounds::default());
         check::stream(&config);
         let again: StreamConfig = json::decode(&json::encode(&config)).expect("own JSON is read");
         assert_eq!(again, config);
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(request) = json::decode::<consumer::CreateRequest>(data) {
         let mut config: ConsumerConfig = request.config;
-        check::fill_consumer(&mut config, &stream);
+        check::fill_consumer(&mut config, &stream, &check::Bounds::default());
         check::consumer(&config);
         check::consumer_on_stream(&config, &stream);
     }
