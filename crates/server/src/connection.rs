@@ -245,6 +245,7 @@ impl Connection {
         let over = now.tick.after(TURN);
         let (mut consumed, mut count, mut look) = (0, 0_u32, 1);
         let mut turn = Turn::More;
+        let mut waiting = engine.outbox(self.id).map_or(0, Outbox::len);
         self.undecoded = true;
         loop {
             match self.decoder.next(&bytes[consumed..]) {
@@ -253,7 +254,7 @@ impl Connection {
                     if self.stage == Stage::Unknown && !matches!(op, ClientOp::Connect(_)) {
                         return (consumed, Turn::Unknown);
                     }
-                    match self.hand_over(now, engine, op) {
+                    match self.hand_over(now, engine, op, &mut waiting) {
                         Flow::Continue => {}
                         Flow::Stall => turn = Turn::Held(Flow::Stall),
                         flow @ (Flow::Wait | Flow::Close) => return (consumed, Turn::Held(flow)),
@@ -289,17 +290,25 @@ impl Connection {
         }
     }
 
-    /// Hands one operation to the engine, and counts what it is answered.
-    fn hand_over(&mut self, now: Now, engine: &mut Engine, op: ClientOp<'_>) -> Flow {
-        let length = |engine: &Engine| engine.outbox(self.id).map_or(0, Outbox::len);
-        let before = length(engine);
+    /// Hands one operation to the engine, and counts what it is answered. `waiting` is how much waits
+    /// for the peer, which nothing else changes meanwhile.
+    fn hand_over(
+        &mut self,
+        now: Now,
+        engine: &mut Engine,
+        op: ClientOp<'_>,
+        waiting: &mut usize,
+    ) -> Flow {
         let publishes = matches!(op, ClientOp::Publish(_));
         let flow = engine.received(now, self.id, op);
-        let after = length(engine);
-        // What is published may come back as a message, which is a matter of subscriptions.
-        let answer = engine.outbox(self.id).and_then(|outbox| outbox.waiting().get(before));
-        if after > before && !(publishes && matches!(answer, Some(b'M' | b'H'))) {
-            self.answers += after - before;
+        let Some(outbox) = engine.outbox(self.id) else { return flow };
+        let (before, after) = (std::mem::replace(waiting, outbox.len()), outbox.len());
+        if after > before {
+            // What is published may come back as a message, which is a matter of subscriptions.
+            let answer = outbox.waiting().get(before);
+            if !(publishes && matches!(answer, Some(b'M' | b'H'))) {
+                self.answers += after - before;
+            }
         }
         flow
     }
