@@ -1,8 +1,10 @@
 //! Rounds go to the disk and come back: what was durable is applied, and then it is told.
 
+use std::time::Duration;
+
 use watershed_base::Now;
-use watershed_store::blocks::Placement;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::keeper::{Job, Placed};
 use watershed_store::{Record, Round};
 use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
@@ -13,11 +15,14 @@ use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
 use crate::live::{Copier, Dispatcher, Live};
 use crate::network::Network;
-use crate::output::{Completion, DiskOutput, Placed};
+use crate::output::{Completion, DiskOutput};
 use crate::record::{Command, command_record};
 use crate::rounds::{Asked, Batch, Owed};
 use crate::state::{Effects, Gone, Outcome, StreamKey};
 use crate::tail::TailPlace;
+
+/// Longest time until checkpoints are made for blocks that hold nothing any more.
+const SPACE_WAIT: Duration = Duration::from_secs(10);
 
 impl JetStream {
     /// The shell reports what became of the disk's work.
@@ -30,7 +35,12 @@ impl JetStream {
                     self.apply_round(net, &round, batch);
                 }
             }
-            Completion::Failed { .. } => self.disk_failed(net),
+            Completion::Failed { full } => self.disk_refused(net, full),
+            Completion::Full => self.disk.refused(true),
+            Completion::Healed => {
+                self.disk.healed();
+                self.go_on_storing();
+            }
             Completion::Placed { round } => {
                 self.tail.placed(round);
                 let first = self.tail.first_round();
@@ -38,8 +48,15 @@ impl JetStream {
                     stream.trim_tail(first);
                 }
             }
-            Completion::Checkpointed => self.checkpointing = false,
-            Completion::Kept { works } => self.keeps = works,
+            Completion::Checkpointed { made } => {
+                self.disk.end_checkpoint(made);
+                self.checkpoint_if_due();
+            }
+            Completion::Kept(keeping) => {
+                self.disk.keeps(keeping);
+                self.go_on_storing();
+                self.checkpoint_if_due();
+            }
             Completion::Read { ticket, bytes } => self.read_done(net, ticket, bytes),
         }
     }
@@ -54,19 +71,22 @@ impl JetStream {
             let record = Record::view(round.slice(place));
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
-            placed.take(&record, place, &mut effects);
+            effects.place(&record, place, &mut placed);
             self.announce(net, &record, owed, &mut effects);
         }
         self.effects = effects;
         self.journal_bytes += round.bytes().len();
-        self.outputs.push(DiskOutput::Place(Box::new(placed)));
+        if !placed.dropped.is_empty() {
+            self.free_space_soon();
+        }
+        self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(placed))));
         for held in batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
         }
         self.ready.append(&mut self.settling);
         self.wake_waiting_followers();
         self.answer_calls(net);
-        self.checkpoint_if_due(number);
+        self.checkpoint_if_due();
     }
 
     /// Applies a record that no journal keeps.
@@ -81,7 +101,9 @@ impl JetStream {
         effects.clear();
         self.state.apply(record, None, &mut effects);
         let dropped = std::mem::take(&mut effects.changes.dropped);
-        self.outputs.extend((!dropped.is_empty()).then_some(DiskOutput::Drop(dropped)));
+        if !dropped.is_empty() {
+            self.outputs.push(DiskOutput::Keep(Job::Drop(dropped)));
+        }
         self.announce(net, record, owed, &mut effects);
         self.effects = effects;
     }
@@ -411,9 +433,10 @@ impl JetStream {
         }
     }
 
-    /// The journal takes no more rounds. Nothing that is not durable has happened: everybody who
-    /// waits is told so, and what runs over the state begins anew from it.
-    fn disk_failed(&mut self, net: &mut impl Network) {
+    /// A round could not be written. Nothing that is not durable has happened: everybody who waits
+    /// is told so, and what runs over the state begins anew from it.
+    fn disk_refused(&mut self, net: &mut impl Network, full: bool) {
+        self.disk.refused(full);
         for mut batch in self.rounds.fail() {
             for (_, owed) in batch.work() {
                 self.refuse_unsaved(net, owed);
@@ -427,14 +450,25 @@ impl JetStream {
                 self.refuse_unsaved(net, owed.borrow());
             }
         }
-        self.calls.nothing_changes();
+        self.calls.nothing_comes();
         self.begin_anew();
         self.answer_calls(net);
+        self.checkpoint_if_due();
+    }
+
+    /// The disk may take again what it refused.
+    fn go_on_storing(&mut self) {
+        self.wake_waiting_followers();
+        for (key, stream) in &self.state.streams {
+            let places = stream.consumers.iter().map(|(index, _)| index);
+            self.ready.extend(places.map(|index| ConsumerKey::new(StreamKey::at(key), index)));
+        }
     }
 
     fn refuse_unsaved(&mut self, net: &mut impl Network, owed: Owed<'_>) {
         let error = match owed.asked {
             Asked::Publish => table::INSUFFICIENT_RESOURCES,
+            _ if self.disk.is_full() => table::INSUFFICIENT_RESOURCES,
             _ => table::CLUSTER_NOT_AVAIL,
         };
         self.refuse(net, owed, error.into());
@@ -486,46 +520,43 @@ impl JetStream {
 
     /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
     pub fn checkpoint_at_stop(&mut self) {
-        if let Some(round) = self.rounds.last_applied()
-            && self.journal_bytes > 0
-        {
-            let checkpoint = self.checkpoint(round);
-            self.outputs.push(DiskOutput::Checkpoint(checkpoint));
+        if self.rounds.is_settled() && self.journal_bytes > 0 {
+            self.checkpoint();
         }
     }
 
-    fn checkpoint_if_due(&mut self, round: u64) {
-        let due = self
-            .settings
-            .is_some_and(|settings| self.journal_bytes >= settings.journal_bytes_per_checkpoint);
-        if !due || self.checkpointing {
-            return;
+    fn checkpoint_if_due(&mut self) {
+        let Some(settings) = self.settings else { return };
+        let usual = settings.journal_bytes_per_checkpoint;
+        if self.disk.begin_checkpoint(self.journal_bytes, usual) {
+            self.checkpoint();
         }
+    }
+
+    /// Blocks hold nothing any more. Their space is free when checkpoints have said so, which many such
+    /// changes share, unless there is none left.
+    fn free_space_soon(&mut self) {
+        if self.disk.is_full() {
+            self.disk.free_space();
+        } else if !self.timers.is_set(TimerKey::Space) {
+            self.timers.set(TimerKey::Space, self.now.tick.after(SPACE_WAIT));
+        }
+    }
+
+    /// Blocks that hold nothing any more have waited long enough.
+    pub(crate) fn free_space(&mut self) {
+        self.disk.free_space();
+        self.checkpoint_if_due();
+    }
+
+    /// Keeps the state as it is after the last round that was applied.
+    fn checkpoint(&mut self) {
         self.journal_bytes = 0;
-        self.checkpointing = true;
-        let checkpoint = self.checkpoint(round);
-        self.outputs.push(DiskOutput::Checkpoint(checkpoint));
-    }
-
-    /// The state after `round`, which was the last one that was applied.
-    fn checkpoint(&self, round: u64) -> Checkpoint {
-        let blocks = self.state.known_blocks().into_iter().collect();
-        Checkpoint { round, blocks, state: self.state.checkpoint() }
-    }
-}
-
-impl Placed {
-    /// Takes over what a record changed in the block files.
-    pub(crate) fn take(
-        &mut self,
-        record: &Record<'_>,
-        place: watershed_store::Place,
-        effects: &mut Effects,
-    ) {
-        if let Some(position) = effects.changes.placement.take() {
-            self.placements.push(Placement { log: record.log, position, place });
-        }
-        self.sealed.append(&mut effects.changes.sealed);
-        self.dropped.append(&mut effects.changes.dropped);
+        let checkpoint = Checkpoint {
+            round: self.rounds.applied(),
+            blocks: self.state.known_blocks().into_iter().collect(),
+            state: self.state.checkpoint(),
+        };
+        self.outputs.push(DiskOutput::Keep(Job::Checkpoint(checkpoint)));
     }
 }

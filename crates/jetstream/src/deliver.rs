@@ -10,6 +10,7 @@ use watershed_wire::op::Publish;
 use crate::chunk::CHUNK_BYTES;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, TimerKey};
+use crate::limits::EVENT_BYTES_MAX;
 use crate::live::is_exhausted;
 use crate::network::{Network, Taken};
 use crate::output::DiskOutput;
@@ -65,7 +66,8 @@ impl JetStream {
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
-        if dispatcher.reading {
+        if dispatcher.reading || dispatcher.unsaved_len() > EVENT_BYTES_MAX {
+            // Of what no record can take, no more is made.
             return Step::Rest;
         }
         let (account, via): (AccountId, Box<[u8]>) = if consumer.config.is_push() {

@@ -60,7 +60,7 @@ impl JetStream {
         }
         let name = consumer.config.name.clone();
         let memory = stream.is_memory();
-        if !memory && (!self.rounds.works() || !self.rounds.has_room(name.len() + length)) {
+        if !memory && (!self.disk.takes_records() || !self.rounds.has_room(name.len() + length)) {
             return Saved::Impossible;
         }
         let body = dispatcher.take_unsaved();

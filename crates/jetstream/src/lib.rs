@@ -17,6 +17,7 @@ mod chunk;
 mod commit;
 mod consumer_key;
 mod deliver;
+mod disk;
 mod events;
 mod follow;
 mod gather;
@@ -38,5 +39,5 @@ mod turn;
 
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
-pub use self::output::{Completion, DiskOutput, Placed};
+pub use self::output::{Completion, DiskOutput, Keeping};
 pub use self::restore::Restored;

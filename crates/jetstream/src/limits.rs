@@ -9,6 +9,9 @@ pub const TAIL_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of rounds after which a checkpoint lets the journal be used again.
 pub const JOURNAL_BYTES_PER_CHECKPOINT: usize = 32 * 1024 * 1024;
 
+/// The same while the disk is full: there is little that can be used meanwhile.
+pub const JOURNAL_BYTES_PER_CHECKPOINT_SHORT: usize = 64 * 1024;
+
 /// Bytes of requests to the API that wait for their turn. More are refused.
 pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 

@@ -98,20 +98,13 @@ pub(crate) struct Rounds {
     builder: RoundBuilder,
     open: Batch,
     committing: Option<(Round, Batch)>,
-    /// Whether a round could not be written; none is taken any more.
-    failed: bool,
 }
 
 impl Rounds {
     /// Rounds from `next` on.
     pub(crate) fn new(next: u64) -> Self {
         let builder = RoundBuilder::new(next);
-        Self { builder, open: Batch::new(), committing: None, failed: false }
-    }
-
-    /// Whether records can still become durable.
-    pub(crate) fn works(&self) -> bool {
-        !self.failed
+        Self { builder, open: Batch::new(), committing: None }
     }
 
     /// Whether a record of so many content bytes can be added now.
@@ -167,20 +160,14 @@ impl Rounds {
         self.builder.number() - 1 - u64::from(self.committing.is_some())
     }
 
-    /// The last round that was applied, if nothing waits behind it.
-    pub(crate) fn last_applied(&self) -> Option<u64> {
-        let settled = self.committing.is_none() && self.builder.is_empty() && !self.failed;
-        settled.then(|| self.builder.number() - 1)
-    }
-
-    /// Whether nothing waits for the disk, or nothing can.
+    /// Whether nothing waits for the disk.
     pub(crate) fn is_settled(&self) -> bool {
-        self.failed || (self.committing.is_none() && self.builder.is_empty())
+        self.committing.is_none() && self.builder.is_empty()
     }
 
     /// Whether a round would be committed now.
     pub(crate) fn wants_to_close(&self) -> bool {
-        self.committing.is_none() && !self.builder.is_empty() && !self.failed
+        self.committing.is_none() && !self.builder.is_empty()
     }
 
     /// The round to commit now, if there is one and no other is being committed.
@@ -202,9 +189,9 @@ impl Rounds {
         Some((round, batch))
     }
 
-    /// A round could not be written. Everything that waits, waits in vain.
+    /// A round could not be written. Everything that waits, waits in vain; the next round has its
+    /// number.
     pub(crate) fn fail(&mut self) -> Vec<Batch> {
-        self.failed = true;
         let number = self.applied() + 1;
         self.builder = RoundBuilder::new(number);
         let committing = self.committing.take().map(|(_, batch)| batch);
