@@ -16,5 +16,6 @@ pub use watershed_core::{
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{
-    AccountStore, Completion, DiskOutput, JetStreamSettings, Placed, Restored,
+    AccountStore, Completion, DiskOutput, JetStreamSettings, Placed, Restored, StoredMessage,
+    StoredStream,
 };

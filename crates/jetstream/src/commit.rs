@@ -3,6 +3,7 @@
 use watershed_base::Now;
 use watershed_store::blocks::Placement;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::journal::FRAME_BYTES;
 use watershed_store::{Record, Round};
 use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
@@ -58,7 +59,7 @@ impl JetStream {
             self.announce(net, &record, owed, &mut effects);
         }
         self.effects = effects;
-        self.journal_bytes += round.bytes().len();
+        self.journal_bytes += round.bytes().len() + FRAME_BYTES;
         self.outputs.push(DiskOutput::Place(Box::new(placed)));
         for held in batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
@@ -508,7 +509,7 @@ impl JetStream {
     }
 
     /// The state after `round`, which was the last one that was applied.
-    fn checkpoint(&self, round: u64) -> Checkpoint {
+    pub(crate) fn checkpoint(&self, round: u64) -> Checkpoint {
         let blocks = self.state.known_blocks().into_iter().collect();
         Checkpoint { round, blocks, state: self.state.checkpoint() }
     }

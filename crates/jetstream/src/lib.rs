@@ -33,6 +33,7 @@ mod record;
 mod restore;
 mod rounds;
 mod state;
+mod survey;
 mod tail;
 mod turn;
 
@@ -40,3 +41,4 @@ pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
 pub use self::output::{Completion, DiskOutput, Placed};
 pub use self::restore::Restored;
+pub use self::survey::{StoredMessage, StoredStream};

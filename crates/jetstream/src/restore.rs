@@ -3,6 +3,7 @@
 use watershed_base::Now;
 use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::journal::FRAME_BYTES;
 use watershed_store::{LogId, Record, Round};
 
 use crate::jetstream::JetStream;
@@ -63,7 +64,7 @@ impl JetStream {
             }
             placed.take(&record, place, &mut effects);
         }
-        self.journal_bytes += round.bytes().len();
+        self.journal_bytes += round.bytes().len() + FRAME_BYTES;
         self.tail.push(round.clone());
         self.outputs.push(DiskOutput::Place(Box::new(placed)));
         Ok(())

@@ -7,38 +7,39 @@
 //! ```text
 //! offset size
 //!      0    8  "WSegment"
-//!      8    4  version, 1
+//!      8    4  version, that of the store's format
 //!     12    4  zero
 //!     16    8  length of the file
-//!     24    8  CRC-64 of bytes 0..24
-//!     32       rounds, one behind the other
+//!     24    8  the store's origin
+//!     32    8  CRC-64 of bytes 0..32
+//!     40       rounds, one behind the other, each with what mends it (see `frame.rs`)
 //! ```
 //!
 //! Rounds are numbered without gaps. A round is written when the one before it is durable, so at
 //! most the last one can be torn. A failed write or sync poisons the journal: what is on disk is not
 //! known any more, and only opening it anew can tell.
 
+mod aside;
+mod frame;
 mod recover;
+mod scan;
+mod segment;
 
 use std::io;
 
 use thiserror::Error;
 
-pub use self::recover::{Recovered, Rounds, Torn};
-use crate::checksum::checksum;
+pub use self::aside::DAMAGED_FOLDER;
+pub use self::frame::FRAME_BYTES;
+pub use self::recover::{Needed, Recovered, Rounds, Torn};
+pub(crate) use self::segment::{SEGMENT_SUFFIX, SegmentHeader};
 use crate::disk::{Disk, DiskFile};
+use crate::format::Origin;
 use crate::limits::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
-use crate::record::{u32_at, u64_at};
 use crate::round::Round;
 
 /// Folder of the journal.
 pub const JOURNAL_FOLDER: &str = "journal";
-
-/// Bytes before the first round of a segment.
-const SEGMENT_HEADER_BYTES: usize = 32;
-
-const MAGIC: &[u8; 8] = b"WSegment";
-const VERSION: u32 = 1;
 
 /// Zeroes that are written at once.
 const ZEROES: usize = 1024 * 1024;
@@ -70,13 +71,13 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// A file that is none of ours, or of another version.
-    #[error("{path} is no journal segment of version {VERSION}")]
+    /// A file of another store, or of none.
+    #[error("{path} does not belong to this store; nothing was changed")]
     Foreign {
         /// The file.
         path: String,
     },
-    /// A round is damaged beyond repair, and later ones are whole: it was durable once.
+    /// A round is damaged beyond repair, and later ones were begun: it was durable once.
     #[error("round {round} is damaged in {path} at byte {offset}; nothing was changed")]
     Damaged {
         /// The file.
@@ -94,6 +95,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    fn io(what: &'static str, path: &str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
 /// A file of the journal.
 #[derive(Debug)]
 struct Segment<F> {
@@ -108,6 +116,7 @@ struct Segment<F> {
 #[derive(Debug)]
 pub struct Journal<D: Disk> {
     disk: D,
+    origin: Origin,
     segments: Vec<Segment<D::File>>,
     /// Index of the segment that is being written.
     current: Option<usize>,
@@ -145,13 +154,15 @@ impl<D: Disk> Journal<D> {
     }
 
     fn write(&mut self, round: &Round) -> io::Result<()> {
-        let length = round.bytes().len() as u64;
+        let behind = round.bytes().len() as u64;
+        let length = behind + FRAME_BYTES as u64;
         let index = match self.current {
             Some(index) if self.offset + length <= self.segments[index].length => index,
             _ => self.advance(length)?,
         };
         let segment = &mut self.segments[index];
         segment.file.write_at(round.bytes(), self.offset)?;
+        segment.file.write_at(&frame::tail(round), self.offset + behind)?;
         segment.file.sync()?;
         segment.last_round = Some(round.number());
         self.offset += length;
@@ -160,7 +171,7 @@ impl<D: Disk> Journal<D> {
 
     /// Goes on in another segment, which has room for a round of `length` bytes.
     fn advance(&mut self, length: u64) -> io::Result<usize> {
-        let needed = SEGMENT_HEADER_BYTES as u64 + length;
+        let needed = SegmentHeader::BYTES as u64 + length;
         let free = self.segments.iter().enumerate().filter(|(index, segment)| {
             Some(*index) != self.current && segment.last_round.is_none() && segment.length >= needed
         });
@@ -172,7 +183,7 @@ impl<D: Disk> Journal<D> {
             self.segments.len() - 1
         };
         self.current = Some(index);
-        self.offset = SEGMENT_HEADER_BYTES as u64;
+        self.offset = SegmentHeader::BYTES as u64;
         Ok(index)
     }
 
@@ -181,7 +192,7 @@ impl<D: Disk> Journal<D> {
         let largest = self.segments.iter().map(|segment| segment.length).max();
         let length = largest.map_or(SEGMENT_BYTES_FIRST, |largest| largest.saturating_mul(2));
         let length = length.min(SEGMENT_BYTES_MAX).max(needed.next_multiple_of(ZEROES as u64));
-        let path = format!("{JOURNAL_FOLDER}/{:08}.wj", self.next_name);
+        let path = format!("{JOURNAL_FOLDER}/{:08}{SEGMENT_SUFFIX}", self.next_name);
         let unfinished = format!("{path}{UNFINISHED}");
         self.next_name += 1;
         self.disk.remove(&unfinished)?;
@@ -193,29 +204,10 @@ impl<D: Disk> Journal<D> {
             file.write_at(&zeroes[..count], at)?;
             at += count as u64;
         }
-        file.write_at(&header(length), 0)?;
+        file.write_at(&SegmentHeader::new(length, self.origin).encode(), 0)?;
         file.sync()?;
         self.disk.rename(&unfinished, &path)?;
         self.disk.sync_dir(JOURNAL_FOLDER)?;
         Ok(Segment { path, file, length, last_round: None })
     }
-}
-
-fn header(length: u64) -> [u8; SEGMENT_HEADER_BYTES] {
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    header[..8].copy_from_slice(MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[16..24].copy_from_slice(&length.to_le_bytes());
-    let crc = checksum(&[&header[..24]]);
-    header[24..].copy_from_slice(&crc.to_le_bytes());
-    header
-}
-
-/// Whether a segment begins as ours do. The checksum is not needed for that: nothing in the header
-/// is used, so one damaged bit in it harms nobody.
-fn is_ours(bytes: &[u8]) -> bool {
-    let Some(found) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else { return false };
-    let expected = header(u64_at(found, 16));
-    let differing = found.iter().zip(expected).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
-    (found[..8] == *MAGIC && u32_at(found, 8) == VERSION) || differing <= 1
 }
