@@ -7,11 +7,12 @@
 //! ```text
 //! offset size
 //!      0    8  "WSegment"
-//!      8    4  version, 1
+//!      8    4  version, that of the store's format
 //!     12    4  zero
 //!     16    8  length of the file
-//!     24    8  CRC-64 of bytes 0..24
-//!     32       rounds, one behind the other
+//!     24    8  the store's origin
+//!     32    8  CRC-64 of bytes 0..32
+//!     40       rounds, one behind the other, each with what mends it (see `frame.rs`)
 //! ```
 //!
 //! Rounds are numbered without gaps. A round is written when the one before it is durable, so at
@@ -22,27 +23,27 @@
 //! space. Where a write or a sync failed, what is on disk is not known, and the journal takes
 //! nothing until [`Journal::heal`] has written over the beginning of that round.
 
+mod aside;
+mod frame;
 mod recover;
+mod scan;
+mod segment;
 
 use std::io;
 
 use thiserror::Error;
 
-pub use self::recover::{Recovered, Rounds, Torn};
-use crate::checksum::checksum;
+pub use self::aside::DAMAGED_FOLDER;
+pub use self::frame::FRAME_BYTES;
+pub use self::recover::{Needed, Recovered, Rounds, Torn};
+pub(crate) use self::segment::{SEGMENT_SUFFIX, SegmentHeader};
 use crate::disk::{Disk, DiskFile, create_filled, is_full};
+use crate::format::Origin;
 use crate::limits::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX, SPARE_SEGMENT_BYTES, SPARE_SEGMENTS};
-use crate::record::{u32_at, u64_at};
-use crate::round::{ROUND_HEADER_BYTES, Round};
+use crate::round::Round;
 
 /// Folder of the journal.
 pub const JOURNAL_FOLDER: &str = "journal";
-
-/// Bytes before the first round of a segment.
-const SEGMENT_HEADER_BYTES: usize = 32;
-
-const MAGIC: &[u8; 8] = b"WSegment";
-const VERSION: u32 = 1;
 
 /// Suffix of a segment that is being made.
 const UNFINISHED: &str = ".new";
@@ -85,13 +86,13 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// A file that is none of ours, or of another version.
-    #[error("{path} is no journal segment of version {VERSION}")]
+    /// A file of another store, or of none.
+    #[error("{path} does not belong to this store; nothing was changed")]
     Foreign {
         /// The file.
         path: String,
     },
-    /// A round is damaged beyond repair, and later ones are whole: it was durable once.
+    /// A round is damaged beyond repair, and later ones were begun: it was durable once.
     #[error("round {round} is damaged in {path} at byte {offset}; nothing was changed")]
     Damaged {
         /// The file.
@@ -109,6 +110,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    fn io(what: &'static str, path: &str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
 /// A file of the journal.
 #[derive(Debug)]
 struct Segment<F> {
@@ -123,6 +131,7 @@ struct Segment<F> {
 #[derive(Debug)]
 pub struct Journal<D: Disk> {
     disk: D,
+    origin: Origin,
     segments: Vec<Segment<D::File>>,
     /// Index of the segment that is being written.
     current: Option<usize>,
@@ -149,12 +158,17 @@ impl<D: Disk> Journal<D> {
             return Err(CommitError::Unhealed);
         }
         assert_eq!(round.number(), self.next_round, "rounds are numbered without gaps");
-        let length = round.bytes().len() as u64;
+        let behind = round.bytes().len() as u64;
+        let length = behind + FRAME_BYTES as u64;
         self.refused = length;
         let index = self.make_room(length).map_err(|error| self.refuse(error))?;
         let segment = &mut self.segments[index];
-        let written = segment.file.write_at(round.bytes(), self.offset);
-        if let Err(error) = written.and_then(|()| segment.file.sync()) {
+        let written = segment
+            .file
+            .write_at(round.bytes(), self.offset)
+            .and_then(|()| segment.file.write_at(&frame::tail(round), self.offset + behind))
+            .and_then(|()| segment.file.sync());
+        if let Err(error) = written {
             // Even a full disk: bytes may have been written.
             self.health = Health::Unknown;
             return Err(CommitError::Failed(error));
@@ -171,15 +185,8 @@ impl<D: Disk> Journal<D> {
         if self.health == Health::Unknown
             && let Some(index) = self.current
         {
-            let segment = &self.segments[index];
-            let rest = segment.length.saturating_sub(self.offset);
-            let zeroes = [0; ROUND_HEADER_BYTES];
-            let count = usize::try_from(rest).unwrap_or(zeroes.len()).min(zeroes.len());
-            // A round without its header is none. That the sync says so is worth something because
-            // the page was written again: one whose write failed counts as written. (Rebello et
-            // al., "Can Applications Recover from fsync Failures?", ATC 2020.)
-            let written = segment.file.write_at(&zeroes[..count], self.offset);
-            written.and_then(|()| segment.file.sync()).map_err(CommitError::Failed)?;
+            let written = wipe(&self.segments[index], self.offset, self.refused);
+            written.map_err(CommitError::Failed)?;
         }
         self.health = Health::Well;
         self.make_room(self.refused).map_err(|error| self.refuse(error))?;
@@ -229,7 +236,7 @@ impl<D: Disk> Journal<D> {
         {
             return Ok(index);
         }
-        let needed = SEGMENT_HEADER_BYTES as u64 + length;
+        let needed = SegmentHeader::BYTES as u64 + length;
         let free = self.free();
         let spare = if self.health == Health::Full { 0 } else { SPARE_SEGMENTS };
         let longest = free.first().filter(|_| free.len() > spare).copied();
@@ -240,7 +247,7 @@ impl<D: Disk> Journal<D> {
             None => self.create_ordinary(needed)?,
         };
         self.current = Some(index);
-        self.offset = SEGMENT_HEADER_BYTES as u64;
+        self.offset = SegmentHeader::BYTES as u64;
         Ok(index)
     }
 
@@ -296,12 +303,12 @@ impl<D: Disk> Journal<D> {
     /// Makes a segment: zeroes and a header, durable before it has its name. Nothing is left behind
     /// where the disk refuses.
     fn create(&mut self, length: u64) -> io::Result<usize> {
-        let path = format!("{JOURNAL_FOLDER}/{:08}.wj", self.next_name);
+        let path = format!("{JOURNAL_FOLDER}/{:08}{SEGMENT_SUFFIX}", self.next_name);
         let unfinished = format!("{path}{UNFINISHED}");
         self.next_name += 1;
         let file = create_filled(&self.disk, &unfinished, length)?;
         let named = file
-            .write_at(&header(length), 0)
+            .write_at(&SegmentHeader::new(length, self.origin).encode(), 0)
             .and_then(|()| file.sync())
             .and_then(|()| self.disk.rename(&unfinished, &path))
             .and_then(|()| self.disk.sync_dir(JOURNAL_FOLDER));
@@ -315,21 +322,17 @@ impl<D: Disk> Journal<D> {
     }
 }
 
-fn header(length: u64) -> [u8; SEGMENT_HEADER_BYTES] {
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    header[..8].copy_from_slice(MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[16..24].copy_from_slice(&length.to_le_bytes());
-    let crc = checksum(&[&header[..24]]);
-    header[24..].copy_from_slice(&crc.to_le_bytes());
-    header
-}
-
-/// Whether a segment begins as ours do. The checksum is not needed for that: nothing in the header
-/// is used, so one damaged bit in it harms nobody.
-fn is_ours(bytes: &[u8]) -> bool {
-    let Some(found) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else { return false };
-    let expected = header(u64_at(found, 16));
-    let differing = found.iter().zip(expected).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
-    (found[..8] == *MAGIC && u32_at(found, 8) == VERSION) || differing <= 1
+/// Takes away what a frame of `length` bytes at `offset` could be known by: its header, what mends
+/// it and its ending.
+fn wipe<F: DiskFile>(segment: &Segment<F>, offset: u64, length: u64) -> io::Result<()> {
+    let frame = offset..(offset + length).min(segment.length);
+    let zeroes = [0; FRAME_BYTES];
+    // That the sync says so is worth something because the pages are written again: one whose write
+    // failed counts as written. (Rebello et al., "Can Applications Recover from fsync Failures?",
+    // ATC 2020.)
+    for at in [frame.start, frame.end.saturating_sub(FRAME_BYTES as u64).max(frame.start)] {
+        let count = usize::try_from(frame.end - at).unwrap_or(FRAME_BYTES).min(FRAME_BYTES);
+        segment.file.write_at(&zeroes[..count], at)?;
+    }
+    segment.file.sync()
 }
