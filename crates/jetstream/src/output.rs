@@ -5,6 +5,8 @@ use watershed_store::checkpoint::Checkpoint;
 use watershed_store::log::Sealed;
 use watershed_store::{LogId, Round};
 
+use crate::damage::Damaged;
+
 /// A request to the disk.
 #[derive(Debug)]
 pub enum DiskOutput {
@@ -29,6 +31,8 @@ pub enum DiskOutput {
         /// Bytes to read; less where the block ends.
         length: usize,
     },
+    /// Tell people of a message that cannot be read. Each is told of once.
+    Damaged(Damaged),
 }
 
 /// What a round means for the block files.

@@ -19,8 +19,8 @@ use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot, watch};
-use watershed_engine::{Detail, Snapshot};
+use tokio::sync::{oneshot, watch};
+use watershed_engine::{Damaged, Detail, Snapshot};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 
@@ -180,7 +180,18 @@ async fn healthz(State(facts): Shared) -> Response {
     if snapshot.healthy {
         return page(StatusCode::OK, &json!({"status": "ok"}));
     }
-    let error = "JetStream is not available: the disk failed";
+    let error = match snapshot.damaged.as_slice() {
+        [] => "JetStream is not available: the disk failed".into(),
+        [first, more @ ..] => {
+            let Damaged { account, stream, sequence } = first;
+            let mut text =
+                format!("message {sequence} of stream {stream} (account {account}) is damaged");
+            if !more.is_empty() {
+                let _ = write!(text, ", and {} more", more.len());
+            }
+            text
+        }
+    };
     page(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "error": error}))
 }
 

@@ -274,3 +274,4 @@ impl Node {
         }
     }
 }
+                DiskOutput::Damaged(_) => {}
