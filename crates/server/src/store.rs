@@ -17,6 +17,7 @@ use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Found};
 use watershed_store::{Journal, LogId, OpenError, Recovered, Round};
 
+use crate::descriptors::open_blocks_max;
 use crate::disk::OsDisk;
 use crate::keeper::{Keep, Keeper};
 use crate::shard::{Command, Remote};
@@ -133,7 +134,8 @@ impl Store {
         let restored =
             Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
         engine.restore(now, restored)?;
-        let mut blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
+        let blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
+        let mut blocks = blocks.with_open_files(open_blocks_max());
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
         blocks.retain(known).map_err(io("clean"))?;
@@ -155,7 +157,8 @@ impl Store {
         let mut keep = Keeper::new(checkpoints, blocks, release, to, stopped);
         threads.push(spawn("keeper", move || keeps.iter().for_each(|job| keep.perform(&job)))?);
         let to = remote.clone();
-        threads.push(spawn("reader", move || read(BlockReader::new(disk), &reads, &to))?);
+        let blocks = BlockReader::new(disk).with_open_files(open_blocks_max());
+        threads.push(spawn("reader", move || read(blocks, &reads, &to))?);
         Ok(Storage { committer, keeper, reader, threads, stop, _lock: lock })
     }
 }
