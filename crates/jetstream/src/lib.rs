@@ -16,6 +16,7 @@ mod calls;
 mod chunk;
 mod commit;
 mod consumer_key;
+mod damage;
 mod deliver;
 mod disk;
 mod events;
@@ -38,6 +39,7 @@ mod survey;
 mod tail;
 mod turn;
 
+pub use self::damage::Damaged;
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
 pub use self::output::{Completion, DiskOutput, Keeping};

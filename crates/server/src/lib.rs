@@ -24,13 +24,17 @@ mod disk;
 mod door;
 #[cfg_attr(not(feature = "monitoring"), path = "http_absent.rs")]
 mod http;
+#[cfg(feature = "monitoring")]
+mod http_connections;
 mod inbound;
 mod keeper;
 pub mod offline;
+mod place;
 mod server;
 mod shard;
 mod store;
 mod thread;
+mod turns;
 
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};

@@ -1,6 +1,6 @@
 //! Bad circumstances get a clear error, and nothing is touched.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::kill::Client;
-use crate::server::{Running, outcome, serve, up, watershed, write};
+use crate::server::{PATIENCE, Running, outcome, serve, up, watershed, write};
 
 /// Starts a server that can't; what it says, without the place of the folder.
 #[track_caller]
@@ -50,10 +50,29 @@ fn a_store_of_another_format_is_left_alone() {
     assert_eq!(left, "watershed store 9\n");
 }
 
+/// A volume has a `lost+found`, and people have files beside their data.
 #[test]
-fn a_folder_of_something_else_is_left_alone() {
+fn what_else_is_in_a_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear all").unwrap();
+    let running = Running::start(folder.path());
+    let created = Client::connect(&running).request("$JS.API.STREAM.CREATE.S", r#"{"name":"S"}"#);
+    assert!(created.contains("did_create"), "{created}");
+    running.kill();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["letter.txt", "watershed"]);
+    let running = Running::start(folder.path());
+    let info = Client::connect(&running).request("$JS.API.STREAM.INFO.S", "");
+    assert!(info.contains("\"config\""), "{info}");
+}
+
+/// Beside the streams of another server, none at all would look as if they were lost.
+#[test]
+fn a_folder_of_nats_server_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("jetstream")).unwrap();
     let expected = "error: FOLDER is not empty and holds no store: choose another folder";
     check(&["-p", "-1", "-sd", folder.path().to_str().unwrap()], folder.path(), expected);
 }
@@ -219,6 +238,91 @@ fn connections_leave_descriptors_for_the_store() {
     child.wait().unwrap();
     let log = std::fs::read_to_string(&log).unwrap();
     assert!(log.lines().count() < 20, "{log}");
+}
+
+/// However many streams there are, and however few files may be open: what is stored is in blocks.
+#[test]
+fn many_streams_share_few_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let store = folder.path().join("store");
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([&store, &folder.path().to_owned()])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let running = Running::wait(&mut child, &ports);
+    let mut client = Client::connect_to(running);
+    for number in 0..200 {
+        let name = format!("T{number}");
+        let body = format!("{{\"name\":\"{name}\",\"subjects\":[\"{name}\"]}}");
+        let created = client.request(&format!("$JS.API.STREAM.CREATE.{name}"), &body);
+        assert!(created.contains("\"config\""), "{created}");
+        let stored = client.request(&name, "x");
+        assert!(stored.contains("\"seq\":1"), "{stored}");
+    }
+    // The blocks are written by and by; what cannot be is said at once.
+    let written = || std::fs::read_dir(store.join("blocks")).unwrap().count();
+    let deadline = Instant::now() + PATIENCE;
+    while written() < 200 {
+        assert!(Instant::now() < deadline, "{} of 200 blocks were written", written());
+        std::thread::yield_now();
+    }
+    drop(client);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+/// Requests that are never whole keep nobody from asking how the server is.
+#[test]
+fn half_requests_keep_nobody_from_monitoring() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 128; exec \"$0\" serve -a 127.0.0.1 -p -1 -m -1 -sd \"$1\" \
+             --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([folder.path().join("store"), folder.path().to_owned()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    Running::wait(&mut child, &ports);
+    let said = std::fs::read_to_string(&ports).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let address = said["monitoring"][0].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream
+    };
+    let half: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = connect();
+            stream.write_all(b"GET /varz HTTP/1.1\r\nHost:").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        let mut whole = connect();
+        whole.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        whole.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(half);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// Starts a server and reads its log until `last` comes.
