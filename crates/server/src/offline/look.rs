@@ -79,7 +79,7 @@ impl<D: Disk + Clone> Looked<D> {
     }
 
     /// Reads every message that is in a block.
-    pub(super) fn read_blocks(&mut self, progress: Progress<'_>) -> Result<(), StoreError> {
+    pub(super) fn read_blocks(&mut self, progress: Progress<'_>) {
         let (mut done, total) = (0, self.engine.known_blocks().len());
         for stream in self.engine.stored_streams() {
             let messages: Vec<StoredMessage> = self.engine.stored_messages(stream.log).collect();
@@ -92,7 +92,6 @@ impl<D: Disk + Clone> Looked<D> {
                 progress(done, total);
             }
         }
-        Ok(())
     }
 
     /// Reads the messages of one block. Gives back those that are lost, and why.

@@ -25,7 +25,7 @@ pub(super) fn mend(folder: &Path, progress: Progress<'_>) -> Result<Option<PathB
     let copies = format!("{DAMAGED_FOLDER}/{}", Clock::new().now().wall.0);
     let disk = Copying::new(OsDisk::existing(folder), copies);
     let mut looked = Looked::open(folder, &disk)?;
-    looked.read_blocks(progress)?;
+    looked.read_blocks(progress);
     for mend in &looked.mends {
         put(&disk, mend).map_err(io("mend a block of"))?;
     }
