@@ -108,10 +108,13 @@ impl Clients {
         self.backlog.congested > 0
     }
 
-    /// Appends to an outbox and asks for a flush.
+    /// Appends what is no message to an outbox, and asks for a flush.
     pub(crate) fn send(&mut self, slot: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let Self { sessions, backlog, outputs, .. } = self;
-        backlog.append(slot, &mut sessions[slot], outputs, write);
+        let session = &mut sessions[slot];
+        let before = session.outbox.len();
+        backlog.append(slot, session, outputs, write);
+        session.outbox.count_answer(session.outbox.len() - before);
     }
 
     /// The peer took `count` bytes of its outbox. Says whether those who are held back for it may

@@ -6,6 +6,8 @@ pub struct Outbox {
     bytes: Vec<u8>,
     /// How much of `bytes` was taken; always less than its length unless both are zero.
     taken: usize,
+    /// Bytes that were appended since nothing waited and are no message.
+    answers: usize,
 }
 
 /// Capacity above which an empty outbox gives its memory back.
@@ -27,6 +29,17 @@ impl Outbox {
         self.bytes.len() - self.taken
     }
 
+    /// Bytes that were appended since nothing waited and are no message: answers to the connection's own
+    /// operations (`PONG`, `+OK`, `-ERR`).
+    pub fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// The last `count` bytes that were appended are no message.
+    pub(crate) fn count_answer(&mut self, count: usize) {
+        self.answers += count;
+    }
+
     /// Where to append.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -44,7 +57,7 @@ impl Outbox {
         if self.taken >= self.bytes.len() {
             self.bytes.clear();
             self.bytes.shrink_to(CAPACITY_KEPT);
-            self.taken = 0;
+            (self.taken, self.answers) = (0, 0);
         } else if self.taken > self.bytes.len() / 2 {
             // Amortised: each byte is moved at most once for every byte taken.
             self.bytes.copy_within(self.taken.., 0);
@@ -69,5 +82,16 @@ mod tests {
         assert_eq!((outbox.waiting(), outbox.len()), (b"orld!".as_slice(), 5));
         outbox.take(5);
         assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn answers_count_until_nothing_waits() {
+        let mut outbox = Outbox::default();
+        outbox.buffer().extend_from_slice(b"MSG a 1 0\r\n\r\nPONG\r\n");
+        outbox.count_answer(6);
+        outbox.take(18);
+        assert_eq!(outbox.answers(), 6);
+        outbox.take(1);
+        assert_eq!(outbox.answers(), 0);
     }
 }

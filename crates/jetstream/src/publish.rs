@@ -73,11 +73,17 @@ impl JetStream {
         }
         let stream = &self.state.streams[key.index()];
         let Some(live) = self.live.get_mut(key) else { return };
-        let weight = stream.weigh(message.subject, message.header, message.payload);
+        let sequence = if stream.is_memory() {
+            // It is stored before anybody looks: it is never on its way.
+            live.intake.assigned() + 1
+        } else {
+            let weight = stream.weigh(message.subject, message.header, message.payload);
+            live.intake.accept(message.subject, weight, msg_id)
+        };
         let record = Record {
             log: stream.log.id(),
             kind: kind::MESSAGE,
-            sequence: live.intake.accept(message.subject, weight, msg_id),
+            sequence,
             time: self.now.wall.0,
             key: message.subject,
             head: message.header,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use watershed_engine::{ConnId, Engine, Flow, Now, Outbox, Tick};
+use watershed_engine::{ConnId, Engine, Flow, Outbox, Tick};
 use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 
@@ -22,7 +22,7 @@ const CARRY_BYTES_MAX: usize = 16 * 1024;
 /// Bytes that are read at once of somebody unknown.
 const UNKNOWN_BYTES_MAX: usize = CONNECT_LINE_BYTES_MAX + CONTROL_LINE_BYTES_MAX;
 
-/// Operations after which the clock is looked at in the long run.
+/// Operations after which the clock, and what waits for the peer, is looked at in the long run.
 const LOOK_MAX: u32 = 32;
 
 /// Bytes of answers (`PONG`, `+OK`, `-ERR`) that a peer may leave unread before nothing more is read
@@ -80,8 +80,6 @@ pub(crate) struct Connection {
     payload_bytes_max: usize,
     /// Whether whole operations may be in `carry`.
     undecoded: bool,
-    /// Bytes of answers to its own operations that were put into its outbox since that was empty.
-    answers: usize,
 }
 
 /// What is known of a peer.
@@ -124,7 +122,6 @@ impl Connection {
             stage: if anonymous { Stage::Silent } else { Stage::Unknown },
             payload_bytes_max,
             undecoded: false,
-            answers: 0,
         }
     }
 
@@ -145,10 +142,15 @@ impl Connection {
     }
 
     /// Whether it was full and is not any more: it may go on.
-    pub(crate) fn has_room_again(&mut self) -> bool {
-        let again = self.full && self.answers == 0;
+    pub(crate) fn has_room_again(&mut self, engine: &Engine) -> bool {
+        let again = self.full && self.answers(engine) == 0;
         self.full &= !again;
         again
+    }
+
+    /// Bytes of answers that it has not read.
+    fn answers(&self, engine: &Engine) -> usize {
+        engine.outbox(self.id).map_or(0, Outbox::answers)
     }
 
     /// Tells the peer why it may not stay, if it listens.
@@ -270,7 +272,6 @@ impl Connection {
     ) -> (usize, Turn) {
         let (mut consumed, mut count, mut look) = (0, 0_u32, 1);
         let mut turn = Turn::More;
-        let mut waiting = engine.outbox(self.id).map_or(0, Outbox::len);
         self.undecoded = true;
         loop {
             match self.decoder.next(&bytes[consumed..]) {
@@ -279,7 +280,7 @@ impl Connection {
                     if self.stage == Stage::Unknown && !matches!(op, ClientOp::Connect(_)) {
                         return (consumed, Turn::Unknown);
                     }
-                    match self.hand_over(now, engine, op, &mut waiting) {
+                    match engine.received(now, self.id, op) {
                         Flow::Continue => {}
                         Flow::Stall => turn = Turn::Held(Flow::Stall),
                         flow @ (Flow::Wait | Flow::Close) => return (consumed, Turn::Held(flow)),
@@ -300,14 +301,14 @@ impl Connection {
                     return (consumed, Turn::Held(Flow::Close));
                 }
             }
-            if self.answers > ANSWER_BYTES_MAX {
-                self.full = true;
-                return (consumed, Turn::Full);
-            }
-            // Looks at the clock after the first operation, which may be expensive, then less and less often.
+            // Looks around after the first operation, which may be expensive, then less and less often.
             count += 1;
             if count == look {
-                if clock.now().tick >= over {
+                if self.answers(engine) > ANSWER_BYTES_MAX {
+                    self.full = true;
+                    return (consumed, Turn::Full);
+                }
+                if clock.tick() >= over {
                     return (consumed, Turn::Paused);
                 }
                 look += look.min(LOOK_MAX);
@@ -315,39 +316,8 @@ impl Connection {
         }
     }
 
-    /// Hands one operation to the engine, and counts what it is answered. `waiting` is how much waits
-    /// for the peer, which nothing else changes meanwhile.
-    fn hand_over(
-        &mut self,
-        now: Now,
-        engine: &mut Engine,
-        op: ClientOp<'_>,
-        waiting: &mut usize,
-    ) -> Flow {
-        let publishes = matches!(op, ClientOp::Publish(_));
-        let flow = engine.received(now, self.id, op);
-        let Some(outbox) = engine.outbox(self.id) else { return flow };
-        let (before, after) = (std::mem::replace(waiting, outbox.len()), outbox.len());
-        if after > before {
-            // What is published may come back as a message, which is a matter of subscriptions.
-            let answer = outbox.waiting().get(before);
-            if !(publishes && matches!(answer, Some(b'M' | b'H'))) {
-                self.answers += after - before;
-            }
-        }
-        flow
-    }
-
     /// Writes what waits, as far as the peer takes it. An error means that the peer is gone.
     pub(crate) fn flush(&mut self, engine: &mut Engine) -> io::Result<()> {
-        self.write(engine)?;
-        if self.answers > 0 && engine.outbox(self.id).is_none_or(Outbox::is_empty) {
-            self.answers = 0;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, engine: &mut Engine) -> io::Result<()> {
         while self.writable {
             let Some(waiting) = engine.outbox(self.id).map(Outbox::waiting) else {
                 return Ok(());

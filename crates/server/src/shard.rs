@@ -488,7 +488,7 @@ impl Shard {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         if connection.flush(&mut self.engine).is_err() {
             self.drop_connection(slot);
-        } else if connection.has_room_again() && !connection.queued {
+        } else if connection.has_room_again(&self.engine) && !connection.queued {
             connection.queued = true;
             self.turns.push(connection.id.slot, connection.had_much);
         }

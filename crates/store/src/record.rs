@@ -77,6 +77,20 @@ impl<'a> Record<'a> {
 
     /// Appends the record, which [fits](Self::fits).
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.encode_unchecked(out);
+        let (header, content) = out[start..]
+            .split_first_chunk_mut::<RECORD_HEADER_BYTES>()
+            .expect("a record begins with its header");
+        let check = head_check(header);
+        header[4..8].copy_from_slice(&check);
+        let crc = checksum(&[&header[..CRC_AT], content]);
+        header[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Appends the record, which [fits](Self::fits), with zeroes for its checksums: for what only
+    /// [`Record::view`] will read, because it never leaves this process.
+    pub fn encode_unchecked(&self, out: &mut Vec<u8>) {
         assert!(self.fits(), "a record of {} bytes is too long", self.encoded_len());
         let narrow = |length: usize| u32::try_from(length).expect("it fits");
         let key_len = u16::try_from(self.key.len()).expect("it fits");
@@ -88,10 +102,6 @@ impl<'a> Record<'a> {
         header[16..20].copy_from_slice(&narrow(self.head.len()).to_le_bytes());
         header[20..28].copy_from_slice(&self.sequence.to_le_bytes());
         header[28..36].copy_from_slice(&self.time.to_le_bytes());
-        let check = head_check(&header);
-        header[4..8].copy_from_slice(&check);
-        let crc = checksum(&[&header[..CRC_AT], self.key, self.head, self.body]);
-        header[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(&header);
         out.extend_from_slice(self.key);
         out.extend_from_slice(self.head);
@@ -157,7 +167,11 @@ pub fn repair(bytes: &mut [u8], length: usize) -> bool {
 }
 
 fn head_check(header: &[u8; RECORD_HEADER_BYTES]) -> [u8; 4] {
-    let crc = checksum(&[&header[0..4], &header[8..CRC_AT]]).to_le_bytes();
+    // In one piece: the rest of each piece, up to 15 bytes, is summed byte by byte.
+    let mut checked = [0; CRC_AT - 4];
+    checked[..4].copy_from_slice(&header[..4]);
+    checked[4..].copy_from_slice(&header[8..CRC_AT]);
+    let crc = checksum(&[&checked]).to_le_bytes();
     [crc[0], crc[1], crc[2], crc[3]]
 }
 

@@ -83,7 +83,7 @@ pub(crate) struct Router {
     trie: Trie<Entry>,
     /// What literal subjects matched. Entries go when a subscription that concerns them comes or
     /// goes; all go when there are too many, because a full cache is one that does not help.
-    cache: HashMap<Box<[u8]>, Matched, foldhash::fast::FixedState>,
+    cache: HashMap<Vec<u8>, Matched, foldhash::fast::FixedState>,
     /// The last match that was not worth remembering.
     once: Matched,
 }
@@ -128,15 +128,14 @@ impl Router {
     /// Who listens to `subject`.
     #[inline]
     pub(crate) fn matched(&mut self, subject: &[u8]) -> &Matched {
-        if !self.cache.contains_key(subject) {
-            if self.cache.len() >= MATCH_CACHE_ENTRIES_MAX {
-                self.cache.clear();
-            }
+        if self.cache.len() > MATCH_CACHE_ENTRIES_MAX {
+            self.cache.clear();
+        }
+        self.cache.entry_ref(subject).or_insert_with(|| {
             let mut matched = Matched::default();
             self.trie.visit(subject, &mut |entry| matched.add(entry));
-            self.cache.insert(subject.into(), matched);
-        }
-        &self.cache[subject]
+            matched
+        })
     }
 
     fn forget(&mut self, filter: &[u8]) {

@@ -116,7 +116,7 @@ pub(crate) fn refuse_full(
     let full = |text| Some(table::STREAM_STORE_FAILED.with(text));
     let limit = |limit: i64| u64::try_from(limit).ok().filter(|limit| *limit > 0);
     // A message that replaces another one of its subject needs only the room of that one.
-    let mut replaced = None;
+    let mut replaced: Option<u64> = None;
     if let Some(max) = limit(config.max_msgs_per_subject) {
         let key = stream.log.key(message.subject);
         let stored = key.map_or(0, KeyState::count);
@@ -124,17 +124,21 @@ pub(crate) fn refuse_full(
             if config.discard_new_per_subject {
                 return full("maximum messages per subject exceeded");
             }
-            replaced = Some(key.map_or(0, |key| stream.weight_of(key.first())));
+            // No message has the sequence 0: that one is still on its way.
+            replaced = Some(key.map_or(0, KeyState::first));
         }
     }
     let records = stream.log.records() + intake.len();
     if limit(config.max_msgs).is_some_and(|max| records >= max && replaced.is_none()) {
         return full("maximum messages exceeded");
     }
-    let weight = u64::from(stream.weigh(message.subject, message.header, message.payload));
-    let bytes = stream.log.weight() + intake.weight() + weight;
-    if limit(config.max_bytes).is_some_and(|max| bytes - replaced.unwrap_or(0) > max) {
-        return full("maximum bytes exceeded");
+    if let Some(max) = limit(config.max_bytes) {
+        let weight = u64::from(stream.weigh(message.subject, message.header, message.payload));
+        let bytes = stream.log.weight() + intake.weight() + weight;
+        let freed = replaced.map_or(0, |first| stream.weight_of(first));
+        if bytes - freed > max {
+            return full("maximum bytes exceeded");
+        }
     }
     None
 }

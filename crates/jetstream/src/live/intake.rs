@@ -5,14 +5,23 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use watershed_wire::subject::{has_wildcard, matches};
 
+/// Room for texts that is kept when nothing is on its way.
+const TEXT_BYTES_KEPT: usize = 64 * 1024;
+
 /// A message that was accepted and is not yet durable.
 #[derive(Debug)]
 struct Accepted {
     sequence: u64,
-    subject: Box<[u8]>,
     weight: u32,
-    /// Message id; empty for none.
-    id: Box<[u8]>,
+    /// Bytes of its subject, and of its message id behind that, 0 for none. Both are in the texts.
+    subject_len: u32,
+    id_len: u32,
+}
+
+impl Accepted {
+    fn text_len(&self) -> usize {
+        self.subject_len as usize + self.id_len as usize
+    }
 }
 
 /// Accepted messages of one subject.
@@ -31,6 +40,10 @@ pub(crate) struct Intake {
     assigned: u64,
     /// Messages that are not yet durable, in order.
     inflight: VecDeque<Accepted>,
+    /// Their subjects and ids, one behind the other: to allocate each is dearer than all else here.
+    texts: Vec<u8>,
+    /// How much of `texts` is of messages that are durable.
+    texts_past: usize,
     /// Their weights together.
     weight: u64,
     /// Sequences by message id.
@@ -45,6 +58,8 @@ impl Intake {
         Self {
             assigned: last,
             inflight: VecDeque::new(),
+            texts: Vec::new(),
+            texts_past: 0,
             weight: 0,
             ids: HashMap::default(),
             by_subject: None,
@@ -82,8 +97,11 @@ impl Intake {
             note(by_subject, subject, sequence);
         }
         self.weight += u64::from(weight);
-        let (subject, id) = (subject.into(), id.into());
-        self.inflight.push_back(Accepted { sequence, subject, weight, id });
+        self.texts.extend_from_slice(subject);
+        self.texts.extend_from_slice(id);
+        let [subject_len, id_len] =
+            [subject, id].map(|text| u32::try_from(text.len()).expect("a message fits 32 bits"));
+        self.inflight.push_back(Accepted { sequence, weight, subject_len, id_len });
         sequence
     }
 
@@ -94,21 +112,45 @@ impl Intake {
             && let Some(first) = self.inflight.pop_front()
         {
             self.weight -= u64::from(first.weight);
-            if !first.id.is_empty() && self.ids.get(&first.id) == Some(&first.sequence) {
-                self.ids.remove(&first.id);
+            let text = &self.texts[self.texts_past..][..first.text_len()];
+            let (subject, id) = text.split_at(first.subject_len as usize);
+            self.texts_past += text.len();
+            if !id.is_empty() && self.ids.get(id) == Some(&first.sequence) {
+                self.ids.remove(id);
             }
             if let Some(by_subject) = &mut self.by_subject
-                && let Some(own) = by_subject.get_mut(&first.subject)
+                && let Some(own) = by_subject.get_mut(subject)
             {
                 own.count -= 1;
                 if own.count == 0 {
-                    by_subject.remove(&first.subject);
+                    by_subject.remove(subject);
                 }
             }
         }
+        self.give_back();
+    }
+
+    /// Gives back what nothing on its way needs any more.
+    fn give_back(&mut self) {
         if self.inflight.is_empty() {
             self.by_subject = None;
+            self.texts.clear();
+            self.texts.shrink_to(TEXT_BYTES_KEPT);
+            self.texts_past = 0;
+        } else if self.texts_past > self.texts.len() / 2 {
+            // Amortised: each byte is moved at most once for every byte that went.
+            self.texts.drain(..self.texts_past);
+            self.texts_past = 0;
         }
+    }
+
+    /// Sequences and subjects of what is on its way, the newest first.
+    fn newest_first(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let mut end = self.texts.len();
+        self.inflight.iter().rev().map(move |own| {
+            end -= own.text_len();
+            (own.sequence, &self.texts[end..][..own.subject_len as usize])
+        })
     }
 
     /// The sequence under which a message with this id is on its way.
@@ -118,7 +160,8 @@ impl Intake {
 
     /// Id of the last message on its way; empty if it has none, `None` if nothing is.
     pub(crate) fn last_id(&self) -> Option<&[u8]> {
-        self.inflight.back().map(|last| &*last.id)
+        let last = self.inflight.back()?;
+        Some(&self.texts[self.texts.len() - last.id_len as usize..])
     }
 
     /// How many messages of a subject are on their way.
@@ -129,8 +172,8 @@ impl Intake {
     /// Sequence of the last message on its way that a subject or filter takes.
     pub(crate) fn last_of(&mut self, filter: &[u8]) -> Option<u64> {
         if has_wildcard(filter) {
-            let mut newest = self.inflight.iter().rev();
-            return newest.find(|own| matches(filter, &own.subject)).map(|own| own.sequence);
+            let mut newest = self.newest_first();
+            return newest.find(|(_, subject)| matches(filter, subject)).map(|own| own.0);
         }
         Some(self.of_subject(filter).last).filter(|last| *last > 0)
     }
@@ -139,20 +182,21 @@ impl Intake {
         if self.inflight.is_empty() {
             return OfSubject::default();
         }
-        let by_subject = self.by_subject.get_or_insert_with(|| {
+        if self.by_subject.is_none() {
             let mut by_subject = BySubject::default();
-            for accepted in &self.inflight {
-                note(&mut by_subject, &accepted.subject, accepted.sequence);
+            for (sequence, subject) in self.newest_first() {
+                note(&mut by_subject, subject, sequence);
             }
-            by_subject
-        });
-        by_subject.get(subject).copied().unwrap_or_default()
+            self.by_subject = Some(by_subject);
+        }
+        let own = self.by_subject.as_ref().and_then(|by_subject| by_subject.get(subject));
+        own.copied().unwrap_or_default()
     }
 }
 
 fn note(by_subject: &mut BySubject, subject: &[u8], sequence: u64) {
     if let Some(own) = by_subject.get_mut(subject) {
-        (own.count, own.last) = (own.count + 1, sequence);
+        (own.count, own.last) = (own.count + 1, own.last.max(sequence));
     } else {
         by_subject.insert(subject.into(), OfSubject { count: 1, last: sequence });
     }
@@ -177,5 +221,24 @@ mod tests {
         intake.stored(7);
         assert_eq!((intake.len(), intake.weight(), intake.last_id()), (0, 0, None));
         assert_eq!((intake.assigned(), intake.last_of(b"a")), (7, None));
+    }
+
+    #[test]
+    fn texts_of_what_is_stored_do_not_pile_up() {
+        let mut intake = Intake::new(0);
+        intake.accept(b"a", 1, b"1");
+        for sequence in 2..10_000 {
+            // Something is always on its way.
+            let subject: &[u8] = if sequence % 2 == 0 { b"even" } else { b"odd" };
+            intake.accept(subject, 1, sequence.to_string().as_bytes());
+            intake.stored(sequence - 1);
+            assert_eq!(intake.last_id(), Some(sequence.to_string().as_bytes()));
+            assert_eq!(intake.find_id((sequence - 1).to_string().as_bytes()), None);
+            assert_eq!(
+                (intake.last_of(subject), intake.last_of(b">")),
+                (Some(sequence), Some(sequence))
+            );
+            assert!(intake.texts.len() < 100, "{} bytes", intake.texts.len());
+        }
     }
 }

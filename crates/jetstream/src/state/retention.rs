@@ -1,7 +1,6 @@
 //! What goes, and when. Everything here is done in slices that a [`Budget`] bounds.
 
 use watershed_store::Record;
-use watershed_store::log::KeyState;
 use watershed_wire::jetstream::asked::Rollup;
 use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
 use watershed_wire::subject::{self, has_wildcard};
@@ -76,9 +75,16 @@ impl Stream {
         budget: &mut Budget,
         changes: &mut Changes,
     ) {
-        while self.log.key(subject).is_some_and(|key| key.count() > max) && budget.take() {
-            let Some(first) = self.log.key(subject).map(KeyState::first) else { return };
+        // Most often one goes, and the key is looked up once.
+        while let Some(key) = self.log.key(subject) {
+            let (over, first) = (key.count().saturating_sub(max), key.first());
+            if over == 0 || !budget.take() {
+                return;
+            }
             self.remove(first, changes);
+            if over == 1 {
+                return;
+            }
         }
     }
 

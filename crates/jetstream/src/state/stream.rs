@@ -164,7 +164,7 @@ impl Stream {
             changes.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
         } else {
             let mut bytes = Vec::with_capacity(record.encoded_len());
-            record.encode(&mut bytes);
+            record.encode_unchecked(&mut bytes);
             self.memory.push_back(Some(bytes.into()));
         }
         if record.head.is_empty() && self.last_msg_id.is_empty() {

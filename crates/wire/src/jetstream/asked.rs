@@ -58,11 +58,12 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Reads a header block in one pass. One without any such name costs a search for `Nats-`.
+    /// Reads a header block in one pass. One without any such name costs a search for `Nats-`, and none
+    /// at all, as most messages have it, nothing.
     #[inline]
     pub fn read(block: HeaderBlock<'a>) -> Self {
         let mut asked = Self::default();
-        if memchr::memmem::find(block.0, PREFIX).is_some() {
+        if !block.0.is_empty() && memchr::memmem::find(block.0, PREFIX).is_some() {
             for (name, value) in block.fields() {
                 asked.take(name, value);
             }

@@ -127,6 +127,12 @@ proptest! {
     }
 
     #[test]
+    fn a_literal_is_what_is_valid_and_has_no_wildcard(subject in "[ab.*> \t]{0,7}") {
+        let subject = subject.as_bytes();
+        prop_assert_eq!(is_literal(subject), is_valid(subject) && !has_wildcard(subject));
+    }
+
+    #[test]
     fn any_bytes_are_judged(bytes: Vec<u8>, other: Vec<u8>) {
         is_literal(&bytes);
         matches(&bytes, &other);
