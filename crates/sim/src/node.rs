@@ -7,7 +7,6 @@ use watershed_engine::{
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::Checkpoints;
 use watershed_store::format::Origin;
 use watershed_store::keeper::{Done, KeepError};
 use watershed_store::opening::{self, Finding, Opened};

@@ -53,7 +53,7 @@ fn write_checkpoint(disk: &Copying, looked: &mut Looked<Copying>) -> io::Result<
                 }
             }
             DiskOutput::Keep(Job::Checkpoint(checkpoint)) => {
-                blocks.sync()?;
+                blocks.sync().map_err(io::Error::other)?;
                 looked.checkpoints.write(&checkpoint)?;
             }
             // Blocks that hold nothing any more go at the next start.
