@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use watershed_engine::{ConnId, Engine, Flow, Outbox, Tick};
+use watershed_engine::{ConnId, Engine, Flow, Now, Outbox, Tick};
 use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 

@@ -57,7 +57,10 @@ fn write_checkpoint(disk: &Copying, looked: &mut Looked<Copying>) -> io::Result<
                 looked.checkpoints.write(&checkpoint)?;
             }
             // Blocks that hold nothing any more go at the next start.
-            DiskOutput::Keep(Job::Drop(_)) | DiskOutput::Commit(_) | DiskOutput::Read { .. } => {}
+            DiskOutput::Keep(Job::Drop(_))
+            | DiskOutput::Damaged(_)
+            | DiskOutput::Commit(_)
+            | DiskOutput::Read { .. } => {}
         }
     }
     Ok(())
