@@ -9,6 +9,7 @@ use watershed_core::{ConnId, Core, Flow, Identity, Outbox, Output, Peer, Traffic
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
     AccountStore, Capture, Completion, DiskOutput, JetStream, JetStreamSettings, Restored,
+    StoredMessage, StoredStream,
 };
 use watershed_store::LogId;
 use watershed_store::bytes::BadState;
@@ -268,6 +269,21 @@ impl Engine {
     /// another.
     pub fn state_bytes(&self) -> Vec<u8> {
         self.jetstream.state_bytes()
+    }
+
+    /// All streams, by account and name, for whoever looks at a store.
+    pub fn stored_streams(&self) -> Vec<StoredStream> {
+        self.jetstream.stored_streams()
+    }
+
+    /// The messages of a log that are on disk, in order.
+    pub fn stored_messages(&self, log: LogId) -> impl Iterator<Item = StoredMessage> {
+        self.jetstream.stored_messages(log)
+    }
+
+    /// What the disk has to do so that nothing of what was restored is to be replayed again.
+    pub fn condense(&mut self) -> Vec<DiskOutput> {
+        self.jetstream.condense()
     }
 
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.

@@ -1,7 +1,7 @@
 //! A piece of a block that was read: the record that was asked for, and those behind it.
 
 use watershed_store::log::Position;
-use watershed_store::record::{RecordError, repair};
+use watershed_store::record::repair;
 use watershed_store::{LogId, Record};
 
 /// Bytes that a reader of a whole stream asks for at once.
@@ -24,8 +24,9 @@ impl Chunk {
         }
         let start = position.offset.checked_sub(self.offset)? as usize;
         let bytes = self.bytes.get_mut(start..start + position.length as usize)?;
-        if let Err(RecordError::Content { length }) = Record::decode(bytes) {
-            repair(bytes, length);
+        // The index says how long it is, whatever its header says.
+        if Record::decode(bytes).is_err() {
+            repair(bytes, position.length as usize);
         }
         let (record, _) = Record::decode(bytes).ok()?;
         (record.log == log).then_some(&*bytes)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use watershed_base::Now;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::journal::FRAME_BYTES;
 use watershed_store::keeper::{Job, Placed};
 use watershed_store::{Record, Round};
 use watershed_wire::jetstream::account::{Reply, Success};
@@ -75,7 +76,7 @@ impl JetStream {
             self.announce(net, &record, owed, &mut effects);
         }
         self.effects = effects;
-        self.journal_bytes += round.bytes().len();
+        self.journal_bytes += round.bytes().len() + FRAME_BYTES;
         if !placed.dropped.is_empty() {
             self.free_space_soon();
         }
@@ -550,7 +551,7 @@ impl JetStream {
     }
 
     /// Keeps the state as it is after the last round that was applied.
-    fn checkpoint(&mut self) {
+    pub(crate) fn checkpoint(&mut self) {
         self.journal_bytes = 0;
         let checkpoint = Checkpoint {
             round: self.rounds.applied(),

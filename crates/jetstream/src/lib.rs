@@ -34,6 +34,7 @@ mod record;
 mod restore;
 mod rounds;
 mod state;
+mod survey;
 mod tail;
 mod turn;
 
@@ -41,3 +42,4 @@ pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
 pub use self::output::{Completion, DiskOutput, Keeping};
 pub use self::restore::Restored;
+pub use self::survey::{StoredMessage, StoredStream};

@@ -3,6 +3,7 @@
 use watershed_base::Now;
 use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::journal::FRAME_BYTES;
 use watershed_store::keeper::{Job, Placed};
 use watershed_store::{LogId, Record, Round};
 
@@ -63,7 +64,7 @@ impl JetStream {
             }
             effects.place(&record, place, &mut placed);
         }
-        self.journal_bytes += round.bytes().len();
+        self.journal_bytes += round.bytes().len() + FRAME_BYTES;
         self.tail.push(round.clone());
         self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(placed))));
         Ok(())

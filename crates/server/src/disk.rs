@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use watershed_store::{Disk, DiskFile};
 
 /// A folder of this machine. Folders are made for their owner alone, and so are files.
@@ -28,9 +30,31 @@ impl OsDisk {
         Ok(Self { root: root.to_owned() })
     }
 
+    /// The folder `root`, which is there.
+    pub(crate) fn existing(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Opens a file to read it and nothing else.
+    pub(crate) fn open_to_read(&self, path: &str) -> io::Result<OsFile> {
+        open_itself(OpenOptions::new().read(true), &self.path(path)).map(OsFile)
+    }
+
     fn path(&self, path: &str) -> PathBuf {
         if path.is_empty() { self.root.clone() } else { self.root.join(path) }
     }
+}
+
+/// Opens a file, and not what a link at its place leads to: what is written there would be somebody
+/// else's.
+pub(crate) fn open_itself(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    options.custom_flags(flags).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+            return io::Error::other("it is a symbolic link, which is not followed");
+        }
+        error
+    })
 }
 
 fn make_dir(path: &Path) -> io::Result<()> {
@@ -41,7 +65,8 @@ impl Disk for OsDisk {
     type File = OsFile;
 
     fn open(&self, path: &str) -> io::Result<OsFile> {
-        OpenOptions::new().read(true).write(true).open(self.path(path)).map(OsFile)
+        let mut options = OpenOptions::new();
+        open_itself(options.read(true).write(true), &self.path(path)).map(OsFile)
     }
 
     fn create(&self, path: &str) -> io::Result<OsFile> {

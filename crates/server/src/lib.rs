@@ -26,6 +26,7 @@ mod door;
 mod http;
 mod inbound;
 mod keeper;
+pub mod offline;
 mod server;
 mod shard;
 mod store;

@@ -11,21 +11,21 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
-use watershed_engine::{Completion, Engine, Now, Restored};
+use watershed_engine::{Completion, Detail, Engine, Now, Restored};
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::{CheckpointError, Checkpoints, Found};
+use watershed_store::format::Origin;
+use watershed_store::identity::FormatError;
 use watershed_store::keeper::Job;
-use watershed_store::{Journal, Keeper, LogId, OpenError, Recovered, Round};
+use watershed_store::opening::{self, Finding, Opened, OpeningError};
+use watershed_store::{Journal, Keeper, LogId, Round};
 
+use crate::clock::entropy;
 use crate::committer::{Commit, commit};
-use crate::disk::OsDisk;
+use crate::disk::{OsDisk, open_itself};
 use crate::keeper::KeeperThread;
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
-
-/// What a store's folder says of itself, in the file `FORMAT`.
-const FORMAT: &str = "watershed store 3\n";
 
 /// Why a store cannot be opened. Nothing in it was changed.
 #[derive(Debug, Error)]
@@ -54,12 +54,12 @@ pub enum StoreError {
     /// The folder has files, and none of them is a store's.
     #[error("{0} is not empty and holds no store: choose another folder")]
     Foreign(PathBuf),
-    /// The journal is damaged.
+    /// There is none.
+    #[error("{0} holds no store")]
+    Absent(PathBuf),
+    /// Its files are damaged, or cannot be read.
     #[error(transparent)]
-    Journal(#[from] OpenError),
-    /// The checkpoints are damaged.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Opening(OpeningError),
     /// A block's footer, or a state, is damaged.
     #[error("the store is damaged: {0}; nothing was changed")]
     Damaged(String),
@@ -104,21 +104,10 @@ impl Store {
         };
         let disk = OsDisk::new(folder).map_err(io("create"))?;
         let lock = lock(folder)?;
-        check_format(folder)?;
-        let Found { checkpoints, newest: checkpoint, referred } = Checkpoints::open(disk.clone())?;
-        let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
-        let Recovered { journal, mut rounds, torn, repaired } = Journal::open(disk.clone(), round)?;
-        if let Some(torn) = torn {
-            tracing::warn!(
-                round = torn.round,
-                file = torn.path,
-                at = torn.offset,
-                "a round was being written when the power went; it was never acknowledged and is cut"
-            );
-        }
-        for round in repaired {
-            tracing::warn!(round, "a damaged bit was repaired");
-        }
+        let fresh = Origin::random(entropy().map_err(|error| io("make")(error.into()))?);
+        let opened = opening::open(&disk, fresh).map_err(|error| of_folder(folder, error))?;
+        let Opened { journal, checkpoints, checkpoint, mut rounds, referred, mut findings, .. } =
+            opened;
         let mut reader = BlockReader::new(disk.clone());
         let mut footer = |log, block| {
             reader.footer(log, block).map_err(|error| StoreError::Damaged(error.to_string()))
@@ -127,6 +116,9 @@ impl Store {
         let restored =
             Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
         engine.restore(now, restored)?;
+        let mended = reader.mended().iter();
+        findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
+        say(engine, &findings);
         let mut blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
@@ -193,7 +185,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         let path = path.clone();
         move |source| StoreError::Io { what, path, source }
     };
-    let file = options.open(&path).map_err(io("open"))?;
+    let file = open_itself(&mut options, &path).map_err(io("open"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(folder.to_owned())),
@@ -201,34 +193,25 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Reads what the folder says of itself; a new store says it first.
-fn check_format(folder: &Path) -> Result<(), StoreError> {
-    let path = folder.join("FORMAT");
-    let io = |what| {
-        let path = path.clone();
-        move |source| StoreError::Io { what, path, source }
-    };
-    match std::fs::read(&path) {
-        Ok(found) if found == FORMAT.as_bytes() => Ok(()),
-        Ok(found) => {
-            let found = String::from_utf8_lossy(&found).trim_end().chars().take(80).collect();
-            Err(StoreError::Format { path: folder.to_owned(), found })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let entries = std::fs::read_dir(folder).map_err(io("list"))?;
-            if entries.flatten().any(|entry| entry.file_name() != "LOCK") {
-                return Err(StoreError::Foreign(folder.to_owned()));
-            }
-            let unfinished = folder.join("FORMAT.new");
-            let mut options = OpenOptions::new();
-            let file = options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = file.open(&unfinished).map_err(io("create"))?;
-            io::Write::write_all(&mut file, FORMAT.as_bytes()).map_err(io("write"))?;
-            file.sync_all().map_err(io("sync"))?;
-            std::fs::rename(&unfinished, &path).map_err(io("create"))?;
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync"))
-        }
-        Err(error) => Err(io("read")(error)),
+/// Says in one line what a store holds, and in another what was not as it should be.
+fn say(engine: &mut Engine, findings: &[Finding]) {
+    if let Some(held) = engine.snapshot(&Detail::default()).jetstream {
+        let (streams, messages) = (held.streams, held.messages);
+        tracing::info!(streams, messages, "the store is open");
+    }
+    if !findings.is_empty() {
+        let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        tracing::warn!("found in the store: {}", all.join("; "));
+    }
+}
+
+/// An error of the store in `folder`.
+pub(crate) fn of_folder(folder: &Path, error: OpeningError) -> StoreError {
+    let path = folder.to_owned();
+    match error {
+        OpeningError::Format(FormatError::Other(found)) => StoreError::Format { path, found },
+        OpeningError::Format(FormatError::Foreign) => StoreError::Foreign(path),
+        error => StoreError::Opening(error),
     }
 }
 

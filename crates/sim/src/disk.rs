@@ -184,6 +184,31 @@ impl SimDisk {
         }
     }
 
+    /// Puts other bytes in the place of some of a file's, on the disk itself.
+    pub fn overwrite(&self, path: &str, at: usize, bytes: &[u8]) {
+        let mut state = self.state();
+        let inode = state.entries[path];
+        let inode = &mut state.inodes[inode];
+        for side in [&mut inode.bytes, &mut inode.durable] {
+            if let Some(place) = side.get_mut(at..at + bytes.len()) {
+                place.copy_from_slice(bytes);
+            }
+        }
+    }
+
+    /// Takes a file away, on the disk itself.
+    pub fn lose(&self, path: &str) {
+        let mut state = self.state();
+        state.entries.remove(path);
+        state.durable.remove(path);
+    }
+
+    /// All bytes of a file.
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        let state = self.state();
+        state.inodes[state.entries[path]].bytes.clone()
+    }
+
     /// Paths of all files.
     pub fn paths(&self) -> Vec<String> {
         self.state().entries.keys().cloned().collect()

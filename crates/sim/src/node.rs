@@ -7,9 +7,10 @@ use watershed_engine::{
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::{Checkpoints, Found};
+use watershed_store::format::Origin;
 use watershed_store::keeper::{Done, KeepError};
-use watershed_store::{CommitError, Journal, Keeper, Recovered, Round};
+use watershed_store::opening::{self, Finding, Opened};
+use watershed_store::{CommitError, Journal, Keeper, Round};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -42,6 +43,7 @@ pub struct Node {
     /// Whether the journal has refused a round and was not healed since.
     ill: bool,
     keeping: Keeping,
+    findings: Vec<Finding>,
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -79,11 +81,9 @@ impl Node {
         };
         let mut engine =
             Engine::new(Settings { info, jetstream: Some(settings), seed, ..Settings::default() });
-        let Found { checkpoints, newest: checkpoint, referred } =
-            Checkpoints::open(disk.clone()).map_err(text)?;
-        let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
-        let Recovered { journal, mut rounds, .. } =
-            Journal::open(disk.clone(), round).map_err(text)?;
+        let opened = opening::open(disk, Origin(0)).map_err(text)?;
+        let Opened { journal, checkpoints, checkpoint, mut rounds, referred, mut findings, .. } =
+            opened;
         let mut reader = BlockReader::new(disk.clone());
         let mut footer =
             |log, block| reader.footer(log, block).map_err(|error| Failure(error.to_string()));
@@ -91,6 +91,8 @@ impl Node {
         let restored =
             Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
         engine.restore(now, restored).map_err(|Failure(error)| error)?;
+        let mended = reader.mended().iter();
+        findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
         let applied = next_round - 1;
         let mut blocks = BlockWriter::new(disk.clone()).map_err(text)?;
         let known = engine.known_blocks();
@@ -113,6 +115,7 @@ impl Node {
             applied,
             ill: false,
             keeping: Keeping::Well,
+            findings,
         };
         node.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
         node.collect();
@@ -139,6 +142,11 @@ impl Node {
     /// The last round that was applied.
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// What was found when the store was opened that was not as it should be.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// The whole durable state.

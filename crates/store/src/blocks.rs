@@ -10,7 +10,8 @@ use std::ops::Range;
 
 use crate::disk::{Disk, DiskFile};
 use crate::log::{
-    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Position, Sealed, footer_len, is_footer,
+    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Footer, Position, Sealed, footer_lens,
+    is_footer, mend_footer,
 };
 use crate::record::{LogId, Record};
 use crate::round::{Place, Round};
@@ -34,6 +35,11 @@ pub struct Placement {
 
 /// A block: its log, and its number there.
 pub type BlockKey = (LogId, u32);
+
+/// Path of a block's file.
+pub fn block_path(log: LogId, block: u32) -> String {
+    path((log, block))
+}
 
 fn path((log, block): BlockKey) -> String {
     format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}.wb", log.0)
@@ -270,12 +276,15 @@ fn is_whole(bytes: &[u8], start: u64) -> bool {
 
 /// Reads block files.
 #[derive(Debug)]
-pub struct BlockReader<D: Disk>(Files<D>);
+pub struct BlockReader<D: Disk> {
+    files: Files<D>,
+    mended: Vec<BlockKey>,
+}
 
 impl<D: Disk> BlockReader<D> {
     /// A reader on `disk`.
     pub fn new(disk: D) -> Self {
-        Self(Files::new(disk))
+        Self { files: Files::new(disk), mended: Vec::new() }
     }
 
     /// Reads up to `length` bytes from `offset` of a block; less where its file ends.
@@ -287,32 +296,47 @@ impl<D: Disk> BlockReader<D> {
         length: usize,
     ) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        let file = self.0.file((log, block), false)?;
+        let file = self.files.file((log, block), false)?;
         let count = file.read_at(&mut bytes, u64::from(offset))?;
         bytes.truncate(count);
         Ok(bytes)
     }
 
-    /// Reads the footer of a sealed block.
+    /// Reads the footer of a sealed block. One of which a sector is damaged is mended, in the file
+    /// too.
     pub fn footer(&mut self, log: LogId, block: u32) -> io::Result<Vec<u8>> {
-        let file = self.0.file((log, block), false)?;
+        let file = self.files.file((log, block), false)?;
         let length = file.len()?;
         let mut trailer = [0; FOOTER_TRAILER_BYTES];
         let at = length.saturating_sub(FOOTER_TRAILER_BYTES as u64);
         let read = file.read_at(&mut trailer, at)?;
-        let damaged = || {
-            let text = format!("the footer of {} is damaged", path((log, block)));
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        };
-        let footer = footer_len(&trailer).filter(|_| read == FOOTER_TRAILER_BYTES);
-        let footer = footer.filter(|footer| *footer as u64 <= length).ok_or_else(damaged)?;
-        let mut bytes = vec![0; footer];
-        let read = file.read_at(&mut bytes, length - footer as u64)?;
-        if read == footer { Ok(bytes) } else { Err(damaged()) }
+        let lengths = footer_lens(&trailer).filter(|_| read == FOOTER_TRAILER_BYTES);
+        for footer in lengths.filter(|footer| *footer as u64 <= length) {
+            let at = length - footer as u64;
+            let mut bytes = vec![0; footer];
+            let read = file.read_at(&mut bytes, at)?;
+            match mend_footer(&mut bytes[..read], at) {
+                Footer::Whole => return Ok(bytes),
+                Footer::Mended => {
+                    file.write_at(&bytes, at)?;
+                    file.sync()?;
+                    self.mended.push((log, block));
+                    return Ok(bytes);
+                }
+                Footer::Damaged => {}
+            }
+        }
+        let text = format!("the footer of {} is damaged", path((log, block)));
+        Err(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+
+    /// Blocks whose footers were mended.
+    pub fn mended(&self) -> &[(LogId, u32)] {
+        &self.mended
     }
 
     /// Forgets a block's file.
     pub fn forget(&mut self, log: LogId, block: u32) {
-        self.0.open.remove(&(log, block));
+        self.files.open.remove(&(log, block));
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! offset size
 //!      0    4  "WChk"
-//!      4    4  version, 1
+//!      4    4  version, that of the store's format
 //!      8    8  round
 //!     16    8  length of the state
 //!     24    8  CRC-64 of bytes 0..24 and of the state
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Two files take turns, so the one before is still there when one is damaged. The journal is
-//! released only up to the older of the two, and a block is there for as long as one of the two
-//! refers to it.
+//! released only up to the older of the two, also at an opening, and a block is there for as long as
+//! one of the two refers to it. Before there are two, the journal has everything from its first round.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,12 +24,12 @@ use crate::bytes::{Reader, put_count, put_u32};
 
 use crate::checksum::{Flipped, checksum, flipped_bit};
 use crate::disk::{Disk, DiskFile, read_all};
+use crate::format::{FORMAT, Origin};
 use crate::record::{LogId, u32_at, u64_at};
 
 const FILES: [&str; 2] = ["checkpoint-0", "checkpoint-1"];
 const UNFINISHED: &str = "checkpoint.new";
 const MAGIC: &[u8; 4] = b"WChk";
-const VERSION: u32 = 1;
 const HEADER_BYTES: usize = 32;
 const CRC_AT: usize = 24;
 
@@ -66,9 +66,6 @@ pub enum CheckpointError {
         /// Its version.
         version: u32,
     },
-    /// Both are damaged.
-    #[error("both checkpoints are damaged; nothing was changed")]
-    Damaged,
 }
 
 /// What [`Checkpoints::open`] found.
@@ -78,6 +75,10 @@ pub struct Found<D: Disk> {
     pub checkpoints: Checkpoints<D>,
     /// The newest one.
     pub newest: Option<Checkpoint>,
+    /// Round of the older one; the store's origin if there is none.
+    pub older: u64,
+    /// Those that are damaged.
+    pub damaged: Vec<&'static str>,
     /// Blocks that either one refers to.
     pub referred: BTreeSet<(LogId, u32)>,
 }
@@ -94,8 +95,8 @@ pub struct Checkpoints<D: Disk> {
 
 impl<D: Disk> Checkpoints<D> {
     /// Opens the checkpoints of `disk`, and reads the newest one that is whole.
-    pub fn open(disk: D) -> Result<Found<D>, CheckpointError> {
-        let (mut found, mut damaged) = (Vec::new(), false);
+    pub fn open(disk: D, origin: Origin) -> Result<Found<D>, CheckpointError> {
+        let (mut found, mut damaged) = (Vec::new(), Vec::new());
         for (index, path) in FILES.into_iter().enumerate() {
             let file = match disk.open(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -104,22 +105,23 @@ impl<D: Disk> Checkpoints<D> {
             let bytes = read_all(&file, CHECKPOINT_BYTES_MAX);
             let mut bytes = bytes.map_err(|source| CheckpointError::Io { path, source })?;
             match decode(&mut bytes) {
-                Some((VERSION, checkpoint)) => found.push((checkpoint, index)),
+                Some((FORMAT, checkpoint)) => found.push((checkpoint, index)),
                 Some((version, _)) => return Err(CheckpointError::Newer { path, version }),
-                None => damaged = true,
+                None => damaged.push(path),
             }
-        }
-        if found.is_empty() && damaged {
-            return Err(CheckpointError::Damaged);
         }
         let blocks = found.iter().flat_map(|(checkpoint, _)| &checkpoint.blocks);
         let referred = blocks.copied().collect();
+        let older = match found.as_slice() {
+            [(one, _), (other, _)] => one.round.min(other.round),
+            _ => origin.0,
+        };
         let newest = found.into_iter().max_by_key(|(checkpoint, _)| checkpoint.round);
         let turn = newest.as_ref().map_or(0, |(_, index)| 1 - index);
         let newest = newest.map(|(checkpoint, _)| checkpoint);
-        let round = newest.as_ref().map_or(0, |checkpoint| checkpoint.round);
+        let round = newest.as_ref().map_or(origin.0, |checkpoint| checkpoint.round);
         let checkpoints = Self { disk, newest: round, turn };
-        Ok(Found { checkpoints, newest, referred })
+        Ok(Found { checkpoints, newest, older, damaged, referred })
     }
 
     /// Writes a checkpoint. Everything that it refers to is durable already. Returns the round up
@@ -134,7 +136,7 @@ impl<D: Disk> Checkpoints<D> {
         state.extend_from_slice(&checkpoint.state);
         let mut bytes = vec![0; HEADER_BYTES];
         bytes[0..4].copy_from_slice(MAGIC);
-        bytes[4..8].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[4..8].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[8..16].copy_from_slice(&checkpoint.round.to_le_bytes());
         bytes[16..24].copy_from_slice(&(state.len() as u64).to_le_bytes());
         let crc = checksum(&[&bytes[..CRC_AT], &state]);

@@ -45,10 +45,26 @@ pub(crate) fn flipped_bit(length: usize, stored: u64, computed: u64) -> Option<F
             return Some(Flipped::Data { byte, mask: 1 << bit });
         }
         for effect in &mut effects {
-            *effect = TABLE[usize::from(effect.to_le_bytes()[0])] ^ (*effect >> 8);
+            *effect = step(*effect);
         }
     }
     None
+}
+
+/// What a change of some bytes does to their checksum: the bytes are those to change, each with what
+/// is changed in it.
+pub(crate) fn effect(change: impl Iterator<Item = u8>) -> u64 {
+    change.fold(0, |effect, byte| step(effect ^ u64::from(byte)))
+}
+
+/// The same effect where so many more bytes follow.
+pub(crate) fn moved(effect: u64, bytes: usize) -> u64 {
+    (0..bytes).fold(effect, |effect, _| step(effect))
+}
+
+/// One byte further.
+fn step(effect: u64) -> u64 {
+    TABLE[usize::from(effect.to_le_bytes()[0])] ^ (effect >> 8)
 }
 
 /// The division of each byte.

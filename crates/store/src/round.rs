@@ -177,17 +177,6 @@ pub(crate) fn peek(bytes: &[u8]) -> Option<(u64, usize)> {
     whole.then(|| (u64_at(header, 8), length.next_multiple_of(ROUND_ALIGNMENT)))
 }
 
-/// The first place in `bytes` where the header of a round above `number` stands unharmed.
-pub(crate) fn find_later(bytes: &[u8], number: u64) -> Option<usize> {
-    let places = (0..bytes.len().saturating_sub(ROUND_HEADER_BYTES)).step_by(ROUND_ALIGNMENT);
-    places.into_iter().find(|at| {
-        let header = &bytes[*at..at + ROUND_HEADER_BYTES];
-        header[0..4] == *MAGIC
-            && u64_at(header, 8) > number
-            && checksum(&[&header[..HEADER_CRC_AT]]) == u64_at(header, HEADER_CRC_AT)
-    })
-}
-
 /// Looks at the start of `bytes`.
 pub(crate) fn find(bytes: &[u8]) -> Found {
     let Some(header) = bytes.first_chunk::<ROUND_HEADER_BYTES>() else { return Found::Nothing };

@@ -17,7 +17,7 @@ const OPERATIONS: usize = 220;
 /// Small enough that a short history seals blocks and makes checkpoints.
 fn settings() -> JetStreamSettings {
     JetStreamSettings {
-        journal_bytes_per_checkpoint: 9_000,
+        journal_bytes_per_checkpoint: 25_000,
         block_bytes: 2_500,
         ..JetStreamSettings::new(1 << 40, 1 << 40)
     }
@@ -204,7 +204,7 @@ impl Client<'_> {
             1 => ("retry later", "-NAK {\"delay\":1500000000}"),
             2 => ("terminate", "+TERM"),
             3 => ("progress", "+WPI"),
-            4 => ("ack and next", "+NXT 2"),
+            4 | 5 => ("ack and next", "+NXT 2"),
             _ => ("ack", "+ACK"),
         };
         self.note(operation, stream);
@@ -280,7 +280,7 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
         let mut client =
             Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
         if end == End::Failed {
-            disk.fail_at(client.rng.u64(..150));
+            disk.fail_at(client.rng.u64(..220));
         }
         for stream in STREAMS {
             client.put_stream(&mut node, stream);

@@ -2,7 +2,9 @@
 
 use fastrand::Rng;
 use watershed_sim::disk::{SimDisk, Survival};
-use watershed_store::{CommitError, Journal, LogId, OpenError, Record, Round, RoundBuilder};
+use watershed_store::{
+    CommitError, Journal, LogId, Needed, OpenError, Record, Round, RoundBuilder,
+};
 
 /// What a workload was told before the world stopped.
 #[derive(Debug, Default)]
@@ -57,10 +59,15 @@ fn round(number: u64, refused: u64, longest: usize) -> Round {
     builder.close()
 }
 
+/// All rounds but those up to `checkpoint`.
+fn upto(checkpoint: u64) -> Needed {
+    Needed { older: checkpoint, newest: checkpoint, ..Needed::default() }
+}
+
 /// Opens, commits and releases until `rounds` are committed or the disk stops. What is refused is
 /// tried again with another content, as soon as the journal is healed.
 fn work(disk: &SimDisk, history: &mut History, rounds: u64) {
-    let Ok(recovered) = Journal::open(disk.clone(), history.checkpoint) else { return };
+    let Ok(recovered) = Journal::open(disk.clone(), upto(history.checkpoint)) else { return };
     let mut journal = recovered.journal;
     while history.last() < rounds {
         let number = journal.next_round();
@@ -82,7 +89,7 @@ fn work(disk: &SimDisk, history: &mut History, rounds: u64) {
 
 /// Opens after a crash and compares with what was promised.
 fn verify(disk: &SimDisk, history: &History, longest: usize) -> Result<(), String> {
-    let recovered = Journal::open(disk.clone(), history.checkpoint)
+    let recovered = Journal::open(disk.clone(), upto(history.checkpoint))
         .map_err(|error| format!("the journal does not open: {error}"))?;
     let mut expected = history.checkpoint + 1;
     for found in recovered.rounds {
@@ -141,7 +148,7 @@ fn a_second_power_cut_loses_nothing_either() {
             disk = disk.power_cut(Survival::None, &mut rng);
             verify(&disk, &history, ANY)
                 .unwrap_or_else(|found| panic!("seed {seed}, again: {found}"));
-            let recovered = Journal::open(disk.clone(), history.checkpoint).unwrap();
+            let recovered = Journal::open(disk.clone(), upto(history.checkpoint)).unwrap();
             if recovered.journal.next_round() - 1 > history.last() {
                 history.commit();
             }
@@ -180,7 +187,7 @@ fn a_missing_sync_is_noticed() {
 
 /// Commits small rounds until the disk is full and what is spare is used up.
 fn work_until_full(disk: &SimDisk, history: &mut History) {
-    let Ok(recovered) = Journal::open(disk.clone(), 0) else { return };
+    let Ok(recovered) = Journal::open(disk.clone(), upto(0)) else { return };
     let mut journal = recovered.journal;
     loop {
         match journal.commit(&history.round(journal.next_round(), SMALL)) {
@@ -246,7 +253,7 @@ fn what_was_refused_is_gone_when_the_journal_is_healed() {
 fn a_full_disk_is_given_back_what_the_journal_needs_no_more() {
     let (disk, mut history) = (SimDisk::default(), History::default());
     work(&disk, &mut history, ROUNDS);
-    let mut journal = Journal::open(disk.clone(), history.checkpoint).unwrap().journal;
+    let mut journal = Journal::open(disk.clone(), upto(history.checkpoint)).unwrap().journal;
     disk.limit(Some(disk.used()));
     while journal.commit(&round(journal.next_round(), 0, ANY)).is_ok() {}
     let before = disk.used();
@@ -264,10 +271,10 @@ fn one_flipped_bit_anywhere_is_repaired_or_harmless() {
     for path in disk.paths() {
         for _ in 0..400 {
             let bit = rng.usize(..disk.file_len(&path) * 8);
+            let disk = disk.after_kill();
             disk.flip(&path, bit);
             verify(&disk, &history, ANY)
                 .unwrap_or_else(|found| panic!("{path}, bit {bit}: {found}"));
-            disk.flip(&path, bit);
         }
     }
 }
@@ -276,13 +283,11 @@ fn one_flipped_bit_anywhere_is_repaired_or_harmless() {
 fn damage_beyond_repair_is_named_and_nothing_changes() {
     let (disk, mut history) = (SimDisk::default(), History::default());
     work(&disk, &mut history, 4);
-    // Two bits of the first round's body; later rounds are whole.
+    // More than a sector of the first round; later rounds are whole.
     let path = disk.paths().into_iter().max_by_key(|path| disk.file_len(path)).unwrap();
-    for bit in [8 * 90, 8 * 95 + 1] {
-        disk.flip(&path, bit);
-    }
+    disk.overwrite(&path, 90, &[0; 700]);
     let calls = disk.calls();
-    let error = Journal::open(disk.clone(), 0).unwrap_err();
+    let Err(error) = Journal::open(disk.clone(), upto(0)) else { panic!("it opens") };
     assert!(matches!(error, OpenError::Damaged { round: 1, .. }), "{error}");
     assert!(disk.calls() <= calls + 2, "nothing but folders was touched");
 }

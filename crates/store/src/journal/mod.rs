@@ -7,11 +7,12 @@
 //! ```text
 //! offset size
 //!      0    8  "WSegment"
-//!      8    4  version, 1
+//!      8    4  version, that of the store's format
 //!     12    4  zero
 //!     16    8  length of the file
-//!     24    8  CRC-64 of bytes 0..24
-//!     32       rounds, one behind the other
+//!     24    8  the store's origin
+//!     32    8  CRC-64 of bytes 0..32
+//!     40       rounds, one behind the other, each with what mends it (see `frame.rs`)
 //! ```
 //!
 //! Rounds are numbered without gaps. A round is written when the one before it is durable, so at
@@ -20,29 +21,29 @@
 //! A round that could not be written has not happened, and the next one takes its number and its
 //! place. Where the disk is full, that is all: two spare segments are there for rounds that free
 //! space. Where a write or a sync failed, what is on disk is not known, and the journal takes
-//! nothing until [`Journal::heal`] has written over the beginning of that round.
+//! nothing until [`Journal::heal`] has written over the header of that round and its ending.
 
+mod aside;
+mod frame;
 mod recover;
+mod scan;
+mod segment;
 
 use std::io;
 
 use thiserror::Error;
 
-pub use self::recover::{Recovered, Rounds, Torn};
-use crate::checksum::checksum;
+pub use self::aside::DAMAGED_FOLDER;
+pub use self::frame::FRAME_BYTES;
+pub use self::recover::{Needed, Recovered, Rounds, Torn};
+pub(crate) use self::segment::{SEGMENT_SUFFIX, SegmentHeader};
 use crate::disk::{Disk, DiskFile, create_filled, is_full};
+use crate::format::Origin;
 use crate::limits::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX, SPARE_SEGMENT_BYTES, SPARE_SEGMENTS};
-use crate::record::{u32_at, u64_at};
-use crate::round::{ROUND_HEADER_BYTES, Round};
+use crate::round::Round;
 
 /// Folder of the journal.
 pub const JOURNAL_FOLDER: &str = "journal";
-
-/// Bytes before the first round of a segment.
-const SEGMENT_HEADER_BYTES: usize = 32;
-
-const MAGIC: &[u8; 8] = b"WSegment";
-const VERSION: u32 = 1;
 
 /// Suffix of a segment that is being made.
 const UNFINISHED: &str = ".new";
@@ -85,13 +86,13 @@ pub enum OpenError {
         /// What the system says.
         source: io::Error,
     },
-    /// A file that is none of ours, or of another version.
-    #[error("{path} is no journal segment of version {VERSION}")]
+    /// A file of another store, or of none.
+    #[error("{path} does not belong to this store; nothing was changed")]
     Foreign {
         /// The file.
         path: String,
     },
-    /// A round is damaged beyond repair, and later ones are whole: it was durable once.
+    /// A round is damaged beyond repair, and later ones were begun: it was durable once.
     #[error("round {round} is damaged in {path} at byte {offset}; nothing was changed")]
     Damaged {
         /// The file.
@@ -109,6 +110,13 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    fn io(what: &'static str, path: &str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+}
+
 /// A file of the journal.
 #[derive(Debug)]
 struct Segment<F> {
@@ -123,6 +131,7 @@ struct Segment<F> {
 #[derive(Debug)]
 pub struct Journal<D: Disk> {
     disk: D,
+    origin: Origin,
     segments: Vec<Segment<D::File>>,
     /// Index of the segment that is being written.
     current: Option<usize>,
@@ -131,7 +140,7 @@ pub struct Journal<D: Disk> {
     next_round: u64,
     next_name: u64,
     health: Health,
-    /// Length of the round that was refused last.
+    /// Length of the round that was refused last, with what mends it.
     refused: u64,
     /// Longest segment to make now: a disk that was full is not asked for much at once.
     longest: u64,
@@ -149,11 +158,15 @@ impl<D: Disk> Journal<D> {
             return Err(CommitError::Unhealed);
         }
         assert_eq!(round.number(), self.next_round, "rounds are numbered without gaps");
-        let length = round.bytes().len() as u64;
+        let behind = round.bytes().len() as u64;
+        let length = behind + FRAME_BYTES as u64;
         self.refused = length;
         let index = self.make_room(length).map_err(|error| self.refuse(error))?;
         let segment = &mut self.segments[index];
-        let written = segment.file.write_at(round.bytes(), self.offset);
+        let written = segment
+            .file
+            .write_at(round.bytes(), self.offset)
+            .and_then(|()| segment.file.write_at(&frame::tail(round), self.offset + behind));
         if let Err(error) = written.and_then(|()| segment.file.sync()) {
             // Even a full disk: bytes may have been written.
             self.health = Health::Unknown;
@@ -172,14 +185,11 @@ impl<D: Disk> Journal<D> {
             && let Some(index) = self.current
         {
             let segment = &self.segments[index];
-            let rest = segment.length.saturating_sub(self.offset);
-            let zeroes = [0; ROUND_HEADER_BYTES];
-            let count = usize::try_from(rest).unwrap_or(zeroes.len()).min(zeroes.len());
-            // A round without its header is none. That the sync says so is worth something because
-            // the page was written again: one whose write failed counts as written. (Rebello et
-            // al., "Can Applications Recover from fsync Failures?", ATC 2020.)
-            let written = segment.file.write_at(&zeroes[..count], self.offset);
-            written.and_then(|()| segment.file.sync()).map_err(CommitError::Failed)?;
+            // A round without header and ending is none. That the sync says so is worth something
+            // because the pages were written again: one whose write failed counts as written.
+            // (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020.)
+            let frame = self.offset..(self.offset + self.refused).min(segment.length);
+            frame::cut(&segment.file, frame).map_err(CommitError::Failed)?;
         }
         self.health = Health::Well;
         self.make_room(self.refused).map_err(|error| self.refuse(error))?;
@@ -229,7 +239,7 @@ impl<D: Disk> Journal<D> {
         {
             return Ok(index);
         }
-        let needed = SEGMENT_HEADER_BYTES as u64 + length;
+        let needed = SegmentHeader::BYTES as u64 + length;
         let free = self.free();
         let spare = if self.health == Health::Full { 0 } else { SPARE_SEGMENTS };
         let longest = free.first().filter(|_| free.len() > spare).copied();
@@ -240,7 +250,7 @@ impl<D: Disk> Journal<D> {
             None => self.create_ordinary(needed)?,
         };
         self.current = Some(index);
-        self.offset = SEGMENT_HEADER_BYTES as u64;
+        self.offset = SegmentHeader::BYTES as u64;
         Ok(index)
     }
 
@@ -296,12 +306,12 @@ impl<D: Disk> Journal<D> {
     /// Makes a segment: zeroes and a header, durable before it has its name. Nothing is left behind
     /// where the disk refuses.
     fn create(&mut self, length: u64) -> io::Result<usize> {
-        let path = format!("{JOURNAL_FOLDER}/{:08}.wj", self.next_name);
+        let path = format!("{JOURNAL_FOLDER}/{:08}{SEGMENT_SUFFIX}", self.next_name);
         let unfinished = format!("{path}{UNFINISHED}");
         self.next_name += 1;
         let file = create_filled(&self.disk, &unfinished, length)?;
         let named = file
-            .write_at(&header(length), 0)
+            .write_at(&SegmentHeader::new(length, self.origin).encode(), 0)
             .and_then(|()| file.sync())
             .and_then(|()| self.disk.rename(&unfinished, &path))
             .and_then(|()| self.disk.sync_dir(JOURNAL_FOLDER));
@@ -313,23 +323,4 @@ impl<D: Disk> Journal<D> {
         self.segments.push(Segment { path, file, length, last_round: None });
         Ok(self.segments.len() - 1)
     }
-}
-
-fn header(length: u64) -> [u8; SEGMENT_HEADER_BYTES] {
-    let mut header = [0; SEGMENT_HEADER_BYTES];
-    header[..8].copy_from_slice(MAGIC);
-    header[8..12].copy_from_slice(&VERSION.to_le_bytes());
-    header[16..24].copy_from_slice(&length.to_le_bytes());
-    let crc = checksum(&[&header[..24]]);
-    header[24..].copy_from_slice(&crc.to_le_bytes());
-    header
-}
-
-/// Whether a segment begins as ours do. The checksum is not needed for that: nothing in the header
-/// is used, so one damaged bit in it harms nobody.
-fn is_ours(bytes: &[u8]) -> bool {
-    let Some(found) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else { return false };
-    let expected = header(u64_at(found, 16));
-    let differing = found.iter().zip(expected).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
-    (found[..8] == *MAGIC && u32_at(found, 8) == VERSION) || differing <= 1
 }

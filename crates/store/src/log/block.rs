@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! block file:  header (16), records, and once sealed: footer
-//! header:      "WBlk" version(4) log(4) block(4)
-//! footer:      body, CRC-64 of the body (8), length of the body (4), "WFtr"
+//! header:      "WBlk" version(4), that of the store's format, log(4) block(4)
+//! footer:      body, ends, parity of both (512), ends
+//! ends:        CRC-64 of the body (8), length of the body (4), "WFtr"
 //! body:        chunks (count, then each), keys (count, then each counted)
 //! chunk:       first sequence (8), time (8), end (4), flags(1), present (256 bits), entries, and as
 //!              the flags say the high halves of their times (4 each) and their ends (4 each)
@@ -21,17 +22,21 @@ use super::keys::{KeyId, Keys};
 use super::{Position, RESTORED_SEQUENCE_MAX, Sealed};
 use crate::bytes::{BadState, Reader, put_count, put_counted, put_u32, put_u64};
 use crate::checksum::checksum;
-use crate::record::LogId;
+use crate::format::FORMAT;
+use crate::parity::{SECTOR_BYTES, mend, parity};
+use crate::record::{LogId, u32_at, u64_at};
 
 /// Bytes before the first record of a block file.
 pub const BLOCK_HEADER_BYTES: u32 = 16;
 
 const MAGIC: &[u8; 4] = b"WBlk";
-const VERSION: u32 = 2;
 const FOOTER_MAGIC: &[u8; 4] = b"WFtr";
 
-/// Bytes behind the body of a footer.
-pub(crate) const FOOTER_TRAILER_BYTES: usize = 16;
+/// Bytes that say how long a footer's body is, and its checksum.
+const ENDS_BYTES: usize = 16;
+
+/// Bytes behind the body of a footer. No sector reaches from the first ends to the last.
+pub(crate) const FOOTER_TRAILER_BYTES: usize = ENDS_BYTES + SECTOR_BYTES + ENDS_BYTES;
 
 /// Longest block: one record alone may be longer than a block should be.
 const BLOCK_LENGTH_MAX: u32 = u32::MAX / 2;
@@ -62,7 +67,7 @@ impl BlockHeader {
     pub fn encode(self) -> [u8; BLOCK_HEADER_BYTES as usize] {
         let mut bytes = [0; BLOCK_HEADER_BYTES as usize];
         bytes[0..4].copy_from_slice(MAGIC);
-        bytes[4..8].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[4..8].copy_from_slice(&FORMAT.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.log.0.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.block.to_le_bytes());
         bytes
@@ -241,11 +246,7 @@ impl Block {
         self.chunks.iter_mut().for_each(Chunk::normalize);
         let mut footer = Vec::new();
         self.encode(keys, &mut footer);
-        let length = footer.len();
-        let crc = checksum(&[&footer]);
-        put_u64(&mut footer, crc);
-        put_count(&mut footer, length);
-        footer.extend_from_slice(FOOTER_MAGIC);
+        finish_footer(&mut footer);
         Some(Sealed { block: self.number, offset: self.length, footer })
     }
 
@@ -388,21 +389,72 @@ fn decode(body: &[u8]) -> Result<(VecDeque<Chunk>, Vec<&[u8]>), BadState> {
     Ok((chunks, names))
 }
 
-/// The body of a footer that ends where `bytes` end.
-fn footer_body(bytes: &[u8]) -> Result<&[u8], BadState> {
-    let (rest, trailer) = bytes.split_last_chunk::<FOOTER_TRAILER_BYTES>().ok_or(BadState)?;
-    let length = crate::record::u32_at(trailer, 8) as usize;
-    let start = rest.len().checked_sub(length).ok_or(BadState)?;
-    let body = &rest[start..];
-    let whole =
-        trailer[12..] == *FOOTER_MAGIC && checksum(&[body]) == crate::record::u64_at(trailer, 0);
-    if whole { Ok(body) } else { Err(BadState) }
+/// Puts behind the body of a footer what tells whether it is whole, and mends it.
+fn finish_footer(footer: &mut Vec<u8>) {
+    let length = footer.len();
+    let crc = checksum(&[footer]);
+    put_u64(footer, crc);
+    put_count(footer, length);
+    footer.extend_from_slice(FOOTER_MAGIC);
+    footer.extend_from_slice(&parity(footer));
+    footer.extend_from_within(length..length + ENDS_BYTES);
 }
 
-/// Length of a whole footer, from its trailer.
-pub(crate) fn footer_len(trailer: &[u8; FOOTER_TRAILER_BYTES]) -> Option<usize> {
-    let length = crate::record::u32_at(trailer, 8) as usize;
-    (trailer[12..] == *FOOTER_MAGIC).then_some(length + FOOTER_TRAILER_BYTES)
+/// Length of a footer's body and its checksum, by each of its ends. `trailer` is what stands behind
+/// the body.
+fn ends(trailer: &[u8; FOOTER_TRAILER_BYTES]) -> impl Iterator<Item = (usize, u64)> {
+    let both = [&trailer[..ENDS_BYTES], &trailer[FOOTER_TRAILER_BYTES - ENDS_BYTES..]];
+    let whole = both.into_iter().filter(|ends| ends[12..] == *FOOTER_MAGIC);
+    whole.map(|ends| (u32_at(ends, 8) as usize, u64_at(ends, 0)))
+}
+
+/// The body of a footer.
+fn footer_body(bytes: &[u8]) -> Result<&[u8], BadState> {
+    let (body, trailer) = bytes.split_last_chunk::<FOOTER_TRAILER_BYTES>().ok_or(BadState)?;
+    let computed = checksum(&[body]);
+    if ends(trailer).any(|(length, crc)| (length, crc) == (body.len(), computed)) {
+        return Ok(body);
+    }
+    Err(BadState)
+}
+
+/// Lengths that a footer may have, from what stands behind its body: the last bytes of its file.
+pub(crate) fn footer_lens(trailer: &[u8; FOOTER_TRAILER_BYTES]) -> impl Iterator<Item = usize> {
+    ends(trailer).map(|(length, _)| length + FOOTER_TRAILER_BYTES)
+}
+
+/// Looks whether a footer at the offset `at` of its file is whole; mends it if one sector of it is
+/// damaged.
+pub(crate) fn mend_footer(footer: &mut [u8], at: u64) -> Footer {
+    if footer_body(footer).is_ok() {
+        return Footer::Whole;
+    }
+    let Some((body, trailer)) = footer.split_last_chunk::<FOOTER_TRAILER_BYTES>() else {
+        return Footer::Damaged;
+    };
+    let (length, computed) = (body.len(), checksum(&[body]));
+    let inside = usize::try_from(at % SECTOR_BYTES as u64).expect("less than a sector");
+    let boundary = (SECTOR_BYTES - inside) % SECTOR_BYTES;
+    let data = footer.len() - ENDS_BYTES;
+    let told: Vec<(usize, u64)> = ends(trailer).filter(|(told, _)| *told == length).collect();
+    for (_, crc) in told {
+        // The CRC may be the one that is damaged, or its ends may be in the parity's sector.
+        if mend(&mut footer[..data], boundary, 0..length, crc ^ computed) {
+            let mut again = footer[..length].to_vec();
+            finish_footer(&mut again);
+            footer.copy_from_slice(&again);
+            return Footer::Mended;
+        }
+    }
+    Footer::Damaged
+}
+
+/// What a footer was found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Footer {
+    Whole,
+    Mended,
+    Damaged,
 }
 
 /// Whether bytes are a whole footer and nothing else.
