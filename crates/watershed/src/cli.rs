@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, destroy, explain, import, init, lint, next, plan, publish, schema, serve, status,
+    apply, destroy, explain, import, init, lint, next, plan, publish, schema, serve, status, store,
     subscribe, up, verify, view,
 };
 use crate::exit::Exit;
@@ -39,6 +39,7 @@ enum Command {
     Next(next::Arguments),
     View(view::Arguments),
     Serve(serve::Arguments),
+    Store(store::Arguments),
     /// Print the completion script of a shell.
     Completion {
         /// Shell.
@@ -65,6 +66,7 @@ impl Cli {
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
+            Command::Store(arguments) => store::run(&arguments),
             Command::Completion { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "watershed", &mut std::io::stdout());

@@ -96,7 +96,9 @@ fn kept_at(loaded: &Loaded) -> Option<PathBuf> {
 
 /// Whether a data folder holds a store.
 fn has_data(folder: &Path) -> bool {
-    folder.join("store").join("FORMAT").is_file()
+    // Without FORMAT, which may have been lost, the journal says what it is.
+    let store = folder.join("store");
+    store.join("FORMAT").is_file() || store.join("journal").is_dir()
 }
 
 fn agreed(workspace: &Workspace) -> anyhow::Result<Option<PathBuf>> {

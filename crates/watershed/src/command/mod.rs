@@ -12,6 +12,7 @@ pub(crate) mod publish;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod up;
 pub(crate) mod verify;

@@ -1,6 +1,7 @@
 //! The published JSON form of what commands report. `version` counts changes that readers notice.
 
 use serde_json::{Value as Json, json};
+use watershed_server::offline::{Repaired, StoreReport};
 use watershed_topology::diagnostic::{Diagnostic, Label, ServerSays};
 use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Plan, Policy, Target};
@@ -142,6 +143,21 @@ pub(crate) fn status(observed: &Observed) {
         "server": observed.server.version,
         "account": observed.account,
         "streams": streams,
+    }));
+}
+
+/// Prints what a store holds, and what is wrong with it.
+pub(crate) fn store(report: &StoreReport) {
+    print(&json!({"version": VERSION, "store": report}));
+}
+
+/// Prints what was mended.
+pub(crate) fn repaired(repaired: &Repaired) {
+    print(&json!({
+        "version": VERSION,
+        "mended": repaired.mended,
+        "copies": repaired.copies,
+        "store": repaired.report,
     }));
 }
 

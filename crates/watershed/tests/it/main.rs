@@ -17,6 +17,7 @@ mod serve;
 mod server;
 mod sharing;
 mod sources;
+mod store;
 mod up;
 mod view;
 mod wording;
