@@ -280,7 +280,7 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
         let mut client =
             Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
         if end == End::Failed {
-            disk.fail_at(client.rng.u64(..220));
+            disk.fail_at(client.rng.u64(..300));
         }
         for stream in STREAMS {
             client.put_stream(&mut node, stream);
