@@ -4,7 +4,7 @@ use serde_json::Value;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::SimDisk;
 use watershed_sim::node::{Node, Received};
-use watershed_store::{Journal, LogId, Record, RoundBuilder};
+use watershed_store::{Journal, LogId, Needed, Record, RoundBuilder};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -293,7 +293,7 @@ fn flow_control_begins_anew_with_a_new_subscriber() {
 fn a_record_of_an_unknown_kind_is_refused() {
     let disk = SimDisk::default();
     drop(start(&disk));
-    let mut journal = Journal::open(disk.clone(), 0).unwrap().journal;
+    let mut journal = Journal::open(disk.clone(), Needed::default()).unwrap().journal;
     let mut round = RoundBuilder::new(journal.next_round());
     round.push(&Record {
         log: LogId(1),

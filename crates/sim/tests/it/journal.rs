@@ -280,3 +280,33 @@ fn damage_beyond_repair_is_named_and_nothing_changes() {
     assert!(matches!(error, OpenError::Damaged { round: 1, .. }), "{error}");
     assert!(disk.calls() <= calls + 2, "nothing but folders was touched");
 }
+
+/// The newest checkpoint may turn out to be damaged at the next opening; then the older one needs the
+/// rounds between them.
+#[test]
+fn rounds_between_two_checkpoints_are_kept_at_an_opening() {
+    let large = |number| {
+        let mut builder = RoundBuilder::new(number);
+        let body = vec![7; 300_000];
+        let (log, key) = (LogId(1), b"k".as_slice());
+        builder.push(&Record {
+            log,
+            kind: 1,
+            sequence: number,
+            time: 0,
+            key,
+            head: b"",
+            body: &body,
+        });
+        builder.close()
+    };
+    let disk = SimDisk::default();
+    let between = Needed { older: 2, newest: 12, ..Needed::default() };
+    for (needed, rounds) in [(upto(0), 1..=12), (between, 13..=40)] {
+        let mut journal = Journal::open(disk.clone(), needed).unwrap().journal;
+        rounds.into_iter().for_each(|number| journal.commit(&large(number)).unwrap());
+    }
+    let recovered = Journal::open(disk, upto(2)).unwrap();
+    let numbers: Vec<u64> = recovered.rounds.map(|round| round.number()).collect();
+    assert_eq!(numbers, (3..=40).collect::<Vec<_>>());
+}

@@ -21,7 +21,7 @@
 //! A round that could not be written has not happened, and the next one takes its number and its
 //! place. Where the disk is full, that is all: two spare segments are there for rounds that free
 //! space. Where a write or a sync failed, what is on disk is not known, and the journal takes
-//! nothing until [`Journal::heal`] has written over the beginning of that round.
+//! nothing until [`Journal::heal`] has written over the header of that round and its ending.
 
 mod aside;
 mod frame;
@@ -140,7 +140,7 @@ pub struct Journal<D: Disk> {
     next_round: u64,
     next_name: u64,
     health: Health,
-    /// Length of the round that was refused last.
+    /// Length of the round that was refused last, with what mends it.
     refused: u64,
     /// Longest segment to make now: a disk that was full is not asked for much at once.
     longest: u64,

@@ -83,7 +83,7 @@ fn a_damaged_store_is_named_and_left_alone() {
     let store = folder.path().join("store");
     Running::start(&store).kill();
     std::fs::write(store.join("checkpoint-0"), "nonsense").unwrap();
-    let expected = "error: both checkpoints are damaged; nothing was changed";
+    let expected = "error: checkpoint-0 is damaged, and the journal does not go back to its first round; nothing was changed";
     check(&["-p", "-1", "-sd", store.to_str().unwrap()], folder.path(), expected);
 }
 
