@@ -13,7 +13,7 @@ use super::consumer::{Consumer, Finished};
 use super::effects::{Effects, Gone, Outcome};
 use super::key::StreamKey;
 use super::origins::{copied_from, origins};
-use super::retention::{Budget, keeps_less};
+use super::retention::{Budget, chore_of_change};
 use super::stream::Stream;
 use super::tables::State;
 use crate::record::{Command, Event, decode_events, kind};
@@ -221,11 +221,11 @@ impl State {
         let stream = &mut self.streams[key.index()];
         stream.origins = origins(&config, &stream.origins);
         let old = std::mem::replace(&mut stream.config, config);
-        if keeps_less(&old, &stream.config) {
-            stream.chores.push_back(Chore::Keep { next: 1 });
-        }
-        stream.enforce_size(&mut Budget(super::retention::SLICE), &mut effects.changes);
+        stream.chores.extend(chore_of_change(&old, &stream.config));
+        // Who asked is told what is left; of a large stream the rest goes by and by.
+        let slice = stream.slice();
         self.link(key);
+        self.do_chores(key, &mut Budget(slice), effects);
         Ok(Outcome::Updated(key, old.subjects))
     }
 
@@ -271,45 +271,59 @@ impl State {
         effects: &mut Effects,
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
-        let mut budget = Budget(limit);
-        self.streams[key.index()].enforce_size(&mut budget, &mut effects.changes);
+        self.do_chores(key, &mut Budget(limit), effects);
+        Ok(Outcome::Swept(key))
+    }
+
+    /// Does as much of what is still to be done to a stream as `budget` allows.
+    fn do_chores(&mut self, key: StreamKey, budget: &mut Budget, effects: &mut Effects) {
+        self.streams[key.index()].enforce_size(budget, &mut effects.changes);
         while let Some(chore) = self.streams[key.index()].chores.pop_front() {
             let rest = match chore {
                 Chore::Purge { filter, end } => {
                     let stream = &mut self.streams[key.index()];
-                    let all =
-                        stream.remove_matching(&filter, end, &mut budget, &mut effects.changes);
+                    let all = stream.remove_matching(&filter, end, budget, &mut effects.changes);
                     (!all).then_some(Chore::Purge { filter, end })
                 }
-                Chore::Keep { next } => self.keep_from(key, next, &mut budget, effects),
+                Chore::Keep { next, spares_untaken } => {
+                    let left = self.keep_from(key, next, spares_untaken, budget, effects);
+                    left.map(|next| Chore::Keep { next, spares_untaken })
+                }
             };
             if let Some(rest) = rest {
                 self.streams[key.index()].chores.push_front(rest);
                 break;
             }
         }
-        Ok(Outcome::Swept(key))
     }
 
-    /// Looks at messages from `next` on for whether they are kept. Says what is left to look at.
+    /// Looks at messages from `next` on for whether they are kept, see [`Chore::Keep`]. Says from
+    /// where on messages are left to look at, if any are.
     fn keep_from(
         &mut self,
         key: StreamKey,
         next: u64,
+        spares_untaken: bool,
         budget: &mut Budget,
         effects: &mut Effects,
-    ) -> Option<Chore> {
+    ) -> Option<u64> {
         let mut next = self.stream(key).log.next(next);
         while let Some(sequence) = next {
             if !budget.take() {
-                return Some(Chore::Keep { next: sequence });
+                return Some(sequence);
             }
             let stream = self.stream(key);
             let max = u64::try_from(stream.config.max_msgs_per_subject).ok().filter(|max| *max > 0);
             let subject = stream.log.key_of(sequence);
             let over = max.is_some_and(|max| subject.is_some_and(|key| key.count() > max));
             let unwanted = stream.config.retention == Retention::Interest
-                && subject.is_some_and(|subject| !self.is_needed(key, sequence, subject.name()));
+                && subject.is_some_and(|subject| {
+                    let subject = subject.name();
+                    let mut consumers = stream.consumers.iter();
+                    let spared =
+                        spares_untaken && !consumers.any(|(_, consumer)| consumer.wants(subject));
+                    !spared && !self.is_needed(key, sequence, subject)
+                });
             if over || unwanted {
                 self.streams[key.index()].remove(sequence, &mut effects.changes);
             }
@@ -332,7 +346,7 @@ impl State {
             let fewer = consumer.config.filters() != config.filters();
             consumer.configure(config, cursor, &stream.log);
             if fewer && stream.config.retention == Retention::Interest {
-                stream.chores.push_back(Chore::Keep { next: 1 });
+                stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
             }
             return Ok(Outcome::Put(key, index, true));
         }
@@ -349,7 +363,7 @@ impl State {
         let index = stream.names.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
         stream.consumers.remove(index);
         if stream.config.retention == Retention::Interest {
-            stream.chores.push_back(Chore::Keep { next: 1 });
+            stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
         }
         Ok(Outcome::Removed(key, index))
     }

@@ -9,8 +9,9 @@ use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_u64};
 pub(crate) enum Chore {
     /// Messages that `filter` takes go, before the sequence `end`.
     Purge { filter: Vec<u8>, end: u64 },
-    /// Messages from `next` on are looked at for whether they are kept.
-    Keep { next: u64 },
+    /// Messages from `next` on are looked at for whether they are kept. Of what nobody needs, what
+    /// nobody has finished with either stays if `spares_untaken`.
+    Keep { next: u64, spares_untaken: bool },
 }
 
 /// Appends what [`restore`] reads.
@@ -23,8 +24,8 @@ pub(super) fn checkpoint(chores: &VecDeque<Chore>, out: &mut Vec<u8>) {
                 put_counted(out, filter);
                 put_u64(out, *end);
             }
-            Chore::Keep { next } => {
-                out.push(2);
+            Chore::Keep { next, spares_untaken } => {
+                out.push(if *spares_untaken { 3 } else { 2 });
                 put_u64(out, *next);
             }
         }
@@ -36,7 +37,7 @@ pub(super) fn restore(reader: &mut Reader<'_>) -> Result<VecDeque<Chore>, BadSta
     let read = |reader: &mut Reader<'_>| {
         Ok(match reader.u8()? {
             1 => Chore::Purge { filter: reader.counted()?.to_vec(), end: reader.u64()? },
-            2 => Chore::Keep { next: reader.u64()? },
+            kind @ (2 | 3) => Chore::Keep { next: reader.u64()?, spares_untaken: kind == 3 },
             _ => return Err(BadState),
         })
     };

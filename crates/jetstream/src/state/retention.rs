@@ -3,7 +3,7 @@
 use watershed_store::Record;
 use watershed_store::log::KeyState;
 use watershed_wire::jetstream::asked::Rollup;
-use watershed_wire::jetstream::stream::{Discard, StreamConfig};
+use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
 use watershed_wire::subject::{self, has_wildcard};
 use watershed_wire::time::UnixNanos;
 
@@ -219,10 +219,12 @@ impl Stream {
     }
 }
 
-/// Whether a changed configuration may keep less than before, so that every message is to be looked
-/// at.
-pub(super) fn keeps_less(old: &StreamConfig, new: &StreamConfig) -> bool {
+/// What is to be looked at where a changed configuration may keep less than the one before.
+pub(super) fn chore_of_change(old: &StreamConfig, new: &StreamConfig) -> Option<Chore> {
     let (before, after) = (old.max_msgs_per_subject, new.max_msgs_per_subject);
     let shorter = positive(after).is_some_and(|max| positive(before).is_none_or(|old| max < old));
-    shorter || old.retention != new.retention
+    // As nats-server: a stream that begins to keep for consumers lets go what they have finished
+    // with, and keeps what none of them ever wanted.
+    let interest = new.retention == Retention::Interest && old.retention != Retention::Interest;
+    (shorter || interest).then_some(Chore::Keep { next: 1, spares_untaken: true })
 }
