@@ -312,10 +312,10 @@ impl JetStream {
             }
         }
         self.following.insert(key);
-        let origins = stream.origins.len();
-        let live = self.live(key);
-        live.copiers.clear();
-        live.copiers.resize_with(origins, Copier::default);
+        if let Some(live) = self.live.get_mut(key) {
+            let before = std::mem::take(&mut live.copiers);
+            live.copiers = Copier::for_each(&stream.origins, before);
+        }
         self.arm_expiry(net, key);
         let info = self.stream_info(key);
         self.done(net, owed, &info);

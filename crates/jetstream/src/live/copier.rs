@@ -9,8 +9,10 @@ use crate::chunk::Chunk;
 use crate::state::{Origin, Start, Stream};
 
 /// How far the copying of one origin has come. It is ahead of the state by what is on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Copier {
+    /// Name of the origin, the filter that its messages must match, where to begin.
+    of: (String, Box<[u8]>, Start),
     /// The next sequence of the origin to look at, and the log that it is a sequence of.
     cursor: Option<(u32, u64)>,
     /// When something was last copied.
@@ -22,6 +24,32 @@ pub(crate) struct Copier {
 }
 
 impl Copier {
+    pub(crate) fn new(own: &Origin) -> Self {
+        let of = (own.name.clone(), own.filter().into(), own.start);
+        Self { of, cursor: None, active: None, reading: false, chunk: None }
+    }
+
+    /// A copier for each of `origins`. Those of `before` that are still there go on from where they
+    /// are: what they have on its way to the disk must not be copied again.
+    pub(crate) fn for_each(origins: &[Origin], before: Vec<Self>) -> Vec<Self> {
+        let mut before = before;
+        let copier = |own: &Origin| {
+            let mut copier = Self::new(own);
+            if let Some(known) = before.iter_mut().find(|known| known.goes_on_as(&copier)) {
+                (copier.cursor, copier.active) = (known.cursor.take(), known.active);
+            }
+            copier
+        };
+        origins.iter().map(copier).collect()
+    }
+
+    /// Whether `other` copies the same, so that what this one has done is done.
+    fn goes_on_as(&self, other: &Self) -> bool {
+        let ((name, filter, start), (other, other_filter, other_start)) = (&self.of, &other.of);
+        // Where to begin matters until something was copied.
+        (name, filter) == (other, other_filter) && (start == other_start || self.active.is_some())
+    }
+
     /// The next message of the origin that is to be copied. `own_last` is the follower's last
     /// sequence.
     pub(crate) fn next(&mut self, own: &Origin, origin: &Stream, own_last: u64) -> Option<u64> {

@@ -39,7 +39,7 @@ impl Live {
         let mut live = Self {
             intake: Intake::new(stream.log.last()),
             dispatchers: Vec::new(),
-            copiers: Vec::new(),
+            copiers: Copier::for_each(&stream.origins, Vec::new()),
             unsaved: false,
             sweeping: false,
             expiring: false,
@@ -47,7 +47,6 @@ impl Live {
         for (index, consumer) in &stream.consumers {
             live.put(index, Dispatcher::new(consumer, now));
         }
-        live.copiers.resize_with(stream.origins.len(), Copier::default);
         live
     }
 

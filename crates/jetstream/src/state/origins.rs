@@ -35,7 +35,7 @@ pub(crate) struct Origin {
 }
 
 /// Where to begin where nothing was copied yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     First,
     Sequence(u64),
