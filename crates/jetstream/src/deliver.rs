@@ -148,12 +148,7 @@ impl JetStream {
         let any = !gone.is_empty();
         for request in gone {
             let (account, reply) = (request.account, &request.reply);
-            if request.expires.is_some() {
-                let left = request.left();
-                Self::send_status(net, account, reply, 408, "Request Timeout", &left);
-            } else {
-                Self::send_status(net, account, reply, 404, "No Messages", &[]);
-            }
+            Self::send_status(net, account, reply, 404, "No Messages", &[]);
         }
         if any { Step::Again } else { Step::Rest }
     }
