@@ -8,7 +8,7 @@ use watershed_base::{AccountId, Now, Tick};
 use watershed_core::{ConnId, Core, Flow, Identity, Outbox, Output, Peer, Traffic};
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
-    AccountStore, Capture, Completion, DiskOutput, JetStream, JetStreamSettings, Restored,
+    AccountStore, Capture, Completion, Damaged, DiskOutput, JetStream, JetStreamSettings, Restored,
 };
 use watershed_store::LogId;
 use watershed_store::bytes::BadState;
@@ -43,6 +43,8 @@ impl Default for Settings {
             info: core.info,
             ping_interval: core.ping_interval,
             ping_max: core.ping_max,
+    /// Messages that cannot be read from disk.
+    pub damaged: Vec<Damaged>,
             auth_timeout: core.auth_timeout,
             jetstream: None,
             seed: core.seed,
@@ -290,9 +292,17 @@ impl Engine {
     /// What there is now, in as much detail as is asked for.
     pub fn snapshot(&mut self, detail: &Detail) -> Snapshot {
         let (connections, total_connections, subscriptions) = self.core.counts();
-        let trouble = self.jetstream.trouble();
+        let (trouble, damaged) = (self.jetstream.trouble(), self.jetstream.damaged());
         let jetstream = self.jetstream.snapshot(&mut Below(&mut self.core), detail);
         let traffic = self.core.traffic();
-        Snapshot { connections, total_connections, subscriptions, traffic, jetstream, trouble }
+        Snapshot {
+            connections,
+            total_connections,
+            subscriptions,
+            traffic,
+            jetstream,
+            trouble,
+            damaged,
+        }
     }
 }

@@ -108,7 +108,7 @@ impl JetStream {
             let log = stream.log.id();
             let chunk = dispatcher.chunk.as_mut();
             let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
-                return self.read_ahead(key, log, position);
+                return self.read_ahead(key, log, sequence, position);
             };
             bytes.extend_from_slice(record);
         }
@@ -119,12 +119,19 @@ impl JetStream {
     }
 
     /// Has a record read from disk, with those behind it.
-    fn read_ahead(&mut self, key: ConsumerKey, log: LogId, position: Position) -> Step {
+    fn read_ahead(
+        &mut self,
+        key: ConsumerKey,
+        log: LogId,
+        sequence: u64,
+        position: Position,
+    ) -> Step {
         let Some(dispatcher) = self.live.dispatcher(key) else {
             return Step::Rest;
         };
         if dispatcher.chunk.as_ref().is_some_and(|chunk| chunk.starts_at(log, position)) {
             // It was just read and is damaged. To skip it would be to lose it in silence.
+            self.note_damage(log, sequence);
             return Step::Rest;
         }
         dispatcher.reading = true;

@@ -142,6 +142,7 @@ impl JetStream {
             let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
                 if copier.chunk.as_ref().is_some_and(|own| own.starts_at(log, position)) {
                     // It was just read and is damaged. To skip it would be to lose it.
+                    self.note_damage(log, sequence);
                     return Step::Rest;
                 }
                 copier.reading = true;

@@ -11,6 +11,7 @@ use watershed_wire::op::Publish;
 
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
+use crate::damage::{Damage, Damaged};
 use crate::disk::Disk;
 use crate::gather::Gather;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
@@ -151,6 +152,7 @@ pub struct JetStream {
     /// Reads on their way, by ticket.
     pub(crate) reads: BTreeMap<u64, Reading>,
     last_ticket: u64,
+    pub(crate) damage: Damage,
     /// Number of the last log that was given away.
     last_log: u32,
     /// Bytes of rounds since the last checkpoint.
@@ -195,6 +197,7 @@ impl JetStream {
             tail: Tail::default(),
             reads: BTreeMap::new(),
             last_ticket: 0,
+            damage: Damage::default(),
             last_log: 0,
             journal_bytes: 0,
             disk: Disk::default(),
@@ -269,6 +272,26 @@ impl JetStream {
         self.last_ticket += 1;
         self.reads.insert(self.last_ticket, reading);
         self.last_ticket
+    }
+
+    /// A message could not be read: people are told, once.
+    pub(crate) fn note_damage(&mut self, log: LogId, sequence: u64) {
+        if self.damage.note(log, sequence) {
+            self.outputs.extend(self.damaged_message(log, sequence).map(DiskOutput::Damaged));
+        }
+    }
+
+    /// The messages that could not be read when somebody last wanted them, and are still there.
+    pub fn damaged(&self) -> Vec<Damaged> {
+        let known = self.damage.iter();
+        known.filter_map(|(log, sequence)| self.damaged_message(log, sequence)).collect()
+    }
+
+    fn damaged_message(&self, log: LogId, sequence: u64) -> Option<Damaged> {
+        let stream = self.state.stream(self.state.by_log(log)?);
+        stream.log.position(sequence)?;
+        let account = self.state.accounts.name(stream.account).to_owned();
+        Some(Damaged { account, stream: stream.config.name.clone(), sequence })
     }
 
     /// A log that was never used.

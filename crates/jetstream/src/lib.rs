@@ -16,6 +16,7 @@ mod calls;
 mod chunk;
 mod commit;
 mod consumer_key;
+mod damage;
 mod deliver;
 mod disk;
 mod events;
@@ -37,6 +38,7 @@ mod state;
 mod tail;
 mod turn;
 
+pub use self::damage::Damaged;
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
 pub use self::output::{Completion, DiskOutput, Keeping};

@@ -3,6 +3,8 @@
 use watershed_store::keeper::Job;
 use watershed_store::{LogId, Round};
 
+use crate::damage::Damaged;
+
 /// A request to the disk.
 #[derive(Debug)]
 pub enum DiskOutput {
@@ -23,6 +25,8 @@ pub enum DiskOutput {
         /// Bytes to read; less where the block ends.
         length: usize,
     },
+    /// Tell people of a message that cannot be read. Each is told of once.
+    Damaged(Damaged),
 }
 
 /// What the shell reports of the disk.

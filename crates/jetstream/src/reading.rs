@@ -20,6 +20,8 @@ pub(crate) enum Reading {
         form: Form,
         /// Log of the message.
         log: LogId,
+        /// Its sequence.
+        sequence: u64,
         /// Where it is.
         position: Position,
     },

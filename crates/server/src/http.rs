@@ -19,8 +19,8 @@ use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot, watch};
-use watershed_engine::{Detail, Snapshot};
+use tokio::sync::{oneshot, watch};
+use watershed_engine::{Damaged, Detail, Snapshot};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 
@@ -177,10 +177,19 @@ async fn index() -> Html<&'static str> {
 
 async fn healthz(State(facts): Shared) -> Response {
     let Some(snapshot) = snapshot(&facts, Detail::default()).await else { return no_answer() };
-    let Some(trouble) = snapshot.trouble else {
-        return page(StatusCode::OK, &json!({"status": "ok"}));
+    let error = match (snapshot.trouble, snapshot.damaged.as_slice()) {
+        (None, []) => return page(StatusCode::OK, &json!({"status": "ok"})),
+        (Some(trouble), _) => format!("JetStream is not available: {trouble}"),
+        (None, [first, more @ ..]) => {
+            let Damaged { account, stream, sequence } = first;
+            let mut text =
+                format!("message {sequence} of stream {stream} (account {account}) is damaged");
+            if !more.is_empty() {
+                let _ = write!(text, ", and {} more", more.len());
+            }
+            text
+        }
     };
-    let error = format!("JetStream is not available: {trouble}");
     page(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "error": error}))
 }
 

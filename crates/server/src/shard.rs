@@ -15,7 +15,8 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
-    CloseReason, Completion, ConnId, DiskOutput, Engine, Flow, Identity, Now, Output, Peer, Tick,
+    CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Identity, Now, Output,
+    Peer, Tick,
 };
 #[cfg(feature = "monitoring")]
 use watershed_engine::{Detail, Snapshot};
@@ -447,6 +448,9 @@ impl Shard {
             DiskOutput::Keep(job) => storage.keep(job),
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 storage.read(ticket, log, block, offset, length);
+            }
+            DiskOutput::Damaged(Damaged { account, stream, sequence }) => {
+                tracing::error!(account, stream, sequence, "a message on disk is damaged");
             }
         }
     }

@@ -283,3 +283,4 @@ impl Node {
         }
     }
 }
+                DiskOutput::Damaged(_) => {}

@@ -164,7 +164,8 @@ impl JetStream {
         };
         let log = stream.log.id();
         let (account, reply) = (request.account, request.reply.to_vec());
-        let ticket = self.expect_read(Reading::Client { account, reply, form, log, position });
+        let ticket =
+            self.expect_read(Reading::Client { account, reply, form, log, sequence, position });
         let (block, offset) = (position.block, position.offset);
         let length = position.length as usize;
         self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
@@ -180,10 +181,11 @@ impl JetStream {
     ) {
         match self.reads.remove(&ticket) {
             None => {}
-            Some(Reading::Client { account, reply, form, log, position }) => {
+            Some(Reading::Client { account, reply, form, log, sequence, position }) => {
                 let (block, offset) = (position.block, position.offset);
                 let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
                 let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
+                let found = record.is_some();
                 let (header, payload) = match (record, &form) {
                     (Some(bytes), form) => show(&Record::view(bytes), form),
                     // Not the same as none: who takes it for none would make it again.
@@ -195,6 +197,9 @@ impl JetStream {
                         (HeaderWriter::with_status(500, DAMAGED).finish(), Vec::new())
                     }
                 };
+                if !found {
+                    self.note_damage(log, sequence);
+                }
                 Self::reply(net, account, &reply, &header, &payload);
             }
             Some(Reading::Follower { stream: key, index, log, block, offset }) => {
