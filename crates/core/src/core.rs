@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use watershed_base::{AccountId, Now, Random, Tick, Timers};
+use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
@@ -30,8 +30,10 @@ pub struct Settings {
     pub ping_max: u32,
     /// Time in which a client must show its credential.
     pub auth_timeout: Duration,
-    /// Seed of all choices.
+    /// Seed of choices that need no secrecy.
     pub seed: u64,
+    /// Key of what nobody may guess: random, and never told.
+    pub key: [u64; 2],
 }
 
 impl Default for Settings {
@@ -47,6 +49,7 @@ impl Default for Settings {
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),
             seed: 0,
+            key: [0; 2],
         }
     }
 }
@@ -67,6 +70,7 @@ pub struct Core {
     pub(crate) accounts: Vec<Account>,
     pub(crate) clients: Clients,
     pub(crate) random: Random,
+    pub(crate) secrets: Secrets,
     /// The present, as it was last told.
     pub(crate) now: Now,
     /// Whether anything passes between accounts.
@@ -84,6 +88,7 @@ impl Core {
     pub fn new(settings: Settings) -> Self {
         Self {
             random: Random::new(settings.seed),
+            secrets: Secrets::new(settings.key),
             settings,
             accounts: Vec::new(),
             clients: Clients::default(),

@@ -6,7 +6,7 @@
 use watershed_base::{AccountId, Now};
 use watershed_wire::encode;
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
-use watershed_wire::ident::short_id;
+use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::asked::is_probe;
 use watershed_wire::op::Publish;
 use watershed_wire::subject;
@@ -301,8 +301,7 @@ impl Core {
             header.field(REQUEST_INFO, info.to_string().as_bytes());
             let header = header.finish();
             let reply = message.reply.map(|reply| {
-                let ids = [self.random.next(), self.random.next()].map(short_id);
-                let subject = [REPLY, ids[0].as_bytes(), b".", ids[1].as_bytes()].concat();
+                let subject = [REPLY, unique_id(self.secrets.next()).as_bytes()].concat();
                 let now = self.now.tick;
                 let until = now.after(REPLY_WAIT);
                 let waiting = Waiting { asked: to, account, reply: reply.into(), many, until };

@@ -2,17 +2,17 @@
 //! goes to the other.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Tick};
-use watershed_core::{ConnId, Core, Flow, Identity, Outbox, Output, Peer, Traffic};
+use watershed_core::{
+    ConnId, Core, Flow, Identity, Outbox, Output, Peer, Settings as CoreSettings, Traffic,
+};
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
     AccountStore, Capture, Completion, Damaged, DiskOutput, JetStream, JetStreamSettings, Restored,
 };
 use watershed_store::LogId;
 use watershed_store::bytes::BadState;
-use watershed_wire::handshake::Info;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError};
@@ -20,36 +20,12 @@ use watershed_wire::{ClientOp, DecodeError};
 use crate::below::Below;
 
 /// What does not change while the engine runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// What every client is told first; the engine fills in what differs by connection.
-    pub info: Info,
-    /// Time between pings.
-    pub ping_interval: Duration,
-    /// Pings that may go unanswered.
-    pub ping_max: u32,
-    /// Time in which a client must show its credential.
-    pub auth_timeout: Duration,
+    /// What does not change in core NATS.
+    pub core: CoreSettings,
     /// What JetStream may use; `None` where it is off.
     pub jetstream: Option<JetStreamSettings>,
-    /// Seed of all choices.
-    pub seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let core = watershed_core::Settings::default();
-        Self {
-            info: core.info,
-            ping_interval: core.ping_interval,
-            ping_max: core.ping_max,
-    /// Messages that cannot be read from disk.
-    pub damaged: Vec<Damaged>,
-            auth_timeout: core.auth_timeout,
-            jetstream: None,
-            seed: core.seed,
-        }
-    }
 }
 
 /// A node at one moment.
@@ -67,6 +43,8 @@ pub struct Snapshot {
     pub jetstream: Option<JetStreamSnapshot>,
     /// What keeps what is stored from becoming durable, for people.
     pub trouble: Option<&'static str>,
+    /// Messages that cannot be read from disk.
+    pub damaged: Vec<Damaged>,
 }
 
 /// Everything that one node decides. See the crate's documentation.
@@ -82,11 +60,10 @@ pub struct Engine {
 impl Engine {
     /// An engine without accounts and connections.
     pub fn new(settings: Settings) -> Self {
-        let Settings { info, ping_interval, ping_max, auth_timeout, jetstream, seed } = settings;
-        let core = watershed_core::Settings { info, ping_interval, ping_max, auth_timeout, seed };
+        let Settings { core, jetstream } = settings;
         Self {
+            jetstream: JetStream::new(jetstream, core.seed.rotate_left(32)),
             core: Core::new(core),
-            jetstream: JetStream::new(jetstream, seed.rotate_left(32)),
             now: Now::default(),
             more: false,
         }

@@ -12,7 +12,8 @@ mod engine;
 pub use engine::{Engine, Settings, Snapshot};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
-    CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Traffic, permit,
+    CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Settings as CoreSettings, Traffic,
+    permit,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

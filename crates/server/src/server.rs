@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use mio::Poll;
 use thiserror::Error;
-use watershed_engine::{Engine, JetStreamSettings, Settings};
+use watershed_engine::{CoreSettings, Engine, JetStreamSettings, Settings};
 use watershed_wire::handshake::Info;
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
@@ -87,11 +87,11 @@ impl Builder {
         let address =
             listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
         let system = |what| move |source| StartError::System { what, source };
-        let mut random = [0; 3];
+        let mut random = [0; 5];
         for word in &mut random {
             *word = entropy().map_err(|error| system("get random numbers")(error.into()))?;
         }
-        let [seed, id @ ..] = random;
+        let [seed, id_low, id_high, key @ ..] = random;
         let poll = Poll::new().map_err(system("wait for sockets"))?;
         let (remote, commands) = Shard::remote(&poll).map_err(system("wake a thread"))?;
         let monitoring = match config.http {
@@ -101,8 +101,8 @@ impl Builder {
                     .map_err(|source| StartError::Bind { address, source })?,
             ),
         };
-        let settings = settings(&config, address, id, seed);
-        let info = settings.info.clone();
+        let info = info(&config, address, [id_low, id_high]);
+        let settings = settings(&config, info.clone(), seed, key);
         let mut engine = Engine::new(settings);
         tell_accounts(&mut engine, &config);
         let authenticator =
@@ -140,9 +140,9 @@ impl Builder {
     }
 }
 
-fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Settings {
+fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
     let id = unique_id(id);
-    let info = Info {
+    Info {
         server_name: config.server_name.clone().unwrap_or_else(|| id.clone()),
         server_id: id,
         version: NATS_VERSION.into(),
@@ -158,17 +158,23 @@ fn settings(config: &Config, address: SocketAddr, id: [u64; 2], seed: u64) -> Se
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()
-    };
+    }
+}
+
+fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
     Settings {
-        info,
-        ping_interval: config.ping_interval,
-        ping_max: config.ping_max,
-        auth_timeout: config.auth_timeout,
+        core: CoreSettings {
+            info,
+            ping_interval: config.ping_interval,
+            ping_max: config.ping_max,
+            auth_timeout: config.auth_timeout,
+            seed,
+            key,
+        },
         jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
             bounds: jetstream.bounds,
             ..JetStreamSettings::new(jetstream.max_file_store, jetstream.max_memory_store)
         }),
-        seed,
     }
 }
 

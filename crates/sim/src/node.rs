@@ -2,8 +2,8 @@
 //! the test says so, so that every order of it can be tried.
 
 use watershed_engine::{
-    Completion, DiskOutput, Engine, Identity, JetStreamSettings, Keeping, Now, Peer, Restored,
-    Settings, Tick,
+    Completion, CoreSettings, Detail, DiskOutput, Engine, Identity, JetStreamSettings, Keeping,
+    Now, Peer, Restored, Settings, Tick,
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
@@ -77,8 +77,8 @@ impl Node {
             max_payload: 1 << 20,
             ..Info::default()
         };
-        let mut engine =
-            Engine::new(Settings { info, jetstream: Some(settings), seed, ..Settings::default() });
+        let core = CoreSettings { info, seed, ..CoreSettings::default() };
+        let mut engine = Engine::new(Settings { core, jetstream: Some(settings) });
         let Found { checkpoints, newest: checkpoint, referred } =
             Checkpoints::open(disk.clone()).map_err(text)?;
         let round = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.round);
@@ -258,6 +258,22 @@ impl Node {
         self.collect();
     }
 
+    /// Somebody sets the clock of the wall, `nanos` into the future.
+    pub fn set_clock(&mut self, nanos: u64) {
+        self.now.wall.0 += i64::try_from(nanos).unwrap_or(0);
+    }
+
+    /// Whether those who publish should wait.
+    pub fn is_congested(&self) -> bool {
+        self.engine.is_congested()
+    }
+
+    /// Whether everything that is stored can be read and made durable.
+    pub fn is_healthy(&mut self) -> bool {
+        let snapshot = self.engine.snapshot(&Detail::default());
+        snapshot.trouble.is_none() && snapshot.damaged.is_empty()
+    }
+
     fn complete(&mut self, done: Completion) {
         self.engine.completed(self.now, done);
         self.collect();
@@ -275,6 +291,7 @@ impl Node {
                     }
                     self.keeper.push(job);
                 }
+                DiskOutput::Damaged(_) => {}
                 DiskOutput::Read { ticket, log, block, offset, length } => {
                     let bytes = self.reader.read(log, block, offset, length).ok();
                     self.complete(Completion::Read { ticket, bytes });
@@ -283,4 +300,3 @@ impl Node {
         }
     }
 }
-                DiskOutput::Damaged(_) => {}
