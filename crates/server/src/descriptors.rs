@@ -10,6 +10,10 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const RESERVE_MIN: u64 = 32;
 const RESERVE_MAX: u64 = 1024;
 
+/// Descriptors that every server has: what it listens on and waits with, its journal's segments, its
+/// log, and what is open for a moment.
+const OPEN_ALWAYS: u64 = 16;
+
 /// Raises the limit of open files to what the system lets this process have. A server has a
 /// descriptor for each connection, and the limit that shells give is small. A program that embeds
 /// a server may call this too; it is the whole process's limit.
@@ -33,6 +37,18 @@ pub(crate) fn monitoring_max() -> usize {
     usize::try_from(reserve(limit) / 4).unwrap_or(usize::MAX)
 }
 
+/// How many block files the store keeps open for writing, and as many for reading: half of what is
+/// kept back, without the monitoring and what every server has open.
+pub(crate) fn open_blocks_max() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(open_blocks(limit)).unwrap_or(usize::MAX)
+}
+
+fn open_blocks(limit: u64) -> u64 {
+    let reserve = reserve(limit);
+    ((reserve - reserve / 4).saturating_sub(OPEN_ALWAYS) / 2).max(1)
+}
+
 fn reserve(limit: u64) -> u64 {
     (limit / 4).clamp(RESERVE_MIN, RESERVE_MAX)
 }
@@ -46,5 +62,6 @@ mod tests {
         let left = |limit: u64| limit.saturating_sub(reserve(limit));
         assert_eq!([16, 64, 128, 1024].map(left), [0, 32, 96, 768]);
         assert_eq!(left(1 << 20), (1 << 20) - 1024);
+        assert_eq!([64, 256, 1024, 1 << 20].map(open_blocks), [4, 16, 88, 376]);
     }
 }

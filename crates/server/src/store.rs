@@ -19,6 +19,7 @@ use watershed_store::keeper::Job;
 use watershed_store::{Journal, Keeper, LogId, OpenError, Recovered, Round};
 
 use crate::committer::{Commit, commit};
+use crate::descriptors::open_blocks_max;
 use crate::disk::OsDisk;
 use crate::keeper::KeeperThread;
 use crate::shard::{Command, Remote};
@@ -127,7 +128,8 @@ impl Store {
         let restored =
             Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
         engine.restore(now, restored)?;
-        let mut blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
+        let blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
+        let mut blocks = blocks.with_open_files(open_blocks_max());
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
         blocks.retain(known).map_err(io("clean"))?;
@@ -149,7 +151,8 @@ impl Store {
         let keep = KeeperThread::new(keep, release, to);
         threads.push(spawn("keeper", move || keep.run(&keeps))?);
         let to = remote.clone();
-        threads.push(spawn("reader", move || read(BlockReader::new(disk), &reads, &to))?);
+        let blocks = BlockReader::new(disk).with_open_files(open_blocks_max());
+        threads.push(spawn("reader", move || read(blocks, &reads, &to))?);
         Ok(Storage { committer, keeper, reader, threads, _lock: lock })
     }
 }

@@ -4,7 +4,7 @@
 //! has everything, so a block file may lack any of its bytes after a power cut: opening the store
 //! replays the journal, and writes the same bytes at the same places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::round::{Place, Round};
 /// Folder of the block files.
 pub const BLOCKS_FOLDER: &str = "blocks";
 
-/// Block files that are kept open.
+/// Block files that are kept open, unless somebody says otherwise.
 const OPEN_FILES_MAX: usize = 256;
 
 /// A record of a round, and where it goes.
@@ -44,12 +44,13 @@ fn path((log, block): BlockKey) -> String {
 struct Files<D: Disk> {
     disk: D,
     open: BTreeMap<BlockKey, (D::File, u64)>,
+    open_max: usize,
     uses: u64,
 }
 
 impl<D: Disk> Files<D> {
     fn new(disk: D) -> Self {
-        Self { disk, open: BTreeMap::new(), uses: 0 }
+        Self { disk, open: BTreeMap::new(), open_max: OPEN_FILES_MAX, uses: 0 }
     }
 
     /// The file of a block; made, if `create` says so and it isn't there.
@@ -62,7 +63,7 @@ impl<D: Disk> Files<D> {
                 }
                 file => file?,
             };
-            if self.open.len() >= OPEN_FILES_MAX
+            if self.open.len() >= self.open_max
                 && let Some(oldest) =
                     self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
             {
@@ -102,6 +103,8 @@ pub struct BlockWriter<D: Disk> {
     files: Files<D>,
     /// Blocks with bytes that were not synced, and where those are.
     dirty: BTreeMap<BlockKey, Dirty>,
+    /// Blocks that are newer than any checkpoint: none on disk refers to them.
+    fresh: BTreeSet<BlockKey>,
     /// Whether entries of the folder were not synced.
     folder_dirty: bool,
     /// Blocks that hold nothing any more, to which the next checkpoint does not refer.
@@ -116,8 +119,15 @@ impl<D: Disk> BlockWriter<D> {
         disk.create_dir(BLOCKS_FOLDER)?;
         disk.sync_dir("")?;
         let files = Files::new(disk);
-        let (dirty, condemned, doomed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Ok(Self { files, dirty, folder_dirty: false, condemned, doomed })
+        let (dirty, fresh) = (BTreeMap::new(), BTreeSet::new());
+        let (condemned, doomed) = (Vec::new(), Vec::new());
+        Ok(Self { files, dirty, fresh, folder_dirty: false, condemned, doomed })
+    }
+
+    /// Keeps at most `most` files open.
+    pub fn with_open_files(mut self, most: usize) -> Self {
+        self.files.open_max = most;
+        self
     }
 
     /// Writes records of a round. Neighbours in a block are written at once.
@@ -134,6 +144,7 @@ impl<D: Disk> BlockWriter<D> {
                 start = 0;
                 bytes.extend_from_slice(&BlockHeader { log: key.0, block: key.1 }.encode());
                 self.folder_dirty = true;
+                self.fresh.insert(key);
             }
             for placement in placements {
                 debug_assert_eq!(
@@ -175,7 +186,12 @@ impl<D: Disk> BlockWriter<D> {
     /// Gives a block up that holds nothing any more. Its file goes when no checkpoint on disk refers
     /// to it: until then opening the store may need it.
     pub fn remove(&mut self, log: LogId, block: u32) {
-        self.condemned.push((log, block));
+        let key = (log, block);
+        // What is younger than the checkpoints goes at once, if it can: the next start would make it
+        // from the journal, if it needed it.
+        if !self.fresh.remove(&key) || self.delete(key).is_err() {
+            self.condemned.push(key);
+        }
     }
 
     /// Whether there are blocks that hold nothing any more.
@@ -207,6 +223,8 @@ impl<D: Disk> BlockWriter<D> {
 
     /// Makes everything durable that was written so far.
     pub fn sync(&mut self) -> Result<(), SyncError> {
+        // The checkpoint for which this is done refers to all that is there.
+        self.fresh.clear();
         // What nobody will refer to needs no sync.
         for key in &self.condemned {
             self.dirty.remove(key);
@@ -276,6 +294,12 @@ impl<D: Disk> BlockReader<D> {
     /// A reader on `disk`.
     pub fn new(disk: D) -> Self {
         Self(Files::new(disk))
+    }
+
+    /// Keeps at most `most` files open.
+    pub fn with_open_files(mut self, most: usize) -> Self {
+        self.0.open_max = most;
+        self
     }
 
     /// Reads up to `length` bytes from `offset` of a block; less where its file ends.

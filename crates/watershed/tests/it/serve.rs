@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::kill::Client;
-use crate::server::{Running, outcome, serve, up, watershed, write};
+use crate::server::{PATIENCE, Running, outcome, serve, up, watershed, write};
 
 /// Starts a server that can't; what it says, without the place of the folder.
 #[track_caller]
@@ -240,6 +240,91 @@ fn log_until(command: &mut Command, last: &str) -> String {
 
 #[test]
 fn a_log_that_nobody_watches_has_no_colours() {
+/// However many streams there are, and however few files may be open: what is stored is in blocks.
+#[test]
+fn many_streams_share_few_descriptors() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let store = folder.path().join("store");
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([&store, &folder.path().to_owned()])
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let running = Running::wait(&mut child, &ports);
+    let mut client = Client::connect_to(running);
+    for number in 0..200 {
+        let name = format!("T{number}");
+        let body = format!("{{\"name\":\"{name}\",\"subjects\":[\"{name}\"]}}");
+        let created = client.request(&format!("$JS.API.STREAM.CREATE.{name}"), &body);
+        assert!(created.contains("\"config\""), "{created}");
+        let stored = client.request(&name, "x");
+        assert!(stored.contains("\"seq\":1"), "{stored}");
+    }
+    // The blocks are written by and by; what cannot be is said at once.
+    let written = || std::fs::read_dir(store.join("blocks")).unwrap().count();
+    let deadline = Instant::now() + PATIENCE;
+    while written() < 200 {
+        assert!(Instant::now() < deadline, "{} of 200 blocks were written", written());
+        std::thread::yield_now();
+    }
+    drop(client);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+/// Requests that are never whole keep nobody from asking how the server is.
+#[test]
+fn half_requests_keep_nobody_from_monitoring() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 128; exec \"$0\" serve -a 127.0.0.1 -p -1 -m -1 -sd \"$1\" \
+             --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([folder.path().join("store"), folder.path().to_owned()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    Running::wait(&mut child, &ports);
+    let said = std::fs::read_to_string(&ports).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let address = said["monitoring"][0].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream
+    };
+    let half: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = connect();
+            stream.write_all(b"GET /varz HTTP/1.1\r\nHost:").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        let mut whole = connect();
+        whole.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        whole.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    drop(half);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
     let folder = tempfile::tempdir().unwrap();
     let topology = write(&folder, "watershed: 1\nname: x\n");
     let mut server = serve(&["-p", "-1"]);
