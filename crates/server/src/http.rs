@@ -13,9 +13,6 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
@@ -26,18 +23,12 @@ use watershed_wire::time::UnixNanos;
 
 use crate::clock::Clock;
 use crate::config::{Config, JetStreamConfig};
-use crate::descriptors::monitoring_max;
+use crate::http_connections;
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
 /// Longest wait for the loop, which answers within a turn unless something is very wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Longest time of a connection, whatever it does.
-const CONNECTION_TIMEOUT: Duration = Duration::from_mins(1);
-
-/// Time without a new connection after one could not be accepted.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The monitoring that runs beside a server. Ends when dropped.
 #[derive(Debug)]
@@ -97,7 +88,7 @@ impl Http {
             runtime.block_on(async move {
                 let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
-                    () = accept(&listener, &router, patience) => {}
+                    () = http_connections::serve(&listener, &router, patience) => {}
                     // The sender is gone when the server is.
                     _ = stopped.changed() => {}
                 }
@@ -119,31 +110,6 @@ impl Drop for Http {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-    }
-}
-
-/// Answers connections, so many at once that they cannot use up what others need. One more waits
-/// in the queue of the system.
-async fn accept(listener: &TcpListener, router: &Router, patience: Duration) {
-    let slots = Arc::new(Semaphore::new(monitoring_max()));
-    loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // The peer left, or the system is out of descriptors.
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // From the moment that a request may begin: what is half sent and what is idle goes.
-            .header_read_timeout(patience)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move {
-            // How it ended is nobody's business here.
-            let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
-            drop(slot);
-        });
     }
 }
 

@@ -24,6 +24,8 @@ mod disk;
 mod door;
 #[cfg_attr(not(feature = "monitoring"), path = "http_absent.rs")]
 mod http;
+#[cfg(feature = "monitoring")]
+mod http_connections;
 mod inbound;
 mod keeper;
 mod server;

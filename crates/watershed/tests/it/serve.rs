@@ -325,6 +325,25 @@ fn half_requests_keep_nobody_from_monitoring() {
     child.wait().unwrap();
 }
 
+/// Starts a server and reads its log until `last` comes.
+#[track_caller]
+fn log_until(command: &mut Command, last: &str) -> String {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = String::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        log.push_str(&line.unwrap());
+        if log.contains(last) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(log.contains(last), "{log}");
+    log
+}
+
+#[test]
+fn a_log_that_nobody_watches_has_no_colours() {
     let folder = tempfile::tempdir().unwrap();
     let topology = write(&folder, "watershed: 1\nname: x\n");
     let mut server = serve(&["-p", "-1"]);
