@@ -10,6 +10,7 @@ use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 
 use crate::clock::Clock;
+use crate::turns::MUCH;
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
@@ -20,9 +21,6 @@ const CARRY_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes that are read at once of somebody unknown.
 const UNKNOWN_BYTES_MAX: usize = CONNECT_LINE_BYTES_MAX + CONTROL_LINE_BYTES_MAX;
-
-/// Longest time for which one connection is served while others wait.
-const TURN: Duration = Duration::from_millis(1);
 
 /// Operations after which the clock is looked at in the long run.
 const LOOK_MAX: u32 = 32;
@@ -66,6 +64,8 @@ pub(crate) struct Connection {
     writable: bool,
     /// Whether this connection is in the shard's queue already.
     pub(crate) queued: bool,
+    /// Whether its last turn was a long one.
+    pub(crate) had_much: bool,
     /// Whether its operations wait for an answer to `CONNECT`.
     pub(crate) waiting: bool,
     /// Whether the peer sends nothing more.
@@ -115,6 +115,7 @@ impl Connection {
             readable: true,
             writable: true,
             queued: false,
+            had_much: false,
             waiting: false,
             closed_by_peer: false,
             full: false,
@@ -166,16 +167,22 @@ impl Connection {
         self.writable = true;
     }
 
-    /// Reads once and hands whole operations to the engine, as many as fit the time of a turn. What
-    /// is carried goes to the front of `scratch`, which all connections share; a frame too long for
-    /// that is gathered where it is.
-    pub(crate) fn read(&mut self, clock: Clock, engine: &mut Engine, scratch: &mut [u8]) -> Turn {
+    /// Reads once and hands whole operations to the engine, as many as fit `time`. What is carried
+    /// goes to the front of `scratch`, which all connections share; a frame too long for that is
+    /// gathered where it is.
+    pub(crate) fn read(
+        &mut self,
+        clock: Clock,
+        time: Duration,
+        engine: &mut Engine,
+        scratch: &mut [u8],
+    ) -> Turn {
         if self.undecoded {
-            return self.resume(clock, engine);
+            return self.resume(clock, time, engine);
         }
         let start = self.carry.len();
         if start > CARRY_BYTES_MAX {
-            return self.read_long(clock, engine);
+            return self.read_long(clock, time, engine);
         }
         // Before it is known who this is, a CONNECT and a line is all that is kept.
         let most = if self.stage == Stage::Unknown { UNKNOWN_BYTES_MAX } else { READ_BYTES };
@@ -184,7 +191,7 @@ impl Connection {
             Ok(count) => start + count,
             Err(turn) => return turn,
         };
-        let (consumed, turn) = self.decode(clock, engine, &scratch[..end]);
+        let (consumed, turn) = self.decode(clock, time, engine, &scratch[..end]);
         self.carry.clear();
         // Long frames come in pieces; room for more than is there would count against everybody.
         self.carry.shrink_to(CARRY_BYTES_MAX);
@@ -193,7 +200,7 @@ impl Connection {
         turn
     }
 
-    fn read_long(&mut self, clock: Clock, engine: &mut Engine) -> Turn {
+    fn read_long(&mut self, clock: Clock, time: Duration, engine: &mut Engine) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
         let start = carry.len();
         carry.resize(start + READ_BYTES, 0);
@@ -201,7 +208,7 @@ impl Connection {
         carry.truncate(start + received.unwrap_or(0));
         self.carry = carry;
         match received {
-            Ok(_) => self.resume(clock, engine),
+            Ok(_) => self.resume(clock, time, engine),
             Err(turn) => turn,
         }
     }
@@ -215,9 +222,9 @@ impl Connection {
     }
 
     /// Hands the operations that were read while the engine wanted none.
-    pub(crate) fn resume(&mut self, clock: Clock, engine: &mut Engine) -> Turn {
+    pub(crate) fn resume(&mut self, clock: Clock, time: Duration, engine: &mut Engine) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
-        let (consumed, turn) = self.decode(clock, engine, &carry);
+        let (consumed, turn) = self.decode(clock, time, engine, &carry);
         carry.drain(..consumed);
         if carry.len() <= CARRY_BYTES_MAX {
             carry.shrink_to(CARRY_BYTES_MAX);
@@ -237,12 +244,30 @@ impl Connection {
         }
     }
 
-    /// Hands whole operations to the engine until one wants a pause or the turn is over. Stalling is
-    /// heeded only at the end: what was read is cheaper to deliver than to keep.
-    fn decode(&mut self, clock: Clock, engine: &mut Engine, bytes: &[u8]) -> (usize, Turn) {
+    fn decode(
+        &mut self,
+        clock: Clock,
+        time: Duration,
+        engine: &mut Engine,
+        bytes: &[u8],
+    ) -> (usize, Turn) {
         let now = clock.now();
         self.heard_of = now.tick;
-        let over = now.tick.after(TURN);
+        let decoded = self.decode_until(now.tick.after(time), now, clock, engine, bytes);
+        self.had_much = clock.now().tick >= now.tick.after(MUCH);
+        decoded
+    }
+
+    /// Hands whole operations to the engine until one wants a pause or the turn is over. Stalling is
+    /// heeded only at the end: what was read is cheaper to deliver than to keep.
+    fn decode_until(
+        &mut self,
+        over: Tick,
+        now: Now,
+        clock: Clock,
+        engine: &mut Engine,
+        bytes: &[u8],
+    ) -> (usize, Turn) {
         let (mut consumed, mut count, mut look) = (0, 0_u32, 1);
         let mut turn = Turn::More;
         let mut waiting = engine.outbox(self.id).map_or(0, Outbox::len);

@@ -33,6 +33,7 @@ mod shard;
 mod store;
 mod thread;
 
+mod turns;
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};
 pub use config::{Config, JetStreamConfig, Passage, PassageKind};

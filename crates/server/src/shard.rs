@@ -5,7 +5,6 @@
 //! system calls are shared by whatever arrived together. Nothing is shared with other threads but
 //! the queue of commands.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -27,6 +26,8 @@ use crate::connection::{Connection, READ_BYTES, Turn};
 use crate::door::Door;
 use crate::inbound::Inbound;
 use crate::store::Storage;
+use crate::turns::{MUCH, Turns};
+
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -103,8 +104,8 @@ pub(crate) struct Shard {
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
     connections: Vec<Option<Connection>>,
-    /// Slots of connections that may have bytes to read.
-    ready: VecDeque<u32>,
+    /// Connections that may have bytes to read.
+    turns: Turns,
     /// Connections that publish faster than others read, and until when they are held back.
     stalled: Vec<(ConnId, Tick)>,
     /// Until when no connection is accepted.
@@ -139,7 +140,7 @@ impl Shard {
             payload_bytes_max,
             commands,
             connections: Vec::new(),
-            ready: VecDeque::new(),
+            turns: Turns::default(),
             stalled: Vec::new(),
             accept_paused: None,
             // Room for one read behind an unfinished frame.
@@ -204,7 +205,7 @@ impl Shard {
 
     /// How long nothing will be to do but for what sockets and other threads bring.
     fn timeout(&self, now: Now) -> Option<Duration> {
-        if !self.ready.is_empty() {
+        if !self.turns.is_empty() {
             return Some(Duration::ZERO);
         }
         let stalled = self.stalled.iter().map(|(_, until)| *until);
@@ -344,7 +345,7 @@ impl Shard {
         if admitted {
             connection.admit();
         }
-        let turn = connection.resume(self.clock, &mut self.engine);
+        let turn = connection.resume(self.clock, MUCH, &mut self.engine);
         self.after(now, slot, turn);
     }
 
@@ -353,7 +354,7 @@ impl Shard {
         connection.readable = true;
         if !connection.queued && !connection.waiting {
             connection.queued = true;
-            self.ready.push_back(connection.id.slot);
+            self.turns.push(connection.id.slot, connection.had_much);
         }
     }
 
@@ -369,24 +370,24 @@ impl Shard {
             if !held && let Some(Some(connection)) = self.connections.get_mut(conn.slot as usize) {
                 // A slot that was given to another connection meanwhile loses nothing by a look.
                 connection.queued = true;
-                self.ready.push_back(conn.slot);
+                self.turns.push(conn.slot, connection.had_much);
             }
             held
         });
         self.stalled = stalled;
     }
 
-    /// Reads every ready connection once.
+    /// Reads ready connections, each at most once, before sockets are looked at again.
     fn read_ready(&mut self, now: Now) {
-        for _ in 0..self.ready.len() {
-            let Some(slot) = self.ready.pop_front() else { return };
+        self.turns.begin(now.tick);
+        while let Some((slot, time)) = self.turns.next(|| self.clock.now().tick) {
             let slot = slot as usize;
             let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
             connection.queued = false;
             if connection.waiting || connection.full {
                 continue;
             }
-            let turn = connection.read(self.clock, &mut self.engine, &mut self.scratch);
+            let turn = connection.read(self.clock, time, &mut self.engine, &mut self.scratch);
             self.after(now, slot, turn);
         }
     }
@@ -409,7 +410,7 @@ impl Shard {
             Turn::Held(Flow::Wait) => connection.waiting = true,
             Turn::Paused => {
                 connection.queued = true;
-                self.ready.push_back(connection.id.slot);
+                self.turns.push(connection.id.slot, connection.had_much);
             }
             // Writing makes room.
             Turn::Full => {}
@@ -490,7 +491,7 @@ impl Shard {
             self.drop_connection(slot);
         } else if connection.has_room_again() && !connection.queued {
             connection.queued = true;
-            self.ready.push_back(connection.id.slot);
+            self.turns.push(connection.id.slot, connection.had_much);
         }
     }
 
