@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use watershed_store::{Disk, DiskFile};
@@ -106,7 +106,12 @@ impl DiskFile for OsFile {
 
     fn sync(&self) -> io::Result<()> {
         // fdatasync: bytes, and the length where it changed.
-        self.0.sync_data()
+        self.0.sync_data()?;
+        if self.0.metadata()?.nlink() == 0 {
+            // Nobody will find what is in it: the file goes with the process.
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was deleted"));
+        }
+        Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {

@@ -39,6 +39,23 @@ fn is_well(address: SocketAddr) -> bool {
     answer.starts_with("HTTP/1.1 200")
 }
 
+/// What is written into a store that was deleted is in files without names: it is not stored.
+#[test]
+fn a_deleted_store_stores_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let server = Server::builder().store_dir(&store).http(any).start().unwrap();
+    let (address, http) = (server.local_addr(), server.http_addr().unwrap());
+    let created = publish(address, "$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"]}"#);
+    assert!(created.contains("did_create"), "{created}");
+    assert!(publish(address, "s", "one").contains("\"seq\":1"));
+    std::fs::remove_dir_all(&store).unwrap();
+    let refused = publish(address, "s", "two");
+    assert!(refused.contains("\"err_code\":10023"), "{refused}");
+    wait("health says so", || !is_well(http));
+}
+
 #[test]
 fn blocks_that_could_not_be_written_are_written_later() {
     let folder = tempfile::tempdir().unwrap();
