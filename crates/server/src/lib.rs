@@ -28,6 +28,7 @@ mod http;
 mod http_connections;
 mod inbound;
 mod keeper;
+mod place;
 mod server;
 mod shard;
 mod store;

@@ -19,6 +19,7 @@ use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
 use crate::inbound::Inbound;
+use crate::place::store_folder;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
@@ -108,10 +109,11 @@ impl Builder {
         let authenticator =
             Authenticator::new(&config, &mut engine, &remote).map_err(system("start a thread"))?;
         let clock = Clock::new();
-        let storage = match &config.jetstream {
+        let folder = config.jetstream.as_ref().map(|own| store_folder(&own.store_dir));
+        let storage = match &folder {
             None => None,
-            Some(jetstream) => {
-                let store = Store::open(&jetstream.store_dir, &mut engine, clock.now())?;
+            Some(folder) => {
+                let store = Store::open(folder, &mut engine, clock.now())?;
                 Some(store.start(&remote).map_err(system("start a thread"))?)
             }
         };

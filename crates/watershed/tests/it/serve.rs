@@ -51,10 +51,28 @@ fn a_store_of_another_format_is_left_alone() {
 }
 
 #[test]
-fn a_folder_of_something_else_is_left_alone() {
+fn what_else_is_in_a_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear all").unwrap();
     let expected = "error: FOLDER is not empty and holds no store: choose another folder";
+    let running = Running::start(folder.path());
+    let created = Client::connect(&running).request("$JS.API.STREAM.CREATE.S", r#"{"name":"S"}"#);
+    assert!(created.contains("did_create"), "{created}");
+    running.kill();
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["letter.txt", "watershed"]);
+    let running = Running::start(folder.path());
+    let info = Client::connect(&running).request("$JS.API.STREAM.INFO.S", "");
+    assert!(info.contains("\"config\""), "{info}");
+}
+
+/// Beside the streams of another server, none at all would look as if they were lost.
+#[test]
+fn a_folder_of_nats_server_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("jetstream")).unwrap();
     check(&["-p", "-1", "-sd", folder.path().to_str().unwrap()], folder.path(), expected);
 }
 
