@@ -4,6 +4,7 @@
 mod bounds;
 mod sharing;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub fn read_config(
         port: None,
         http_port: None,
         no_auth_user: None,
+        referred: BTreeSet::new(),
     };
     let pairs = load(path, 0)?;
     let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source };
@@ -121,10 +123,13 @@ struct Reader<'a> {
     port: Option<u16>,
     http_port: Option<u16>,
     no_auth_user: Option<(String, usize)>,
+    /// Names that variables have.
+    referred: BTreeSet<String>,
 }
 
 impl Reader<'_> {
     fn top(&mut self, pairs: &[Pair]) -> Read<()> {
+        add_referred(pairs, &mut self.referred);
         for pair in &self.resolved(pairs)? {
             match pair.key.as_str() {
                 "listen" => {
@@ -154,12 +159,17 @@ impl Reader<'_> {
                 // The log has the time anyway.
                 "logtime" => drop(flag(pair)?),
                 "pid_file" | "pidfile" => self.process.pid_file = Some(text(pair)?.into()),
-                // Keys that only exist to be referred to are not settings.
-                name if mentions(pairs, name) => {}
-                _ => return Err(unknown(pair)),
+                // Where this server is for others of a cluster, which it is never in.
+                "client_advertise" => drop(text(pair)?),
+                _ => self.not_a_setting(pair)?,
             }
         }
         Ok(())
+    }
+
+    /// A key that is no setting is there to be referred to, or is unknown.
+    fn not_a_setting(&self, pair: &Pair) -> Read<()> {
+        if self.referred.contains(&pair.key) { Ok(()) } else { Err(unknown(pair)) }
     }
 
     /// The same entries with variables replaced: by what was set before, else from outside.
@@ -227,6 +237,8 @@ impl Reader<'_> {
                 "max_file_store" | "max_file" => jetstream.max_file_store = number(pair)?,
                 "enabled" | "enable" if !flag(pair)? => return Ok(()),
                 "enabled" | "enable" => {}
+                // Requests with fields that are not known are refused, as by default there.
+                "strict" if flag(pair)? => {}
                 "limits" => jetstream.bounds = bounds::server_bounds(pair)?,
                 // Whatever it says, nothing is acknowledged before it is synced.
                 "sync" | "sync_interval" => {
@@ -234,7 +246,7 @@ impl Reader<'_> {
                         duration(pair)?;
                     }
                 }
-                _ => return Err(unknown(pair)),
+                _ => self.not_a_setting(pair)?,
             }
         }
         self.config.jetstream = Some(jetstream);
@@ -249,7 +261,7 @@ impl Reader<'_> {
                 "pass" | "password" => password = Some(text(pair)?),
                 "users" => self.users(pair, DEFAULT_ACCOUNT)?,
                 "timeout" => self.config.auth_timeout = duration(pair)?,
-                _ => return Err(unknown(pair)),
+                _ => self.not_a_setting(pair)?,
             }
         }
         match (user, password) {
@@ -278,7 +290,7 @@ impl Reader<'_> {
                     "jetstream" => store = bounds::account_store(pair)?,
                     "exports" => sharing.exports(&account.key, pair)?,
                     "imports" => sharing.imports(&account.key, pair)?,
-                    _ => return Err(unknown(pair)),
+                    _ => self.not_a_setting(pair)?,
                 }
             }
             self.config.accounts.insert(account.key.clone(), store);
@@ -301,7 +313,7 @@ impl Reader<'_> {
                     "permissions" | "permission" | "authorization" => {
                         permissions = Some(Arc::new(permissions_of(pair)?));
                     }
-                    _ => return Err(unknown(pair)),
+                    _ => self.not_a_setting(pair)?,
                 }
             }
             let missing = |what: &str| ConfError {
@@ -358,17 +370,19 @@ fn address(pair: &Pair) -> Read<(Option<IpAddr>, u16)> {
     Ok((Some(address.ip()), address.port()))
 }
 
-/// Whether an entry below refers to `name`.
-fn mentions(pairs: &[Pair], name: &str) -> bool {
-    fn inside(item: &Item, name: &str) -> bool {
+/// Adds the names that entries refer to.
+fn add_referred(pairs: &[Pair], names: &mut BTreeSet<String>) {
+    fn inside(item: &Item, names: &mut BTreeSet<String>) {
         match &item.value {
-            Value::Variable(own) => own == name,
-            Value::List(items) => items.iter().any(|item| inside(item, name)),
-            Value::Map(pairs) => mentions(pairs, name),
-            _ => false,
+            Value::Variable(own) => drop(names.insert(own.clone())),
+            Value::List(items) => items.iter().for_each(|item| inside(item, names)),
+            Value::Map(pairs) => add_referred(pairs, names),
+            _ => {}
         }
     }
-    pairs.iter().any(|pair| inside(&pair.item, name))
+    for pair in pairs {
+        inside(&pair.item, names);
+    }
 }
 
 fn unknown(pair: &Pair) -> ConfError {
@@ -545,6 +559,32 @@ mod tests {
         assert_eq!(config.accounts["A"].max_file, Some(1_000_000_000));
     }
 
+    /// The pattern of nats-server's own documentation.
+    #[test]
+    fn blocks_may_be_referred_to_where_they_are() {
+        let (config, _) = read(
+            r#"
+            client_advertise: "example.net:4222"
+            jetstream { strict: true }
+            authorization {
+              READER = { publish: [], subscribe: ["a.>"] }
+              WRITER = { publish: ["a.>"] }
+              users = [
+                { user: r, password: x, permissions: $READER }
+                { user: w, password: x, permissions: $WRITER }
+              ]
+            }
+            "#,
+        )
+        .unwrap();
+        let [reader, writer] = config.users.as_slice() else { panic!() };
+        let allowed = |user: &User| {
+            let publish = &user.permissions.as_ref().unwrap().publish;
+            publish.allow.as_ref().unwrap().len()
+        };
+        assert_eq!((allowed(reader), allowed(writer)), (0, 1));
+    }
+
     #[test]
     fn what_is_not_known_is_refused_by_name() {
         for (text, expected) in [
@@ -552,6 +592,8 @@ mod tests {
             ("port: x", "line 1: `port` is a whole number, and this is text"),
             ("port: 70000", "line 1: 70000 is too much or too little for `port`"),
             ("\njetstream { domain: x }", "line 2: `domain` is not known to this server"),
+            ("jetstream { strict: false }", "line 1: `strict` is not known to this server"),
+            ("authorization { P = { } }", "line 1: `P` is not known to this server"),
             ("cluster { }", "line 1: `cluster` is not known to this server"),
             ("authorization { users: [ { user: a } ] }", "line 1: this user has no `password`"),
             ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
