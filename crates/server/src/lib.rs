@@ -33,8 +33,8 @@ mod server;
 mod shard;
 mod store;
 mod thread;
-
 mod turns;
+
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};
 pub use config::{Config, JetStreamConfig, Passage, PassageKind};

@@ -50,11 +50,11 @@ fn a_store_of_another_format_is_left_alone() {
     assert_eq!(left, "watershed store 9\n");
 }
 
+/// A volume has a `lost+found`, and people have files beside their data.
 #[test]
 fn what_else_is_in_a_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("letter.txt"), "dear all").unwrap();
-    let expected = "error: FOLDER is not empty and holds no store: choose another folder";
     let running = Running::start(folder.path());
     let created = Client::connect(&running).request("$JS.API.STREAM.CREATE.S", r#"{"name":"S"}"#);
     assert!(created.contains("did_create"), "{created}");
@@ -73,6 +73,7 @@ fn what_else_is_in_a_folder_is_left_alone() {
 fn a_folder_of_nats_server_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("jetstream")).unwrap();
+    let expected = "error: FOLDER is not empty and holds no store: choose another folder";
     check(&["-p", "-1", "-sd", folder.path().to_str().unwrap()], folder.path(), expected);
 }
 
@@ -239,25 +240,6 @@ fn connections_leave_descriptors_for_the_store() {
     assert!(log.lines().count() < 20, "{log}");
 }
 
-/// Starts a server and reads its log until `last` comes.
-#[track_caller]
-fn log_until(command: &mut Command, last: &str) -> String {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut log = String::new();
-    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
-        log.push_str(&line.unwrap());
-        if log.contains(last) {
-            break;
-        }
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(log.contains(last), "{log}");
-    log
-}
-
-#[test]
-fn a_log_that_nobody_watches_has_no_colours() {
 /// However many streams there are, and however few files may be open: what is stored is in blocks.
 #[test]
 fn many_streams_share_few_descriptors() {

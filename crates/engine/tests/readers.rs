@@ -1,0 +1,77 @@
+//! What nobody reads is held up to a bound, however many do not read it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use watershed_engine::{
+    CloseReason, ConnId, Engine, Flow, Identity, Now, Outbox, Output, Peer, Settings,
+};
+use watershed_wire::ClientDecoder;
+
+/// Bytes that may wait for all connections together.
+const OUTBOXES_BYTES_MAX: usize = 256 << 20;
+
+/// Clients, none of whom reads.
+struct Clients {
+    engine: Engine,
+    open: Vec<ConnId>,
+    closed: Vec<(ConnId, CloseReason)>,
+}
+
+impl Clients {
+    fn new() -> Self {
+        let engine = Engine::new(Settings::default());
+        Self { engine, open: Vec::new(), closed: Vec::new() }
+    }
+
+    fn connect(&mut self) -> ConnId {
+        let account = self.engine.account("A");
+        let identity = Identity { account, user: String::new(), permissions: None };
+        let peer = Peer { ip: "test".into(), anonymous: Some(identity) };
+        let conn = self.engine.opened(Now::default(), peer);
+        self.open.push(conn);
+        self.say(conn, b"CONNECT {\"verbose\":false}\r\n");
+        conn
+    }
+
+    fn say(&mut self, conn: ConnId, bytes: &[u8]) -> Flow {
+        let (op, _) = ClientDecoder::new(1 << 20).next(bytes).unwrap().unwrap();
+        let flow = self.engine.received(Now::default(), conn, op);
+        let mut outputs = Vec::new();
+        self.engine.drain(Now::default(), &mut outputs, &mut Vec::new());
+        for output in outputs {
+            if let Output::Close { conn, reason } = output {
+                self.closed.push((conn, reason));
+                self.open.retain(|other| *other != conn);
+                self.engine.closed(conn);
+            }
+        }
+        flow
+    }
+
+    fn waiting(&self) -> usize {
+        self.open.iter().filter_map(|conn| self.engine.outbox(*conn)).map(Outbox::len).sum()
+    }
+}
+
+#[test]
+fn those_who_never_read_share_a_budget() {
+    let mut clients = Clients::new();
+    let publisher = clients.connect();
+    for _ in 0..6 {
+        let reader = clients.connect();
+        clients.say(reader, b"SUB a 1\r\n");
+    }
+    let size = 1 << 20;
+    let frame = [format!("PUB a {size}\r\n").as_bytes(), &vec![b'x'; size], b"\r\n"].concat();
+    let mut stalls = 0;
+    for _ in 0..50 {
+        stalls += usize::from(clients.say(publisher, &frame) == Flow::Stall);
+        let waiting = clients.waiting();
+        assert!(waiting <= OUTBOXES_BYTES_MAX, "{waiting} bytes wait");
+    }
+    // Who publishes is asked to wait, and stays.
+    assert!(stalls > 40, "{stalls}");
+    assert!((1..6).contains(&clients.closed.len()), "{:?}", clients.closed);
+    for (conn, reason) in &clients.closed {
+        assert!(*conn != publisher && *reason == CloseReason::SlowConsumer);
+    }
+}

@@ -1,0 +1,399 @@
+//! Single cases that take a disk, a clock or a certain moment to show; each was a fault once.
+
+use serde_json::Value;
+use watershed_engine::JetStreamSettings;
+use watershed_sim::disk::SimDisk;
+use watershed_sim::node::{Node, Received};
+use watershed_store::{Journal, LogId, Record, RoundBuilder};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Small enough that a few messages make a checkpoint.
+fn settings() -> JetStreamSettings {
+    JetStreamSettings {
+        journal_bytes_per_checkpoint: 2_000,
+        block_bytes: 2_000,
+        ..JetStreamSettings::new(1 << 40, 1 << 40)
+    }
+}
+
+fn start(disk: &SimDisk) -> Node {
+    Node::start(disk, settings(), 1).unwrap()
+}
+
+/// The node comes back after its process was killed.
+fn restart(node: Node, disk: &mut SimDisk) -> Node {
+    let now = node.now();
+    drop(node);
+    *disk = disk.after_kill();
+    Node::start_at(now, disk, settings(), 2).unwrap()
+}
+
+/// Sends a message; what it brings comes when the disk has worked.
+fn send(node: &mut Node, subject: &str, reply: &str, body: &str) {
+    node.send(format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len()).as_bytes());
+}
+
+/// Sends a message, and does whatever the disk has to do. What the client got.
+fn tell(node: &mut Node, subject: &str, body: &str) -> Vec<Received> {
+    send(node, subject, "r.1", body);
+    node.settle().unwrap();
+    node.received()
+}
+
+/// The answer to a call.
+fn ask(node: &mut Node, subject: &str, body: &str) -> Value {
+    let received = tell(node, &format!("$JS.API.{subject}"), body);
+    let answer = received.iter().rfind(|message| message.subject == "r.1").unwrap();
+    serde_json::from_str(&answer.payload).unwrap()
+}
+
+fn create(node: &mut Node, config: &str) {
+    let config: Value = serde_json::from_str(config).unwrap();
+    let name = config["name"].as_str().unwrap();
+    let answer = ask(node, &format!("STREAM.CREATE.{name}"), &config.to_string());
+    assert!(answer["config"].is_object(), "{answer}");
+}
+
+/// Creates or edits the consumer `c` of a stream.
+fn consume(node: &mut Node, stream: &str, more: &str) {
+    let config = format!("{{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"{more}}}");
+    let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{config}}}");
+    let answer = ask(node, &format!("CONSUMER.CREATE.{stream}.c"), &body);
+    assert!(answer["config"].is_object(), "{answer}");
+}
+
+/// Asks for the next messages of the consumer `c`.
+fn pull(node: &mut Node, stream: &str, batch: usize) -> Vec<Received> {
+    let body = format!("{{\"batch\":{batch},\"no_wait\":true}}");
+    tell(node, &format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.c"), &body)
+}
+
+/// Payloads of the messages that a stream holds.
+fn content(node: &mut Node, stream: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut next = 1;
+    loop {
+        let body = format!("{{\"seq\":{next},\"next_by_subj\":\">\"}}");
+        let answer = ask(node, &format!("STREAM.MSG.GET.{stream}"), &body);
+        let Some(sequence) = answer["message"]["seq"].as_u64() else { return found };
+        found.push(answer["message"]["data"].as_str().unwrap().to_owned());
+        next = sequence + 1;
+    }
+}
+
+fn state(node: &mut Node, stream: &str) -> Value {
+    ask(node, &format!("STREAM.INFO.{stream}"), "")["state"].take()
+}
+
+/// Any reply to an acknowledgement confirms it, whatever it says.
+#[test]
+fn what_is_not_durable_is_not_confirmed() {
+    let mut disk = SimDisk::default();
+    let mut node = start(&disk);
+    create(&mut node, r#"{"name":"S","subjects":["s"]}"#);
+    consume(&mut node, "S", "");
+    tell(&mut node, "s", "x");
+    let ack = pull(&mut node, "S", 1)[0].reply.clone().unwrap();
+    disk.fail_at(1);
+    send(&mut node, &ack, "r.ack", "+ACK");
+    node.try_commit();
+    assert_eq!(node.received(), []);
+    // Nor is it after the failure was noticed.
+    send(&mut node, &ack, "r.ack", "+ACK");
+    node.try_commit();
+    assert_eq!(node.received(), []);
+    let mut node = restart(node, &mut disk);
+    node.wait(60 * SECOND);
+    let again = pull(&mut node, "S", 1);
+    assert_eq!(again[0].payload, "x");
+    let ack = again[0].reply.clone().unwrap();
+    assert_eq!(tell(&mut node, &ack, "+ACK").len(), 1);
+}
+
+/// A message that cannot be read is not one that is not there: who is told so would make it again.
+#[test]
+fn a_damaged_message_is_an_error_of_its_own() {
+    let mut disk = SimDisk::default();
+    let mut node = start(&disk);
+    create(&mut node, r#"{"name":"S","subjects":["s.*"],"allow_direct":true}"#);
+    for _ in 0..20 {
+        tell(&mut node, "s.x", &"x".repeat(200));
+    }
+    let mut node = restart(node, &mut disk);
+    let block = disk.paths().into_iter().find(|path| path.starts_with("blocks/")).unwrap();
+    for bit in [600 * 8, 610 * 8, 620 * 8 + 3] {
+        disk.flip(&block, bit);
+    }
+    let answers: Vec<Value> = (1..=5)
+        .map(|sequence| ask(&mut node, "STREAM.MSG.GET.S", &format!("{{\"seq\":{sequence}}}")))
+        .collect();
+    let damaged: Vec<&Value> =
+        answers.iter().filter(|answer| answer["error"].is_object()).collect();
+    assert_eq!(damaged.len(), 1, "{answers:?}");
+    assert_eq!(damaged[0]["error"]["err_code"], 10077, "{answers:?}");
+    let gone = ask(&mut node, "STREAM.MSG.GET.S", "{\"seq\":99}");
+    assert_eq!(gone["error"]["err_code"], 10037);
+    assert!(!node.is_healthy());
+}
+
+/// The disk is slow: who publishes is held back, and nothing is dropped.
+#[test]
+fn publishers_are_held_back_for_a_slow_disk() {
+    let disk = SimDisk::default();
+    let settings = JetStreamSettings::new(1 << 40, 1 << 40);
+    let mut node = Node::start(&disk, settings, 1).unwrap();
+    create(&mut node, r#"{"name":"S","subjects":["s"]}"#);
+    let body = "x".repeat(1 << 20);
+    let mut sent = 0;
+    while !node.is_congested() {
+        send(&mut node, "s", "r.1", &body);
+        sent += 1;
+        assert!(sent < 100, "nobody is held back");
+    }
+    node.settle().unwrap();
+    assert!(!node.is_congested());
+    assert_eq!(node.received().len(), sent);
+}
+
+/// What is on its way to the disk when a stream with sources is edited is not copied again.
+#[test]
+fn an_edit_copies_nothing_again() {
+    for update in [
+        r#"{"name":"T","sources":[{"name":"O"},{"name":"P"}],"max_msgs":1000}"#,
+        r#"{"name":"T","sources":[{"name":"P"},{"name":"O"}],"max_msgs":1000}"#,
+        r#"{"name":"T","sources":[{"name":"O","opt_start_seq":1},{"name":"P"}]}"#,
+    ] {
+        let disk = SimDisk::default();
+        let mut node = start(&disk);
+        // What origins in memory store is copied before the disk has done anything else.
+        create(&mut node, r#"{"name":"O","subjects":["o"],"storage":"memory"}"#);
+        create(&mut node, r#"{"name":"P","subjects":["p"],"storage":"memory"}"#);
+        create(&mut node, r#"{"name":"T","sources":[{"name":"O"},{"name":"P"}]}"#);
+        for number in 0..3 {
+            tell(&mut node, "o", &number.to_string());
+            tell(&mut node, "p", &number.to_string());
+        }
+        send(&mut node, "$JS.API.STREAM.UPDATE.T", "r.1", update);
+        // While the edit is being written, copies wait behind it.
+        send(&mut node, "o", "", "3");
+        send(&mut node, "p", "", "3");
+        node.settle().unwrap();
+        node.wait(SECOND);
+        node.settle().unwrap();
+        let copies = content(&mut node, "T");
+        assert_eq!(copies.len(), 8, "{update}: {copies:?}");
+    }
+}
+
+/// An origin that was deleted and made again is another one: it is copied from its first message.
+#[test]
+fn an_origin_that_was_made_again_is_copied_from_its_start() {
+    for follower in [
+        r#"{"name":"T","sources":[{"name":"O"}]}"#,
+        r#"{"name":"T","subjects":["t"],"sources":[{"name":"O","filter_subject":"o"}]}"#,
+    ] {
+        let disk = SimDisk::default();
+        let mut node = start(&disk);
+        let origin = r#"{"name":"O","subjects":["o"]}"#;
+        create(&mut node, origin);
+        create(&mut node, follower);
+        for body in ["1", "2", "3"] {
+            tell(&mut node, "o", body);
+        }
+        ask(&mut node, "STREAM.DELETE.O", "");
+        create(&mut node, origin);
+        for body in ["4", "5"] {
+            tell(&mut node, "o", body);
+        }
+        node.wait(SECOND);
+        node.settle().unwrap();
+        assert_eq!(content(&mut node, "T").len(), 5, "{follower}");
+    }
+}
+
+/// Ages are looked at when the limit is lowered, and when the clock was set, not only when the
+/// oldest message was to go.
+#[test]
+fn an_age_holds_at_once() {
+    let mut node = start(&SimDisk::default());
+    create(&mut node, r#"{"name":"S","subjects":["s"],"max_age":3600000000000}"#);
+    tell(&mut node, "s", "x");
+    node.wait(10 * SECOND);
+    let update = r#"{"name":"S","subjects":["s"],"max_age":5000000000}"#;
+    ask(&mut node, "STREAM.UPDATE.S", update);
+    assert_eq!(state(&mut node, "S")["messages"], 0);
+
+    let update = r#"{"name":"S","subjects":["s"],"max_age":3600000000000}"#;
+    ask(&mut node, "STREAM.UPDATE.S", update);
+    tell(&mut node, "s", "x");
+    node.set_clock(2 * 3600 * SECOND);
+    node.wait(61 * SECOND);
+    assert_eq!(state(&mut node, "S")["messages"], 0);
+}
+
+/// What a checkpoint says of the last message id is that of the last message in it, not that of one
+/// that is on its way.
+#[test]
+fn a_checkpoint_knows_nothing_of_what_is_on_its_way() {
+    let mut disk = SimDisk::default();
+    let mut node = start(&disk);
+    create(&mut node, r#"{"name":"S","subjects":["s"]}"#);
+    let publish = |node: &mut Node, header: &str| {
+        let head = format!("NATS/1.0\r\n{header}\r\n\r\n");
+        let body = "x".repeat(2_500);
+        let (length, total) = (head.len(), head.len() + body.len());
+        node.send(format!("HPUB s r.1 {length} {total}\r\n{head}{body}\r\n").as_bytes());
+    };
+    publish(&mut node, "Nats-Msg-Id: a");
+    // The first is being written, and the second waits, when a checkpoint is due.
+    publish(&mut node, "Nats-Msg-Id: b");
+    node.commit().unwrap();
+    for _ in 0..10 {
+        node.keep().unwrap();
+    }
+    let mut node = restart(node, &mut disk);
+    publish(&mut node, "Nats-Expected-Last-Msg-Id: a");
+    node.settle().unwrap();
+    let answer = node.received().pop().unwrap().payload;
+    assert_eq!(answer, r#"{"stream":"S","seq":2}"#);
+}
+
+/// A subscriber that left without an answer to flow control holds up nobody who comes after it.
+#[test]
+fn flow_control_begins_anew_with_a_new_subscriber() {
+    let mut node = start(&SimDisk::default());
+    create(&mut node, r#"{"name":"S","subjects":["s"],"storage":"memory"}"#);
+    consume(
+        &mut node,
+        "S",
+        ",\"deliver_subject\":\"in\",\"flow_control\":true,\"idle_heartbeat\":5000000000",
+    );
+    let body = "x".repeat(20_000);
+    for _ in 0..40 {
+        tell(&mut node, "s", &body);
+    }
+    node.send(b"SUB in 7\r\n");
+    let first: Vec<_> = node.received();
+    assert!(first.iter().any(|message| message.subject == "in" && message.payload.is_empty()));
+    let delivered = |messages: &[Received]| {
+        messages.iter().filter(|message| !message.payload.is_empty()).count()
+    };
+    let before = delivered(&first);
+    assert!((1..40).contains(&before), "{before} of 40 came before an answer was wanted");
+    node.send(b"UNSUB 7\r\n");
+    node.wait(SECOND);
+    node.send(b"SUB in 8\r\n");
+    node.wait(SECOND);
+    assert!(delivered(&node.received()) > 0);
+}
+
+/// A journal of a later version is not read as if what is not known were nothing.
+#[test]
+fn a_record_of_an_unknown_kind_is_refused() {
+    let disk = SimDisk::default();
+    drop(start(&disk));
+    let mut journal = Journal::open(disk.clone(), 0).unwrap().journal;
+    let mut round = RoundBuilder::new(journal.next_round());
+    round.push(&Record {
+        log: LogId(1),
+        kind: 99,
+        sequence: 0,
+        time: 0,
+        key: b"",
+        head: b"",
+        body: b"?",
+    });
+    journal.commit(&round.close()).unwrap();
+    drop(journal);
+    assert!(Node::start(&disk, settings(), 1).is_err());
+}
+
+/// A longer time to acknowledge holds for what is out already.
+#[test]
+fn a_longer_time_to_acknowledge_holds_at_once() {
+    let mut node = start(&SimDisk::default());
+    create(&mut node, r#"{"name":"S","subjects":["s"]}"#);
+    consume(&mut node, "S", ",\"ack_wait\":1000000000");
+    tell(&mut node, "s", "x");
+    assert_eq!(pull(&mut node, "S", 1)[0].payload, "x");
+    consume(&mut node, "S", ",\"ack_wait\":30000000000");
+    send(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.c", "r.1", "1");
+    node.wait(10 * SECOND);
+    assert_eq!(node.received(), []);
+    node.wait(21 * SECOND);
+    assert_eq!(node.received()[0].payload, "x");
+}
+
+/// Streams that come and go leave no files, long before a checkpoint is due.
+#[test]
+fn deleted_streams_leave_no_files() {
+    let mut disk = SimDisk::default();
+    let settings = JetStreamSettings::new(1 << 40, 1 << 40);
+    let mut node = Node::start(&disk, settings, 1).unwrap();
+    create(&mut node, r#"{"name":"K","subjects":["k"]}"#);
+    tell(&mut node, "k", "x");
+    let blocks =
+        |disk: &SimDisk| disk.paths().iter().filter(|path| path.starts_with("blocks/")).count();
+    for _ in 0..20 {
+        create(&mut node, r#"{"name":"S","subjects":["s"]}"#);
+        tell(&mut node, "s", "x");
+        ask(&mut node, "STREAM.DELETE.S", "");
+        assert_eq!(blocks(&disk), 1);
+    }
+    let mut node = restart(node, &mut disk);
+    assert_eq!(blocks(&disk), 1);
+    assert_eq!(state(&mut node, "K")["messages"], 1);
+    assert_eq!(state(&mut node, "S"), Value::Null);
+}
+
+/// A short life of a node: what its client got, and the state at the end.
+struct Life {
+    node: Node,
+    number: u64,
+    received: Vec<Received>,
+}
+
+impl Life {
+    fn begin(seed: u64) -> Self {
+        let mut node = Node::start(&SimDisk::default(), settings(), seed).unwrap();
+        create(&mut node, r#"{"name":"S","subjects":["s.*"],"retention":"workqueue"}"#);
+        consume(&mut node, "S", "");
+        Self { node, number: seed, received: Vec::new() }
+    }
+
+    fn step(&mut self) {
+        self.number += 1;
+        let node = &mut self.node;
+        let mut received = tell(node, &format!("s.{}", self.number % 3), &self.number.to_string());
+        if self.number % 2 == 0 {
+            let deliveries = pull(node, "S", 2);
+            for reply in deliveries.iter().filter_map(|delivery| delivery.reply.as_ref()) {
+                received.extend(tell(node, reply, "+ACK"));
+            }
+            received.extend(deliveries);
+        }
+        self.received.extend(received);
+    }
+
+    fn end(self) -> (Vec<Received>, Vec<u8>) {
+        (self.received, self.node.state())
+    }
+}
+
+/// Two nodes whose steps alternate are what each is alone, byte for byte.
+#[test]
+fn two_nodes_in_one_process_share_nothing() {
+    let alone = |seed| {
+        let mut life = Life::begin(seed);
+        (0..40).for_each(|_| life.step());
+        life.end()
+    };
+    let (mut one, mut two) = (Life::begin(1), Life::begin(8));
+    for _ in 0..40 {
+        one.step();
+        two.step();
+    }
+    assert!(one.end() == alone(1));
+    assert!(two.end() == alone(8));
+}
