@@ -49,7 +49,7 @@ pub struct Arguments {
     /// Keep what was measured in this file, and go on where it ends.
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
-    /// Stop after so many minutes; --resume measures the rest.
+    /// Stop after N minutes; --resume measures the rest.
     #[arg(long)]
     pub(crate) minutes: Option<f64>,
     /// Every load once, far too small to measure anything: whether all of them work.
@@ -61,7 +61,7 @@ pub struct Arguments {
     /// Measure how long an idle client waits while the server is busy with something large.
     #[arg(long, conflicts_with = "soak")]
     pub(crate) held_up: bool,
-    /// Load this server fully for so many minutes, and say whether it stays as it is.
+    /// Load this server fully for N minutes, and say whether it stays as it is.
     #[arg(long, value_name = "MINUTES")]
     pub(crate) soak: Option<f64>,
     /// Write the rows of --targets to this file.

@@ -21,7 +21,7 @@ const WRITE_BYTES: usize = 32 * 1024;
 /// Writes until the file is used from its start again.
 const WRITES: u64 = 128;
 
-/// Times so many syncs and puts what they took into a sample.
+/// Times this many syncs, and puts what they took into a sample.
 pub(crate) fn measure(folder: &Path, count: u32, sample: &mut Sample) -> anyhow::Result<()> {
     let latency = time(folder, count).context("cannot time fdatasync")?;
     for (measure, part) in [(Measure::FlushP50Us, 0.5), (Measure::FlushP99Us, 0.99)] {

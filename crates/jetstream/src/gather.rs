@@ -13,7 +13,7 @@ use watershed_base::Tick;
 /// Longest wait, whatever the disk needs.
 const WAIT_MAX: Duration = Duration::from_millis(1);
 
-/// After waits in vain, at most so many rounds go at once: two to the power of this.
+/// After waits in vain, at most 2^N rounds go at once; this is the largest N.
 const PATIENCE_LOST_MAX: u32 = 6;
 
 /// Decides when the open round goes.
@@ -36,7 +36,7 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
-    /// A round that owes so many replies goes to the disk.
+    /// A round that owes `owed` replies goes to the disk.
     pub(crate) fn goes(&mut self, now: Tick, owed: usize) {
         self.went = now;
         self.at_once = self.at_once.saturating_sub(1);
@@ -60,7 +60,7 @@ impl Gather {
         self.until = now.after(wait);
     }
 
-    /// Until when an open round that owes so many replies waits; `None` if it goes now.
+    /// Until when an open round that owes `owed` replies waits; `None` if it goes now.
     pub(crate) fn waits_until(&mut self, now: Tick, owed: usize) -> Option<Tick> {
         let waits = owed < self.expected && self.at_once == 0 && now < self.until;
         self.waited |= waits;
@@ -74,7 +74,7 @@ mod tests {
 
     const DISK: u64 = 100;
 
-    /// Publishers that wait for each acknowledgement; each publishes again so long after one.
+    /// Publishers that wait for each acknowledgement; each publishes again a pause after one.
     /// How many share each round, and how long the disk had nothing to do before it.
     fn rounds(pauses: &[u64], rounds: usize) -> Vec<(usize, u64)> {
         let mut gather = Gather::default();

@@ -40,7 +40,7 @@ pub struct JetStreamSettings {
 }
 
 impl JetStreamSettings {
-    /// Settings for a store that may take so much.
+    /// Settings for a store of at most this many bytes on disk and in memory.
     pub fn new(max_file_store: u64, max_memory_store: u64) -> Self {
         Self {
             max_file_store,

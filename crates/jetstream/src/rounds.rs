@@ -107,7 +107,7 @@ impl Rounds {
         Self { builder, open: Batch::new(), committing: None }
     }
 
-    /// Whether a record of so many content bytes can be added now.
+    /// Whether a record with this many bytes of content can be added now.
     pub(crate) fn has_room(&self, content_bytes: usize) -> bool {
         self.builder.has_room(content_bytes)
     }

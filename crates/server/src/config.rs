@@ -76,7 +76,7 @@ pub struct Config {
     /// Time in which a monitoring request must have been sent, and in which the next one of the same
     /// connection must come.
     pub http_timeout: Duration,
-    /// Name that clients are told; its id if absent.
+    /// Name that clients are told; its id if there is none.
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody.
     pub users: Vec<User>,

@@ -304,7 +304,7 @@ impl Connection {
                 self.full = true;
                 return (consumed, Turn::Full);
             }
-            // Looks at the clock after the first operation, which may be dear, then more seldom.
+            // Looks at the clock after the first operation, which may be expensive, then less and less often.
             count += 1;
             if count == look {
                 if clock.now().tick >= over {

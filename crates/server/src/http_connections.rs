@@ -1,6 +1,6 @@
 //! Connections of the monitoring, where there is always room for one more.
 //!
-//! There are only so many that they cannot use up the file descriptors that others need. When all
+//! Their number is bounded, so that they cannot use up the file descriptors that others need. When all
 //! places are taken, the oldest connection without a whole request goes: who connects and says half
 //! of something, or nothing, keeps nobody else out.
 

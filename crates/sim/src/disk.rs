@@ -3,7 +3,7 @@
 //! Every write, change of length and change of a folder is pending until the sync that covers it.
 //! [`SimDisk::power_cut`] forgets: of what is pending any part may survive. Bytes of a write survive
 //! in runs or one by one, lengths and folder entries independently of bytes and of each other.
-//! [`SimDisk::kill_after`] stops the world after so many calls, [`SimDisk::fail_at`] lets one call
+//! [`SimDisk::kill_after`] stops the world after N calls, [`SimDisk::fail_at`] lets one call
 //! fail, [`SimDisk::limit`] lets no file grow beyond what there is room for.
 
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ struct State {
     pending: Vec<EntryChange>,
     /// Calls that change something, so far.
     calls: u64,
-    /// After so many calls nothing has effect any more.
+    /// After this many calls nothing has effect any more.
     kill_after: Option<u64>,
     /// The call that fails.
     fail_at: Option<u64>,

@@ -77,7 +77,7 @@ impl RoundBuilder {
         self.bytes.len()
     }
 
-    /// Whether a record of so many content bytes can still be added.
+    /// Whether a record with this many bytes of content can still be added.
     pub fn has_room(&self, content_bytes: usize) -> bool {
         self.bytes.len() + content_bytes + RECORD_HEADER_BYTES + ROUND_ALIGNMENT <= ROUND_BYTES_MAX
     }

@@ -350,7 +350,7 @@ impl Topology {
         (embedded, notes)
     }
 
-    /// The same topology with so many copies of everything.
+    /// The same topology with this many copies of everything.
     pub fn with_replicas(mut self, replicas: i64) -> Self {
         for stream in &mut self.streams {
             stream.config.num_replicas = replicas;

@@ -33,7 +33,7 @@ pub struct Export {
     pub subject: Spanned<String>,
     /// Accounts that may; empty for every one.
     pub accounts: Vec<Spanned<String>>,
-    /// How many replies there are to a request: `singleton` if absent.
+    /// How many replies there are to a request: `singleton` if it is not set.
     pub response: Option<String>,
 }
 

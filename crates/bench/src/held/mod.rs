@@ -89,7 +89,7 @@ fn measure(place: &Place<'_>, prepare: Prepare) -> anyhow::Result<Sample> {
     ]))
 }
 
-/// The smallest time that so many of a hundred do not exceed.
+/// The smallest time that this many in a hundred do not exceed.
 fn percentile(mut times: Vec<Duration>, part: usize) -> Option<Duration> {
     times.sort_unstable();
     let rank = (times.len() * part).div_ceil(100);

@@ -131,7 +131,7 @@ pub(super) fn redeliver(address: SocketAddr, scale: &Scale) -> anyhow::Result<Op
     }))
 }
 
-/// Waits for at least so many messages; how many there were.
+/// Waits for at least this many messages; how many there were.
 fn receive(client: &mut Client, count: u64) -> anyhow::Result<u64> {
     let (mut received, mut status) = (0, None);
     while received < count {

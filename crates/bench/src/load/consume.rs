@@ -67,7 +67,7 @@ impl Fetcher {
         Ok(Self { client, request: frame(&subject, Some(&inbox), request.to_string().as_bytes()) })
     }
 
-    /// Asks once, and acknowledges up to so many messages; how many came before the server said that no
+    /// Asks once, and acknowledges up to this many messages; how many came before the server said that no
     /// more would.
     pub(crate) fn fetch(&mut self, count: u64) -> anyhow::Result<u64> {
         self.client.send(&self.request)?;

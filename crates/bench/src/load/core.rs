@@ -56,7 +56,7 @@ pub(super) fn publish(place: &Place<'_>, bytes: usize) -> anyhow::Result<Sample>
     clock.stop(messages as u64, &Latency::new())
 }
 
-/// Publishes to so many subscribers, until all have everything. Counts deliveries.
+/// Publishes to this many subscribers, until all have everything. Counts deliveries.
 pub(super) fn fan_out(
     place: &Place<'_>,
     bytes: usize,

@@ -85,12 +85,12 @@ pub(crate) fn publish_to_consumers(
     clock.stop(messages, &publisher.latency)
 }
 
-/// Publishes so many messages under `bench.one`.
+/// Publishes this many messages under `bench.one`.
 pub(crate) fn fill(address: SocketAddr, count: u64, bytes: usize) -> anyhow::Result<()> {
     fill_with(address, count, Frames::one("bench.one", "_INBOX.fill", bytes))
 }
 
-/// Publishes so many messages; acknowledgements come to `_INBOX.fill`.
+/// Publishes this many messages; acknowledgements come to `_INBOX.fill`.
 pub(crate) fn fill_with(address: SocketAddr, count: u64, frames: Frames) -> anyhow::Result<()> {
     Publisher::connect(address, "_INBOX.fill", frames, 1000)?.run(Until::Count(count)).map(drop)
 }

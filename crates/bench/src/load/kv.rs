@@ -40,7 +40,7 @@ pub(crate) fn put(place: &Place<'_>, kept: Kept, keys: u64) -> anyhow::Result<Sa
     clock.stop(messages, &publisher.latency)
 }
 
-/// Creates the bucket, with so many keys.
+/// Creates the bucket, with this many keys.
 fn create(address: SocketAddr, kept: Kept, keys: u64) -> anyhow::Result<()> {
     Api::connect(address)?.create(&bucket(kept))?;
     fill_with(address, keys, Frames::numbered(KEYS, keys, "_INBOX.fill", 128))

@@ -95,7 +95,7 @@ impl<'a> Clock<'a> {
         Ok(Self { server, cpu: server.cpu_seconds()?, start: Instant::now() })
     }
 
-    /// What so many messages took.
+    /// What a number of messages took.
     pub(crate) fn stop(self, messages: u64, latency: &Latency) -> anyhow::Result<Sample> {
         let elapsed = self.start.elapsed().as_secs_f64();
         let cpu = (self.server.cpu_seconds()? - self.cpu).max(0.0);

@@ -1,4 +1,4 @@
-//! A connection that publishes to streams, so many messages in flight, each acknowledged.
+//! A connection that publishes to streams: N messages in flight, each acknowledged.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -154,7 +154,7 @@ impl Publisher {
     }
 }
 
-/// Takes so many messages off the oldest batches.
+/// Takes this many messages off the oldest batches.
 fn settle(batches: &mut VecDeque<(Instant, u64)>, mut count: u64, latency: &mut Latency) {
     let now = Instant::now();
     while count > 0

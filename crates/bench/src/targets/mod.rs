@@ -35,11 +35,11 @@ pub(crate) struct Target {
 /// What holds for a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bound {
-    /// Ours is at least so many times the peer's.
+    /// Ours is at least this many times the peer's.
     Floor(f64),
-    /// Ours is at most so many times the peer's.
+    /// Ours is at most this many times the peer's.
     Ceiling(f64),
-    /// Ours is at most the peer's, or at most so many times the 99th percentile of a sync, whichever is
+    /// Ours is at most the peer's, or at most this many times the 99th percentile of a sync, whichever is
     /// more: who answers after the disk cannot be faster than the disk.
     CeilingOrFlushes(f64),
 }

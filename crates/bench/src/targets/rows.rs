@@ -52,7 +52,7 @@ const AHEAD: &[&str] = &[
     "work queue: fetch 500, acknowledged, removed",
 ];
 
-/// A build may be so much slower than the one before, and use so much more of the processor, before
+/// A build may be this much slower than the one before, and use this much more of the processor, before
 /// it counts.
 const SLOWER: Bound = Floor(0.90);
 const DEARER: Bound = Ceiling(1.03);

@@ -87,7 +87,7 @@ impl Waiting {
         self.0.pop_front()
     }
 
-    /// The first request got a message of so many bytes; the next one is served next.
+    /// The first request got a message of this many bytes; the next one is served next.
     pub(crate) fn served(&mut self, bytes: u64, now: Tick) {
         let Some(mut request) = self.0.pop_front() else { return };
         request.batch -= 1;

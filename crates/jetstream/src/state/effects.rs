@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
     Updated(StreamKey, Vec<String>),
     /// A stream is gone.
     Deleted(Box<Gone>),
-    /// Messages were purged: so many with the records before it, and whether there are more.
+    /// Messages were purged: how many, with those of earlier slices, and whether there are more.
     Purged(StreamKey, u64, bool),
     /// Messages that were too old went; whether there are more.
     Expired(StreamKey, bool),

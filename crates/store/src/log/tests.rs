@@ -258,7 +258,7 @@ enum Step {
     Skip(u64),
     Remove(prop::sample::Index),
     RemoveFirst(usize),
-    /// Every so many records.
+    /// Once in this many records.
     RemoveEach(usize),
     RemoveBefore(prop::sample::Index, usize, bool),
     RemoveKeyBefore(u8, prop::sample::Index, usize),

@@ -8,7 +8,7 @@ use crate::version::Version;
 /// A rule: what it looks for, and why.
 #[derive(Debug)]
 pub struct Rule {
-    /// Code, for ever.
+    /// Code; it never changes.
     pub code: &'static str,
     /// Name, for people.
     pub name: &'static str,
@@ -20,7 +20,7 @@ pub struct Rule {
     pub about: &'static str,
     /// A file that it finds fault with, but for its head.
     pub bad: &'static str,
-    /// The same, put right.
+    /// The same, corrected.
     pub good: &'static str,
     /// The check.
     pub check: fn(&Topology, &mut Report<'_>),

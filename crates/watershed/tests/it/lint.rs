@@ -116,7 +116,7 @@ fn secrets_are_not_shown() {
             assert!(ran.out.contains("F008") || ran.out.contains("I00"), "{name}: {}", ran.out);
             assert!(!ran.out.contains("hunter2") && !ran.err.contains("hunter2"), "{}", ran.out);
         }
-        // What is put right keeps them.
+        // What is corrected keeps them.
         run(&["lint", "--fix", file.to_str().unwrap()]);
         assert!(std::fs::read_to_string(&file).unwrap().contains("hunter2"), "{name}");
     }

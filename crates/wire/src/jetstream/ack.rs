@@ -66,7 +66,7 @@ impl<'a> AckSubject<'a> {
 pub enum Ack {
     /// Done.
     Ack,
-    /// Not done: deliver again, after so many nanoseconds.
+    /// Not done: deliver again, after this many nanoseconds.
     Nak {
         /// 0 for at once.
         delay: i64,

@@ -19,10 +19,10 @@ pub struct GetRequest {
     /// The first message of this subject at or after `seq` or `start_time`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub next_by_subj: String,
-    /// Direct only: so many messages.
+    /// Direct only: how many messages.
     #[serde(skip_serializing_if = "is_zero")]
     pub batch: i64,
-    /// Direct only: at most so many bytes.
+    /// Direct only: at most this many bytes.
     #[serde(skip_serializing_if = "is_zero")]
     pub max_bytes: i64,
     /// The first message stored at this time or later; Go's zero time is before all.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Body of `CONSUMER.MSG.NEXT`. Empty, it asks for one message; a bare number asks for so many, and
+/// Body of `CONSUMER.MSG.NEXT`. Empty, it asks for one message; a bare number asks for that many, and
 /// any other text that is no object for one, as nats-server reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,9 +19,9 @@ pub struct PullRequest {
     pub idle_heartbeat: i64,
     /// Priority group.
     pub group: String,
-    /// Only if so many are pending.
+    /// Only if at least this many are pending.
     pub min_pending: i64,
-    /// Only if so many are delivered and not acknowledged.
+    /// Only if at least this many are delivered and not acknowledged.
     pub min_ack_pending: i64,
     /// Id of a pinned client.
     pub id: String,

@@ -389,7 +389,7 @@ pub struct PurgeRequest {
     pub filter: String,
     /// Only messages before this sequence.
     pub seq: u64,
-    /// Keep so many of the newest.
+    /// Keep this many of the newest.
     pub keep: u64,
 }
 

@@ -18,7 +18,7 @@ pub(super) static RULE: Rule = Rule {
     check,
 };
 
-/// Beyond so many, nats-server's own guidance is to spread them.
+/// Beyond this many, nats-server's own guidance is to spread them.
 const MANY: u64 = 1000;
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
