@@ -252,7 +252,8 @@ fn many_streams_share_few_descriptors() {
             "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
         ])
         .arg(env!("CARGO_BIN_EXE_watershed"))
-        .args([&store, &folder.path().to_owned()])
+        .arg(&store)
+        .arg(folder.path())
         .stderr(std::fs::File::create(&log).unwrap())
         .spawn()
         .unwrap();
