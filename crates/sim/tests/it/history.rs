@@ -357,7 +357,7 @@ fn what_is_on_disk_follows_from_the_records() {
             println!("{operation:26} {retention:10} {end:8?} {count:7}");
         }
     }
-    let missing = uncovered(&coverage, count / 40);
+    let missing = uncovered(&coverage, count / 60);
     assert!(missing.is_empty(), "tried too seldom: {missing:#?}");
 }
 
