@@ -6,7 +6,8 @@
 //!
 //! A disk that is full needs space to become less full: a checkpoint has to say that blocks are gone
 //! before they may go. The keeper sets some aside, in two files of zeroes. One goes when anything has
-//! no room, the other one only when that leads to space.
+//! no room, the other one only for what leads to space, or needs it for a moment: a checkpoint takes the
+//! place of an older one.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -164,8 +165,8 @@ impl<D: Disk> Keeper<D> {
                     if self.skip_checkpoint() {
                         return Ok(Some(Done::Skipped));
                     }
-                    let frees = self.frees_space();
-                    if !self.skip_dropped() && !self.reserve.give_up(frees) {
+                    let all = self.frees_space();
+                    if !self.skip_dropped() && !self.reserve.give_up(all) {
                         return Err(KeepError::Full(error));
                     }
                 }
@@ -174,9 +175,11 @@ impl<D: Disk> Keeper<D> {
         }
     }
 
-    /// Whether blocks can go when what there is to do is done.
+    /// Whether what there is to do leads to space, or is a checkpoint.
     fn frees_space(&self) -> bool {
-        self.blocks.has_given_up() || self.jobs.iter().any(|job| !job.dropped().is_empty())
+        matches!(self.jobs.front(), Some(Job::Checkpoint(_)))
+            || self.blocks.has_given_up()
+            || self.jobs.iter().any(|job| !job.dropped().is_empty())
     }
 
     /// Leaves out a checkpoint behind which blocks are given up: without it nobody needs them.
@@ -285,10 +288,9 @@ impl<D: Disk> Reserve<D> {
         Ok(())
     }
 
-    /// Gives up the space of one file, of the last one only if that leads to space. Says whether there
-    /// was any.
-    fn give_up(&mut self, frees_space: bool) -> bool {
-        let count = if frees_space { RESERVES.len() } else { RESERVES.len() - 1 };
+    /// Gives up the space of one file, of the last one only if `all` may go. Says whether there was any.
+    fn give_up(&mut self, all: bool) -> bool {
+        let count = if all { RESERVES.len() } else { RESERVES.len() - 1 };
         for (path, bytes) in RESERVES.iter().zip(&mut self.bytes).take(count) {
             if *bytes > 0 && self.disk.remove(path).is_ok() {
                 *bytes = 0;
