@@ -86,29 +86,20 @@ impl JetStream {
             return Step::Again;
         }
         bytes.clear();
-        let position = match stream.stored(sequence) {
+        match stream.stored(sequence, tail) {
             Some(Stored::Memory(record)) => {
                 bytes.extend_from_slice(record);
-                None
+                dispatcher.chunk = None;
             }
-            Some(Stored::Tail(place, position)) => match tail.record(place) {
-                Some(record) => {
-                    bytes.extend_from_slice(record);
-                    dispatcher.chunk = None;
-                    None
-                }
-                None => Some(position),
-            },
-            Some(Stored::Disk(position)) => Some(position),
+            Some(Stored::Disk(position)) => {
+                let log = stream.log.id();
+                let chunk = dispatcher.chunk.as_mut();
+                let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                    return self.read_ahead(key, log, position);
+                };
+                bytes.extend_from_slice(record);
+            }
             None => return Step::Again,
-        };
-        if let Some(position) = position {
-            let log = stream.log.id();
-            let chunk = dispatcher.chunk.as_mut();
-            let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
-                return self.read_ahead(key, log, position);
-            };
-            bytes.extend_from_slice(record);
         }
         let bytes = std::mem::take(&mut self.record);
         let step = self.send_record(net, key, account, &via, &Record::view(&bytes), before);

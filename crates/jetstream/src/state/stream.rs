@@ -24,7 +24,7 @@ use super::dedup::Dedup;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
-use crate::tail::TailPlace;
+use crate::tail::{Tail, TailPlace};
 
 /// A stream.
 #[derive(Debug)]
@@ -53,13 +53,11 @@ pub(crate) struct Stream {
     memory_first: u64,
 }
 
-/// Where a message's record is.
+/// A message's record, or where it is.
 #[derive(Debug)]
 pub(crate) enum Stored<'a> {
-    /// Here.
+    /// In memory: the stream's, or the tail.
     Memory(&'a [u8]),
-    /// In the tail.
-    Tail(TailPlace, BlockPosition),
     /// In a block.
     Disk(BlockPosition),
 }
@@ -121,10 +119,11 @@ impl Stream {
 
     /// About what a stored message counts for; 0 if it is gone.
     pub(crate) fn weight_of(&self, sequence: u64) -> u64 {
-        let Some(stored) = self.stored(sequence) else { return 0 };
-        let length = match stored {
-            Stored::Memory(record) => record.len(),
-            Stored::Tail(_, position) | Stored::Disk(position) => position.length as usize,
+        let Some(position) = self.log.position(sequence) else { return 0 };
+        let length = if self.is_memory() {
+            self.in_memory(sequence).map_or(0, <[u8]>::len)
+        } else {
+            position.length as usize
         };
         let content = length.saturating_sub(RECORD_HEADER_BYTES);
         let empty = self.weigh(b"", b"", b"");
@@ -261,17 +260,20 @@ impl Stream {
         }
     }
 
-    /// Where the record of a message is. `None` if it is gone.
-    pub(crate) fn stored(&self, sequence: u64) -> Option<Stored<'_>> {
+    /// The record of a message, from `tail` if it is there. `None` if it is gone.
+    pub(crate) fn stored<'a>(&'a self, sequence: u64, tail: &'a Tail) -> Option<Stored<'a>> {
         let position = self.log.position(sequence)?;
         if self.is_memory() {
-            let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
-            return self.memory.get(index)?.as_deref().map(Stored::Memory);
+            return self.in_memory(sequence).map(Stored::Memory);
         }
-        Some(match self.tail_place(sequence) {
-            Some(place) => Stored::Tail(place, position),
-            None => Stored::Disk(position),
-        })
+        let recent = self.tail_place(sequence).and_then(|place| tail.record(place));
+        Some(recent.map_or(Stored::Disk(position), Stored::Memory))
+    }
+
+    /// The record of a message of a stream in memory.
+    fn in_memory(&self, sequence: u64) -> Option<&[u8]> {
+        let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
+        self.memory.get(index)?.as_deref()
     }
 
     /// Where the tail has a message.
