@@ -1,11 +1,8 @@
 //! Who gets a message: subscriptions and captures by filter, and what a subject matched last time.
 
-mod trie;
-
 use hashbrown::HashMap;
-use watershed_wire::subject::{has_wildcard, matches};
+use watershed_wire::subject::{Trie, has_wildcard, matches};
 
-use self::trie::Trie;
 use crate::limits::MATCH_CACHE_ENTRIES_MAX;
 
 /// A subscription's place in the engine's table.
