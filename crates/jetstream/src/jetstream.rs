@@ -1,6 +1,6 @@
 //! Streams and consumers of a node: what all parts of it share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
 use watershed_store::log::{BLOCK_BYTES, Remains};
@@ -94,6 +94,13 @@ pub(crate) struct LocalChange {
     pub(crate) owed: OwnedOwed,
 }
 
+/// A consumer whose backlog is being counted, and the reply that is owed when it is.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    pub(crate) key: ConsumerKey,
+    pub(crate) owed: OwnedOwed,
+}
+
 /// A reply that is owed, with its subject.
 #[derive(Debug)]
 pub(crate) struct OwnedOwed {
@@ -128,6 +135,8 @@ pub struct JetStream {
     pub(crate) now: Now,
     /// Consumers that may have something to deliver.
     pub(crate) ready: BTreeSet<ConsumerKey>,
+    /// The one of them that had its turn last.
+    pub(crate) served: ConsumerKey,
     /// Consumers that wait for a client to read what it has been sent.
     pub(crate) held: BTreeSet<ConsumerKey>,
     /// Consumers whose requests wait for what is on its way to the disk.
@@ -142,6 +151,8 @@ pub struct JetStream {
     pub(crate) following_waits: BTreeSet<StreamKey>,
     pub(crate) calls: Calls,
     pub(crate) local: Vec<LocalChange>,
+    /// Consumers that do not know yet what they have before them.
+    pub(crate) counting: VecDeque<Counting>,
     pub(crate) rounds: Rounds,
     pub(crate) gather: Gather,
     pub(crate) tail: Tail,
@@ -181,6 +192,7 @@ impl JetStream {
             random: Random::new(seed),
             now: Now::default(),
             ready: BTreeSet::new(),
+            served: ConsumerKey::default(),
             held: BTreeSet::new(),
             settling: BTreeSet::new(),
             targets: BTreeMap::new(),
@@ -189,6 +201,7 @@ impl JetStream {
             following_waits: BTreeSet::new(),
             calls: Calls::default(),
             local: Vec::new(),
+            counting: VecDeque::new(),
             rounds: Rounds::new(1),
             gather: Gather::default(),
             tail: Tail::default(),

@@ -16,6 +16,7 @@ mod calls;
 mod chunk;
 mod commit;
 mod consumer_key;
+mod counting;
 mod deliver;
 mod events;
 mod follow;

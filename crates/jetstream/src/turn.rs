@@ -34,8 +34,9 @@ impl JetStream {
     /// there is more to do at once.
     pub fn drain(&mut self, net: &mut impl Network, now: Now, out: &mut Vec<DiskOutput>) -> bool {
         self.now = now;
+        let more = self.apply_durable(net);
         self.advance_following(net);
-        let more = self.advance_ready(net) | self.free_garbage();
+        let more = more | self.count_backlogs(net) | self.advance_ready(net) | self.free_garbage();
         self.answer_calls(net);
         self.close_round(net);
         out.append(&mut self.outputs);

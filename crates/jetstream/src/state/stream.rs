@@ -2,9 +2,8 @@
 //!
 //! Nothing in here changes but by a record that is applied.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use slab::Slab;
 use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
 use watershed_store::log::{Position as BlockPosition, Sealed};
@@ -19,6 +18,7 @@ use watershed_wire::time::UnixNanos;
 use super::changes::Changes;
 use super::chore::{self, Chore};
 use super::consumer::Consumer;
+use super::consumers::Consumers;
 use super::deadlines::Deadlines;
 use super::dedup::Dedup;
 use super::key::StreamKey;
@@ -33,9 +33,7 @@ pub(crate) struct Stream {
     pub(crate) config: StreamConfig,
     pub(crate) created: UnixNanos,
     pub(crate) log: Log,
-    /// Places of consumers by name.
-    pub(crate) names: BTreeMap<String, usize>,
-    pub(crate) consumers: Slab<Consumer>,
+    pub(crate) consumers: Consumers,
     pub(crate) dedup: Dedup,
     pub(crate) deadlines: Deadlines,
     pub(crate) last_time: UnixNanos,
@@ -74,8 +72,7 @@ impl Stream {
         Self {
             account,
             created,
-            names: BTreeMap::new(),
-            consumers: Slab::new(),
+            consumers: Consumers::default(),
             dedup: Dedup::default(),
             deadlines: Deadlines::default(),
             last_time: UnixNanos(0),
@@ -98,12 +95,6 @@ impl Stream {
     /// Whether messages go when consumers have finished with them.
     pub(crate) fn keeps_for_consumers(&self) -> bool {
         self.config.retention != Retention::Limits
-    }
-
-    /// A consumer.
-    pub(crate) fn consumer(&self, name: &str) -> Option<(usize, &Consumer)> {
-        let index = *self.names.get(name)?;
-        Some((index, &self.consumers[index]))
     }
 
     /// What a message counts for against `max_bytes`, as nats-server counts it.
@@ -184,13 +175,9 @@ impl Stream {
     /// Removes a message. Says whether it was there.
     pub(crate) fn remove(&mut self, sequence: u64, changes: &mut Changes) -> bool {
         if !self.consumers.is_empty()
-            && let Some(key) = self.log.key_of(sequence)
+            && let Some(key) = self.log.key_entry_of(sequence)
         {
-            for (index, consumer) in &mut self.consumers {
-                if consumer.removed(sequence, key.name()) {
-                    changes.lost.push((index, sequence));
-                }
-            }
+            self.consumers.removed(sequence, key, 0, &mut changes.lost);
         }
         let Some(removed) = self.log.remove(sequence) else { return false };
         let log = self.log.id();
@@ -217,12 +204,8 @@ impl Stream {
         let progress = if consumers.is_empty() {
             log.remove_before(until, usize::MAX)
         } else {
-            log.remove_before_each(until, usize::MAX, |sequence, _, subject| {
-                for (index, consumer) in &mut *consumers {
-                    if consumer.removed(sequence, subject) {
-                        changes.lost.push((index, sequence));
-                    }
-                }
+            log.remove_before_each(until, usize::MAX, |sequence, id, key| {
+                consumers.removed(sequence, (id, key), until, &mut changes.lost);
             })
         };
         debug_assert!(progress.done, "nothing is left without a budget");
@@ -244,9 +227,7 @@ impl Stream {
         changes.dropped.extend(cleared.dropped.into_iter().map(|block| (id, block)));
         changes.remains.push(cleared.remains);
         changes.emptied = true;
-        for (_, consumer) in &mut self.consumers {
-            consumer.emptied();
-        }
+        self.consumers.emptied();
         self.deadlines = Deadlines::default();
         self.memory = VecDeque::new();
         self.memory_first = self.log.last() + 1;
@@ -357,15 +338,17 @@ impl Stream {
         self.dedup.checkpoint(out);
         self.deadlines.checkpoint(out);
         super::origins::checkpoint(&self.origins, out);
-        put_count(out, self.names.len());
-        for index in self.names.values() {
-            self.consumers[*index].checkpoint(out);
+        let consumers = self.consumers.by_name();
+        put_count(out, consumers.len());
+        for (_, index) in consumers {
+            self.consumers[index].checkpoint(out);
         }
     }
 
-    /// Reads a stream. `account` finds an account by its name.
+    /// Reads a stream of a state of this version. `account` finds an account by its name.
     pub(crate) fn restore<E: From<BadState>>(
         reader: &mut Reader<'_>,
+        version: u32,
         block_bytes: u32,
         account: impl FnOnce(&str) -> AccountId,
         footer: impl FnMut(LogId, u32) -> Result<Vec<u8>, E>,
@@ -385,12 +368,8 @@ impl Stream {
         stream.deadlines = Deadlines::restore(reader)?;
         super::origins::restore(&mut stream.origins, reader)?;
         for _ in 0..reader.count(1)? {
-            let consumer = Consumer::restore(reader, &stream.log)?;
-            let name = consumer.config.name.clone();
-            let index = stream.consumers.insert(consumer);
-            if stream.names.insert(name, index).is_some() {
-                return Err(BadState.into());
-            }
+            let consumer = Consumer::restore(reader, version)?;
+            stream.consumers.insert(consumer, &stream.log).ok_or(BadState)?;
         }
         Ok(stream)
     }

@@ -10,11 +10,15 @@ use watershed_store::{Log, LogId};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::stream::Storage;
 
+use super::consumer::LASTS_BY_SEQUENCE;
 use super::key::StreamKey;
 use super::stream::Stream;
 
 /// Version of the state in a checkpoint.
-const VERSION: u32 = 3;
+const VERSION: u32 = LASTS_BY_SEQUENCE;
+
+/// The oldest one that is read.
+const OLDEST_VERSION: u32 = 3;
 
 /// The accounts by name and by number. Which number an account has is the network's to say.
 #[derive(Debug, Default)]
@@ -223,7 +227,8 @@ impl State {
         footer: &mut dyn FnMut(LogId, u32) -> Result<Vec<u8>, E>,
     ) -> Result<(), E> {
         let mut reader = Reader(state);
-        if reader.u32()? != VERSION {
+        let version = reader.u32()?;
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
             return Err(BadState.into());
         }
         let last_log = reader.u32()?;
@@ -234,7 +239,8 @@ impl State {
                 accounts.insert(name, number);
                 number
             };
-            let stream = Stream::restore(&mut reader, self.block_bytes, numbered, &mut *footer)?;
+            let stream =
+                Stream::restore(&mut reader, version, self.block_bytes, numbered, &mut *footer)?;
             if self.find(stream.account, &stream.config.name).is_some() {
                 return Err(BadState.into());
             }

@@ -71,8 +71,8 @@ impl Both {
         loop {
             let mut visited = Vec::new();
             let progress = if seen {
-                self.log.remove_before_each(end, budget, |sequence, _, name| {
-                    visited.push((sequence, name.to_vec()));
+                self.log.remove_before_each(end, budget, |sequence, _, key| {
+                    visited.push((sequence, key.name().to_vec()));
                 })
             } else {
                 self.log.remove_before(end, budget)
