@@ -3,12 +3,12 @@
 use watershed_base::Now;
 use watershed_store::Record;
 use watershed_store::blocks::Placement;
-use watershed_store::checkpoint::Checkpoint;
 use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 
 use crate::api::{Created, Purged};
+use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
 use crate::live::{Copier, Dispatcher, Live};
@@ -56,6 +56,9 @@ impl JetStream {
 
     /// Applies some of what is durable. Says whether there is more.
     pub(crate) fn apply_durable(&mut self, net: &mut impl Network) -> bool {
+        if !self.write_checkpoint(CHECKPOINT_PER_TURN) {
+            return true;
+        }
         let Some(mut applying) = self.rounds.take_durable() else { return false };
         let round = applying.placed.round.clone();
         let number = round.number();
@@ -90,7 +93,7 @@ impl JetStream {
         self.wake_waiting_followers();
         self.answer_calls(net);
         self.checkpoint_if_due(number);
-        self.rounds.has_durable()
+        self.rounds.has_durable() || self.writing.is_some()
     }
 
     /// Applies a record that no journal keeps.
@@ -100,6 +103,10 @@ impl JetStream {
         record: &Record<'_>,
         owed: Owed<'_>,
     ) {
+        if record.kind == kind::COPY {
+            // It may let a message of its origin go, which is being written.
+            self.write_checkpoint(usize::MAX);
+        }
         // One inside another has effects of its own.
         let mut effects = std::mem::take(&mut self.effects);
         effects.clear();
@@ -532,35 +539,6 @@ impl JetStream {
             self.gather.goes(self.now.tick, owed);
             self.outputs.push(DiskOutput::Commit(round));
         }
-    }
-
-    /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
-    pub fn checkpoint_at_stop(&mut self) {
-        if let Some(round) = self.rounds.last_applied()
-            && self.journal_bytes > 0
-        {
-            let checkpoint = self.checkpoint(round);
-            self.outputs.push(DiskOutput::Checkpoint(checkpoint));
-        }
-    }
-
-    fn checkpoint_if_due(&mut self, round: u64) {
-        let due = self
-            .settings
-            .is_some_and(|settings| self.journal_bytes >= settings.journal_bytes_per_checkpoint);
-        if !due || self.checkpointing {
-            return;
-        }
-        self.journal_bytes = 0;
-        self.checkpointing = true;
-        let checkpoint = self.checkpoint(round);
-        self.outputs.push(DiskOutput::Checkpoint(checkpoint));
-    }
-
-    /// The state after `round`, which was the last one that was applied.
-    fn checkpoint(&self, round: u64) -> Checkpoint {
-        let blocks = self.state.known_blocks().into_iter().collect();
-        Checkpoint { round, blocks, state: self.state.checkpoint() }
     }
 }
 

@@ -74,7 +74,7 @@ impl JetStream {
     }
 
     fn step(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
-        let Self { state, live, tail, record: bytes, .. } = self;
+        let Self { state, live, tail, record: bytes, via, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
@@ -82,8 +82,9 @@ impl JetStream {
         if dispatcher.reading || consumer.is_counting() {
             return Step::Rest;
         }
-        let (account, via): (AccountId, Box<[u8]>) = if consumer.config.is_push() {
-            let via = consumer.config.deliver_subject.as_bytes();
+        via.clear();
+        let account = if consumer.config.is_push() {
+            via.extend_from_slice(consumer.config.deliver_subject.as_bytes());
             if dispatcher.flow_awaited.is_some() {
                 return Step::Rest;
             }
@@ -91,10 +92,11 @@ impl JetStream {
                 live.await_food(key.index(), consumer.group);
                 return Step::Rest;
             }
-            (stream.account, via.into())
+            stream.account
         } else {
             let Some(request) = dispatcher.waiting.front() else { return Step::Rest };
-            (request.account, request.reply.clone())
+            via.extend_from_slice(&request.reply);
+            request.account
         };
         let Some((sequence, before)) = dispatcher.pick(&consumer.config, &stream.log) else {
             live.await_food(key.index(), consumer.group);
@@ -120,9 +122,9 @@ impl JetStream {
             }
             None => return Step::Again,
         }
-        let bytes = std::mem::take(&mut self.record);
+        let (bytes, via) = (std::mem::take(bytes), std::mem::take(via));
         let step = self.send_record(net, key, account, &via, &Record::view(&bytes), before);
-        self.record = bytes;
+        (self.record, self.via) = (bytes, via);
         step
     }
 

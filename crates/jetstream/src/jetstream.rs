@@ -19,7 +19,7 @@ use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::state::{Effects, State, StreamKey};
+use crate::state::{Effects, State, StreamKey, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -164,6 +164,8 @@ pub struct JetStream {
     /// Bytes of rounds since the last checkpoint.
     pub(crate) journal_bytes: usize,
     pub(crate) checkpointing: bool,
+    /// A checkpoint after this round, as far as it is written.
+    pub(crate) writing: Option<(u64, Writer)>,
     /// Whether blocks can be written.
     pub(crate) keeps: bool,
     pub(crate) api_calls: u64,
@@ -177,6 +179,8 @@ pub struct JetStream {
     pub(crate) scratch: Vec<u8>,
     /// Where a record is kept while it is delivered.
     pub(crate) record: Vec<u8>,
+    /// Where the subject is kept that it is delivered to.
+    pub(crate) via: Vec<u8>,
 }
 
 impl JetStream {
@@ -210,6 +214,7 @@ impl JetStream {
             last_log: 0,
             journal_bytes: 0,
             checkpointing: false,
+            writing: None,
             keeps: true,
             api_calls: 0,
             api_errors: 0,
@@ -218,6 +223,7 @@ impl JetStream {
             effects: Effects::default(),
             scratch: Vec::new(),
             record: Vec::new(),
+            via: Vec::new(),
         }
     }
 

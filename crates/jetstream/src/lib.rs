@@ -13,6 +13,7 @@
 mod acknowledge;
 mod api;
 mod calls;
+mod checkpoint;
 mod chunk;
 mod commit;
 mod consumer_key;

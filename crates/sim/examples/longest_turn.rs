@@ -38,8 +38,9 @@ struct Node {
     /// The longest call of each kind.
     longest: BTreeMap<&'static str, Duration>,
     total: Duration,
-    received: u64,
     answer: String,
+    /// Acknowledgements of what was delivered.
+    acknowledgements: Vec<u8>,
     more: bool,
 }
 
@@ -60,8 +61,8 @@ impl Node {
             blocks: HashMap::new(),
             longest: BTreeMap::new(),
             total: Duration::ZERO,
-            received: 0,
             answer: String::new(),
+            acknowledgements: Vec::new(),
             more: false,
         };
         node.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
@@ -156,11 +157,15 @@ impl Node {
         if let Some(outbox) = self.engine.outbox(self.conn) {
             let bytes = outbox.waiting();
             while let Ok(Some((op, count))) = self.decoder.next(&bytes[taken..]) {
-                if let ServerOp::Message { subject, payload, .. } = op {
-                    self.received += 1;
-                    if subject == b"r.call" {
+                match op {
+                    ServerOp::Message { reply: Some(reply), .. } => {
+                        let line = [b"PUB ", reply, b" 4\r\n+ACK\r\n"].concat();
+                        self.acknowledgements.extend(line);
+                    }
+                    ServerOp::Message { subject: b"r.call", payload, .. } => {
                         self.answer = String::from_utf8_lossy(payload).into_owned();
                     }
+                    _ => {}
                 }
                 taken += count;
             }
@@ -266,6 +271,17 @@ const OPERATIONS: &[Operation] = &[
         node.consumer("C", ",\"filter_subject\":\"s.*.007\"");
     }),
     ("deliver", one_subject, |node, count| node.fetch(count / 10)),
+    (
+        "acknowledge",
+        |node, count| {
+            one_subject(node, count);
+            node.fetch(count / 10);
+        },
+        |node, _| {
+            let all = std::mem::take(&mut node.acknowledgements);
+            node.send(&all);
+        },
+    ),
     (
         "deliver again",
         |node, count| {

@@ -399,8 +399,32 @@ impl Consumer {
         }
     }
 
-    /// Appends what [`Consumer::restore`] reads.
-    pub(super) fn checkpoint(&self, out: &mut Vec<u8>) {
+    /// Appends what [`Consumer::restore`] reads: what is not acknowledged, `budget` of it from the
+    /// sequence `from` on, and before the first of it everything else. Says from which one on it goes
+    /// on.
+    pub(super) fn checkpoint(
+        &self,
+        from: u64,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Option<u64> {
+        if from == 0 {
+            self.checkpoint_position(out);
+            put_count(out, self.unacked.len());
+            *budget = budget.saturating_sub(1 + self.not_last.len());
+        }
+        let mut unacked = self.unacked.range(from..);
+        for (sequence, unacked) in unacked.by_ref().take(*budget) {
+            for number in [*sequence, unacked.consumer_seq, unacked.deliveries] {
+                put_u64(out, number);
+            }
+            put_i64(out, unacked.retry_at.map_or(i64::MIN, |at| at.0));
+            *budget -= 1;
+        }
+        unacked.next().map(|(sequence, _)| *sequence)
+    }
+
+    fn checkpoint_position(&self, out: &mut Vec<u8>) {
         let config = serde_json::to_vec(&self.config).expect("configurations are JSON");
         put_counted(out, &config);
         put_i64(out, self.created.0);
@@ -413,13 +437,6 @@ impl Consumer {
         put_count(out, self.not_last.len());
         for sequence in &self.not_last {
             put_u64(out, *sequence);
-        }
-        put_count(out, self.unacked.len());
-        for (sequence, unacked) in &self.unacked {
-            for number in [*sequence, unacked.consumer_seq, unacked.deliveries] {
-                put_u64(out, number);
-            }
-            put_i64(out, unacked.retry_at.map_or(i64::MIN, |at| at.0));
         }
     }
 

@@ -19,6 +19,7 @@ mod origins;
 mod retention;
 pub(crate) mod stream;
 mod tables;
+mod writer;
 
 pub(crate) use self::consumer::Consumer;
 pub(crate) use self::effects::{Effects, Gone, Outcome};
@@ -27,3 +28,4 @@ pub(crate) use self::key::StreamKey;
 pub(crate) use self::origins::{Origin, Start};
 pub(crate) use self::stream::{Stored, Stream};
 pub(crate) use self::tables::State;
+pub(crate) use self::writer::Writer;

@@ -311,8 +311,8 @@ impl Stream {
         }
     }
 
-    /// Appends what [`Stream::restore`] reads.
-    pub(crate) fn checkpoint(&self, account: &str, out: &mut Vec<u8>) {
+    /// Appends what [`Stream::restore`] reads first.
+    pub(super) fn checkpoint_head(&self, account: &str, out: &mut Vec<u8>) {
         put_counted(out, account.as_bytes());
         let config = serde_json::to_vec(&self.config).expect("configurations are JSON");
         put_counted(out, &config);
@@ -320,29 +320,21 @@ impl Stream {
         put_i64(out, self.last_time.0);
         put_counted(out, &self.last_msg_id);
         chore::checkpoint(&self.chores, out);
-        if self.is_memory() {
-            // The definition survives, the messages do not; sequences are never used again.
-            let mut empty = Log::new(self.log.id(), 1, 0);
-            if self.config.mirror.is_none() {
-                empty.skip_to(self.log.last());
-            } // A mirror has its origin's sequences, and begins anew.
-            empty.checkpoint(out);
-            Dedup::default().checkpoint(out);
-            Deadlines::default().checkpoint(out);
-            super::origins::checkpoint(&[], out);
-            // Consumers of what is gone with the process are gone with it.
-            put_count(out, 0);
-            return;
-        }
-        self.log.checkpoint(out);
-        self.dedup.checkpoint(out);
-        self.deadlines.checkpoint(out);
-        super::origins::checkpoint(&self.origins, out);
-        let consumers = self.consumers.by_name();
-        put_count(out, consumers.len());
-        for (_, index) in consumers {
-            self.consumers[index].checkpoint(out);
-        }
+    }
+
+    /// Appends the rest of it, for a stream in memory. The definition survives, the messages do not;
+    /// sequences are never used again.
+    pub(super) fn checkpoint_emptied(&self, out: &mut Vec<u8>) {
+        let mut empty = Log::new(self.log.id(), 1, 0);
+        if self.config.mirror.is_none() {
+            empty.skip_to(self.log.last());
+        } // A mirror has its origin's sequences, and begins anew.
+        empty.checkpoint(out);
+        Dedup::default().checkpoint(0, &mut 0, out);
+        Deadlines::default().checkpoint(0, &mut 0, out);
+        super::origins::checkpoint(&[], out);
+        // Consumers of what is gone with the process are gone with it.
+        put_count(out, 0);
     }
 
     /// Reads a stream of a state of this version. `account` finds an account by its name.

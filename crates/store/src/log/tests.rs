@@ -133,6 +133,9 @@ impl Both {
     fn restart(&mut self) {
         let mut state = Vec::new();
         self.log.checkpoint(&mut state);
+        let (mut pieces, mut writing) = (Vec::new(), Writing::default());
+        while !self.log.checkpoint_some(&mut writing, &mut 1, &mut pieces) {}
+        assert_eq!(pieces, state);
         let mut reader = Reader(&state);
         let restored = Log::restore::<BadState>(&mut reader, SMALL_BLOCK_BYTES, |id, block| {
             assert_eq!(id, LogId(1));
