@@ -37,6 +37,7 @@ mod rounds;
 mod state;
 mod tail;
 mod turn;
+mod window;
 
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};

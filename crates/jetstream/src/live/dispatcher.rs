@@ -81,13 +81,13 @@ impl Dispatcher {
             flow_bytes: 0,
             flow_awaited: None,
         };
-        for (sequence, unacked) in &consumer.unacked {
+        for (sequence, unacked) in consumer.unacked.iter() {
             let later = unacked.retry_at.map(|at| at.0.saturating_sub(now.wall.0));
             let wait = later.unwrap_or_else(|| ack_wait(&consumer.config, unacked.deliveries));
             let wait = u64::try_from(wait).unwrap_or(0);
             let deadline = Tick(now.tick.0.saturating_add(wait));
             dispatcher.outstanding.deliver(
-                *sequence,
+                sequence,
                 unacked.consumer_seq,
                 unacked.deliveries,
                 now.tick,

@@ -2,7 +2,7 @@
 //!
 //! Nothing in here changes but by a record that is applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use watershed_store::Log;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u64};
@@ -13,6 +13,7 @@ use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
 
 use crate::record::Event;
+use crate::window::Window;
 
 /// Version of the state from which on a consumer of the last of each subject keeps up to where that
 /// holds, instead of all of their sequences.
@@ -35,7 +36,7 @@ pub(crate) struct Consumer {
     pub(crate) deliveries: u64,
     /// The highest sequence that was delivered, or the one before the start.
     pub(crate) delivered: u64,
-    pub(crate) unacked: BTreeMap<u64, Unacked>,
+    pub(crate) unacked: Window<Unacked>,
     /// The group of those with the same filters.
     pub(crate) group: usize,
     /// Messages that match and were never delivered, as far as they are counted here.
@@ -88,7 +89,7 @@ impl Consumer {
             not_last: BTreeSet::new(),
             deliveries: 0,
             delivered: 0,
-            unacked: BTreeMap::new(),
+            unacked: Window::default(),
             group: 0,
             counted: 0,
             tally: Tally::Early,
@@ -153,7 +154,7 @@ impl Consumer {
 
     /// Whether any message that was delivered and not acknowledged is none that the filters take.
     pub(super) fn has_stray(&self, log: &Log) -> bool {
-        let mut keys = self.unacked.keys().filter_map(|sequence| log.key_of(*sequence));
+        let mut keys = self.unacked.iter().filter_map(|(sequence, _)| log.key_of(sequence));
         !self.config.filters().is_empty() && keys.any(|key| !self.wants(key.name()))
     }
 
@@ -263,7 +264,7 @@ impl Consumer {
             self.counted = self.counted.saturating_sub(u64::from(self.has_counted(id)));
             return true;
         }
-        self.unacked.remove(&sequence).is_some()
+        self.unacked.remove(sequence).is_some()
     }
 
     /// All messages have gone.
@@ -299,7 +300,7 @@ impl Consumer {
 
     /// Whether interest retention must keep a message for this consumer.
     pub(super) fn needs(&self, sequence: u64, key: &KeyState) -> bool {
-        self.is_ahead(sequence, key) || self.unacked.contains_key(&sequence)
+        self.is_ahead(sequence, key) || self.unacked.contains(sequence)
     }
 
     /// Changes the position. `key` is that of the message, if the stream still has it.
@@ -312,24 +313,25 @@ impl Consumer {
             }
             Event::Acked { sequence } => {
                 self.last_acked = Some(time);
-                self.unacked.remove(&sequence);
+                self.unacked.remove(sequence);
                 // A message that was given up before is finished all the same.
                 Finished::One(sequence)
             }
             Event::AckedAll { sequence } => {
                 self.last_acked = Some(time);
-                let done: Vec<u64> = self.unacked.range(..=sequence).map(|(key, _)| *key).collect();
+                let all = self.unacked.iter().map(|(sequence, _)| sequence);
+                let done: Vec<u64> = all.take_while(|own| *own <= sequence).collect();
                 for sequence in &done {
-                    self.unacked.remove(sequence);
+                    self.unacked.remove(*sequence);
                 }
                 Finished::Many(done)
             }
             Event::GivenUp { sequence } => {
-                self.unacked.remove(&sequence);
+                self.unacked.remove(sequence);
                 Finished::Nothing
             }
             Event::Retry { sequence, at } => {
-                if let Some(unacked) = self.unacked.get_mut(&sequence) {
+                if let Some(unacked) = self.unacked.get_mut(sequence) {
                     unacked.retry_at = Some(at);
                 }
                 Finished::Nothing
@@ -357,7 +359,7 @@ impl Consumer {
             self.delivered = self.delivered.max(sequence);
         }
         if self.config.ack_policy != AckPolicy::None && key.is_some() {
-            let known = self.unacked.get(&sequence);
+            let known = self.unacked.get(sequence);
             let consumer_seq = known.map_or(consumer_seq, |known| known.consumer_seq);
             let unacked = Unacked { consumer_seq, deliveries, retry_at: None };
             self.unacked.insert(sequence, unacked);
@@ -366,10 +368,10 @@ impl Consumer {
 
     /// Everything up to here is done, in the consumer's count and in the stream's.
     pub(crate) fn floor(&self) -> (u64, u64) {
-        let Some((first, _)) = self.unacked.first_key_value() else {
+        let Some((first, _)) = self.unacked.first() else {
             return (self.deliveries, self.delivered);
         };
-        let lowest = self.unacked.values().map(|unacked| unacked.consumer_seq).min();
+        let lowest = self.unacked.iter().map(|(_, unacked)| unacked.consumer_seq).min();
         let stream = (first - 1).max(self.start.min(first - 1));
         (lowest.map_or(self.deliveries, |lowest| lowest - 1), stream)
     }
@@ -383,7 +385,7 @@ impl Consumer {
         };
         let (consumer_seq, stream_seq) = self.floor();
         let ack_floor = SequencePair { consumer_seq, stream_seq, last_active: self.last_acked };
-        let redelivered = self.unacked.values().filter(|unacked| unacked.deliveries > 1);
+        let redelivered = self.unacked.iter().filter(|(_, unacked)| unacked.deliveries > 1);
         ConsumerInfo {
             stream_name: stream.to_owned(),
             name: self.config.name.clone(),
@@ -413,15 +415,15 @@ impl Consumer {
             put_count(out, self.unacked.len());
             *budget = budget.saturating_sub(1 + self.not_last.len());
         }
-        let mut unacked = self.unacked.range(from..);
+        let mut unacked = self.unacked.iter_from(from);
         for (sequence, unacked) in unacked.by_ref().take(*budget) {
-            for number in [*sequence, unacked.consumer_seq, unacked.deliveries] {
+            for number in [sequence, unacked.consumer_seq, unacked.deliveries] {
                 put_u64(out, number);
             }
             put_i64(out, unacked.retry_at.map_or(i64::MIN, |at| at.0));
             *budget -= 1;
         }
-        unacked.next().map(|(sequence, _)| *sequence)
+        unacked.next().map(|(sequence, _)| sequence)
     }
 
     fn checkpoint_position(&self, out: &mut Vec<u8>) {
@@ -456,7 +458,7 @@ impl Consumer {
             last_delivered: time(reader.i64()?),
             last_acked: time(reader.i64()?),
             not_last: BTreeSet::new(),
-            unacked: BTreeMap::new(),
+            unacked: Window::default(),
             group: 0,
             counted: 0,
             tally: Tally::Early,
