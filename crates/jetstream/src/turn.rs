@@ -9,6 +9,9 @@ use crate::output::DiskOutput;
 /// Entries of indexes that are freed in one turn.
 const FREED_PER_TURN: usize = 256;
 
+/// Bytes that no allocator counts as few.
+const LARGE_BYTES: usize = 4096;
+
 impl JetStream {
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, net: &mut impl Network, now: Now) {
@@ -40,6 +43,7 @@ impl JetStream {
         self.answer_calls(net);
         self.close_round(net);
         out.append(&mut self.outputs);
+        join_freed();
         more
     }
 
@@ -61,4 +65,10 @@ impl JetStream {
         self.following.clear();
         self.rounds.is_settled()
     }
+}
+
+/// Lets the allocator join what was freed in this turn. glibc keeps small pieces as they are until a
+/// large one is asked for, and joins all of them then: a million names after a purge, in 45 ms.
+fn join_freed() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
 }

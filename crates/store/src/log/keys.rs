@@ -244,6 +244,11 @@ impl Keys {
         self.give_back();
     }
 
+    /// Lets the memory of some ways to keys go, for good. Says whether there was any.
+    pub(super) fn free_ways(&mut self) -> bool {
+        self.table.free_shard() || self.ordered.free_run()
+    }
+
     /// Lets the memory of some keys go, for good: the rest is of no use. Says of how many.
     pub(super) fn free_page(&mut self) -> Option<usize> {
         self.pages.pop().map(|page| page.states.len())

@@ -214,8 +214,14 @@ impl Progress {
 
 impl Remains {
     /// Frees some memory: that of `budget` keys or runs of records. Says whether none is left.
+    ///
+    /// What was allocated last goes last to the system, and all of the free memory before it at one
+    /// go. So what grew with all keys goes first, and the rest from its end.
     pub fn free(&mut self, budget: usize) -> bool {
         let mut freed = 0;
+        while freed < budget && self.keys.free_ways() {
+            freed += 1;
+        }
         while freed < budget {
             let Some(block) = self.blocks.back_mut() else { break };
             freed += block.free(budget - freed).max(1);
