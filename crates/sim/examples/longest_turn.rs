@@ -5,7 +5,7 @@
 //! ```text
 //! cargo run --release -p watershed-sim --example longest_turn [MESSAGES [OPERATION]]
 //! ```
-#![allow(clippy::print_stdout)] // an example is a program
+#![allow(clippy::print_stdout, clippy::unwrap_used)] // an example is a program
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -35,9 +35,8 @@ struct Node {
     now: Now,
     decoder: ServerDecoder,
     blocks: HashMap<(LogId, u32), Vec<u8>>,
-    /// The longest call of each kind.
-    longest: BTreeMap<&'static str, Duration>,
-    total: Duration,
+    /// How long each call took, by its kind.
+    calls: BTreeMap<&'static str, Vec<Duration>>,
     answer: String,
     /// Acknowledgements of what was delivered.
     acknowledgements: Vec<u8>,
@@ -59,8 +58,7 @@ impl Node {
             now,
             decoder: ServerDecoder::default(),
             blocks: HashMap::new(),
-            longest: BTreeMap::new(),
-            total: Duration::ZERO,
+            calls: BTreeMap::new(),
             answer: String::new(),
             acknowledgements: Vec::new(),
             more: false,
@@ -73,9 +71,7 @@ impl Node {
         let start = processor_time();
         let result = call(&mut self.engine);
         let took = processor_time().saturating_sub(start);
-        let longest = self.longest.entry(kind).or_default();
-        *longest = took.max(*longest);
-        self.total += took;
+        self.calls.entry(kind).or_default().push(took);
         result
     }
 
@@ -123,9 +119,11 @@ impl Node {
         let now = self.now;
         let done = match output {
             DiskOutput::Commit(round) => Completion::Durable { round: round.number() },
-            DiskOutput::Place(placed) => self.place(*placed),
+            DiskOutput::Place(placed) => self.place(&placed),
             DiskOutput::Drop(blocks) => {
-                blocks.iter().for_each(|block| drop(self.blocks.remove(block)));
+                for block in &blocks {
+                    self.blocks.remove(block);
+                }
                 return;
             }
             DiskOutput::Checkpoint(_) => Completion::Checkpointed,
@@ -139,7 +137,7 @@ impl Node {
         self.timed("what the disk has done", |engine| engine.completed(now, done));
     }
 
-    fn place(&mut self, placed: Placed) -> Completion {
+    fn place(&mut self, placed: &Placed) -> Completion {
         for placement in &placed.placements {
             let bytes = placed.round.slice(placement.place);
             let at = placement.position.offset as usize;
@@ -147,7 +145,9 @@ impl Node {
             block.resize(block.len().max(at + bytes.len()), 0);
             block[at..at + bytes.len()].copy_from_slice(bytes);
         }
-        placed.dropped.iter().for_each(|block| drop(self.blocks.remove(block)));
+        for block in &placed.dropped {
+            self.blocks.remove(block);
+        }
         Completion::Placed { round: placed.round.number() }
     }
 
@@ -324,16 +324,15 @@ fn main() {
         }
         let mut node = Node::start();
         prepare(&mut node, messages);
-        node.longest.clear();
-        node.total = Duration::ZERO;
+        node.calls.clear();
         operation(&mut node, messages);
-        println!("{name}: {:?} in all", node.total);
-        let mut longest: Vec<_> = std::mem::take(&mut node.longest).into_iter().collect();
-        longest.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
-        for (kind, took) in
-            longest.into_iter().filter(|(_, took)| *took >= Duration::from_micros(200))
-        {
-            println!("    {kind}: {took:?} at once");
+        let total: Duration = node.calls.values().flatten().sum();
+        println!("{name}: {total:.1?} in all");
+        for (kind, calls) in &node.calls {
+            let longest = calls.iter().max().copied().unwrap_or_default();
+            let above = calls.iter().filter(|took| **took > Duration::from_millis(1)).count();
+            let count = calls.len();
+            println!("    {kind}: {longest:.1?} at most, {above} of {count} above 1 ms");
         }
     }
 }
