@@ -63,8 +63,8 @@ pub struct Snapshot {
     pub traffic: Traffic,
     /// Streams; `None` where JetStream is off.
     pub jetstream: Option<JetStreamSnapshot>,
-    /// Whether what is stored can be made durable.
-    pub healthy: bool,
+    /// What keeps what is stored from becoming durable, for people.
+    pub trouble: Option<&'static str>,
 }
 
 /// Everything that one node decides. See the crate's documentation.
@@ -249,8 +249,7 @@ impl Engine {
         self.core.is_congested() || self.jetstream.is_behind()
     }
 
-    /// Takes over what a store holds. To be called before anything else happens, or after
-    /// [`Engine::suspend`].
+    /// Takes over what a store holds. To be called before anything else happens.
     pub fn restore<E: From<BadState>>(
         &mut self,
         now: Now,
@@ -258,12 +257,6 @@ impl Engine {
     ) -> Result<(), E> {
         self.now = now;
         self.jetstream.restore(&mut Below(&mut self.core), now, restored)
-    }
-
-    /// Forgets all streams, as a restart would, until [`Engine::restore`] brings them back. Core
-    /// NATS goes on.
-    pub fn suspend(&mut self) {
-        self.jetstream.suspend(&mut Below(&mut self.core));
     }
 
     /// Blocks that streams have, for clearing away what a crash left.
@@ -297,9 +290,9 @@ impl Engine {
     /// What there is now, in as much detail as is asked for.
     pub fn snapshot(&mut self, detail: &Detail) -> Snapshot {
         let (connections, total_connections, subscriptions) = self.core.counts();
-        let healthy = self.jetstream.is_healthy();
+        let trouble = self.jetstream.trouble();
         let jetstream = self.jetstream.snapshot(&mut Below(&mut self.core), detail);
         let traffic = self.core.traffic();
-        Snapshot { connections, total_connections, subscriptions, traffic, jetstream, healthy }
+        Snapshot { connections, total_connections, subscriptions, traffic, jetstream, trouble }
     }
 }

@@ -16,5 +16,5 @@ pub use watershed_core::{
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{
-    AccountStore, Completion, DiskOutput, JetStreamSettings, Placed, Restored,
+    AccountStore, Completion, DiskOutput, JetStreamSettings, Keeping, Restored,
 };

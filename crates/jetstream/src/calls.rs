@@ -79,10 +79,11 @@ impl Calls {
         self.tidy(account);
     }
 
-    /// No change is on its way any more.
-    pub(crate) fn nothing_changes(&mut self) {
+    /// Nothing is on its way any more that a call could wait for.
+    pub(crate) fn nothing_comes(&mut self) {
         for queue in self.queues.values_mut() {
             queue.changing = false;
+            queue.waiting.iter_mut().for_each(|call| call.after = 0);
         }
         self.queues.retain(|_, queue| !queue.waiting.is_empty());
     }

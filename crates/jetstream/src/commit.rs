@@ -2,7 +2,7 @@
 
 use watershed_base::Now;
 use watershed_store::Record;
-use watershed_store::blocks::Placement;
+use watershed_store::keeper::Job;
 use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
@@ -13,7 +13,7 @@ use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
 use crate::live::{Copier, Dispatcher, Live};
 use crate::network::Network;
-use crate::output::{Completion, DiskOutput, Placed};
+use crate::output::{Completion, DiskOutput};
 use crate::record::{Command, command_record, kind};
 use crate::rounds::{Asked, Owed};
 use crate::state::{Effects, Gone, Outcome, StreamKey};
@@ -40,7 +40,12 @@ impl JetStream {
                     self.apply_durable(net);
                 }
             }
-            Completion::Failed { .. } => self.disk_failed(net),
+            Completion::Failed { full } => self.disk_refused(net, full),
+            Completion::Full => self.disk.refused(true),
+            Completion::Healed => {
+                self.disk.healed();
+                self.go_on_storing();
+            }
             Completion::Placed { round } => {
                 self.tail.placed(round);
                 let first = self.tail.first_round();
@@ -48,8 +53,15 @@ impl JetStream {
                     stream.trim_tail(first);
                 }
             }
-            Completion::Checkpointed => self.checkpointing = false,
-            Completion::Kept { works } => self.keeps = works,
+            Completion::Checkpointed { made } => {
+                self.disk.end_checkpoint(made);
+                self.checkpoint_if_due();
+            }
+            Completion::Kept(keeping) => {
+                self.disk.keeps(keeping);
+                self.go_on_storing();
+                self.checkpoint_if_due();
+            }
             Completion::Read { ticket, bytes } => self.read_done(net, ticket, bytes),
         }
     }
@@ -70,7 +82,7 @@ impl JetStream {
             let record = Record::view(round.slice(place));
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
-            applying.placed.take(&record, place, &mut effects);
+            effects.place(&record, place, &mut applying.placed);
             self.announce(net, &record, owed, &mut effects);
             applying.next += 1;
             cost += 1 + if record.kind == kind::EVENTS {
@@ -85,14 +97,17 @@ impl JetStream {
             return true;
         }
         self.journal_bytes += round.bytes().len();
-        self.outputs.push(DiskOutput::Place(Box::new(applying.placed)));
+        if !applying.placed.dropped.is_empty() {
+            self.free_space_soon();
+        }
+        self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(applying.placed))));
         for held in applying.batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
         }
         self.ready.append(&mut self.settling);
         self.wake_waiting_followers();
         self.answer_calls(net);
-        self.checkpoint_if_due(number);
+        self.checkpoint_if_due();
         self.rounds.has_durable() || self.writing.is_some()
     }
 
@@ -112,7 +127,9 @@ impl JetStream {
         effects.clear();
         self.state.apply(record, None, &mut effects);
         let dropped = std::mem::take(&mut effects.changes.dropped);
-        self.outputs.extend((!dropped.is_empty()).then_some(DiskOutput::Drop(dropped)));
+        if !dropped.is_empty() {
+            self.outputs.push(DiskOutput::Keep(Job::Drop(dropped)));
+        }
         self.announce(net, record, owed, &mut effects);
         self.effects = effects;
     }
@@ -463,11 +480,12 @@ impl JetStream {
         }
     }
 
-    /// The journal takes no more rounds. Nothing that is not durable has happened: everybody who
-    /// waits is told so, and what runs over the state begins anew from it.
-    fn disk_failed(&mut self, net: &mut impl Network) {
+    /// A round could not be written. Nothing that is not durable has happened: everybody who waits
+    /// is told so, and what runs over the state begins anew from it.
+    fn disk_refused(&mut self, net: &mut impl Network, full: bool) {
         // What is durable has happened.
         while self.apply_durable(net) {}
+        self.disk.refused(full);
         for mut batch in self.rounds.fail() {
             for (_, owed) in batch.work() {
                 self.refuse_unsaved(net, owed);
@@ -481,14 +499,25 @@ impl JetStream {
                 self.refuse_unsaved(net, owed.borrow());
             }
         }
-        self.calls.nothing_changes();
+        self.calls.nothing_comes();
         self.begin_anew();
         self.answer_calls(net);
+        self.checkpoint_if_due();
+    }
+
+    /// The disk may take again what it refused.
+    fn go_on_storing(&mut self) {
+        self.wake_waiting_followers();
+        for (key, stream) in &self.state.streams {
+            let places = stream.consumers.iter().map(|(index, _)| index);
+            self.ready.extend(places.map(|index| ConsumerKey::new(StreamKey::at(key), index)));
+        }
     }
 
     fn refuse_unsaved(&mut self, net: &mut impl Network, owed: Owed<'_>) {
         let error = match owed.asked {
             Asked::Publish => table::INSUFFICIENT_RESOURCES,
+            _ if self.disk.is_full() => table::INSUFFICIENT_RESOURCES,
             _ => table::CLUSTER_NOT_AVAIL,
         };
         self.refuse(net, owed, error.into());
@@ -539,21 +568,5 @@ impl JetStream {
             self.gather.goes(self.now.tick, owed);
             self.outputs.push(DiskOutput::Commit(round));
         }
-    }
-}
-
-impl Placed {
-    /// Takes over what a record changed in the block files.
-    pub(crate) fn take(
-        &mut self,
-        record: &Record<'_>,
-        place: watershed_store::Place,
-        effects: &mut Effects,
-    ) {
-        if let Some(position) = effects.changes.placement.take() {
-            self.placements.push(Placement { log: record.log, position, place });
-        }
-        self.sealed.append(&mut effects.changes.sealed);
-        self.dropped.append(&mut effects.changes.dropped);
     }
 }

@@ -12,6 +12,7 @@ use watershed_wire::op::Publish;
 use crate::chunk::CHUNK_BYTES;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, TimerKey};
+use crate::limits::EVENT_BYTES_MAX;
 use crate::live::is_exhausted;
 use crate::network::{Network, Taken};
 use crate::output::DiskOutput;
@@ -79,7 +80,9 @@ impl JetStream {
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
         let Some(dispatcher) = live.dispatcher(key.index()) else { return Step::Rest };
-        if dispatcher.reading || consumer.is_counting() {
+        // Of what no record can take, no more is made.
+        let is_full = dispatcher.unsaved_len() > EVENT_BYTES_MAX;
+        if dispatcher.reading || is_full || consumer.is_counting() {
             return Step::Rest;
         }
         via.clear();

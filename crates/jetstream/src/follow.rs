@@ -96,7 +96,7 @@ impl JetStream {
     }
 
     fn copy_next(&mut self, net: &mut impl Network, key: StreamKey, index: usize) -> Step {
-        if !self.rounds.works() || self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX {
+        if !self.takes_messages() || self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX {
             return Step::Wait;
         }
         let Self { state, live, tail, record: bytes, .. } = self;

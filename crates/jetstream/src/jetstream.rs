@@ -11,6 +11,7 @@ use watershed_wire::op::Publish;
 
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
+use crate::disk::Disk;
 use crate::gather::Gather;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
 use crate::live::{Live, LiveTable};
@@ -84,6 +85,8 @@ pub(crate) enum TimerKey {
     Expire(StreamKey),
     /// Work of streams in memory goes on, after others had their turn.
     Local,
+    /// Blocks that hold nothing any more are to go.
+    Space,
 }
 
 /// A change of something that no journal keeps, that goes on when others had their turn.
@@ -163,11 +166,9 @@ pub struct JetStream {
     last_log: u32,
     /// Bytes of rounds since the last checkpoint.
     pub(crate) journal_bytes: usize,
-    pub(crate) checkpointing: bool,
+    pub(crate) disk: Disk,
     /// A checkpoint after this round, as far as it is written.
     pub(crate) writing: Option<(u64, Writer)>,
-    /// Whether blocks can be written.
-    pub(crate) keeps: bool,
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
@@ -213,9 +214,8 @@ impl JetStream {
             last_ticket: 0,
             last_log: 0,
             journal_bytes: 0,
-            checkpointing: false,
+            disk: Disk::default(),
             writing: None,
-            keeps: true,
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),
@@ -253,14 +253,24 @@ impl JetStream {
         self.store_of(account).bounds.and(server.unwrap_or_default())
     }
 
-    /// Whether so much waits for the disk that those who publish should wait.
+    /// Whether so much waits for the disk that those who publish should wait: a disk that is slow is
+    /// waited for, one that refuses is not.
     pub fn is_behind(&self) -> bool {
+        self.has_much_to_write() && self.takes_messages()
+    }
+
+    fn has_much_to_write(&self) -> bool {
         self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX || self.tail.len() > TAIL_BYTES_MAX
     }
 
-    /// Whether what is stored can be made durable.
-    pub fn is_healthy(&self) -> bool {
-        !self.is_on() || (self.rounds.works() && self.keeps)
+    /// Whether messages can be stored.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.disk.takes_messages(self.has_much_to_write())
+    }
+
+    /// What keeps what is stored from becoming durable, for people.
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.disk.trouble()
     }
 
     /// When [`JetStream::timeout`] must be called next.
@@ -323,7 +333,7 @@ impl JetStream {
     pub(crate) fn journal(&mut self, log: LogId, command: &Command, owed: Owed<'_>) -> bool {
         let body = command.encode();
         let record: Record<'_> = command_record(log, self.now.wall, &body);
-        if !self.rounds.works() || !record.fits() || !self.rounds.has_room(body.len()) {
+        if !self.disk.takes_records() || !record.fits() || !self.rounds.has_room(body.len()) {
             return false;
         }
         self.rounds.push(&record, owed);

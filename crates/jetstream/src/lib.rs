@@ -19,6 +19,7 @@ mod commit;
 mod consumer_key;
 mod counting;
 mod deliver;
+mod disk;
 mod events;
 mod follow;
 mod gather;
@@ -41,5 +42,5 @@ mod window;
 
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
-pub use self::output::{Completion, DiskOutput, Placed};
+pub use self::output::{Completion, DiskOutput, Keeping};
 pub use self::restore::Restored;

@@ -9,6 +9,9 @@ pub const TAIL_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of rounds after which a checkpoint lets the journal be used again.
 pub const JOURNAL_BYTES_PER_CHECKPOINT: usize = 32 * 1024 * 1024;
 
+/// The same while the disk is full: there is little that can be used meanwhile.
+pub const JOURNAL_BYTES_PER_CHECKPOINT_SHORT: usize = 64 * 1024;
+
 /// Bytes of requests to the API that wait for their turn. More are refused.
 pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
@@ -32,4 +35,7 @@ pub const SLICE_MESSAGES_MIN: u64 = 256;
 pub const SLICE_MESSAGES_MAX: u64 = 8192;
 
 /// Bytes of a consumer's events at which they become a record, which is applied at one go.
-pub const EVENT_BYTES_MAX: usize = 8 * 1024;
+pub const EVENT_BYTES_PER_RECORD: usize = 8 * 1024;
+
+/// Bytes of a consumer's events that wait where no record can take them. No more is delivered then.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;

@@ -1,8 +1,6 @@
 //! What JetStream asks of its disk, and what the disk reports.
 
-use watershed_store::blocks::Placement;
-use watershed_store::checkpoint::Checkpoint;
-use watershed_store::log::Sealed;
+use watershed_store::keeper::Job;
 use watershed_store::{LogId, Round};
 
 /// A request to the disk.
@@ -10,12 +8,8 @@ use watershed_store::{LogId, Round};
 pub enum DiskOutput {
     /// Make this round durable, and say so. There is at most one at a time.
     Commit(Round),
-    /// Write these records into their blocks, and say so. No hurry: the round is durable.
-    Place(Box<Placed>),
-    /// Make everything durable that was placed so far, then keep this state and let the journal go.
-    Checkpoint(Checkpoint),
-    /// Remove these blocks, after all that was placed so far.
-    Drop(Vec<(LogId, u32)>),
+    /// Work for the keeper, after all that it was given so far. No hurry: the rounds are durable.
+    Keep(Job),
     /// Read from a block.
     Read {
         /// Names the read in its completion.
@@ -31,26 +25,6 @@ pub enum DiskOutput {
     },
 }
 
-/// What a round means for the block files.
-#[derive(Debug)]
-pub struct Placed {
-    /// The round.
-    pub round: Round,
-    /// Where its records go.
-    pub placements: Vec<Placement>,
-    /// Blocks that became full.
-    pub sealed: Vec<(LogId, Sealed)>,
-    /// Blocks that hold nothing any more; to be removed after all else.
-    pub dropped: Vec<(LogId, u32)>,
-}
-
-impl Placed {
-    /// Nothing yet of `round`.
-    pub(crate) fn new(round: Round) -> Self {
-        Self { round, placements: Vec::new(), sealed: Vec::new(), dropped: Vec::new() }
-    }
-}
-
 /// What the shell reports of the disk.
 #[derive(Debug)]
 pub enum Completion {
@@ -59,23 +33,27 @@ pub enum Completion {
         /// Its number.
         round: u64,
     },
-    /// A round could not be made durable; no later one will be.
+    /// A round could not be made durable, and has not happened.
     Failed {
-        /// What the system says, for people.
-        reason: String,
+        /// Whether the disk is full: what frees space can still become durable. Otherwise nothing can.
+        full: bool,
     },
+    /// The disk is full, and no round was refused yet.
+    Full,
+    /// Rounds can become durable again.
+    Healed,
     /// The records of a round, and of all before it, are in their blocks.
     Placed {
         /// Its number.
         round: u64,
     },
-    /// A checkpoint is durable, or could not be made.
-    Checkpointed,
-    /// Blocks can be written, or cannot for the time being.
-    Kept {
-        /// Whether they can.
-        works: bool,
+    /// A checkpoint is durable, or was left out.
+    Checkpointed {
+        /// Whether it is durable.
+        made: bool,
     },
+    /// How the keeper gets on.
+    Kept(Keeping),
     /// Part of a block was read.
     Read {
         /// Which read.
@@ -83,4 +61,16 @@ pub enum Completion {
         /// The bytes, as they are on disk; `None` if they can't be read.
         bytes: Option<Vec<u8>>,
     },
+}
+
+/// How the keeper gets on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// Blocks can be written.
+    #[default]
+    Well,
+    /// The disk is full.
+    Full,
+    /// The disk refuses.
+    Failing,
 }

@@ -41,7 +41,7 @@ impl JetStream {
         match admit(stream, &mut live.intake, message, self.now.wall) {
             Admission::Store { msg_id } => {
                 let content = message.subject.len() + message.header.len() + message.payload.len();
-                let available = self.rounds.works() && self.rounds.has_room(content);
+                let available = self.takes_messages() && self.rounds.has_room(content);
                 if available || stream.is_memory() {
                     self.accept(net, key, message, msg_id.unwrap_or_default(), owed);
                 } else {

@@ -3,11 +3,12 @@
 use watershed_base::Now;
 use watershed_store::bytes::BadState;
 use watershed_store::checkpoint::Checkpoint;
+use watershed_store::keeper::{Job, Placed};
 use watershed_store::{LogId, Record, Round};
 
 use crate::jetstream::JetStream;
 use crate::network::Network;
-use crate::output::{DiskOutput, Placed};
+use crate::output::DiskOutput;
 use crate::record::{Command, kind};
 use crate::rounds::Rounds;
 use crate::state::{Effects, Outcome, StreamKey};
@@ -26,8 +27,7 @@ pub struct Restored<'a, E> {
 }
 
 impl JetStream {
-    /// Takes over what a store holds. To be called before anything else happens, or after
-    /// [`JetStream::suspend`].
+    /// Takes over what a store holds. To be called before anything else happens.
     pub fn restore<E: From<BadState>>(
         &mut self,
         net: &mut impl Network,
@@ -61,11 +61,11 @@ impl JetStream {
             if matches!(effects.outcome, Outcome::Unknown) {
                 return Err(BadState);
             }
-            placed.take(&record, place, &mut effects);
+            effects.place(&record, place, &mut placed);
         }
         self.journal_bytes += round.bytes().len();
         self.tail.push(round.clone());
-        self.outputs.push(DiskOutput::Place(Box::new(placed)));
+        self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(placed))));
         Ok(())
     }
 
@@ -77,23 +77,6 @@ impl JetStream {
             let number = net.account(&account);
             self.state.accounts.insert(&account, number);
         }
-    }
-
-    /// Forgets all streams, as a restart would, until [`JetStream::restore`] brings them back.
-    pub fn suspend(&mut self, net: &mut impl Network) {
-        let keys: Vec<StreamKey> = self.state.keys().collect();
-        for key in keys {
-            self.end_stream(net, key, "Server Shutdown");
-            let stream = self.state.stream(key);
-            for filter in &stream.config.subjects {
-                net.release(stream.account, filter.as_bytes(), key.into());
-            }
-        }
-        let mut fresh = Self::new(self.settings, self.random.next());
-        fresh.stores = std::mem::take(&mut self.stores);
-        fresh.now = self.now;
-        fresh.rounds.fail();
-        *self = fresh;
     }
 
     /// The server stops: whoever waits for messages is told.

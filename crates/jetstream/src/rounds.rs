@@ -6,8 +6,7 @@ use std::ops::Range;
 use watershed_store::{Place, Record, Round, RoundBuilder};
 
 use watershed_base::AccountId;
-
-use crate::output::Placed;
+use watershed_store::keeper::Placed;
 
 /// What a client asked for when a reply is owed to it: failures are said in its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +117,6 @@ pub(crate) struct Rounds {
     /// Rounds that are durable and not applied, in their order: two at most, as none goes to the disk
     /// before the last one is begun to be applied.
     durable: VecDeque<Applying>,
-    /// Whether a round could not be written; none is taken any more.
-    failed: bool,
 }
 
 impl Rounds {
@@ -127,12 +124,7 @@ impl Rounds {
     pub(crate) fn new(next: u64) -> Self {
         let builder = RoundBuilder::new(next);
         let (open, durable) = (Batch::new(), VecDeque::new());
-        Self { builder, open, committing: None, durable, failed: false }
-    }
-
-    /// Whether records can still become durable.
-    pub(crate) fn works(&self) -> bool {
-        !self.failed
+        Self { builder, open, committing: None, durable }
     }
 
     /// Whether a record of so many content bytes can be added now.
@@ -191,21 +183,14 @@ impl Rounds {
         self.builder.number() - 1 - waiting as u64
     }
 
-    /// The last round that was applied, if nothing waits behind it.
-    pub(crate) fn last_applied(&self) -> Option<u64> {
-        (!self.failed && self.is_settled()).then(|| self.builder.number() - 1)
-    }
-
-    /// Whether nothing waits to be applied, or nothing can.
+    /// Whether nothing waits to be applied.
     pub(crate) fn is_settled(&self) -> bool {
-        let waits = self.committing.is_some() || !self.durable.is_empty();
-        self.failed || (!waits && self.builder.is_empty())
+        self.committing.is_none() && self.durable.is_empty() && self.builder.is_empty()
     }
 
     /// Whether a round would be committed now.
     pub(crate) fn wants_to_close(&self) -> bool {
-        let free = self.committing.is_none() && self.durable.len() < 2;
-        free && !self.builder.is_empty() && !self.failed
+        self.committing.is_none() && self.durable.len() < 2 && !self.builder.is_empty()
     }
 
     /// The round to commit now, if there is one and no other is being committed.
@@ -238,14 +223,19 @@ impl Rounds {
         self.durable.push_front(applying);
     }
 
+    /// Whether some of a round is applied, and some is not.
+    pub(crate) fn is_between(&self) -> bool {
+        self.durable.front().is_some_and(|applying| applying.next > 0)
+    }
+
     /// Whether any round is durable and not applied.
     pub(crate) fn has_durable(&self) -> bool {
         !self.durable.is_empty()
     }
 
-    /// A round could not be written. Everything that waits, waits in vain.
+    /// A round could not be written. Everything that waits, waits in vain; the next round has its
+    /// number.
     pub(crate) fn fail(&mut self) -> Vec<Batch> {
-        self.failed = true;
         let number = self.applied() + 1;
         self.builder = RoundBuilder::new(number);
         let committing = self.committing.take().map(|(_, batch)| batch);

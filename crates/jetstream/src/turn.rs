@@ -25,6 +25,7 @@ impl JetStream {
                 TimerKey::Round => {}
                 TimerKey::Follow => self.wake_waiting_followers(),
                 TimerKey::Local => self.go_on_locally(net),
+                TimerKey::Space => self.free_space(),
             }
             if key == TimerKey::Local {
                 // The others have their turn before the next slice.

@@ -177,10 +177,10 @@ async fn index() -> Html<&'static str> {
 
 async fn healthz(State(facts): Shared) -> Response {
     let Some(snapshot) = snapshot(&facts, Detail::default()).await else { return no_answer() };
-    if snapshot.healthy {
+    let Some(trouble) = snapshot.trouble else {
         return page(StatusCode::OK, &json!({"status": "ok"}));
-    }
-    let error = "JetStream is not available: the disk failed";
+    };
+    let error = format!("JetStream is not available: {trouble}");
     page(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "error": error}))
 }
 

@@ -1,17 +1,11 @@
-//! The keeper: writes blocks and checkpoints behind the committer, and never holds it up.
-//!
-//! What cannot be written is tried again until it can be: everything is still in the journal, which is
-//! released only by a checkpoint. A disk that is full for a while, or a moment without a file descriptor, is
-//! no more than a delay.
+//! The thread of the keeper: writes blocks and checkpoints behind the committer, and never holds it up.
 
-use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
-use watershed_engine::{Completion, Placed};
-use watershed_store::LogId;
-use watershed_store::blocks::BlockWriter;
-use watershed_store::checkpoint::{Checkpoint, Checkpoints};
+use watershed_engine::{Completion, Keeping};
+use watershed_store::Keeper;
+use watershed_store::keeper::{Done, Job, KeepError};
 
 use crate::disk::OsDisk;
 use crate::shard::{Command, Remote};
@@ -22,120 +16,153 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Longest time between two attempts.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// What the keeper is to do.
-pub(crate) enum Keep {
-    Place(Box<Placed>),
-    Drop(Vec<(LogId, u32)>),
-    Checkpoint(Checkpoint),
-}
-
-/// Why a job was not done.
-enum Failure {
-    /// It can be done again from its start.
-    Again(io::Error),
-    /// A sync failed: what was written before it may not be on disk, and nobody knows what. No
-    /// checkpoint may say that it is.
-    ForGood(io::Error),
-}
-
-pub(crate) struct Keeper<R> {
-    checkpoints: Checkpoints<OsDisk>,
-    blocks: BlockWriter<OsDisk>,
+/// The keeper, and whom it reports to.
+pub(crate) struct KeeperThread<R> {
+    keeper: Keeper<OsDisk>,
     /// Lets the journal go up to a round.
     release: R,
     remote: Remote,
-    /// Disconnected when the store is to be closed.
-    stopped: Receiver<()>,
-    works: bool,
+    keeping: Keeping,
+    pause: Duration,
 }
 
-impl<R: Fn(u64)> Keeper<R> {
-    pub(crate) fn new(
-        checkpoints: Checkpoints<OsDisk>,
-        blocks: BlockWriter<OsDisk>,
-        release: R,
-        remote: Remote,
-        stopped: Receiver<()>,
-    ) -> Self {
-        Self { checkpoints, blocks, release, remote, stopped, works: true }
+impl<R: Fn(u64)> KeeperThread<R> {
+    pub(crate) fn new(keeper: Keeper<OsDisk>, release: R, remote: Remote) -> Self {
+        Self { keeper, release, remote, keeping: Keeping::Well, pause: PAUSE }
     }
 
-    /// Does a job, and tries until it is done or the store is to be closed.
-    pub(crate) fn perform(&mut self, job: &Keep) {
-        let mut pause = PAUSE;
-        let mut behind = false;
-        while self.works {
-            match self.attempt(job) {
-                Ok(()) => {
-                    if behind {
-                        tracing::info!("blocks can be written again");
-                        self.say(true);
-                    }
+    /// Works until nobody gives it anything more to do, and all is done that can be.
+    pub(crate) fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let open = match self.keeper.step() {
+                Ok(Some(done)) => {
+                    self.report(done);
+                    self.take_what_is_there(jobs)
+                }
+                Ok(None) => {
+                    self.restock();
+                    self.take_the_next(jobs)
+                }
+                Err(KeepError::Lost(what)) => {
+                    tracing::error!(
+                        what,
+                        "a block lost what was written to it: the journal keeps everything until a restart"
+                    );
+                    self.say(Keeping::Failing);
+                    jobs.iter().for_each(drop);
                     return;
                 }
-                Err(Failure::Again(error)) => {
-                    if !behind {
-                        tracing::error!(%error, "blocks cannot be written: trying again, the journal keeps everything");
-                        self.say(false);
-                    }
-                    behind = true;
-                    if self.stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-                        return;
-                    }
-                    pause = (pause * 2).min(PAUSE_MAX);
+                Err(error) => {
+                    self.trouble(&error);
+                    self.pause(jobs)
                 }
-                Err(Failure::ForGood(error)) => {
-                    tracing::error!(%error, "blocks cannot be synced: the journal keeps everything until a restart");
-                    self.say(false);
-                    self.works = false;
+            };
+            if !open {
+                while let Ok(Some(done)) = self.keeper.step() {
+                    self.report(done);
                 }
+                return;
             }
         }
     }
 
-    fn say(&self, works: bool) {
-        self.remote.send(Command::Completed(Completion::Kept { works }));
+    /// Takes the jobs that are there. Says whether there may be more.
+    fn take_what_is_there(&mut self, jobs: &Receiver<Job>) -> bool {
+        loop {
+            match jobs.try_recv() {
+                Ok(job) => self.keeper.push(job),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
     }
 
-    fn attempt(&mut self, job: &Keep) -> Result<(), Failure> {
+    /// Waits for a job; in trouble not for long. Says whether there may be more.
+    fn take_the_next(&mut self, jobs: &Receiver<Job>) -> bool {
+        let job = match self.keeping {
+            Keeping::Well => jobs.recv().map_err(RecvTimeoutError::from),
+            _ => jobs.recv_timeout(self.longer()),
+        };
         match job {
-            Keep::Place(placed) => self.place(placed).map_err(Failure::Again),
-            Keep::Drop(blocks) => {
-                self.drop_blocks(blocks);
-                Ok(())
+            Ok(job) => self.keeper.push(job),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+        self.take_what_is_there(jobs)
+    }
+
+    /// Waits before what could not be done is tried again. Says whether there may be more jobs.
+    fn pause(&mut self, jobs: &Receiver<Job>) -> bool {
+        let until = Instant::now() + self.longer();
+        loop {
+            match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(job) => self.keeper.push(job),
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
-            Keep::Checkpoint(checkpoint) => self.checkpoint(checkpoint),
         }
     }
 
-    /// Writing the same again changes nothing; blocks are given up when all is written.
-    fn place(&mut self, placed: &Placed) -> io::Result<()> {
-        self.blocks.place(&placed.round, &placed.placements)?;
-        for (log, sealed) in &placed.sealed {
-            self.blocks.seal(*log, sealed)?;
-        }
-        self.drop_blocks(&placed.dropped);
-        let round = placed.round.number();
-        self.remote.send(Command::Completed(Completion::Placed { round }));
-        Ok(())
+    fn longer(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        pause
     }
 
-    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) {
-        for (log, block) in blocks {
-            self.blocks.remove(*log, *block);
+    fn report(&mut self, done: Done) {
+        let done = match done {
+            Done::Placed { round } => Completion::Placed { round },
+            Done::Checkpointed { release, unremoved } => {
+                if let Some(error) = unremoved {
+                    tracing::warn!(%error, "blocks that hold nothing any more cannot be removed");
+                }
+                (self.release)(release);
+                Completion::Checkpointed { made: true }
+            }
+            Done::Skipped => Completion::Checkpointed { made: false },
+            Done::Dropped => return,
+        };
+        self.remote.send(Command::Completed(done));
+        if self.keeping == Keeping::Failing {
+            self.well();
         }
     }
 
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Failure> {
-        self.blocks.sync().map_err(Failure::ForGood)?;
-        // A file of its own each time: one that was not synced is never referred to.
-        let release = self.checkpoints.write(checkpoint).map_err(Failure::Again)?;
-        if let Err(error) = self.blocks.checkpointed() {
-            // The next start removes what nobody refers to.
-            tracing::warn!(%error, "blocks that hold nothing any more cannot be removed");
+    /// Sees to it that there is space for when the disk is full.
+    fn restock(&mut self) {
+        if self.keeper.is_short() {
+            match self.keeper.restock() {
+                Ok(()) => self.well(),
+                Err(error) => self.trouble(&error),
+            }
+        } else {
+            self.well();
         }
-        (self.release)(release);
-        self.remote.send(Command::Completed(Completion::Checkpointed));
-        Ok(())
+    }
+
+    fn well(&mut self) {
+        self.pause = PAUSE;
+        if self.keeping != Keeping::Well {
+            tracing::info!("blocks can be written again");
+            self.say(Keeping::Well);
+        }
+    }
+
+    fn trouble(&mut self, error: &KeepError) {
+        let full = matches!(error, KeepError::Full(_));
+        let keeping = if full { Keeping::Full } else { Keeping::Failing };
+        if self.keeping != keeping {
+            if full {
+                tracing::error!(%error, "messages are refused until something is removed");
+            } else {
+                tracing::error!(%error, "blocks cannot be written: trying again, the journal keeps everything");
+            }
+            self.say(keeping);
+        }
+    }
+
+    fn say(&mut self, keeping: Keeping) {
+        self.keeping = keeping;
+        self.remote.send(Command::Completed(Completion::Kept(keeping)));
     }
 }

@@ -15,6 +15,7 @@
 
 mod auth;
 mod clock;
+mod committer;
 mod conf;
 mod config;
 mod connection;

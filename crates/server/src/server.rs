@@ -122,7 +122,6 @@ impl Builder {
                     .map_err(system("answer monitoring requests"))?,
             ),
         };
-        let folder = config.jetstream.as_ref().map(|jetstream| jetstream.store_dir.clone());
         let parts = Parts {
             poll,
             listener,
@@ -133,8 +132,6 @@ impl Builder {
             commands,
             clock,
             storage,
-            folder,
-            remote: remote.clone(),
         };
         let shard =
             Shard::new(parts, config.max_payload).map_err(system("watch the listening socket"))?;

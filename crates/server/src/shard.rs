@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -26,16 +25,13 @@ use crate::clock::Clock;
 use crate::connection::{Connection, READ_BYTES, Turn};
 use crate::door::Door;
 use crate::inbound::Inbound;
-use crate::store::{Storage, Store};
+use crate::store::Storage;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
 /// Longest time that a publisher is held back for a subscriber that can't keep up.
 const STALL: Duration = Duration::from_millis(5);
-
-/// Time between attempts to open a store whose disk failed.
-const REOPEN: Duration = Duration::from_secs(1);
 
 /// Longest time that a server takes to make durable what it has accepted when it is to stop.
 const STOP: Duration = Duration::from_secs(10);
@@ -90,10 +86,6 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Where streams are kept, if there are any.
     pub(crate) storage: Option<Storage>,
-    /// The folder of the streams.
-    pub(crate) folder: Option<PathBuf>,
-    /// The way to this shard, for its helpers.
-    pub(crate) remote: Remote,
 }
 
 /// The loop and what it owns.
@@ -105,10 +97,6 @@ pub(crate) struct Shard {
     door: Door,
     inbound: Inbound,
     storage: Option<Storage>,
-    folder: Option<PathBuf>,
-    remote: Remote,
-    /// When to try again to open a store whose disk failed.
-    reopen_at: Option<Tick>,
     clock: Clock,
     payload_bytes_max: usize,
     commands: Receiver<Command>,
@@ -136,7 +124,7 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, folder, remote, .. } = parts;
+        let Parts { inbound, commands, clock, storage, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -146,9 +134,6 @@ impl Shard {
             door,
             inbound,
             storage,
-            folder,
-            remote,
-            reopen_at: None,
             clock,
             payload_bytes_max,
             commands,
@@ -183,9 +168,6 @@ impl Shard {
             self.clear_door(now);
             if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
                 self.engine.timeout(now);
-            }
-            if self.reopen_at.is_some_and(|at| at <= now.tick) {
-                self.reopen(now);
             }
             self.carry_out(now);
         }
@@ -226,7 +208,7 @@ impl Shard {
         }
         let stalled = self.stalled.iter().map(|(_, until)| *until);
         let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
-        let own = [self.accept_paused, self.reopen_at, self.door.next_deadline()];
+        let own = [self.accept_paused, self.door.next_deadline()];
         let next = deadlines.chain(own.into_iter().flatten()).min()?;
         Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
     }
@@ -340,48 +322,11 @@ impl Shard {
                     self.authenticated(now, conn, identity);
                 }
                 Command::Completed(done) => {
-                    let failed = matches!(done, Completion::Failed { .. });
-                    if let Completion::Failed { reason } = &done {
-                        tracing::error!(reason, "streams are closed until the disk works again");
-                    }
                     self.engine.completed(now, done);
-                    if failed {
-                        self.close_store(now);
-                    }
                 }
                 #[cfg(feature = "monitoring")]
                 Command::Snapshot(detail, answer) => answer(self.engine.snapshot(&detail)),
                 Command::Stop => self.stopping = true,
-            }
-        }
-    }
-
-    /// What is on disk is not known any more: everything is forgotten that is not read from there.
-    fn close_store(&mut self, now: Now) {
-        self.engine.suspend();
-        if let Some(storage) = self.storage.take() {
-            storage.finish();
-        }
-        self.reopen_at = Some(now.tick.after(REOPEN));
-    }
-
-    fn reopen(&mut self, now: Now) {
-        self.reopen_at = Some(now.tick.after(REOPEN));
-        // Reports of the old store's threads say nothing about the new one.
-        self.obey(now);
-        let Some(folder) = &self.folder else { return };
-        let opened = Store::open(folder, &mut self.engine, now).map_err(|error| error.to_string());
-        let started =
-            opened.and_then(|store| store.start(&self.remote).map_err(|error| error.to_string()));
-        match started {
-            Ok(storage) => {
-                tracing::info!("the disk works again: streams are open");
-                self.storage = Some(storage);
-                self.reopen_at = None;
-            }
-            Err(error) => {
-                tracing::warn!(error, "streams stay closed");
-                self.engine.suspend();
             }
         }
     }
@@ -499,9 +444,7 @@ impl Shard {
         let Some(storage) = &self.storage else { return };
         match output {
             DiskOutput::Commit(round) => storage.commit(round),
-            DiskOutput::Place(placed) => storage.place(placed),
-            DiskOutput::Drop(blocks) => storage.drop_blocks(blocks),
-            DiskOutput::Checkpoint(checkpoint) => storage.checkpoint(checkpoint),
+            DiskOutput::Keep(job) => storage.keep(job),
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 storage.read(ticket, log, block, offset, length);
             }

@@ -11,14 +11,16 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
-use watershed_engine::{Completion, Engine, Now, Placed, Restored};
+use watershed_engine::{Completion, Engine, Now, Restored};
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::{Checkpoint, CheckpointError, Checkpoints, Found};
-use watershed_store::{Journal, LogId, OpenError, Recovered, Round};
+use watershed_store::checkpoint::{CheckpointError, Checkpoints, Found};
+use watershed_store::keeper::Job;
+use watershed_store::{Journal, Keeper, LogId, OpenError, Recovered, Round};
 
+use crate::committer::{Commit, commit};
 use crate::disk::OsDisk;
-use crate::keeper::{Keep, Keeper};
+use crate::keeper::KeeperThread;
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -75,25 +77,17 @@ pub(crate) struct Store {
     lock: File,
     disk: OsDisk,
     journal: Journal<OsDisk>,
-    checkpoints: Checkpoints<OsDisk>,
-    blocks: BlockWriter<OsDisk>,
+    keeper: Keeper<OsDisk>,
 }
 
 /// The threads of a store.
 #[derive(Debug)]
 pub(crate) struct Storage {
     committer: Sender<Commit>,
-    keeper: Sender<Keep>,
+    keeper: Sender<Job>,
     reader: Sender<Read>,
     threads: Vec<JoinHandle<()>>,
-    /// Ends what the keeper is trying again; never sent to.
-    stop: Sender<()>,
     _lock: File,
-}
-
-enum Commit {
-    Round(Round),
-    Release(u64),
 }
 
 enum Read {
@@ -137,26 +131,26 @@ impl Store {
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
         blocks.retain(known).map_err(io("clean"))?;
-        Ok(Self { lock, disk, journal, checkpoints, blocks })
+        let keeper = Keeper::new(disk.clone(), checkpoints, blocks);
+        Ok(Self { lock, disk, journal, keeper })
     }
 
     /// Starts the threads.
     pub(crate) fn start(self, remote: &Remote) -> io::Result<Storage> {
-        let Self { lock, disk, mut journal, checkpoints, blocks } = self;
+        let Self { lock, disk, journal, keeper: keep } = self;
         let (committer, commits) = channel();
         let (keeper, keeps) = channel();
         let (reader, reads) = channel();
         let mut threads = Vec::new();
         let to = remote.clone();
-        threads.push(spawn("committer", move || commit(&mut journal, &commits, &to))?);
+        threads.push(spawn("committer", move || commit(journal, &commits, &to))?);
         let (to, release) = (remote.clone(), committer.clone());
         let release = move |round| drop(release.send(Commit::Release(round)));
-        let (stop, stopped) = channel();
-        let mut keep = Keeper::new(checkpoints, blocks, release, to, stopped);
-        threads.push(spawn("keeper", move || keeps.iter().for_each(|job| keep.perform(&job)))?);
+        let keep = KeeperThread::new(keep, release, to);
+        threads.push(spawn("keeper", move || keep.run(&keeps))?);
         let to = remote.clone();
         threads.push(spawn("reader", move || read(BlockReader::new(disk), &reads, &to))?);
-        Ok(Storage { committer, keeper, reader, threads, stop, _lock: lock })
+        Ok(Storage { committer, keeper, reader, threads, _lock: lock })
     }
 }
 
@@ -167,20 +161,12 @@ impl Storage {
         let _ = self.committer.send(Commit::Round(round));
     }
 
-    pub(crate) fn place(&self, placed: Box<Placed>) {
-        if !placed.dropped.is_empty() {
-            let _ = self.reader.send(Read::Forget(placed.dropped.clone()));
+    pub(crate) fn keep(&self, job: Job) {
+        let dropped = job.dropped();
+        if !dropped.is_empty() {
+            let _ = self.reader.send(Read::Forget(dropped.to_vec()));
         }
-        let _ = self.keeper.send(Keep::Place(placed));
-    }
-
-    pub(crate) fn drop_blocks(&self, blocks: Vec<(LogId, u32)>) {
-        let _ = self.reader.send(Read::Forget(blocks.clone()));
-        let _ = self.keeper.send(Keep::Drop(blocks));
-    }
-
-    pub(crate) fn checkpoint(&self, checkpoint: Checkpoint) {
-        let _ = self.keeper.send(Keep::Checkpoint(checkpoint));
+        let _ = self.keeper.send(job);
     }
 
     pub(crate) fn read(&self, ticket: u64, log: LogId, block: u32, offset: u32, length: usize) {
@@ -189,10 +175,10 @@ impl Storage {
 
     /// Waits until all work that was given is done.
     pub(crate) fn finish(self) {
-        let Self { committer, keeper, reader, threads, stop, _lock } = self;
+        let Self { committer, keeper, reader, threads, _lock } = self;
         // The keeper holds a sender to the committer: it must end first, which it does when its
         // own queue has no sender left.
-        drop((committer, keeper, reader, stop));
+        drop((committer, keeper, reader));
         for thread in threads {
             let _ = thread.join();
         }
@@ -243,21 +229,6 @@ fn check_format(folder: &Path) -> Result<(), StoreError> {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync"))
         }
         Err(error) => Err(io("read")(error)),
-    }
-}
-
-fn commit(journal: &mut Journal<OsDisk>, jobs: &Receiver<Commit>, remote: &Remote) {
-    for job in jobs {
-        match job {
-            Commit::Release(round) => journal.release(round),
-            Commit::Round(round) => {
-                let done = match journal.commit(&round) {
-                    Ok(()) => Completion::Durable { round: round.number() },
-                    Err(error) => Completion::Failed { reason: error.to_string() },
-                };
-                remote.send(Command::Completed(done));
-            }
-        }
     }
 }
 

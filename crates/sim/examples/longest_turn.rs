@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use watershed_engine::{
-    Completion, ConnId, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer, Placed,
-    Settings, Tick,
+    Completion, ConnId, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer, Settings, Tick,
 };
 use watershed_store::LogId;
+use watershed_store::keeper::{Job, Placed};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -119,14 +119,14 @@ impl Node {
         let now = self.now;
         let done = match output {
             DiskOutput::Commit(round) => Completion::Durable { round: round.number() },
-            DiskOutput::Place(placed) => self.place(&placed),
-            DiskOutput::Drop(blocks) => {
+            DiskOutput::Keep(Job::Place(placed)) => self.place(&placed),
+            DiskOutput::Keep(Job::Drop(blocks)) => {
                 for block in &blocks {
                     self.blocks.remove(block);
                 }
                 return;
             }
-            DiskOutput::Checkpoint(_) => Completion::Checkpointed,
+            DiskOutput::Keep(Job::Checkpoint(_)) => Completion::Checkpointed { made: true },
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 let block = self.blocks.get(&(log, block)).map_or(&[][..], Vec::as_slice);
                 let bytes = block.get(offset as usize..).unwrap_or_default();

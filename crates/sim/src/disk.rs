@@ -4,7 +4,7 @@
 //! [`SimDisk::power_cut`] forgets: of what is pending any part may survive. Bytes of a write survive
 //! in runs or one by one, lengths and folder entries independently of bytes and of each other.
 //! [`SimDisk::kill_after`] stops the world after so many calls, [`SimDisk::fail_at`] lets one call
-//! fail.
+//! fail, [`SimDisk::limit`] lets no file grow beyond what there is room for.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -57,6 +57,10 @@ struct State {
     kill_after: Option<u64>,
     /// The call that fails.
     fail_at: Option<u64>,
+    /// Whether every call fails.
+    refuses: bool,
+    /// Bytes that all files together may have.
+    limit: Option<usize>,
     /// Which syncs do nothing, counted from 0; to see that tests notice.
     skipped_sync: Option<u64>,
     syncs: u64,
@@ -102,10 +106,26 @@ impl SimDisk {
         state.kill_after = Some(state.calls + calls);
     }
 
-    /// Lets the call number `call`, counted from now, fail without effect.
+    /// Lets the call number `call`, counted from now, fail without effect. A sync that fails forgets
+    /// what it was to write, as kernels do.
     pub fn fail_at(&self, call: u64) {
         let mut state = self.state();
         state.fail_at = Some(state.calls + call);
+    }
+
+    /// Bytes that all files have.
+    pub fn used(&self) -> usize {
+        self.state().used()
+    }
+
+    /// Lets all files together have so many bytes at most: what would make one grow beyond fails.
+    pub fn limit(&self, bytes: Option<usize>) {
+        self.state().limit = bytes;
+    }
+
+    /// Lets every call that changes something fail, until it is told otherwise.
+    pub fn refuse(&self, refuses: bool) {
+        self.state().refuses = refuses;
     }
 
     /// Makes the sync number `sync`, counted from 0, do nothing.
@@ -186,7 +206,7 @@ impl SimDisk {
             return Err(io::Error::other("killed"));
         }
         state.calls += 1;
-        if state.fail_at == Some(state.calls) {
+        if state.refuses || state.fail_at == Some(state.calls) {
             return Err(io::Error::other("injected"));
         }
         Ok(state)
@@ -194,6 +214,16 @@ impl SimDisk {
 }
 
 impl Inode {
+    /// What is pending becomes durable, and nothing else does.
+    fn sync(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            match change {
+                Change::Write { at, bytes } => overwrite(&mut self.durable, at, &bytes),
+                Change::Length(length) => self.durable.resize(length, 0),
+            }
+        }
+    }
+
     fn lose_power(&mut self, survival: Survival, rng: &mut Rng) {
         let changes = std::mem::take(&mut self.pending);
         let kept = match survival {
@@ -340,6 +370,21 @@ impl Disk for SimDisk {
 }
 
 impl State {
+    /// Bytes of the files that have a name.
+    fn used(&self) -> usize {
+        self.entries.values().map(|inode| self.inodes[*inode].bytes.len()).sum()
+    }
+
+    /// Sees to it that a file may have `length` bytes.
+    fn make_room(&self, inode: usize, length: usize) -> io::Result<()> {
+        let Some(limit) = self.limit else { return Ok(()) };
+        let grows = length.saturating_sub(self.inodes[inode].bytes.len());
+        if grows > 0 && self.used() + grows > limit {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
     fn record(&mut self, path: &str, inode: Option<usize>, removed: Option<String>) {
         let path = path.to_owned();
         let change = EntryChange { folder: folder_of(&path), path, inode, removed };
@@ -366,6 +411,7 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let at = usize::try_from(offset).map_err(io::Error::other)?;
         let mut state = self.disk.change()?;
+        state.make_room(self.inode, at + bytes.len())?;
         let inode = &mut state.inodes[self.inode];
         overwrite(&mut inode.bytes, at, bytes);
         inode.pending.push(Change::Write { at, bytes: bytes.to_vec() });
@@ -373,19 +419,26 @@ impl DiskFile for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.change()?;
+        let mut state = match self.disk.change() {
+            Ok(state) => state,
+            Err(error) => {
+                // What was to be written counts as written now, and is not: no later sync writes it.
+                self.disk.state().inodes[self.inode].pending.clear();
+                return Err(error);
+            }
+        };
         if state.sync_is_skipped() {
             return Ok(());
         }
         let inode = &mut state.inodes[self.inode];
-        inode.durable = inode.bytes.clone();
-        inode.pending.clear();
+        inode.sync();
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
         let length = usize::try_from(length).map_err(io::Error::other)?;
         let mut state = self.disk.change()?;
+        state.make_room(self.inode, length)?;
         let inode = &mut state.inodes[self.inode];
         inode.bytes.resize(length, 0);
         inode.pending.push(Change::Length(length));

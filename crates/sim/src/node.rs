@@ -1,17 +1,15 @@
 //! A whole node on a simulated disk: the engine, the store, one client. The disk's work is done when
 //! the test says so, so that every order of it can be tried.
 
-use std::collections::VecDeque;
-use std::io;
-
 use watershed_engine::{
-    Completion, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer, Placed, Restored,
+    Completion, DiskOutput, Engine, Identity, JetStreamSettings, Keeping, Now, Peer, Restored,
     Settings, Tick,
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::bytes::BadState;
-use watershed_store::checkpoint::{Checkpoint, Checkpoints, Found};
-use watershed_store::{Journal, LogId, Recovered, Round};
+use watershed_store::checkpoint::{Checkpoints, Found};
+use watershed_store::keeper::{Done, KeepError};
+use watershed_store::{CommitError, Journal, Keeper, Recovered, Round};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -29,14 +27,6 @@ pub struct Received {
     pub payload: String,
 }
 
-/// Work for the slow part of the store.
-#[derive(Debug)]
-enum Keep {
-    Place(Box<Placed>),
-    Drop(Vec<(LogId, u32)>),
-    Checkpoint(Checkpoint),
-}
-
 /// A node.
 #[derive(Debug)]
 pub struct Node {
@@ -45,12 +35,13 @@ pub struct Node {
     now: Now,
     decoder: ServerDecoder,
     journal: Journal<SimDisk>,
-    checkpoints: Checkpoints<SimDisk>,
-    blocks: BlockWriter<SimDisk>,
+    keeper: Keeper<SimDisk>,
     reader: BlockReader<SimDisk>,
     committing: Option<Round>,
-    keep: VecDeque<Keep>,
     applied: u64,
+    /// Whether the journal has refused a round and was not healed since.
+    ill: bool,
+    keeping: Keeping,
 }
 
 fn text(error: impl std::fmt::Display) -> String {
@@ -109,19 +100,19 @@ impl Node {
         let identity = Identity { account, user: String::new(), permissions: None };
         let conn = engine.opened(now, Peer { ip: "sim".into(), anonymous: Some(identity) });
         let decoder = ServerDecoder::default();
-        let (committing, keep) = (None, VecDeque::new());
+        let keeper = Keeper::new(disk.clone(), checkpoints, blocks);
         let mut node = Self {
             engine,
             conn,
             now,
             decoder,
             journal,
-            checkpoints,
-            blocks,
+            keeper,
             reader,
-            committing,
-            keep,
+            committing: None,
             applied,
+            ill: false,
+            keeping: Keeping::Well,
         };
         node.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
         node.collect();
@@ -157,30 +148,76 @@ impl Node {
 
     /// Whether the disk has anything to do.
     pub fn has_work(&self) -> bool {
-        self.committing.is_some() || !self.keep.is_empty()
+        self.committing.is_some() || self.keeper.has_work()
     }
 
-    /// Commits the round that waits, if there is one.
+    /// Commits the round that waits, if there is one. A disk that refuses is what the engine is told, too.
     pub fn commit(&mut self) -> Result<(), String> {
-        if let Some(round) = self.committing.take() {
-            self.journal.commit(&round).map_err(text)?;
-            self.applied = round.number();
-            self.complete(Completion::Durable { round: round.number() });
+        let Some(round) = self.committing.take() else { return Ok(()) };
+        match self.journal.commit(&round) {
+            Ok(()) => {
+                self.applied = round.number();
+                self.complete(Completion::Durable { round: round.number() });
+                Ok(())
+            }
+            Err(error) => {
+                self.ill = true;
+                self.complete(Completion::Failed { full: matches!(error, CommitError::Full(_)) });
+                Err(text(error))
+            }
+        }
+    }
+
+    /// Commits the round that waits, if there is one; says whether the disk did not refuse.
+    pub fn try_commit(&mut self) -> bool {
+        self.commit().is_ok()
+    }
+
+    /// Looks whether a journal that has refused a round takes one again.
+    pub fn heal(&mut self) -> Result<(), String> {
+        if self.ill {
+            self.journal.heal().map_err(text)?;
+            self.ill = false;
+            self.complete(Completion::Healed);
         }
         Ok(())
     }
 
-    /// Commits the round that waits, if there is one; a disk that refuses is what the engine is told.
-    pub fn try_commit(&mut self) {
-        if let Err(reason) = self.commit() {
-            self.complete(Completion::Failed { reason });
+    /// Does the next part of the slow work. A disk that refuses is what the engine is told, too.
+    pub fn keep(&mut self) -> Result<(), String> {
+        let (done, keeping) = match self.keeper.step() {
+            Ok(Some(done)) => (Some(done), Keeping::Well),
+            Ok(None) => match self.keeper.restock() {
+                Ok(()) => (None, Keeping::Well),
+                Err(_) => (None, Keeping::Full),
+            },
+            Err(error) => {
+                let full = matches!(error, KeepError::Full(_));
+                self.keeps(if full { Keeping::Full } else { Keeping::Failing });
+                return Err(text(error));
+            }
+        };
+        if self.keeping != Keeping::Full || done.is_none() {
+            self.keeps(keeping);
         }
+        let completion = match done {
+            Some(Done::Placed { round }) => Completion::Placed { round },
+            Some(Done::Checkpointed { release, .. }) => {
+                self.journal.release(release);
+                Completion::Checkpointed { made: true }
+            }
+            Some(Done::Skipped) => Completion::Checkpointed { made: false },
+            Some(Done::Dropped) | None => return Ok(()),
+        };
+        self.complete(completion);
+        Ok(())
     }
 
-    /// Does the next part of the slow work.
-    pub fn keep(&mut self) -> Result<(), String> {
-        let Some(job) = self.keep.pop_front() else { return Ok(()) };
-        self.perform(job).map_err(text)
+    fn keeps(&mut self, keeping: Keeping) {
+        if keeping != self.keeping {
+            self.keeping = keeping;
+            self.complete(Completion::Kept(keeping));
+        }
     }
 
     /// Does everything that the disk has to do.
@@ -231,45 +268,17 @@ impl Node {
         self.collect();
     }
 
-    fn perform(&mut self, job: Keep) -> io::Result<()> {
-        match job {
-            Keep::Place(placed) => {
-                self.blocks.place(&placed.round, &placed.placements)?;
-                for (log, sealed) in &placed.sealed {
-                    self.blocks.seal(*log, sealed)?;
-                }
-                self.drop_blocks(&placed.dropped);
-                self.complete(Completion::Placed { round: placed.round.number() });
-            }
-            Keep::Drop(blocks) => self.drop_blocks(&blocks),
-            Keep::Checkpoint(checkpoint) => {
-                self.blocks.sync()?;
-                let release = self.checkpoints.write(&checkpoint)?;
-                self.blocks.checkpointed()?;
-                self.journal.release(release);
-                self.complete(Completion::Checkpointed);
-            }
-        }
-        Ok(())
-    }
-
-    fn drop_blocks(&mut self, blocks: &[(LogId, u32)]) {
-        for (log, block) in blocks {
-            self.reader.forget(*log, *block);
-            self.blocks.remove(*log, *block);
-        }
-    }
-
     fn collect(&mut self) {
         let (mut outputs, mut disk) = (Vec::new(), Vec::new());
         self.engine.drain(self.now, &mut outputs, &mut disk);
         for output in disk {
             match output {
                 DiskOutput::Commit(round) => self.committing = Some(round),
-                DiskOutput::Place(placed) => self.keep.push_back(Keep::Place(placed)),
-                DiskOutput::Drop(blocks) => self.keep.push_back(Keep::Drop(blocks)),
-                DiskOutput::Checkpoint(checkpoint) => {
-                    self.keep.push_back(Keep::Checkpoint(checkpoint));
+                DiskOutput::Keep(job) => {
+                    for (log, block) in job.dropped() {
+                        self.reader.forget(*log, *block);
+                    }
+                    self.keeper.push(job);
                 }
                 DiskOutput::Read { ticket, log, block, offset, length } => {
                     let bytes = self.reader.read(log, block, offset, length).ok();

@@ -4,14 +4,15 @@
 //! has everything, so a block file may lack any of its bytes after a power cut: opening the store
 //! replays the journal, and writes the same bytes at the same places.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 
 use crate::disk::{Disk, DiskFile};
 use crate::log::{
-    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Position, Sealed, footer_len,
+    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Position, Sealed, footer_len, is_footer,
 };
-use crate::record::LogId;
+use crate::record::{LogId, Record};
 use crate::round::{Place, Round};
 
 /// Folder of the block files.
@@ -31,7 +32,8 @@ pub struct Placement {
     pub place: Place,
 }
 
-type BlockKey = (LogId, u32);
+/// A block: its log, and its number there.
+pub type BlockKey = (LogId, u32);
 
 fn path((log, block): BlockKey) -> String {
     format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}.wb", log.0)
@@ -74,12 +76,32 @@ impl<D: Disk> Files<D> {
     }
 }
 
+/// What of a block was written since it was last synced.
+#[derive(Debug, Default)]
+struct Dirty {
+    range: Range<u64>,
+    /// Whether a sync failed since: what was not written counts as written.
+    suspect: bool,
+}
+
+/// Why blocks could not be made durable.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The disk refused; it may be tried again.
+    #[error("blocks cannot be synced: {0}")]
+    Refused(#[source] io::Error),
+    /// A sync failed, and what should be written again is no longer there. Only the journal has it:
+    /// no checkpoint may be made until the store was opened anew.
+    #[error("{0} lost what was written to it")]
+    Lost(String),
+}
+
 /// Writes block files.
 #[derive(Debug)]
 pub struct BlockWriter<D: Disk> {
     files: Files<D>,
-    /// Blocks with bytes that were not synced.
-    dirty: BTreeSet<BlockKey>,
+    /// Blocks with bytes that were not synced, and where those are.
+    dirty: BTreeMap<BlockKey, Dirty>,
     /// Whether entries of the folder were not synced.
     folder_dirty: bool,
     /// Blocks that hold nothing any more, to which the next checkpoint does not refer.
@@ -94,7 +116,7 @@ impl<D: Disk> BlockWriter<D> {
         disk.create_dir(BLOCKS_FOLDER)?;
         disk.sync_dir("")?;
         let files = Files::new(disk);
-        let (dirty, condemned, doomed) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let (dirty, condemned, doomed) = (BTreeMap::new(), Vec::new(), Vec::new());
         Ok(Self { files, dirty, folder_dirty: false, condemned, doomed })
     }
 
@@ -122,7 +144,7 @@ impl<D: Disk> BlockWriter<D> {
                 bytes.extend_from_slice(round.slice(placement.place));
             }
             self.files.file(key, true)?.write_at(&bytes, u64::from(start))?;
-            self.dirty.insert(key);
+            self.soil(key, u64::from(start)..u64::from(start) + bytes.len() as u64);
         }
         Ok(())
     }
@@ -134,9 +156,20 @@ impl<D: Disk> BlockWriter<D> {
         let offset = u64::from(sealed.offset);
         file.write_at(&sealed.footer, offset)?;
         // An earlier life of the block may have been longer.
-        file.set_len(offset + sealed.footer.len() as u64)?;
-        self.dirty.insert(key);
+        let end = offset + sealed.footer.len() as u64;
+        file.set_len(end)?;
+        self.soil(key, offset..end);
         Ok(())
+    }
+
+    /// Bytes of a block were written. They stand behind those before, or in their place.
+    fn soil(&mut self, key: BlockKey, written: Range<u64>) {
+        let dirty = self.dirty.entry(key).or_default();
+        dirty.range = if dirty.range.is_empty() {
+            written
+        } else {
+            dirty.range.start.min(written.start)..dirty.range.end.max(written.end)
+        };
     }
 
     /// Gives a block up that holds nothing any more. Its file goes when no checkpoint on disk refers
@@ -145,11 +178,24 @@ impl<D: Disk> BlockWriter<D> {
         self.condemned.push((log, block));
     }
 
-    /// A checkpoint was written that knows of everything so far.
+    /// Whether there are blocks that hold nothing any more.
+    pub fn has_given_up(&self) -> bool {
+        !self.condemned.is_empty() || !self.doomed.is_empty()
+    }
+
+    /// A checkpoint was written that knows of everything so far. What cannot be removed is tried again
+    /// with the next one.
     pub fn checkpointed(&mut self) -> io::Result<()> {
         let condemned = std::mem::take(&mut self.condemned);
         let doomed = std::mem::replace(&mut self.doomed, condemned);
-        doomed.into_iter().try_for_each(|key| self.delete(key))
+        let mut removed = Ok(());
+        for key in doomed {
+            if let Err(error) = self.delete(key) {
+                self.doomed.push(key);
+                removed = Err(error);
+            }
+        }
+        removed
     }
 
     fn delete(&mut self, key: BlockKey) -> io::Result<()> {
@@ -160,19 +206,40 @@ impl<D: Disk> BlockWriter<D> {
     }
 
     /// Makes everything durable that was written so far.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub fn sync(&mut self) -> Result<(), SyncError> {
         // What nobody will refer to needs no sync.
         for key in &self.condemned {
             self.dirty.remove(key);
         }
-        while let Some(key) = self.dirty.pop_first() {
-            self.files.file(key, false)?.sync()?;
+        while let Some((key, dirty)) = self.dirty.pop_first() {
+            let synced = self.sync_one(key, &dirty);
+            if synced.is_err() {
+                self.dirty.insert(key, Dirty { suspect: true, ..dirty });
+            }
+            synced?;
         }
         if self.folder_dirty {
-            self.files.disk.sync_dir(BLOCKS_FOLDER)?;
+            self.files.disk.sync_dir(BLOCKS_FOLDER).map_err(SyncError::Refused)?;
             self.folder_dirty = false;
         }
         Ok(())
+    }
+
+    fn sync_one(&mut self, key: BlockKey, dirty: &Dirty) -> Result<(), SyncError> {
+        let file = self.files.file(key, false).map_err(SyncError::Refused)?;
+        if dirty.suspect {
+            // After a sync that failed, pages that were not written count as written. What programs
+            // see is mostly still right: where its checksums say so, it is written once more.
+            let Range { start, end } = dirty.range;
+            let length = usize::try_from(end - start).unwrap_or_default();
+            let mut bytes = vec![0; length];
+            let read = file.read_at(&mut bytes, start).map_err(SyncError::Refused)?;
+            if read != length || !is_whole(&bytes, start) {
+                return Err(SyncError::Lost(path(key)));
+            }
+            file.write_at(&bytes, start).map_err(SyncError::Refused)?;
+        }
+        file.sync().map_err(SyncError::Refused)
     }
 
     /// Removes the blocks that nobody knows: left by a crash between a checkpoint and the removal
@@ -189,6 +256,16 @@ impl<D: Disk> BlockWriter<D> {
         }
         Ok(())
     }
+}
+
+/// Whether the bytes of a block from `start` on are records, one behind the other, and at most a footer.
+fn is_whole(bytes: &[u8], start: u64) -> bool {
+    let header = if start == 0 { BLOCK_HEADER_BYTES as usize } else { 0 };
+    let Some(mut rest) = bytes.get(header..) else { return false };
+    while let Ok((_, length)) = Record::decode(rest) {
+        rest = &rest[length..];
+    }
+    rest.is_empty() || is_footer(rest)
 }
 
 /// Reads block files.

@@ -8,6 +8,9 @@
 use std::fmt::Debug;
 use std::io;
 
+/// Zeroes that are written at once.
+const ZEROES: usize = 1024 * 1024;
+
 /// A folder to keep things in. Paths are relative to it, `/` between parts.
 pub trait Disk: Debug + Send + Sync + 'static {
     /// A file of this disk.
@@ -56,6 +59,32 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// Whether a disk refused because it, or what its user may take of it, is full: removing something
+/// helps.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Makes a file of `length` zeroes: the space is taken, not promised. One of that name is replaced;
+/// nothing is left behind where the disk refuses.
+pub(crate) fn create_filled<D: Disk>(disk: &D, path: &str, length: u64) -> io::Result<D::File> {
+    disk.remove(path)?;
+    let file = disk.create(path)?;
+    let zeroes = vec![0; ZEROES];
+    let mut at = 0;
+    let mut filled = Ok(());
+    while filled.is_ok() && at < length {
+        let count = usize::try_from(length - at).unwrap_or(ZEROES).min(ZEROES);
+        filled = file.write_at(&zeroes[..count], at);
+        at += count as u64;
+    }
+    if filled.is_err() {
+        // Whoever lacks space must not lose more of it.
+        let _ = disk.remove(path);
+    }
+    filled.map(|()| file)
 }
 
 /// Reads a whole file, of at most `max` bytes.

@@ -10,13 +10,15 @@ pub mod checkpoint;
 mod checksum;
 pub mod disk;
 pub mod journal;
+pub mod keeper;
 pub mod limits;
 pub mod log;
 pub mod record;
 pub mod round;
 
-pub use disk::{Disk, DiskFile};
+pub use disk::{Disk, DiskFile, is_full};
 pub use journal::{CommitError, Journal, OpenError, Recovered};
+pub use keeper::Keeper;
 pub use log::Log;
 pub use record::{LogId, Record};
 pub use round::{Place, Round, RoundBuilder};

@@ -120,9 +120,7 @@ impl JetStream {
     /// Answers the calls whose turn it is.
     pub(crate) fn answer_calls(&mut self, net: &mut impl Network) {
         for account in self.calls.accounts() {
-            // Where the disk takes nothing, nothing is on its way.
-            let applied = if self.rounds.works() { self.rounds.applied() } else { u64::MAX };
-            while let Some(call) = self.calls.next(account, applied) {
+            while let Some(call) = self.calls.next(account, self.rounds.applied()) {
                 let request = Request { account, reply: &call.reply, body: &call.body };
                 self.answer(net, &request, &call.subject);
             }

@@ -1,5 +1,8 @@
 //! What applying a record changed, for whoever tells clients, wakes consumers and moves bytes.
 
+use watershed_store::blocks::Placement;
+use watershed_store::keeper::Placed;
+use watershed_store::{Place, Record};
 use watershed_wire::jetstream::error::ApiError;
 
 use super::changes::Changes;
@@ -67,5 +70,14 @@ impl Effects {
         self.fed.clear();
         self.lost_elsewhere.clear();
         self.sooner = false;
+    }
+
+    /// Hands over what a record, which stands at `place` of its round, changed in the block files.
+    pub(crate) fn place(&mut self, record: &Record<'_>, place: Place, placed: &mut Placed) {
+        if let Some(position) = self.changes.placement.take() {
+            placed.placements.push(Placement { log: record.log, position, place });
+        }
+        placed.sealed.append(&mut self.changes.sealed);
+        placed.dropped.append(&mut self.changes.dropped);
     }
 }

@@ -286,16 +286,19 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
             client.put_stream(&mut node, stream);
             client.put_consumer(&mut node, stream);
         }
-        let mut keeps = true;
         for _ in 0..OPERATIONS / lives {
             client.act(&mut node);
             // The disk is sometimes ahead and sometimes behind.
             for _ in 0..client.rng.u8(..4) {
                 match (client.rng.bool(), end) {
-                    (true, End::Failed) => node.try_commit(),
+                    (true, End::Failed) => {
+                        if !node.try_commit() {
+                            node.heal()?;
+                        }
+                    }
                     (true, _) => node.commit()?,
-                    // After blocks that could not be written nothing more is.
-                    (false, End::Failed) => keeps = keeps && node.keep().is_ok(),
+                    // What blocks could not take is tried again.
+                    (false, End::Failed) => drop(node.keep()),
                     (false, _) => node.keep()?,
                 }
             }

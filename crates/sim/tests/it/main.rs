@@ -6,6 +6,7 @@ mod history;
 mod journal;
 mod node;
 mod plan;
+mod refusals;
 mod turns;
 
 /// How many seeds to try: `WATERSHED_SEEDS` if it is set, for a long run.

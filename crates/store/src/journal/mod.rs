@@ -15,8 +15,12 @@
 //! ```
 //!
 //! Rounds are numbered without gaps. A round is written when the one before it is durable, so at
-//! most the last one can be torn. A failed write or sync poisons the journal: what is on disk is not
-//! known any more, and only opening it anew can tell.
+//! most the last one can be torn.
+//!
+//! A round that could not be written has not happened, and the next one takes its number and its
+//! place. Where the disk is full, that is all: two spare segments are there for rounds that free
+//! space. Where a write or a sync failed, what is on disk is not known, and the journal takes
+//! nothing until [`Journal::heal`] has written over the beginning of that round.
 
 mod recover;
 
@@ -26,10 +30,10 @@ use thiserror::Error;
 
 pub use self::recover::{Recovered, Rounds, Torn};
 use crate::checksum::checksum;
-use crate::disk::{Disk, DiskFile};
-use crate::limits::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX};
+use crate::disk::{Disk, DiskFile, create_filled, is_full};
+use crate::limits::{SEGMENT_BYTES_FIRST, SEGMENT_BYTES_MAX, SPARE_SEGMENT_BYTES, SPARE_SEGMENTS};
 use crate::record::{u32_at, u64_at};
-use crate::round::Round;
+use crate::round::{ROUND_HEADER_BYTES, Round};
 
 /// Folder of the journal.
 pub const JOURNAL_FOLDER: &str = "journal";
@@ -40,21 +44,32 @@ const SEGMENT_HEADER_BYTES: usize = 32;
 const MAGIC: &[u8; 8] = b"WSegment";
 const VERSION: u32 = 1;
 
-/// Zeroes that are written at once.
-const ZEROES: usize = 1024 * 1024;
-
 /// Suffix of a segment that is being made.
 const UNFINISHED: &str = ".new";
 
 /// Why a round was not committed. None of its content may be taken for durable.
 #[derive(Debug, Error)]
 pub enum CommitError {
-    /// The disk refused. The journal takes no further round.
+    /// The disk is full. Rounds that fit into what is spare are still taken.
+    #[error("the disk is full: {0}")]
+    Full(#[source] io::Error),
+    /// The disk refused. The journal takes nothing until it is healed.
     #[error("the journal cannot be written: {0}")]
-    Io(#[from] io::Error),
-    /// An earlier commit failed.
-    #[error("the journal takes no more rounds, because an earlier one could not be written")]
-    Poisoned,
+    Failed(#[source] io::Error),
+    /// An earlier round could not be written, and the journal was not healed since.
+    #[error("the journal takes nothing until the disk works again")]
+    Unhealed,
+}
+
+/// How a journal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    /// Rounds can be written.
+    Well,
+    /// The disk is full: rounds go into what is there, spare segments included.
+    Full,
+    /// What is on disk behind the last round is not known.
+    Unknown,
 }
 
 /// Why a journal cannot be opened. Nothing was changed.
@@ -115,7 +130,11 @@ pub struct Journal<D: Disk> {
     offset: u64,
     next_round: u64,
     next_name: u64,
-    poisoned: bool,
+    health: Health,
+    /// Length of the round that was refused last.
+    refused: u64,
+    /// Longest segment to make now: a disk that was full is not asked for much at once.
+    longest: u64,
 }
 
 impl<D: Disk> Journal<D> {
@@ -126,12 +145,44 @@ impl<D: Disk> Journal<D> {
 
     /// Makes a round durable.
     pub fn commit(&mut self, round: &Round) -> Result<(), CommitError> {
-        if self.poisoned {
-            return Err(CommitError::Poisoned);
+        if self.health == Health::Unknown {
+            return Err(CommitError::Unhealed);
         }
         assert_eq!(round.number(), self.next_round, "rounds are numbered without gaps");
-        self.write(round).inspect_err(|_| self.poisoned = true)?;
+        let length = round.bytes().len() as u64;
+        self.refused = length;
+        let index = self.make_room(length).map_err(|error| self.refuse(error))?;
+        let segment = &mut self.segments[index];
+        let written = segment.file.write_at(round.bytes(), self.offset);
+        if let Err(error) = written.and_then(|()| segment.file.sync()) {
+            // Even a full disk: bytes may have been written.
+            self.health = Health::Unknown;
+            return Err(CommitError::Failed(error));
+        }
+        segment.last_round = Some(round.number());
+        self.offset += length;
         self.next_round += 1;
+        Ok(())
+    }
+
+    /// Tries whether the disk takes what it refused. Of the round that was refused nothing can come back
+    /// then. Before the first round it makes what is spare, so that nobody has to wait for it.
+    pub fn heal(&mut self) -> Result<(), CommitError> {
+        if self.health == Health::Unknown
+            && let Some(index) = self.current
+        {
+            let segment = &self.segments[index];
+            let rest = segment.length.saturating_sub(self.offset);
+            let zeroes = [0; ROUND_HEADER_BYTES];
+            let count = usize::try_from(rest).unwrap_or(zeroes.len()).min(zeroes.len());
+            // A round without its header is none. That the sync says so is worth something because
+            // the page was written again: one whose write failed counts as written. (Rebello et
+            // al., "Can Applications Recover from fsync Failures?", ATC 2020.)
+            let written = segment.file.write_at(&zeroes[..count], self.offset);
+            written.and_then(|()| segment.file.sync()).map_err(CommitError::Failed)?;
+        }
+        self.health = Health::Well;
+        self.make_room(self.refused).map_err(|error| self.refuse(error))?;
         Ok(())
     }
 
@@ -142,62 +193,125 @@ impl<D: Disk> Journal<D> {
                 segment.last_round = None;
             }
         }
+        if self.health == Health::Full {
+            self.shrink();
+        }
     }
 
-    fn write(&mut self, round: &Round) -> io::Result<()> {
-        let length = round.bytes().len() as u64;
-        let index = match self.current {
-            Some(index) if self.offset + length <= self.segments[index].length => index,
-            _ => self.advance(length)?,
-        };
-        let segment = &mut self.segments[index];
-        segment.file.write_at(round.bytes(), self.offset)?;
-        segment.file.sync()?;
-        segment.last_round = Some(round.number());
-        self.offset += length;
-        Ok(())
+    /// Segments that may be used from their start, the longest first.
+    fn free(&self) -> Vec<usize> {
+        let all = self.segments.iter().enumerate();
+        let free =
+            all.filter(|(index, own)| Some(*index) != self.current && own.last_round.is_none());
+        let mut free: Vec<usize> = free.map(|(index, _)| index).collect();
+        free.sort_by_key(|index| std::cmp::Reverse(self.segments[*index].length));
+        free
     }
 
-    /// Goes on in another segment, which has room for a round of `length` bytes.
-    fn advance(&mut self, length: u64) -> io::Result<usize> {
+    /// Says what an error of making room means.
+    fn refuse(&mut self, error: io::Error) -> CommitError {
+        // Nothing was written where rounds are: what is there is still known.
+        if is_full(&error) {
+            self.health = Health::Full;
+            return CommitError::Full(error);
+        }
+        self.health = Health::Unknown;
+        CommitError::Failed(error)
+    }
+
+    /// The segment in which there is room for a round of `length` bytes, at `offset`.
+    fn make_room(&mut self, length: u64) -> io::Result<usize> {
+        if self.health == Health::Well {
+            self.keep_spares()?;
+        }
+        if let Some(index) = self.current
+            && self.offset + length <= self.segments[index].length
+        {
+            return Ok(index);
+        }
         let needed = SEGMENT_HEADER_BYTES as u64 + length;
-        let free = self.segments.iter().enumerate().filter(|(index, segment)| {
-            Some(*index) != self.current && segment.last_round.is_none() && segment.length >= needed
-        });
-        let index = if let Some((index, _)) = free.max_by_key(|(_, segment)| segment.length) {
-            index
-        } else {
-            let segment = self.create(needed)?;
-            self.segments.push(segment);
-            self.segments.len() - 1
+        let free = self.free();
+        let spare = if self.health == Health::Full { 0 } else { SPARE_SEGMENTS };
+        let longest = free.first().filter(|_| free.len() > spare).copied();
+        let index = match longest.filter(|index| self.segments[*index].length >= needed) {
+            Some(index) => index,
+            // Whether there is space again is a matter of healing.
+            None if self.health == Health::Full => return Err(io::ErrorKind::StorageFull.into()),
+            None => self.create_ordinary(needed)?,
         };
         self.current = Some(index);
         self.offset = SEGMENT_HEADER_BYTES as u64;
         Ok(index)
     }
 
-    /// Makes a segment: zeroes and a header, durable before it has its name.
-    fn create(&mut self, needed: u64) -> io::Result<Segment<D::File>> {
-        let largest = self.segments.iter().map(|segment| segment.length).max();
-        let length = largest.map_or(SEGMENT_BYTES_FIRST, |largest| largest.saturating_mul(2));
-        let length = length.min(SEGMENT_BYTES_MAX).max(needed.next_multiple_of(ZEROES as u64));
+    /// Sees to it that there is something to write into when the disk is full.
+    fn keep_spares(&mut self) -> io::Result<()> {
+        while self.free().len() < SPARE_SEGMENTS {
+            self.create(SPARE_SEGMENT_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the space of what is free beyond what is spare. What cannot be removed is removed
+    /// later, or used again.
+    fn shrink(&mut self) {
+        let surplus = self.free().len().saturating_sub(SPARE_SEGMENTS);
+        let mut longest: Vec<usize> = self.free().into_iter().take(surplus).collect();
+        longest.sort_unstable();
+        for index in longest.into_iter().rev() {
+            if self.disk.remove(&self.segments[index].path).is_ok() {
+                self.segments.remove(index);
+                self.current = self.current.map(|own| own - usize::from(own > index));
+            }
+        }
+    }
+
+    /// Makes a segment for a round of `needed` bytes and those behind it; where there is little space,
+    /// a short one.
+    fn create_ordinary(&mut self, needed: u64) -> io::Result<usize> {
+        let length = self.next_length(needed);
+        let created = match self.create(length) {
+            Err(error) if is_full(&error) => {
+                self.longest = SEGMENT_BYTES_FIRST;
+                let shorter = self.next_length(needed);
+                if shorter == length {
+                    return Err(error);
+                }
+                self.create(shorter)
+            }
+            created => created,
+        };
+        self.longest = self.longest.saturating_mul(2).min(SEGMENT_BYTES_MAX);
+        created
+    }
+
+    /// Length of the next segment: twice that of the longest, and enough.
+    fn next_length(&self, needed: u64) -> u64 {
+        let longest = self.segments.iter().map(|segment| segment.length).max();
+        let longest = longest.filter(|longest| *longest > SPARE_SEGMENT_BYTES);
+        let length = longest.map_or(SEGMENT_BYTES_FIRST, |longest| longest.saturating_mul(2));
+        length.min(self.longest).max(needed.next_multiple_of(SEGMENT_BYTES_FIRST))
+    }
+
+    /// Makes a segment: zeroes and a header, durable before it has its name. Nothing is left behind
+    /// where the disk refuses.
+    fn create(&mut self, length: u64) -> io::Result<usize> {
         let path = format!("{JOURNAL_FOLDER}/{:08}.wj", self.next_name);
         let unfinished = format!("{path}{UNFINISHED}");
         self.next_name += 1;
-        self.disk.remove(&unfinished)?;
-        let file = self.disk.create(&unfinished)?;
-        let zeroes = vec![0; ZEROES];
-        let mut at = 0;
-        while at < length {
-            let count = usize::try_from(length - at).unwrap_or(ZEROES).min(ZEROES);
-            file.write_at(&zeroes[..count], at)?;
-            at += count as u64;
+        let file = create_filled(&self.disk, &unfinished, length)?;
+        let named = file
+            .write_at(&header(length), 0)
+            .and_then(|()| file.sync())
+            .and_then(|()| self.disk.rename(&unfinished, &path))
+            .and_then(|()| self.disk.sync_dir(JOURNAL_FOLDER));
+        if let Err(error) = named {
+            let _ = self.disk.remove(&unfinished);
+            let _ = self.disk.remove(&path);
+            return Err(error);
         }
-        file.write_at(&header(length), 0)?;
-        file.sync()?;
-        self.disk.rename(&unfinished, &path)?;
-        self.disk.sync_dir(JOURNAL_FOLDER)?;
-        Ok(Segment { path, file, length, last_round: None })
+        self.segments.push(Segment { path, file, length, last_round: None });
+        Ok(self.segments.len() - 1)
     }
 }
 

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::{
-    Disk, DiskFile, JOURNAL_FOLDER, Journal, OpenError, SEGMENT_HEADER_BYTES, Segment, UNFINISHED,
-    is_ours,
+    Disk, DiskFile, Health, JOURNAL_FOLDER, Journal, OpenError, SEGMENT_HEADER_BYTES, Segment,
+    UNFINISHED, is_ours,
 };
 use crate::disk::read_all;
-use crate::limits::ROUND_BYTES_MAX;
+use crate::limits::{ROUND_BYTES_MAX, SEGMENT_BYTES_MAX};
 use crate::round::{Found, Round, find, find_later, peek};
 
 /// A journal that was opened, and what was found in it.
@@ -81,6 +81,10 @@ impl<D: Disk> Journal<D> {
         // A segment may have its name from a process that ended before the name was durable.
         disk.sync_dir(JOURNAL_FOLDER).map_err(io("sync", JOURNAL_FOLDER))?;
         let names = disk.list(JOURNAL_FOLDER).map_err(io("list", JOURNAL_FOLDER))?;
+        for name in names.iter().filter(|name| name.ends_with(UNFINISHED)) {
+            let path = format!("{JOURNAL_FOLDER}/{name}");
+            disk.remove(&path).map_err(io("remove", &path))?;
+        }
         let mut segments = Vec::new();
         let mut scans = Vec::new();
         for name in names.iter().filter(|name| !name.ends_with(UNFINISHED)) {
@@ -104,7 +108,9 @@ impl<D: Disk> Journal<D> {
             offset: 0,
             next_round: checkpoint + 1,
             next_name: last_name.map_or(1, |last| last + 1),
-            poisoned: false,
+            health: Health::Well,
+            refused: 0,
+            longest: SEGMENT_BYTES_MAX,
         };
         journal.take(order, scans)
     }

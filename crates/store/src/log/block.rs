@@ -470,3 +470,8 @@ pub(crate) fn footer_len(trailer: &[u8; FOOTER_TRAILER_BYTES]) -> Option<usize> 
     let length = crate::record::u32_at(trailer, 8) as usize;
     (trailer[12..] == *FOOTER_MAGIC).then_some(length + FOOTER_TRAILER_BYTES)
 }
+
+/// Whether bytes are a whole footer and nothing else.
+pub(crate) fn is_footer(bytes: &[u8]) -> bool {
+    footer_body(bytes).is_ok_and(|body| body.len() + FOOTER_TRAILER_BYTES == bytes.len())
+}

@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 
 pub use self::block::{BLOCK_HEADER_BYTES, BlockHeader};
 use self::block::{Block, Encoding, Unplaced};
-pub(crate) use self::block::{FOOTER_TRAILER_BYTES, footer_len};
+pub(crate) use self::block::{FOOTER_TRAILER_BYTES, footer_len, is_footer};
 use self::chunk::Chunk;
 use self::keys::Keys;
 pub use self::keys::{KeyId, KeyState};
