@@ -27,7 +27,7 @@ impl JetStream {
         name: &str,
     ) -> Option<ConsumerKey> {
         let (key, stream) = self.state.find(account, stream)?;
-        let (index, _) = stream.consumer(name)?;
+        let (index, _) = stream.consumers.find(name)?;
         Some(ConsumerKey::new(key, index))
     }
 

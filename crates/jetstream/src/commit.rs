@@ -1,29 +1,31 @@
 //! Rounds go to the disk and come back: what was durable is applied, and then it is told.
 
-use std::time::Duration;
-
 use watershed_base::Now;
-use watershed_store::checkpoint::Checkpoint;
+use watershed_store::Record;
 use watershed_store::journal::FRAME_BYTES;
-use watershed_store::keeper::{Job, Placed};
-use watershed_store::{Record, Round};
+use watershed_store::keeper::Job;
 use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 
 use crate::api::{Created, Purged};
+use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
 use crate::live::{Copier, Dispatcher, Live};
 use crate::network::Network;
 use crate::output::{Completion, DiskOutput};
-use crate::record::{Command, command_record};
-use crate::rounds::{Asked, Batch, Owed};
+use crate::record::{Command, command_record, kind};
+use crate::rounds::{Asked, Owed};
 use crate::state::{Effects, Gone, Outcome, StreamKey};
 use crate::tail::TailPlace;
 
-/// Longest time until checkpoints are made for blocks that hold nothing any more.
-const SPACE_WAIT: Duration = Duration::from_secs(10);
+/// What of durable rounds is applied in one turn, in messages that are stored, or events of
+/// consumers that are kept: half a millisecond's work.
+const COST_PER_TURN: usize = 1024;
+
+/// What an event takes in a record, about.
+const BYTES_PER_EVENT: usize = 24;
 
 impl JetStream {
     /// The shell reports what became of the disk's work.
@@ -31,9 +33,12 @@ impl JetStream {
         self.now = now;
         match done {
             Completion::Durable { round } => {
-                if let Some((round, batch)) = self.rounds.durable(round) {
-                    self.gather.durable(now.tick, batch.owed(), self.rounds.owed());
-                    self.apply_round(net, &round, batch);
+                let waiting = self.rounds.owed();
+                if let Some(applying) = self.rounds.durable(round) {
+                    self.gather.durable(now.tick, applying.batch.owed(), waiting);
+                    // Whoever is told reads what it is told of from the tail.
+                    self.tail.push(applying.placed.round.clone());
+                    self.apply_durable(net);
                 }
             }
             Completion::Failed { full } => self.disk_refused(net, full),
@@ -62,32 +67,49 @@ impl JetStream {
         }
     }
 
-    fn apply_round(&mut self, net: &mut impl Network, round: &Round, mut batch: Batch) {
+    /// Applies some of what is durable. Says whether there is more.
+    pub(crate) fn apply_durable(&mut self, net: &mut impl Network) -> bool {
+        if !self.write_checkpoint(CHECKPOINT_PER_TURN) {
+            return true;
+        }
+        let Some(mut applying) = self.rounds.take_durable() else { return false };
+        let round = applying.placed.round.clone();
         let number = round.number();
-        let mut placed = Placed::new(round.clone());
-        // Whoever is told reads what it is told of from the tail.
-        self.tail.push(round.clone());
         let mut effects = std::mem::take(&mut self.effects);
-        for (place, owed) in batch.work() {
+        let mut cost = 0;
+        while let Some((place, owed)) = applying.batch.record(applying.next)
+            && cost < COST_PER_TURN
+        {
             let record = Record::view(round.slice(place));
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
-            effects.place(&record, place, &mut placed);
+            effects.place(&record, place, &mut applying.placed);
             self.announce(net, &record, owed, &mut effects);
+            applying.next += 1;
+            cost += 1 + if record.kind == kind::EVENTS {
+                record.body.len() / BYTES_PER_EVENT
+            } else {
+                0
+            };
         }
         self.effects = effects;
+        if applying.batch.record(applying.next).is_some() {
+            self.rounds.give_back(applying);
+            return true;
+        }
         self.journal_bytes += round.bytes().len() + FRAME_BYTES;
-        if !placed.dropped.is_empty() {
+        if !applying.placed.dropped.is_empty() {
             self.free_space_soon();
         }
-        self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(placed))));
-        for held in batch.take_held() {
+        self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(applying.placed))));
+        for held in applying.batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
         }
         self.ready.append(&mut self.settling);
         self.wake_waiting_followers();
         self.answer_calls(net);
         self.checkpoint_if_due();
+        self.rounds.has_durable() || self.writing.is_some()
     }
 
     /// Applies a record that no journal keeps.
@@ -97,6 +119,10 @@ impl JetStream {
         record: &Record<'_>,
         owed: Owed<'_>,
     ) {
+        if record.kind == kind::COPY {
+            // It may let a message of its origin go, which is being written.
+            self.write_checkpoint(usize::MAX);
+        }
         // One inside another has effects of its own.
         let mut effects = std::mem::take(&mut self.effects);
         effects.clear();
@@ -228,7 +254,11 @@ impl JetStream {
         let Self { state, live, ready, following, garbage, .. } = self;
         garbage.append(&mut effects.changes.remains);
         if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
-            ready.extend(effects.fed.drain(..).map(|index| ConsumerKey::new(key, index)));
+            for group in effects.fed.drain(..) {
+                live.fed(group, |index| {
+                    ready.insert(ConsumerKey::new(key, index));
+                });
+            }
             if effects.changes.emptied {
                 live.dispatchers.iter_mut().flatten().for_each(Dispatcher::emptied);
             }
@@ -255,7 +285,7 @@ impl JetStream {
     fn events_kept(&mut self, record: &Record<'_>) {
         let Some(key) = self.state.by_log(record.log) else { return };
         let name = std::str::from_utf8(record.key).unwrap_or_default();
-        let Some((index, _)) = self.state.stream(key).consumer(name) else { return };
+        let Some((index, _)) = self.state.stream(key).consumers.find(name) else { return };
         if let Some(dispatcher) = self.live(key).dispatcher(index) {
             dispatcher.saved();
         }
@@ -280,7 +310,9 @@ impl JetStream {
         let places: Vec<usize> =
             self.state.stream(key).consumers.iter().map(|(index, _)| index).collect();
         for index in places {
-            self.start_consumer(ConsumerKey::new(key, index));
+            let place = ConsumerKey::new(key, index);
+            self.count(place, usize::MAX);
+            self.start_consumer(place);
         }
         self.arm_expiry(net, key);
         self.do_chores(net, key);
@@ -324,10 +356,12 @@ impl JetStream {
 
     fn stream_deleted(&mut self, net: &mut impl Network, gone: Gone, owed: Owed<'_>) {
         let Gone { key, stream } = gone;
-        for (index, consumer) in &stream.consumers {
+        for (index, consumer) in stream.consumers.iter() {
             let target = consumer.config.deliver_subject.as_bytes();
-            self.forget_target(stream.account, target, ConsumerKey::new(key, index));
-            self.end_requests(net, ConsumerKey::new(key, index), "Consumer Deleted");
+            let place = ConsumerKey::new(key, index);
+            self.forget_target(stream.account, target, place);
+            self.end_requests(net, place, "Consumer Deleted");
+            self.forget_counting(net, place);
         }
         for filter in &stream.config.subjects {
             net.release(stream.account, filter.as_bytes(), key.into());
@@ -362,6 +396,20 @@ impl JetStream {
             self.targets.retain(|_, keys| !keys.is_empty());
         }
         self.start_consumer(key);
+        if self.state.stream(key.stream).consumers[key.index()].is_counting() {
+            self.count_later(key, owed);
+        } else {
+            self.tell_of_consumer(net, key, owed);
+        }
+    }
+
+    /// Replies with a consumer as it is.
+    pub(crate) fn tell_of_consumer(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        owed: Owed<'_>,
+    ) {
         let info = self.consumer_info(net, key);
         self.done(net, owed, &info);
     }
@@ -373,9 +421,8 @@ impl JetStream {
         }
         self.targets.retain(|_, keys| !keys.is_empty());
         self.end_requests(net, key, why);
-        if let Some(place) = self.live(key.stream).dispatchers.get_mut(key.index()) {
-            *place = None;
-        }
+        self.forget_counting(net, key);
+        self.live(key.stream).end(key.index());
     }
 
     fn forget_target(
@@ -405,7 +452,7 @@ impl JetStream {
     }
 
     /// Calls behind a change have their turn, now that it is made, or begun.
-    fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
+    pub(crate) fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
         let Asked::Change(kind) = owed.asked else { return owed };
         self.calls.set_changing(owed.account, false);
         Owed { asked: Asked::Rest(kind), ..owed }
@@ -437,6 +484,8 @@ impl JetStream {
     /// A round could not be written. Nothing that is not durable has happened: everybody who waits
     /// is told so, and what runs over the state begins anew from it.
     fn disk_refused(&mut self, net: &mut impl Network, full: bool) {
+        // What is durable has happened.
+        while self.apply_durable(net) {}
         self.disk.refused(full);
         for mut batch in self.rounds.fail() {
             for (_, owed) in batch.work() {
@@ -496,6 +545,9 @@ impl JetStream {
             self.following.insert(key);
             let places = self.state.stream(key).consumers.iter();
             let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
+            for place in &keys {
+                self.tell_lasts_again(*place);
+            }
             self.ready.extend(keys);
         }
     }
@@ -516,53 +568,6 @@ impl JetStream {
         if let Some(round) = self.rounds.close() {
             self.gather.goes(self.now.tick, owed);
             self.outputs.push(DiskOutput::Commit(round));
-        }
-    }
-
-    /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
-    pub fn checkpoint_at_stop(&mut self) {
-        if self.rounds.is_settled() && self.journal_bytes > 0 {
-            self.checkpoint();
-        }
-    }
-
-    fn checkpoint_if_due(&mut self) {
-        let Some(settings) = self.settings else { return };
-        let usual = settings.journal_bytes_per_checkpoint;
-        if self.disk.begin_checkpoint(self.journal_bytes, usual) {
-            self.checkpoint();
-        }
-    }
-
-    /// Blocks hold nothing any more. Their space is free when checkpoints have said so, which many such
-    /// changes share, unless there is none left.
-    fn free_space_soon(&mut self) {
-        if self.disk.is_full() {
-            self.disk.free_space();
-        } else if !self.timers.is_set(TimerKey::Space) {
-            self.timers.set(TimerKey::Space, self.now.tick.after(SPACE_WAIT));
-        }
-    }
-
-    /// Blocks that hold nothing any more have waited long enough.
-    pub(crate) fn free_space(&mut self) {
-        self.disk.free_space();
-        self.checkpoint_if_due();
-    }
-
-    /// Keeps the state as it is after the last round that was applied.
-    fn checkpoint(&mut self) {
-        self.journal_bytes = 0;
-        let checkpoint = self.checkpoint_now();
-        self.outputs.push(DiskOutput::Keep(Job::Checkpoint(checkpoint)));
-    }
-
-    /// The state as it is after the last round that was applied.
-    pub(crate) fn checkpoint_now(&self) -> Checkpoint {
-        Checkpoint {
-            round: self.rounds.applied(),
-            blocks: self.state.known_blocks().into_iter().collect(),
-            state: self.state.checkpoint(),
         }
     }
 }

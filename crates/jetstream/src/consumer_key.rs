@@ -3,7 +3,7 @@
 use crate::state::StreamKey;
 
 /// A consumer's place: its stream, and its place in that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConsumerKey {
     pub(crate) stream: StreamKey,
     index: u32,

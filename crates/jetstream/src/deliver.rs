@@ -1,5 +1,7 @@
 //! Sending what a consumer picks, for as long as somebody takes it.
 
+use std::ops::Bound;
+
 use watershed_base::{AccountId, Tick};
 use watershed_store::log::Position;
 use watershed_store::{LogId, Record};
@@ -22,7 +24,7 @@ use crate::state::Stored;
 /// Bytes that a push consumer with flow control sends before it waits for an answer.
 const FLOW_WINDOW_BYTES: usize = 512 * 1024;
 
-/// Deliveries of one consumer before others have their turn.
+/// Deliveries in one turn, whoever makes them.
 const DELIVERIES_PER_TURN: usize = 512;
 
 /// What became of one attempt to deliver.
@@ -44,43 +46,63 @@ impl JetStream {
         self.ready.append(&mut self.held);
     }
 
-    /// Delivers what consumers that were woken can deliver. Says whether some still can.
+    /// Delivers some of what consumers that were woken can deliver. Says whether there is more.
     pub(crate) fn advance_ready(&mut self, net: &mut impl Network) -> bool {
-        let mut more = false;
-        for key in std::mem::take(&mut self.ready) {
-            let mut left = DELIVERIES_PER_TURN;
-            while left > 0 && matches!(self.step(net, key), Step::Again) {
+        let mut left = DELIVERIES_PER_TURN;
+        while left > 0
+            && let Some(key) = self.next_ready()
+        {
+            let mut step = Step::Again;
+            while left > 0 && matches!(step, Step::Again) {
+                step = self.step(net, key);
                 left -= 1;
             }
-            if left == 0 {
+            if matches!(step, Step::Again) {
                 self.ready.insert(key);
-                more = true;
             }
             self.arm_consumer(key);
         }
-        more
+        !self.ready.is_empty()
+    }
+
+    /// Takes the consumer whose turn it is: the one behind the last one that had it.
+    fn next_ready(&mut self) -> Option<ConsumerKey> {
+        let behind = (Bound::Excluded(self.served), Bound::Unbounded);
+        let next = self.ready.range(behind).next().or_else(|| self.ready.first()).copied()?;
+        self.ready.remove(&next);
+        self.served = next;
+        Some(next)
     }
 
     fn step(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
-        let Self { state, live, tail, record: bytes, .. } = self;
+        let Self { state, live, tail, record: bytes, via, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
-        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
-        if dispatcher.reading || dispatcher.unsaved_len() > EVENT_BYTES_MAX {
-            // Of what no record can take, no more is made.
+        let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
+        let Some(dispatcher) = live.dispatcher(key.index()) else { return Step::Rest };
+        // Of what no record can take, no more is made.
+        let is_full = dispatcher.unsaved_len() > EVENT_BYTES_MAX;
+        if dispatcher.reading || is_full || consumer.is_counting() {
             return Step::Rest;
         }
-        let (account, via): (AccountId, Box<[u8]>) = if consumer.config.is_push() {
-            let via = consumer.config.deliver_subject.as_bytes();
-            if dispatcher.flow_awaited.is_some() || !net.listens(stream.account, via) {
+        via.clear();
+        let account = if consumer.config.is_push() {
+            via.extend_from_slice(consumer.config.deliver_subject.as_bytes());
+            if dispatcher.flow_awaited.is_some() {
                 return Step::Rest;
             }
-            (stream.account, via.into())
+            if !net.listens(stream.account, via) {
+                live.await_food(key.index(), consumer.group);
+                return Step::Rest;
+            }
+            stream.account
         } else {
             let Some(request) = dispatcher.waiting.front() else { return Step::Rest };
-            (request.account, request.reply.clone())
+            via.extend_from_slice(&request.reply);
+            request.account
         };
         let Some((sequence, before)) = dispatcher.pick(&consumer.config, &stream.log) else {
+            live.await_food(key.index(), consumer.group);
             return self.nothing_to_deliver(net, key);
         };
         if before > 0 && is_exhausted(&consumer.config, before) {
@@ -88,33 +110,24 @@ impl JetStream {
             return Step::Again;
         }
         bytes.clear();
-        let position = match stream.stored(sequence) {
+        match stream.stored(sequence, tail) {
             Some(Stored::Memory(record)) => {
                 bytes.extend_from_slice(record);
-                None
+                dispatcher.chunk = None;
             }
-            Some(Stored::Tail(place, position)) => match tail.record(place) {
-                Some(record) => {
-                    bytes.extend_from_slice(record);
-                    dispatcher.chunk = None;
-                    None
-                }
-                None => Some(position),
-            },
-            Some(Stored::Disk(position)) => Some(position),
+            Some(Stored::Disk(position)) => {
+                let log = stream.log.id();
+                let chunk = dispatcher.chunk.as_mut();
+                let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                    return self.read_ahead(key, log, sequence, position);
+                };
+                bytes.extend_from_slice(record);
+            }
             None => return Step::Again,
-        };
-        if let Some(position) = position {
-            let log = stream.log.id();
-            let chunk = dispatcher.chunk.as_mut();
-            let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
-                return self.read_ahead(key, log, sequence, position);
-            };
-            bytes.extend_from_slice(record);
         }
-        let bytes = std::mem::take(&mut self.record);
+        let (bytes, via) = (std::mem::take(bytes), std::mem::take(via));
         let step = self.send_record(net, key, account, &via, &Record::view(&bytes), before);
-        self.record = bytes;
+        (self.record, self.via) = (bytes, via);
         step
     }
 
@@ -171,7 +184,8 @@ impl JetStream {
     ) -> Step {
         let Self { state, live, scratch, .. } = self;
         let stream = &state.streams[key.stream.index()];
-        let consumer = &stream.consumers[key.index()];
+        let (consumer, backlog) =
+            (&stream.consumers[key.index()], stream.consumers.backlog(key.index()));
         let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
         scratch.clear();
         AckSubject {
@@ -181,7 +195,7 @@ impl JetStream {
             stream_seq: record.sequence,
             consumer_seq: dispatcher.deliveries + 1,
             timestamp: record.time,
-            pending: dispatcher.pending(consumer).saturating_sub(u64::from(before == 0)),
+            pending: dispatcher.pending(backlog).saturating_sub(u64::from(before == 0)),
         }
         .encode(scratch);
         let size_header;
@@ -229,11 +243,7 @@ impl JetStream {
         let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
         if taken == Taken::Nobody {
             // The client has gone; a message that nobody took was not delivered.
-            let pull = !consumer.config.is_push();
-            if pull {
-                dispatcher.waiting.pop();
-            }
-            return if pull { Step::Again } else { Step::Rest };
+            return if dispatcher.waiting.pop().is_some() { Step::Again } else { Step::Rest };
         }
         dispatcher.sent(&consumer.config, *now, record.sequence, before);
         dispatcher.waiting.served(size as u64, now.tick);

@@ -118,38 +118,27 @@ impl JetStream {
         }
         let Some(sequence) = copier.next(own, origin, own_last) else { return Step::Rest };
         bytes.clear();
-        let position = match origin.stored(sequence) {
-            Some(Stored::Memory(record)) => {
+        match origin.stored(sequence, tail) {
+            Some(Stored::Memory(record)) => bytes.extend_from_slice(record),
+            Some(Stored::Disk(position)) => {
+                let log = origin.log.id();
+                let chunk = copier.chunk.as_mut();
+                let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
+                    if copier.chunk.as_ref().is_some_and(|own| own.starts_at(log, position)) {
+                        // It was just read and is damaged. To skip it would be to lose it.
+                        self.note_damage(log, sequence);
+                        return Step::Rest;
+                    }
+                    copier.reading = true;
+                    self.read_for_follower(key, index, log, position);
+                    return Step::Rest;
+                };
                 bytes.extend_from_slice(record);
-                None
             }
-            Some(Stored::Tail(place, position)) => match tail.record(place) {
-                Some(record) => {
-                    bytes.extend_from_slice(record);
-                    None
-                }
-                None => Some(position),
-            },
-            Some(Stored::Disk(position)) => Some(position),
             None => {
                 copier.pass(&origin.log, sequence);
                 return Step::Again;
             }
-        };
-        if let Some(position) = position {
-            let log = origin.log.id();
-            let chunk = copier.chunk.as_mut();
-            let Some(record) = chunk.and_then(|chunk| chunk.record(log, position)) else {
-                if copier.chunk.as_ref().is_some_and(|own| own.starts_at(log, position)) {
-                    // It was just read and is damaged. To skip it would be to lose it.
-                    self.note_damage(log, sequence);
-                    return Step::Rest;
-                }
-                copier.reading = true;
-                self.read_for_follower(key, index, log, position);
-                return Step::Rest;
-            };
-            bytes.extend_from_slice(record);
         }
         let bytes = std::mem::take(&mut self.record);
         let step = self.copy(net, key, index, origin_key, &Record::view(&bytes));

@@ -1,6 +1,6 @@
 //! Streams and consumers of a node: what all parts of it share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
 use watershed_store::log::{BLOCK_BYTES, Remains};
@@ -21,7 +21,7 @@ use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::state::{Effects, State, StreamKey};
+use crate::state::{Effects, State, StreamKey, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -98,6 +98,13 @@ pub(crate) struct LocalChange {
     pub(crate) owed: OwnedOwed,
 }
 
+/// A consumer whose backlog is being counted, and the reply that is owed when it is.
+#[derive(Debug)]
+pub(crate) struct Counting {
+    pub(crate) key: ConsumerKey,
+    pub(crate) owed: OwnedOwed,
+}
+
 /// A reply that is owed, with its subject.
 #[derive(Debug)]
 pub(crate) struct OwnedOwed {
@@ -132,6 +139,8 @@ pub struct JetStream {
     pub(crate) now: Now,
     /// Consumers that may have something to deliver.
     pub(crate) ready: BTreeSet<ConsumerKey>,
+    /// The one of them that had its turn last.
+    pub(crate) served: ConsumerKey,
     /// Consumers that wait for a client to read what it has been sent.
     pub(crate) held: BTreeSet<ConsumerKey>,
     /// Consumers whose requests wait for what is on its way to the disk.
@@ -146,6 +155,8 @@ pub struct JetStream {
     pub(crate) following_waits: BTreeSet<StreamKey>,
     pub(crate) calls: Calls,
     pub(crate) local: Vec<LocalChange>,
+    /// Consumers that do not know yet what they have before them.
+    pub(crate) counting: VecDeque<Counting>,
     pub(crate) rounds: Rounds,
     pub(crate) gather: Gather,
     pub(crate) tail: Tail,
@@ -158,6 +169,8 @@ pub struct JetStream {
     /// Bytes of rounds since the last checkpoint.
     pub(crate) journal_bytes: usize,
     pub(crate) disk: Disk,
+    /// A checkpoint after this round, as far as it is written.
+    pub(crate) writing: Option<(u64, Writer)>,
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
@@ -169,6 +182,8 @@ pub struct JetStream {
     pub(crate) scratch: Vec<u8>,
     /// Where a record is kept while it is delivered.
     pub(crate) record: Vec<u8>,
+    /// Where the subject is kept that it is delivered to.
+    pub(crate) via: Vec<u8>,
 }
 
 impl JetStream {
@@ -184,6 +199,7 @@ impl JetStream {
             random: Random::new(seed),
             now: Now::default(),
             ready: BTreeSet::new(),
+            served: ConsumerKey::default(),
             held: BTreeSet::new(),
             settling: BTreeSet::new(),
             targets: BTreeMap::new(),
@@ -192,6 +208,7 @@ impl JetStream {
             following_waits: BTreeSet::new(),
             calls: Calls::default(),
             local: Vec::new(),
+            counting: VecDeque::new(),
             rounds: Rounds::new(1),
             gather: Gather::default(),
             tail: Tail::default(),
@@ -201,6 +218,7 @@ impl JetStream {
             last_log: 0,
             journal_bytes: 0,
             disk: Disk::default(),
+            writing: None,
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),
@@ -208,6 +226,7 @@ impl JetStream {
             effects: Effects::default(),
             scratch: Vec::new(),
             record: Vec::new(),
+            via: Vec::new(),
         }
     }
 

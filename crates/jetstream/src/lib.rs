@@ -13,9 +13,11 @@
 mod acknowledge;
 mod api;
 mod calls;
+mod checkpoint;
 mod chunk;
 mod commit;
 mod consumer_key;
+mod counting;
 mod damage;
 mod deliver;
 mod disk;
@@ -38,6 +40,7 @@ mod state;
 mod survey;
 mod tail;
 mod turn;
+mod window;
 
 pub use self::damage::Damaged;
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};

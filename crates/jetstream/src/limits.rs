@@ -34,5 +34,8 @@ pub const SLICE_MESSAGES_MIN: u64 = 256;
 /// The same where many share a subject: about a tenth of that.
 pub const SLICE_MESSAGES_MAX: u64 = 8192;
 
-/// Bytes of a consumer's events that one record takes; more go into the next one.
+/// Bytes of a consumer's events at which they become a record, which is applied at one go.
+pub const EVENT_BYTES_PER_RECORD: usize = 8 * 1024;
+
+/// Bytes of a consumer's events that wait where no record can take them. No more is delivered then.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;

@@ -141,7 +141,8 @@ impl JetStream {
                     state,
                     consumer_detail: Vec::new(),
                 });
-                let keys = stream.names.values().map(|index| ConsumerKey::new(key, *index));
+                let places = stream.consumers.by_name();
+                let keys = places.map(|(_, index)| ConsumerKey::new(key, index));
                 consumers.push(keys.collect::<Vec<_>>());
             }
         }

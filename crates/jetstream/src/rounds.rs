@@ -1,10 +1,12 @@
 //! The open round, the one being committed, and who waits for them.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use watershed_store::{Place, Record, Round, RoundBuilder};
 
 use watershed_base::AccountId;
+use watershed_store::keeper::Placed;
 
 /// What a client asked for when a reply is owed to it: failures are said in its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +80,16 @@ impl Batch {
         self.owed
     }
 
-    /// The records' places with what is owed for each, in order.
+    /// The places of its records with what is owed for each, in order.
     pub(crate) fn work(&self) -> impl Iterator<Item = (Place, Owed<'_>)> {
-        self.work.iter().map(|work| {
-            let subject = &self.subjects[work.subject.start as usize..work.subject.end as usize];
-            (work.place, Owed { account: work.account, subject, asked: work.asked })
-        })
+        (0..).map_while(|index| self.record(index))
+    }
+
+    /// The place of a record, and what is owed for it.
+    pub(crate) fn record(&self, index: usize) -> Option<(Place, Owed<'_>)> {
+        let work = self.work.get(index)?;
+        let subject = &self.subjects[work.subject.start as usize..work.subject.end as usize];
+        Some((work.place, Owed { account: work.account, subject, asked: work.asked }))
     }
 
     /// Replies to send when all of the round was applied.
@@ -92,19 +98,33 @@ impl Batch {
     }
 }
 
+/// A round that is durable, and how far it has been applied.
+#[derive(Debug)]
+pub(crate) struct Applying {
+    pub(crate) batch: Batch,
+    /// The first of its records that is not applied.
+    pub(crate) next: usize,
+    /// What the records before that mean for the block files.
+    pub(crate) placed: Placed,
+}
+
 /// Gathers records into rounds, of which one at a time is on its way to the disk.
 #[derive(Debug)]
 pub(crate) struct Rounds {
     builder: RoundBuilder,
     open: Batch,
     committing: Option<(Round, Batch)>,
+    /// Rounds that are durable and not applied, in their order: two at most, as none goes to the disk
+    /// before the last one is begun to be applied.
+    durable: VecDeque<Applying>,
 }
 
 impl Rounds {
     /// Rounds from `next` on.
     pub(crate) fn new(next: u64) -> Self {
         let builder = RoundBuilder::new(next);
-        Self { builder, open: Batch::new(), committing: None }
+        let (open, durable) = (Batch::new(), VecDeque::new());
+        Self { builder, open, committing: None, durable }
     }
 
     /// Whether a record with this many bytes of content can be added now.
@@ -142,6 +162,8 @@ impl Rounds {
             &mut self.open
         } else if let Some((_, batch)) = &mut self.committing {
             batch
+        } else if let Some(applying) = self.durable.back_mut() {
+            &mut applying.batch
         } else {
             return Some(held);
         };
@@ -157,17 +179,18 @@ impl Rounds {
 
     /// The last round that was applied.
     pub(crate) fn applied(&self) -> u64 {
-        self.builder.number() - 1 - u64::from(self.committing.is_some())
+        let waiting = usize::from(self.committing.is_some()) + self.durable.len();
+        self.builder.number() - 1 - waiting as u64
     }
 
-    /// Whether nothing waits for the disk.
+    /// Whether nothing waits to be applied.
     pub(crate) fn is_settled(&self) -> bool {
-        self.committing.is_none() && self.builder.is_empty()
+        self.committing.is_none() && self.durable.is_empty() && self.builder.is_empty()
     }
 
     /// Whether a round would be committed now.
     pub(crate) fn wants_to_close(&self) -> bool {
-        self.committing.is_none() && !self.builder.is_empty()
+        self.committing.is_none() && self.durable.len() < 2 && !self.builder.is_empty()
     }
 
     /// The round to commit now, if there is one and no other is being committed.
@@ -182,11 +205,32 @@ impl Rounds {
         Some(round)
     }
 
-    /// The round that was being committed is durable: here is what it brings.
-    pub(crate) fn durable(&mut self, number: u64) -> Option<(Round, Batch)> {
+    /// The round that was being committed is durable: it is to be applied behind those that are.
+    pub(crate) fn durable(&mut self, number: u64) -> Option<&Applying> {
         let (round, batch) = self.committing.take()?;
         assert_eq!(round.number(), number, "one round is committed at a time");
-        Some((round, batch))
+        self.durable.push_back(Applying { batch, next: 0, placed: Placed::new(round) });
+        self.durable.back()
+    }
+
+    /// The oldest round that is durable and not applied. What is not applied of it is given back.
+    pub(crate) fn take_durable(&mut self) -> Option<Applying> {
+        self.durable.pop_front()
+    }
+
+    /// Takes back a round of which some is still to be applied.
+    pub(crate) fn give_back(&mut self, applying: Applying) {
+        self.durable.push_front(applying);
+    }
+
+    /// Whether some of a round is applied, and some is not.
+    pub(crate) fn is_between(&self) -> bool {
+        self.durable.front().is_some_and(|applying| applying.next > 0)
+    }
+
+    /// Whether any round is durable and not applied.
+    pub(crate) fn has_durable(&self) -> bool {
+        !self.durable.is_empty()
     }
 
     /// A round could not be written. Everything that waits, waits in vain; the next round has its

@@ -1,7 +1,6 @@
 //! What streams hold and where it is: for whoever looks at a store on which no server runs.
 
 use watershed_store::LogId;
-use watershed_store::keeper::Job;
 use watershed_store::log::Position;
 use watershed_wire::jetstream::stream::StreamState;
 
@@ -59,23 +58,17 @@ impl JetStream {
         std::iter::from_fn(move || {
             let (stream, sequence) = (stream?, next?);
             next = stream.log.next(sequence + 1);
-            match stream.stored(sequence)? {
-                Stored::Memory(_) => None,
-                Stored::Tail(_, position) => {
-                    Some(StoredMessage { sequence, position, in_journal: true })
-                }
-                Stored::Disk(position) => {
-                    Some(StoredMessage { sequence, position, in_journal: false })
-                }
-            }
+            let position = stream.log.position(sequence)?;
+            let in_journal = matches!(stream.stored(sequence, &self.tail)?, Stored::Memory(_));
+            Some(StoredMessage { sequence, position, in_journal })
         })
     }
 
     /// What the disk has to do so that nothing of what was restored is to be replayed again: write blocks,
     /// and then a checkpoint.
     pub fn condense(&mut self) -> Vec<DiskOutput> {
-        let checkpoint = self.checkpoint_now();
-        self.outputs.push(DiskOutput::Keep(Job::Checkpoint(checkpoint)));
+        self.begin_checkpoint();
+        self.write_checkpoint(usize::MAX);
         std::mem::take(&mut self.outputs)
     }
 }

@@ -237,6 +237,11 @@ impl Node {
         Ok(())
     }
 
+    /// The node has one more look at what there is to do.
+    pub fn turn(&mut self) {
+        self.collect();
+    }
+
     /// What the client has got since the last time.
     pub fn received(&mut self) -> Vec<Received> {
         let mut received = Vec::new();

@@ -72,6 +72,13 @@ pub fn put_count(out: &mut Vec<u8>, count: usize) {
     put_u32(out, u32::try_from(count).expect("counts of stored things fit 32 bits"));
 }
 
+/// Sets the count at `at` to that of the bytes behind it.
+pub fn count_behind(out: &mut [u8], at: usize) {
+    let (before, behind) = out.split_at_mut(at + 4);
+    let count = u32::try_from(behind.len()).expect("counts of stored things fit 32 bits");
+    before[at..].copy_from_slice(&count.to_le_bytes());
+}
+
 /// Appends bytes behind their count.
 pub fn put_counted(out: &mut Vec<u8>, bytes: &[u8]) {
     put_count(out, bytes.len());

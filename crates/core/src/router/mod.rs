@@ -1,11 +1,8 @@
 //! Who gets a message: subscriptions and captures by filter, and what a subject matched last time.
 
-mod trie;
-
 use hashbrown::HashMap;
-use watershed_wire::subject::{has_wildcard, matches};
+use watershed_wire::subject::{Trie, has_wildcard};
 
-use self::trie::Trie;
 use crate::limits::MATCH_CACHE_ENTRIES_MAX;
 
 /// A subscription's place in the engine's table.
@@ -77,15 +74,40 @@ impl Entry {
     }
 }
 
-/// The subscriptions of one account.
+/// What a subject matched after so many changes of filters with wildcards.
 #[derive(Debug, Default)]
+struct Remembered {
+    matched: Matched,
+    /// 0 if it never did.
+    changes: u64,
+}
+
+type Cache = HashMap<Vec<u8>, Remembered, foldhash::fast::FixedState>;
+
+/// Entries of the cache before that go whenever one is made. More than one, so that none are left when
+/// there are too many again.
+const FORGOTTEN_AT_ONCE: usize = 4;
+
+/// The subscriptions of one account.
+#[derive(Debug)]
 pub(crate) struct Router {
     trie: Trie<Entry>,
-    /// What literal subjects matched. Entries go when a subscription that concerns them comes or
-    /// goes; all go when there are too many, because a full cache is one that does not help.
-    cache: HashMap<Vec<u8>, Matched, foldhash::fast::FixedState>,
+    /// What literal subjects matched. All go when there are too many, because a full cache is one
+    /// that does not help.
+    cache: Cache,
+    /// The entries of the cache before, which go a few at a time.
+    forgotten: Option<<Cache as IntoIterator>::IntoIter>,
+    /// Filters with wildcards that came or went: entries from before the last one hold no more.
+    changes: u64,
     /// The last match that was not worth remembering.
     once: Matched,
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        let (trie, cache, once) = (Trie::default(), Cache::default(), Matched::default());
+        Self { trie, cache, forgotten: None, changes: 1, once }
+    }
 }
 
 impl Router {
@@ -129,18 +151,22 @@ impl Router {
     #[inline]
     pub(crate) fn matched(&mut self, subject: &[u8]) -> &Matched {
         if self.cache.len() > MATCH_CACHE_ENTRIES_MAX {
-            self.cache.clear();
+            self.forgotten = Some(std::mem::take(&mut self.cache).into_iter());
         }
-        self.cache.entry_ref(subject).or_insert_with(|| {
-            let mut matched = Matched::default();
-            self.trie.visit(subject, &mut |entry| matched.add(entry));
-            matched
-        })
+        let Self { trie, cache, forgotten, changes, .. } = self;
+        let Remembered { matched, changes: known } = cache.entry_ref(subject).or_default();
+        if *known != *changes {
+            *known = *changes;
+            matched.clear();
+            trie.visit(subject, &mut |entry| matched.add(entry));
+            forgotten.iter_mut().flatten().take(FORGOTTEN_AT_ONCE).for_each(drop);
+        }
+        matched
     }
 
     fn forget(&mut self, filter: &[u8]) {
         if has_wildcard(filter) {
-            self.cache.retain(|subject, _| !matches(filter, subject));
+            self.changes += 1;
         } else {
             self.cache.remove(filter);
         }
@@ -150,6 +176,7 @@ impl Router {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use watershed_wire::subject::matches;
 
     use super::*;
 

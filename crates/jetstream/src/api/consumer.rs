@@ -79,7 +79,7 @@ impl JetStream {
         let bounds = self.bounds(request.account);
         self.check_consumer(key, &mut config, &bounds)?;
         let stream = self.state.stream(key);
-        let existing = stream.consumer(&config.name).map(|(index, _)| index);
+        let existing = stream.consumers.find(&config.name).map(|(index, _)| index);
         let old = existing.map(|index| &stream.consumers[index].config);
         match outcome(old, &mut config, create.action, threshold_set)? {
             Outcome::Create if reached(stream.consumers.len(), bounds.max_consumers) => {
@@ -144,7 +144,7 @@ impl JetStream {
             let others = stream.consumers.iter().map(|(_, other)| &other.config);
             others.filter(|other| other.name != config.name)
         };
-        let is_new = stream.consumer(&config.name).is_none();
+        let is_new = stream.consumers.find(&config.name).is_none();
         let limit = usize::try_from(stream.config.max_consumers).ok();
         if is_new && limit.is_some_and(|limit| others().count() >= limit) {
             return Err(table::MAXIMUM_CONSUMERS_LIMIT.into());
@@ -169,9 +169,10 @@ impl JetStream {
             Err(answer) => return answer,
         };
         let wanted: ConsumerListRequest = json::decode_lenient(request.body);
-        let all = &self.state.stream(key).names;
-        let consumers = all.keys().skip(wanted.offset).take(NAMES_PER_PAGE).cloned().collect();
+        let all = self.state.stream(key).consumers.by_name();
         let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
+        let names = all.skip(wanted.offset).take(NAMES_PER_PAGE);
+        let consumers = names.map(|(name, _)| name.to_owned()).collect();
         Answer::Reply(json::encode(&Reply::new(KIND, Ok(Names { page, consumers }))))
     }
 
@@ -187,10 +188,10 @@ impl JetStream {
             Err(answer) => return answer,
         };
         let wanted: ConsumerListRequest = json::decode_lenient(request.body);
-        let stream = self.state.stream(key);
-        let total = stream.names.len();
-        let page = stream.names.values().skip(wanted.offset).take(STREAMS_PER_PAGE);
-        let page: Vec<usize> = page.copied().collect();
+        let all = self.state.stream(key).consumers.by_name();
+        let total = all.len();
+        let page = all.skip(wanted.offset).take(STREAMS_PER_PAGE);
+        let page: Vec<usize> = page.map(|(_, index)| index).collect();
         let consumers = page.into_iter().map(|index| ConsumerKey::new(key, index));
         let consumers = consumers.map(|key| self.consumer_info(net, key)).collect();
         let page = Page { total, offset: wanted.offset, limit: STREAMS_PER_PAGE };
@@ -225,7 +226,7 @@ impl JetStream {
             Ok(key) => key,
             Err(answer) => return answer,
         };
-        if self.state.stream(key).consumer(name).is_none() {
+        if self.state.stream(key).consumers.find(name).is_none() {
             return self.refuse_call(KIND, table::CONSUMER_NOT_FOUND);
         }
         Answer::Change(key, KIND, Command::DeleteConsumer { name: name.to_owned() })
@@ -287,11 +288,15 @@ impl JetStream {
         self.forget_gone_clients(net, key);
         let stream = self.state.stream(key.stream);
         let consumer = &stream.consumers[key.index()];
-        let mut info = consumer.info(&stream.config.name, self.now.wall);
+        let backlog = stream.consumers.backlog(key.index());
+        let mut info = consumer.info(&stream.config.name, backlog, self.now.wall);
         let via = consumer.config.deliver_subject.as_bytes();
         info.push_bound = !via.is_empty() && net.listens(stream.account, via);
         if let Some(dispatcher) = self.live.dispatcher(key) {
             info.num_waiting = dispatcher.waiting.len();
+            if let Some(start) = dispatcher.start(&stream.log) {
+                (info.delivered.stream_seq, info.ack_floor.stream_seq) = (start, start);
+            }
         }
         level::show(&mut info.config.metadata);
         info

@@ -145,20 +145,12 @@ impl JetStream {
         form: Form,
     ) -> Answer {
         let stream = self.state.stream(key);
-        let position = match stream.stored(sequence) {
+        let position = match stream.stored(sequence, &self.tail) {
             None => return self.refuse_call(GET, table::NO_MESSAGE_FOUND),
             Some(Stored::Memory(bytes)) => {
                 let (header, payload) = show(&Record::view(bytes), &form);
                 Self::reply(net, request.account, request.reply, &header, &payload);
                 return Answer::Later;
-            }
-            Some(Stored::Tail(place, position)) => {
-                if let Some(bytes) = self.tail.record(place) {
-                    let (header, payload) = show(&Record::view(bytes), &form);
-                    Self::reply(net, request.account, request.reply, &header, &payload);
-                    return Answer::Later;
-                }
-                position
             }
             Some(Stored::Disk(position)) => position,
         };

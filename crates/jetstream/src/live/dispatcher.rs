@@ -4,7 +4,8 @@
 //! an acknowledgement counts at once, while its event is still to become a record. After a start, or
 //! a failure of the disk, the dispatcher begins again from the state.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 use watershed_base::{Now, Tick};
 use watershed_store::Log;
@@ -23,8 +24,10 @@ use crate::state::Consumer;
 pub(crate) struct Dispatcher {
     /// The next sequence that was never delivered.
     pub(crate) cursor: u64,
-    /// Sequences to deliver before those from the cursor on: the last of each subject.
-    ahead: VecDeque<u64>,
+    /// What is to be delivered because it was the last of its subject; messages may have gone.
+    lasts: BinaryHeap<Reverse<u64>>,
+    /// Up to where nothing else is.
+    lasts_upto: u64,
     /// Deliveries so far.
     pub(crate) deliveries: u64,
     /// The highest sequence that was delivered, or the one before the start.
@@ -39,6 +42,8 @@ pub(crate) struct Dispatcher {
     saved_first: VecDeque<u64>,
     /// Their sum, with those that no record has taken.
     first_ahead: u64,
+    /// The group for which it waits to be fed.
+    pub(crate) awaits: Option<usize>,
     /// Whether a record is on its way from the disk.
     pub(crate) reading: bool,
     /// What was last read from disk.
@@ -58,7 +63,8 @@ impl Dispatcher {
     pub(crate) fn new(consumer: &Consumer, now: Now) -> Self {
         let mut dispatcher = Self {
             cursor: consumer.cursor,
-            ahead: consumer.ahead.clone(),
+            lasts: BinaryHeap::new(),
+            lasts_upto: consumer.lasts_upto,
             deliveries: consumer.deliveries,
             delivered: consumer.delivered,
             outstanding: Outstanding::default(),
@@ -67,6 +73,7 @@ impl Dispatcher {
             unsaved_first: 0,
             saved_first: VecDeque::new(),
             first_ahead: 0,
+            awaits: None,
             reading: false,
             chunk: None,
             idle_since: None,
@@ -74,13 +81,13 @@ impl Dispatcher {
             flow_bytes: 0,
             flow_awaited: None,
         };
-        for (sequence, unacked) in &consumer.unacked {
+        for (sequence, unacked) in consumer.unacked.iter() {
             let later = unacked.retry_at.map(|at| at.0.saturating_sub(now.wall.0));
             let wait = later.unwrap_or_else(|| ack_wait(&consumer.config, unacked.deliveries));
             let wait = u64::try_from(wait).unwrap_or(0);
             let deadline = Tick(now.tick.0.saturating_add(wait));
             dispatcher.outstanding.deliver(
-                *sequence,
+                sequence,
                 unacked.consumer_seq,
                 unacked.deliveries,
                 now.tick,
@@ -101,17 +108,42 @@ impl Dispatcher {
         if self.is_full(config) {
             return None;
         }
-        while let Some(sequence) = self.ahead.front() {
-            if log.position(*sequence).is_some() {
-                return Some((*sequence, 0));
-            }
-            self.ahead.pop_front();
+        if let Some(sequence) = self.next_last(log) {
+            return Some((sequence, 0));
         }
-        let from = self.cursor.max(log.first());
+        let from = self.cursor.max(log.first()).max(self.lasts_upto + 1);
         let next = next_wanted(config, log, from);
         // What does not match is passed over once, not at every look.
         self.cursor = next.unwrap_or_else(|| from.max(log.last() + 1));
         Some((next?, 0))
+    }
+
+    /// A message is to be delivered because it was the last of its subject.
+    pub(crate) fn add_last(&mut self, sequence: u64) {
+        self.lasts.push(Reverse(sequence));
+    }
+
+    /// Which ones are will be told anew.
+    pub(crate) fn forget_lasts(&mut self) {
+        self.lasts = BinaryHeap::new();
+    }
+
+    /// The next one that is. Those that have gone, or are behind the cursor, are forgotten.
+    fn next_last(&mut self, log: &Log) -> Option<u64> {
+        while let Some(Reverse(sequence)) = self.lasts.peek().copied() {
+            if sequence >= self.cursor && log.position(sequence).is_some() {
+                return Some(sequence);
+            }
+            self.lasts.pop();
+        }
+        None
+    }
+
+    /// For a consumer that delivers the last of each subject and has delivered nothing: the sequence
+    /// before the first one.
+    pub(crate) fn start(&mut self, log: &Log) -> Option<u64> {
+        let begins = self.lasts_upto > 0 && self.deliveries == 0;
+        begins.then(|| self.next_last(log).map_or(self.lasts_upto, |first| first - 1))
     }
 
     /// Whether as many messages are outstanding as may be.
@@ -128,11 +160,7 @@ impl Dispatcher {
         if before == 0 {
             self.unsaved_first += 1;
             self.first_ahead += 1;
-            if self.ahead.front() == Some(&sequence) {
-                self.ahead.pop_front();
-            } else {
-                self.cursor = self.cursor.max(sequence + 1);
-            }
+            self.cursor = self.cursor.max(sequence + 1);
             self.delivered = self.delivered.max(sequence);
         }
         if config.ack_policy != AckPolicy::None {
@@ -165,9 +193,9 @@ impl Dispatcher {
         self.first_ahead = self.first_ahead.saturating_sub(first);
     }
 
-    /// Messages that match and were never delivered.
-    pub(crate) fn pending(&self, consumer: &Consumer) -> u64 {
-        consumer.backlog.saturating_sub(self.first_ahead)
+    /// Messages that match and were never delivered. `backlog` is those of which the state says so.
+    pub(crate) fn pending(&self, backlog: u64) -> u64 {
+        backlog.saturating_sub(self.first_ahead)
     }
 
     /// A message has gone from the stream.
@@ -178,7 +206,7 @@ impl Dispatcher {
     /// All messages have gone from the stream.
     pub(crate) fn emptied(&mut self) {
         self.outstanding = Outstanding::default();
-        self.ahead.clear();
+        self.forget_lasts();
     }
 
     /// The consumer has another configuration: deliveries under way get its times.
@@ -199,7 +227,7 @@ impl Dispatcher {
 
     /// Whether the message was delivered at least once.
     pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
-        sequence < self.cursor && !self.ahead.contains(&sequence)
+        sequence < self.cursor
     }
 }
 

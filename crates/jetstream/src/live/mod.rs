@@ -8,6 +8,8 @@ mod intake;
 mod outstanding;
 mod waiting;
 
+use std::collections::BTreeSet;
+
 use watershed_base::Now;
 
 pub(crate) use self::copier::Copier;
@@ -23,6 +25,8 @@ pub(crate) struct Live {
     pub(crate) intake: Intake,
     /// Consumers at work, by their places in the stream.
     pub(crate) dispatchers: Vec<Option<Dispatcher>>,
+    /// Consumers that have nothing to deliver until their group is fed, behind the group.
+    awaiting: BTreeSet<(usize, usize)>,
     /// One for each origin, in the order of the configuration.
     pub(crate) copiers: Vec<Copier>,
     /// Whether any consumer has events that no record has taken.
@@ -39,12 +43,13 @@ impl Live {
         let mut live = Self {
             intake: Intake::new(stream.log.last()),
             dispatchers: Vec::new(),
+            awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
             unsaved: false,
             sweeping: false,
             expiring: false,
         };
-        for (index, consumer) in &stream.consumers {
+        for (index, consumer) in stream.consumers.iter() {
             live.put(index, Dispatcher::new(consumer, now));
         }
         live
@@ -56,6 +61,39 @@ impl Live {
             self.dispatchers.resize_with(index + 1, || None);
         }
         self.dispatchers[index] = Some(dispatcher);
+    }
+
+    /// A consumer has nothing to deliver until its group is fed.
+    pub(crate) fn await_food(&mut self, index: usize, group: usize) {
+        let Some(dispatcher) = self.dispatcher(index) else { return };
+        let before = dispatcher.awaits.replace(group);
+        if let Some(before) = before.filter(|before| *before != group) {
+            self.awaiting.remove(&(before, index));
+        }
+        if before != Some(group) {
+            self.awaiting.insert((group, index));
+        }
+    }
+
+    /// A group is fed. Calls `wake` for those of its consumers that wait for it.
+    pub(crate) fn fed(&mut self, group: usize, mut wake: impl FnMut(usize)) {
+        while let Some((found, index)) = self.awaiting.range((group, 0)..).next().copied()
+            && found == group
+        {
+            self.awaiting.remove(&(group, index));
+            if let Some(dispatcher) = self.dispatcher(index) {
+                dispatcher.awaits = None;
+            }
+            wake(index);
+        }
+    }
+
+    /// A consumer works no more.
+    pub(crate) fn end(&mut self, index: usize) {
+        let dispatcher = self.dispatchers.get_mut(index).and_then(Option::take);
+        if let Some(group) = dispatcher.and_then(|own| own.awaits) {
+            self.awaiting.remove(&(group, index));
+        }
     }
 
     /// A consumer at work.

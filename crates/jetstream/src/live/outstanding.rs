@@ -1,8 +1,10 @@
 //! Messages that were delivered and not yet acknowledged, and when each is to be delivered again.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use watershed_base::Tick;
+
+use crate::window::Window;
 
 /// A message that was delivered and not yet acknowledged.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +25,7 @@ pub(crate) struct Delivery {
 /// that very deadline, one of `again` if its message has none. The first of each always counts.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
-    by_sequence: BTreeMap<u64, Delivery>,
+    by_sequence: Window<Delivery>,
     /// Deadlines that came in order, as they do while every delivery has the same time.
     inorder: VecDeque<(Tick, u64)>,
     /// The other deadlines.
@@ -38,11 +40,11 @@ impl Outstanding {
     }
 
     pub(crate) fn contains(&self, sequence: u64) -> bool {
-        self.by_sequence.contains_key(&sequence)
+        self.by_sequence.contains(sequence)
     }
 
     pub(crate) fn get(&self, sequence: u64) -> Option<Delivery> {
-        self.by_sequence.get(&sequence).copied()
+        self.by_sequence.get(sequence).copied()
     }
 
     /// A message was delivered, the first time or again.
@@ -54,7 +56,7 @@ impl Outstanding {
         now: Tick,
         deadline: Tick,
     ) {
-        let old = self.by_sequence.get(&sequence).copied();
+        let old = self.by_sequence.get(sequence).copied();
         let consumer_seq = old.map_or(consumer_seq, |old| old.consumer_seq);
         let delivery =
             Delivery { consumer_seq, deliveries, started: now, deadline: Some(deadline) };
@@ -65,7 +67,7 @@ impl Outstanding {
 
     /// A message is done. Says whether it was outstanding.
     pub(crate) fn remove(&mut self, sequence: u64) -> bool {
-        let old = self.by_sequence.remove(&sequence);
+        let old = self.by_sequence.remove(sequence);
         self.forget(sequence, old);
         old.is_some()
     }
@@ -73,10 +75,9 @@ impl Outstanding {
     /// All messages up to `sequence` are done. Says whether there were any.
     pub(crate) fn remove_up_to(&mut self, sequence: u64) -> bool {
         let mut any = false;
-        while let Some((first, _)) = self.by_sequence.first_key_value()
-            && *first <= sequence
+        while let Some((first, _)) = self.by_sequence.first()
+            && first <= sequence
         {
-            let first = *first;
             any |= self.remove(first);
         }
         any
@@ -84,8 +85,8 @@ impl Outstanding {
 
     /// A client is at work on a message, or wants it again at a certain time.
     pub(crate) fn postpone(&mut self, sequence: u64, now: Tick, deadline: Tick) {
-        let old = self.by_sequence.get(&sequence).copied();
-        if let Some(delivery) = self.by_sequence.get_mut(&sequence) {
+        let old = self.by_sequence.get(sequence).copied();
+        if let Some(delivery) = self.by_sequence.get_mut(sequence) {
             (delivery.started, delivery.deadline) = (now, Some(deadline));
             self.schedule(sequence, deadline);
             self.forget(sequence, old);
@@ -94,8 +95,8 @@ impl Outstanding {
 
     /// A delivery failed: it is to be made again.
     pub(crate) fn retry(&mut self, sequence: u64) {
-        let old = self.by_sequence.get(&sequence).copied();
-        if let Some(delivery) = self.by_sequence.get_mut(&sequence)
+        let old = self.by_sequence.get(sequence).copied();
+        if let Some(delivery) = self.by_sequence.get_mut(sequence)
             && delivery.deadline.take().is_some()
         {
             self.again.push_back(sequence);
@@ -108,11 +109,11 @@ impl Outstanding {
         self.inorder.clear();
         self.others.clear();
         let mut deadlines = Vec::new();
-        for (sequence, delivery) in &mut self.by_sequence {
+        for (sequence, delivery) in self.by_sequence.iter_mut() {
             if delivery.deadline.is_some() {
                 let deadline = Tick(delivery.started.0.saturating_add(wait(delivery.deliveries)));
                 delivery.deadline = Some(deadline);
-                deadlines.push((deadline, *sequence));
+                deadlines.push((deadline, sequence));
             }
         }
         deadlines.sort_unstable();
@@ -122,7 +123,7 @@ impl Outstanding {
     /// The next message to deliver again, and how often it was. It stays until it is delivered.
     pub(crate) fn next_redelivery(&self) -> Option<(u64, u64)> {
         let sequence = *self.again.front()?;
-        self.by_sequence.get(&sequence).map(|delivery| (sequence, delivery.deliveries))
+        self.by_sequence.get(sequence).map(|delivery| (sequence, delivery.deliveries))
     }
 
     /// When the next delivery counts as failed.
@@ -133,7 +134,7 @@ impl Outstanding {
     /// A message whose deadline is not after `now`, and how often it was delivered.
     pub(crate) fn overdue(&self, now: Tick) -> Option<(u64, u64)> {
         let (_, sequence) = self.next().filter(|(deadline, _)| *deadline <= now)?;
-        self.by_sequence.get(&sequence).map(|delivery| (sequence, delivery.deliveries))
+        self.by_sequence.get(sequence).map(|delivery| (sequence, delivery.deliveries))
     }
 
     fn next(&self) -> Option<(Tick, u64)> {
@@ -151,12 +152,12 @@ impl Outstanding {
     /// Takes out what was known of a message before it changed.
     fn forget(&mut self, sequence: u64, old: Option<Delivery>) {
         if let Some(deadline) = old.and_then(|old| old.deadline)
-            && self.by_sequence.get(&sequence).and_then(|own| own.deadline) != Some(deadline)
+            && self.by_sequence.get(sequence).and_then(|own| own.deadline) != Some(deadline)
         {
             self.others.remove(&(deadline, sequence));
         }
         let by_sequence = &self.by_sequence;
-        let deadline_of = |own: u64| by_sequence.get(&own).map(|delivery| delivery.deadline);
+        let deadline_of = |own: u64| by_sequence.get(own).map(|delivery| delivery.deadline);
         while self.inorder.front().is_some_and(|(at, own)| deadline_of(*own) != Some(Some(*at))) {
             self.inorder.pop_front();
         }
@@ -175,6 +176,8 @@ impl Outstanding {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -57,18 +57,13 @@ impl State {
         let length = at.map_or(0, |at| at.place.length);
         let rollup = stream.append(record, length, at, &mut effects.changes);
         effects.sooner = stream.deadlines.next() != expiry;
-        for (index, consumer) in &mut stream.consumers {
-            if consumer.stored(record.sequence, record.key) {
-                effects.fed.push(index);
-            }
-        }
+        let Stream { consumers, log, .. } = stream;
+        consumers.stored(record.sequence, log, record.key, &mut effects.fed);
         if let Some(rollup) = rollup {
             stream.roll_up(record, rollup, &mut effects.changes);
         }
         stream.make_room(record.key, &mut effects.changes);
-        if stream.config.retention == Retention::Interest
-            && !self.is_needed(key, record.sequence, record.key)
-        {
+        if stream.config.retention == Retention::Interest && !self.is_needed(key, record.sequence) {
             self.streams[key.index()].remove(record.sequence, &mut effects.changes);
         }
         effects.outcome = Outcome::Stored(key, record.sequence);
@@ -91,8 +86,7 @@ impl State {
         own.copied = own.copied_of(log).max(sequence);
         own.log = Some(log);
         if self.stream(origin).config.retention == Retention::Limits
-            || self.stream(origin).log.position(sequence).is_none()
-            || self.is_needed(origin, sequence, record.key)
+            || self.is_needed(origin, sequence)
         {
             return;
         }
@@ -104,17 +98,19 @@ impl State {
     }
 
     /// Whether anybody has yet to take a message of a stream that keeps messages for those who do.
-    fn is_needed(&self, key: StreamKey, sequence: u64, subject: &[u8]) -> bool {
+    /// One that is gone is left as it is.
+    fn is_needed(&self, key: StreamKey, sequence: u64) -> bool {
         let stream = self.stream(key);
-        stream.consumers.iter().any(|(_, consumer)| consumer.needs(sequence, subject))
-            || self.is_awaited(stream, sequence, subject)
+        let Some(subject) = stream.log.key_of(sequence) else { return true };
+        stream.consumers.need(sequence, subject)
+            || self.is_awaited(stream, sequence, subject.name())
     }
 
     fn apply_events(&mut self, record: &Record<'_>, effects: &mut Effects) {
         effects.outcome = Outcome::Kept;
         let Some(key) = self.by_log(record.log) else { return };
         let name = std::str::from_utf8(record.key).unwrap_or_default();
-        let Some(index) = self.stream(key).names.get(name).copied() else { return };
+        let Some((index, _)) = self.stream(key).consumers.find(name) else { return };
         for event in decode_events(record.body) {
             let Ok(event) = event else {
                 effects.outcome = Outcome::Unknown;
@@ -133,16 +129,14 @@ impl State {
         effects: &mut Effects,
     ) {
         let stream = &mut self.streams[key.index()];
-        let exists = match event {
-            Event::Delivered { sequence, .. } => stream.log.position(sequence).is_some(),
-            _ => true,
-        };
-        if let Event::Delivered { sequence, .. } = event
-            && !exists
-        {
-            effects.changes.lost.push((index, sequence));
+        let mut subject = None;
+        if let Event::Delivered { sequence, .. } = event {
+            subject = stream.log.key_id_of(sequence);
+            if subject.is_none() {
+                effects.changes.lost.push((index, sequence));
+            }
         }
-        match stream.consumers[index].apply(time, event, exists) {
+        match stream.consumers.apply(index, time, event, subject) {
             Finished::Nothing => {}
             Finished::One(sequence) => self.finish(key, sequence, effects),
             Finished::Many(sequences) => {
@@ -162,7 +156,7 @@ impl State {
         let Some(subject) = stream.log.key_of(sequence) else { return };
         let needed = match stream.config.retention {
             Retention::WorkQueue => self.is_awaited(stream, sequence, subject.name()),
-            _ => self.is_needed(key, sequence, subject.name()),
+            _ => self.is_needed(key, sequence),
         };
         if !needed {
             self.streams[key.index()].remove(sequence, &mut effects.changes);
@@ -322,7 +316,7 @@ impl State {
                     let mut consumers = stream.consumers.iter();
                     let spared =
                         spares_untaken && !consumers.any(|(_, consumer)| consumer.wants(subject));
-                    !spared && !self.is_needed(key, sequence, subject)
+                    !spared && !self.is_needed(key, sequence)
                 });
             if over || unwanted {
                 self.streams[key.index()].remove(sequence, &mut effects.changes);
@@ -341,27 +335,24 @@ impl State {
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        if let Some(index) = stream.names.get(&config.name).copied() {
-            let consumer = &mut stream.consumers[index];
+        if let Some((index, consumer)) = stream.consumers.find(&config.name) {
             let fewer = consumer.config.filters() != config.filters();
-            consumer.configure(config, cursor, &stream.log);
+            stream.consumers.configure(index, config, cursor, &stream.log);
             if fewer && stream.config.retention == Retention::Interest {
                 stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
             }
             return Ok(Outcome::Put(key, index, true));
         }
-        let name = config.name.clone();
         let consumer = Consumer::new(config, created, &stream.log);
-        let index = stream.consumers.insert(consumer);
-        stream.names.insert(name, index);
+        let index = stream.consumers.insert(consumer, &stream.log);
+        let index = index.ok_or(table::CONSUMER_NAME_EXIST)?;
         Ok(Outcome::Put(key, index, false))
     }
 
     fn delete_consumer(&mut self, log: LogId, name: &str) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let index = stream.names.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
-        stream.consumers.remove(index);
+        let index = stream.consumers.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
         if stream.config.retention == Retention::Interest {
             stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
         }

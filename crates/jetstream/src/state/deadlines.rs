@@ -67,12 +67,24 @@ impl Deadlines {
         self.order.first().copied()
     }
 
-    pub(crate) fn checkpoint(&self, out: &mut Vec<u8>) {
-        put_u64(out, self.by_sequence.len() as u64);
-        for (sequence, deadline) in &self.by_sequence {
+    /// Appends what [`Deadlines::restore`] reads, `budget` of them from the sequence `from` on. Says
+    /// from which one on it goes on.
+    pub(crate) fn checkpoint(
+        &self,
+        from: u64,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Option<u64> {
+        if from == 0 {
+            put_u64(out, self.by_sequence.len() as u64);
+        }
+        let mut deadlines = self.by_sequence.range(from..);
+        for (sequence, deadline) in deadlines.by_ref().take(*budget) {
             put_u64(out, *sequence);
             put_i64(out, *deadline);
+            *budget -= 1;
         }
+        deadlines.next().map(|(sequence, _)| *sequence)
     }
 
     pub(crate) fn restore(reader: &mut Reader<'_>) -> Result<Self, BadState> {

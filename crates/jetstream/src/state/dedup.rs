@@ -44,14 +44,25 @@ impl Dedup {
         }
     }
 
-    /// Appends what [`Dedup::restore`] reads.
-    pub(crate) fn checkpoint(&self, out: &mut Vec<u8>) {
-        put_u64(out, self.order.len() as u64);
-        for (time, sequence, id) in &self.order {
+    /// Appends what [`Dedup::restore`] reads, `budget` ids from the one on that is the `from`th. Says
+    /// from which one on it goes on.
+    pub(crate) fn checkpoint(
+        &self,
+        from: usize,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        if from == 0 {
+            put_u64(out, self.order.len() as u64);
+        }
+        let end = from.saturating_add(*budget).min(self.order.len());
+        for (time, sequence, id) in self.order.range(from..end) {
             put_i64(out, time.0);
             put_u64(out, *sequence);
             put_counted(out, id);
         }
+        *budget -= end - from;
+        (end < self.order.len()).then_some(end)
     }
 
     pub(crate) fn restore(reader: &mut Reader<'_>) -> Result<Self, BadState> {
@@ -80,7 +91,8 @@ mod tests {
         assert_eq!(dedup.find(b"a", UnixNanos(150), 50), None);
         assert_eq!(dedup.find(b"b", UnixNanos(150), 50), Some(2));
         let mut state = Vec::new();
-        dedup.checkpoint(&mut state);
+        assert_eq!(dedup.checkpoint(0, &mut 1, &mut state), Some(1));
+        assert_eq!(dedup.checkpoint(1, &mut 1, &mut state), None);
         let mut restored = Dedup::restore(&mut Reader(&state)).unwrap();
         assert_eq!(restored.find(b"b", UnixNanos(150), 50), Some(2));
         // Stored again after the window, and outliving the first time.

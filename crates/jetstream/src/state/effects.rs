@@ -54,7 +54,7 @@ pub(crate) struct Gone {
 pub(crate) struct Effects {
     pub(crate) outcome: Outcome,
     pub(crate) changes: Changes,
-    /// Consumers of the stream that have something to deliver.
+    /// Groups of consumers of the stream that have something to deliver.
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,

@@ -1,7 +1,7 @@
 //! A stream's place.
 
 /// A stream's place in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct StreamKey(pub(crate) u32);
 
 impl StreamKey {

@@ -2,9 +2,8 @@
 //!
 //! Nothing in here changes but by a record that is applied.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use slab::Slab;
 use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
 use watershed_store::log::{Position as BlockPosition, Sealed};
@@ -19,12 +18,13 @@ use watershed_wire::time::UnixNanos;
 use super::changes::Changes;
 use super::chore::{self, Chore};
 use super::consumer::Consumer;
+use super::consumers::Consumers;
 use super::deadlines::Deadlines;
 use super::dedup::Dedup;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
-use crate::tail::TailPlace;
+use crate::tail::{Tail, TailPlace};
 
 /// A stream.
 #[derive(Debug)]
@@ -33,9 +33,7 @@ pub(crate) struct Stream {
     pub(crate) config: StreamConfig,
     pub(crate) created: UnixNanos,
     pub(crate) log: Log,
-    /// Places of consumers by name.
-    pub(crate) names: BTreeMap<String, usize>,
-    pub(crate) consumers: Slab<Consumer>,
+    pub(crate) consumers: Consumers,
     pub(crate) dedup: Dedup,
     pub(crate) deadlines: Deadlines,
     pub(crate) last_time: UnixNanos,
@@ -53,13 +51,11 @@ pub(crate) struct Stream {
     memory_first: u64,
 }
 
-/// Where a message's record is.
+/// A message's record, or where it is.
 #[derive(Debug)]
 pub(crate) enum Stored<'a> {
-    /// Here.
+    /// In memory: the stream's, or the tail.
     Memory(&'a [u8]),
-    /// In the tail.
-    Tail(TailPlace, BlockPosition),
     /// In a block.
     Disk(BlockPosition),
 }
@@ -76,8 +72,7 @@ impl Stream {
         Self {
             account,
             created,
-            names: BTreeMap::new(),
-            consumers: Slab::new(),
+            consumers: Consumers::default(),
             dedup: Dedup::default(),
             deadlines: Deadlines::default(),
             last_time: UnixNanos(0),
@@ -102,12 +97,6 @@ impl Stream {
         self.config.retention != Retention::Limits
     }
 
-    /// A consumer.
-    pub(crate) fn consumer(&self, name: &str) -> Option<(usize, &Consumer)> {
-        let index = *self.names.get(name)?;
-        Some((index, &self.consumers[index]))
-    }
-
     /// What a message counts for against `max_bytes`, as nats-server counts it.
     pub(crate) fn weigh(&self, subject: &[u8], header: &[u8], payload: &[u8]) -> u32 {
         let content = subject.len() + header.len() + payload.len();
@@ -121,10 +110,11 @@ impl Stream {
 
     /// About what a stored message counts for; 0 if it is gone.
     pub(crate) fn weight_of(&self, sequence: u64) -> u64 {
-        let Some(stored) = self.stored(sequence) else { return 0 };
-        let length = match stored {
-            Stored::Memory(record) => record.len(),
-            Stored::Tail(_, position) | Stored::Disk(position) => position.length as usize,
+        let Some(position) = self.log.position(sequence) else { return 0 };
+        let length = if self.is_memory() {
+            self.in_memory(sequence).map_or(0, <[u8]>::len)
+        } else {
+            position.length as usize
         };
         let content = length.saturating_sub(RECORD_HEADER_BYTES);
         let empty = self.weigh(b"", b"", b"");
@@ -185,13 +175,9 @@ impl Stream {
     /// Removes a message. Says whether it was there.
     pub(crate) fn remove(&mut self, sequence: u64, changes: &mut Changes) -> bool {
         if !self.consumers.is_empty()
-            && let Some(key) = self.log.key_of(sequence)
+            && let Some(key) = self.log.key_entry_of(sequence)
         {
-            for (index, consumer) in &mut self.consumers {
-                if consumer.removed(sequence, key.name()) {
-                    changes.lost.push((index, sequence));
-                }
-            }
+            self.consumers.removed(sequence, key, 0, &mut changes.lost);
         }
         let Some(removed) = self.log.remove(sequence) else { return false };
         let log = self.log.id();
@@ -218,12 +204,8 @@ impl Stream {
         let progress = if consumers.is_empty() {
             log.remove_before(until, usize::MAX)
         } else {
-            log.remove_before_each(until, usize::MAX, |sequence, _, subject| {
-                for (index, consumer) in &mut *consumers {
-                    if consumer.removed(sequence, subject) {
-                        changes.lost.push((index, sequence));
-                    }
-                }
+            log.remove_before_each(until, usize::MAX, |sequence, id, key| {
+                consumers.removed(sequence, (id, key), until, &mut changes.lost);
             })
         };
         debug_assert!(progress.done, "nothing is left without a budget");
@@ -245,9 +227,7 @@ impl Stream {
         changes.dropped.extend(cleared.dropped.into_iter().map(|block| (id, block)));
         changes.remains.push(cleared.remains);
         changes.emptied = true;
-        for (_, consumer) in &mut self.consumers {
-            consumer.emptied();
-        }
+        self.consumers.emptied();
         self.deadlines = Deadlines::default();
         self.memory = VecDeque::new();
         self.memory_first = self.log.last() + 1;
@@ -261,17 +241,20 @@ impl Stream {
         }
     }
 
-    /// Where the record of a message is. `None` if it is gone.
-    pub(crate) fn stored(&self, sequence: u64) -> Option<Stored<'_>> {
+    /// The record of a message, from `tail` if it is there. `None` if it is gone.
+    pub(crate) fn stored<'a>(&'a self, sequence: u64, tail: &'a Tail) -> Option<Stored<'a>> {
         let position = self.log.position(sequence)?;
         if self.is_memory() {
-            let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
-            return self.memory.get(index)?.as_deref().map(Stored::Memory);
+            return self.in_memory(sequence).map(Stored::Memory);
         }
-        Some(match self.tail_place(sequence) {
-            Some(place) => Stored::Tail(place, position),
-            None => Stored::Disk(position),
-        })
+        let recent = self.tail_place(sequence).and_then(|place| tail.record(place));
+        Some(recent.map_or(Stored::Disk(position), Stored::Memory))
+    }
+
+    /// The record of a message of a stream in memory.
+    fn in_memory(&self, sequence: u64) -> Option<&[u8]> {
+        let index = usize::try_from(sequence.checked_sub(self.memory_first)?).ok()?;
+        self.memory.get(index)?.as_deref()
     }
 
     /// Where the tail has a message.
@@ -328,8 +311,8 @@ impl Stream {
         }
     }
 
-    /// Appends what [`Stream::restore`] reads.
-    pub(crate) fn checkpoint(&self, account: &str, out: &mut Vec<u8>) {
+    /// Appends what [`Stream::restore`] reads first.
+    pub(super) fn checkpoint_head(&self, account: &str, out: &mut Vec<u8>) {
         put_counted(out, account.as_bytes());
         let config = serde_json::to_vec(&self.config).expect("configurations are JSON");
         put_counted(out, &config);
@@ -337,33 +320,27 @@ impl Stream {
         put_i64(out, self.last_time.0);
         put_counted(out, &self.last_msg_id);
         chore::checkpoint(&self.chores, out);
-        if self.is_memory() {
-            // The definition survives, the messages do not; sequences are never used again.
-            let mut empty = Log::new(self.log.id(), 1, 0);
-            if self.config.mirror.is_none() {
-                empty.skip_to(self.log.last());
-            } // A mirror has its origin's sequences, and begins anew.
-            empty.checkpoint(out);
-            Dedup::default().checkpoint(out);
-            Deadlines::default().checkpoint(out);
-            super::origins::checkpoint(&[], out);
-            // Consumers of what is gone with the process are gone with it.
-            put_count(out, 0);
-            return;
-        }
-        self.log.checkpoint(out);
-        self.dedup.checkpoint(out);
-        self.deadlines.checkpoint(out);
-        super::origins::checkpoint(&self.origins, out);
-        put_count(out, self.names.len());
-        for index in self.names.values() {
-            self.consumers[*index].checkpoint(out);
-        }
     }
 
-    /// Reads a stream. `account` finds an account by its name.
+    /// Appends the rest of it, for a stream in memory. The definition survives, the messages do not;
+    /// sequences are never used again.
+    pub(super) fn checkpoint_emptied(&self, out: &mut Vec<u8>) {
+        let mut empty = Log::new(self.log.id(), 1, 0);
+        if self.config.mirror.is_none() {
+            empty.skip_to(self.log.last());
+        } // A mirror has its origin's sequences, and begins anew.
+        empty.checkpoint(out);
+        Dedup::default().checkpoint(0, &mut 0, out);
+        Deadlines::default().checkpoint(0, &mut 0, out);
+        super::origins::checkpoint(&[], out);
+        // Consumers of what is gone with the process are gone with it.
+        put_count(out, 0);
+    }
+
+    /// Reads a stream of a state of this version. `account` finds an account by its name.
     pub(crate) fn restore<E: From<BadState>>(
         reader: &mut Reader<'_>,
+        version: u32,
         block_bytes: u32,
         account: impl FnOnce(&str) -> AccountId,
         footer: impl FnMut(LogId, u32) -> Result<Vec<u8>, E>,
@@ -383,12 +360,8 @@ impl Stream {
         stream.deadlines = Deadlines::restore(reader)?;
         super::origins::restore(&mut stream.origins, reader)?;
         for _ in 0..reader.count(1)? {
-            let consumer = Consumer::restore(reader, &stream.log)?;
-            let name = consumer.config.name.clone();
-            let index = stream.consumers.insert(consumer);
-            if stream.names.insert(name, index).is_some() {
-                return Err(BadState.into());
-            }
+            let consumer = Consumer::restore(reader, version)?;
+            stream.consumers.insert(consumer, &stream.log).ok_or(BadState)?;
         }
         Ok(stream)
     }

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use slab::Slab;
 use watershed_base::AccountId;
-use watershed_store::bytes::{BadState, Reader, put_count, put_u32};
+use watershed_store::bytes::{BadState, Reader};
 use watershed_store::{Log, LogId};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::stream::Storage;
 
+use super::consumer::LASTS_BY_SEQUENCE;
 use super::key::StreamKey;
 use super::stream::Stream;
 
 /// Version of the state in a checkpoint.
-const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = LASTS_BY_SEQUENCE;
+
+/// The oldest one that is read.
+const OLDEST_VERSION: u32 = 3;
 
 /// The accounts by name and by number. Which number an account has is the network's to say.
 #[derive(Debug, Default)]
@@ -43,7 +47,7 @@ impl Accounts {
 pub(crate) struct State {
     pub(crate) accounts: Accounts,
     pub(crate) streams: Slab<Stream>,
-    pub(super) by_name: BTreeMap<(AccountId, String), StreamKey>,
+    by_name: BTreeMap<AccountId, BTreeMap<String, StreamKey>>,
     pub(super) by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
     /// Who copies whom, by the name of the origin, which need not exist.
     followers: BTreeMap<(AccountId, String), BTreeSet<StreamKey>>,
@@ -73,8 +77,7 @@ impl State {
 
     /// The stream of an account with this name.
     pub(crate) fn find(&self, account: AccountId, name: &str) -> Option<(StreamKey, &Stream)> {
-        // A tuple of references is no key of a map of tuples; names are short.
-        let key = *self.by_name.get(&(account, name.to_owned()))?;
+        let key = *self.by_name.get(&account)?.get(name)?;
         Some((key, self.stream(key)))
     }
 
@@ -85,28 +88,23 @@ impl State {
 
     /// All streams, by account and name.
     pub(crate) fn keys(&self) -> impl Iterator<Item = StreamKey> {
-        self.by_name.values().copied()
+        self.by_name.values().flat_map(BTreeMap::values).copied()
     }
 
     /// The accounts that have streams, in order.
     pub(crate) fn accounts_with_streams(&self) -> Vec<AccountId> {
-        let mut accounts: Vec<_> = self.by_name.keys().map(|(account, _)| *account).collect();
-        accounts.dedup();
-        accounts
+        self.by_name.keys().copied().collect()
     }
 
     /// The streams of an account, by name.
     pub(crate) fn streams_of(&self, account: AccountId) -> impl Iterator<Item = &Stream> {
-        let range = self.by_name.range((account, String::new())..);
-        let own = range.take_while(move |((of, _), _)| *of == account);
-        own.map(|(_, key)| self.stream(*key))
+        self.keys_of(account).map(|(_, stream)| stream)
     }
 
     /// The same, with their places.
     pub(crate) fn keys_of(&self, account: AccountId) -> impl Iterator<Item = (StreamKey, &Stream)> {
-        let range = self.by_name.range((account, String::new())..);
-        let own = range.take_while(move |((of, _), _)| *of == account);
-        own.map(|(_, key)| (*key, self.stream(*key)))
+        let own = self.by_name.get(&account).into_iter().flat_map(BTreeMap::values);
+        own.map(|key| (*key, self.stream(*key)))
     }
 
     /// Bytes that streams have set aside by `max_bytes`.
@@ -139,7 +137,7 @@ impl State {
         let (account, log) = (stream.account, stream.log.id());
         let name = stream.config.name.clone();
         let key = StreamKey::at(self.streams.insert(stream));
-        self.by_name.insert((account, name), key);
+        self.by_name.entry(account).or_default().insert(name, key);
         self.by_log.insert(log, key);
         self.last_log = self.last_log.max(log.0);
         self.link(key);
@@ -151,7 +149,12 @@ impl State {
         self.unlink(key);
         let stream = self.streams.remove(key.index());
         self.by_log.remove(&stream.log.id());
-        self.by_name.remove(&(stream.account, stream.config.name.clone()));
+        if let Some(own) = self.by_name.get_mut(&stream.account) {
+            own.remove(&stream.config.name);
+            if own.is_empty() {
+                self.by_name.remove(&stream.account);
+            }
+        }
         stream
     }
 
@@ -202,20 +205,7 @@ impl State {
         logs.flat_map(blocks).collect()
     }
 
-    /// The whole state, as a checkpoint keeps it.
-    pub(crate) fn checkpoint(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_u32(&mut out, VERSION);
-        put_u32(&mut out, self.last_log);
-        put_count(&mut out, self.by_name.len());
-        for key in self.by_name.values() {
-            let stream = self.stream(*key);
-            stream.checkpoint(self.accounts.name(stream.account), &mut out);
-        }
-        out
-    }
-
-    /// Reads what [`State::checkpoint`] wrote. `account` numbers the accounts that it names.
+    /// Reads what a [`Writer`](super::writer::Writer) wrote. `account` numbers the accounts that it names.
     pub(crate) fn restore<E: From<BadState>>(
         &mut self,
         state: &[u8],
@@ -223,7 +213,8 @@ impl State {
         footer: &mut dyn FnMut(LogId, u32) -> Result<Vec<u8>, E>,
     ) -> Result<(), E> {
         let mut reader = Reader(state);
-        if reader.u32()? != VERSION {
+        let version = reader.u32()?;
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
             return Err(BadState.into());
         }
         let last_log = reader.u32()?;
@@ -234,7 +225,8 @@ impl State {
                 accounts.insert(name, number);
                 number
             };
-            let stream = Stream::restore(&mut reader, self.block_bytes, numbered, &mut *footer)?;
+            let stream =
+                Stream::restore(&mut reader, version, self.block_bytes, numbered, &mut *footer)?;
             if self.find(stream.account, &stream.config.name).is_some() {
                 return Err(BadState.into());
             }

@@ -9,6 +9,7 @@ mod journal;
 mod node;
 mod plan;
 mod refusals;
+mod turns;
 
 /// How many seeds to try: `WATERSHED_SEEDS` if it is set, for a long run.
 fn seeds(usual: u64) -> u64 {

@@ -20,7 +20,7 @@ use super::bits::Bits;
 use super::chunk::{Chunk, New};
 use super::keys::{KeyId, Keys};
 use super::{Position, RESTORED_SEQUENCE_MAX, Sealed};
-use crate::bytes::{BadState, Reader, put_count, put_counted, put_u32, put_u64};
+use crate::bytes::{BadState, Reader, count_behind, put_count, put_counted, put_u32, put_u64};
 use crate::checksum::checksum;
 use crate::format::FORMAT;
 use crate::parity::{SECTOR_BYTES, mend, parity};
@@ -245,27 +245,46 @@ impl Block {
         self.sealed = true;
         self.chunks.iter_mut().for_each(Chunk::normalize);
         let mut footer = Vec::new();
-        self.encode(keys, &mut footer);
+        let mut all = usize::MAX;
+        Encoding::default().go_on(self, keys, &mut all, &mut footer);
         finish_footer(&mut footer);
         Some(Sealed { block: self.number, offset: self.length, footer })
     }
 
     /// Appends what a checkpoint keeps: all of an open block, and of a sealed one what is left since
-    /// its footer was written, if that is not all.
-    pub(super) fn checkpoint(&self, keys: &Keys, out: &mut Vec<u8>) {
-        put_u32(out, self.number);
-        put_u32(out, self.length);
-        out.push(if self.sealed { SEALED } else { 0 } | if self.changed { CHANGED } else { 0 });
-        let mut part = Vec::new();
-        if !self.sealed {
-            self.encode(keys, &mut part);
-        } else if self.changed {
-            for chunk in &self.chunks {
-                put_u64(&mut part, chunk.first());
-                chunk.live().encode(&mut part);
-            }
+    /// its footer was written, if that is not all. Takes what it looks at from `budget`; where that
+    /// does not suffice, `encoding` is what the next call goes on with. Says whether all is there.
+    pub(super) fn checkpoint(
+        &self,
+        keys: &Keys,
+        encoding: &mut Option<Encoding>,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let encoding_now = encoding.get_or_insert_with(|| {
+            put_u32(out, self.number);
+            put_u32(out, self.length);
+            let sealed = if self.sealed { SEALED } else { 0 };
+            out.push(sealed | if self.changed { CHANGED } else { 0 });
+            let start = out.len();
+            put_count(out, 0); // known at the end
+            Encoding { start, ..Encoding::default() }
+        });
+        if !self.sealed && !encoding_now.go_on(self, keys, budget, out) {
+            return false;
         }
-        put_counted(out, &part);
+        let start = encoding_now.start;
+        if self.sealed && self.changed {
+            for chunk in &self.chunks {
+                put_u64(out, chunk.first());
+                chunk.live().encode(out);
+            }
+            *budget = budget.saturating_sub(self.chunks.len());
+        }
+        *budget = budget.saturating_sub(1);
+        count_behind(out, start);
+        *encoding = None;
+        true
     }
 
     pub(super) fn restore<E: From<BadState>>(
@@ -337,23 +356,6 @@ impl Block {
         Ok(())
     }
 
-    fn encode(&self, keys: &Keys, out: &mut Vec<u8>) {
-        let mut numbers: HashMap<KeyId, u32, FixedState> = HashMap::default();
-        let mut names = Vec::new();
-        let mut number = |key| {
-            *numbers.entry(key).or_insert_with(|| {
-                names.push(key);
-                u32::try_from(names.len() - 1).expect("entries fit 32 bits")
-            })
-        };
-        put_count(out, self.chunks.len());
-        self.chunks.iter().for_each(|chunk| chunk.encode(&mut number, out));
-        put_count(out, names.len());
-        for key in names {
-            put_counted(out, keys.state(key).name());
-        }
-    }
-
     /// The chunk that has the first record at or behind `sequence`, if any has.
     fn chunk_index(&self, sequence: u64) -> usize {
         match self.chunks.front() {
@@ -367,6 +369,70 @@ impl Block {
         if self.chunks.capacity() > 4 * self.chunks.len().max(4) {
             self.chunks.shrink_to(2 * self.chunks.len());
         }
+    }
+}
+
+/// The body of a footer, as far as it is written.
+#[derive(Debug, Default)]
+pub(super) struct Encoding {
+    /// Where its length stands, in a checkpoint.
+    start: usize,
+    /// Chunks that are written.
+    chunks: usize,
+    numbers: HashMap<KeyId, u32, FixedState>,
+    /// Keys in the order of their numbers.
+    names: Vec<KeyId>,
+    /// Names that are written.
+    named: usize,
+    /// What is being written.
+    part: Part,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    #[default]
+    Nothing,
+    Chunks,
+    Names,
+}
+
+impl Encoding {
+    /// Goes on, with about `budget` entries and names. Says whether all is written.
+    fn go_on(&mut self, block: &Block, keys: &Keys, budget: &mut usize, out: &mut Vec<u8>) -> bool {
+        if self.part == Part::Nothing {
+            let records = usize::try_from(block.live).unwrap_or(usize::MAX);
+            self.numbers.reserve(records.min(keys.len()));
+            put_count(out, block.chunks.len());
+            self.part = Part::Chunks;
+        }
+        let Self { numbers, names, .. } = self;
+        let mut number = |key| {
+            *numbers.entry(key).or_insert_with(|| {
+                names.push(key);
+                u32::try_from(names.len() - 1).expect("entries fit 32 bits")
+            })
+        };
+        while let Some(chunk) = block.chunks.get(self.chunks) {
+            if *budget == 0 {
+                return false;
+            }
+            chunk.encode(&mut number, out);
+            *budget = budget.saturating_sub(chunk.live().count());
+            self.chunks += 1;
+        }
+        if self.part == Part::Chunks {
+            put_count(out, self.names.len());
+            self.part = Part::Names;
+        }
+        while let Some(key) = self.names.get(self.named) {
+            if *budget == 0 {
+                return false;
+            }
+            put_counted(out, keys.state(*key).name());
+            *budget -= 1;
+            self.named += 1;
+        }
+        true
     }
 }
 

@@ -14,6 +14,11 @@ use super::table::Table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub(super) u32);
 
+impl KeyId {
+    /// The first place: none is before it.
+    pub const FIRST: Self = Self(0);
+}
+
 /// What is known of a key.
 #[derive(Debug, Clone)]
 pub struct KeyState {
@@ -109,9 +114,14 @@ impl Keys {
         if page.used.contains(slot) { page.states.get(slot) } else { None }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &KeyState> {
-        let pages = self.pages.iter();
-        pages.flat_map(|page| page.used.iter().map(|slot| &page.states[slot]))
+    /// Keys from the place `from` on, in order of their places.
+    pub(super) fn iter_from(&self, from: KeyId) -> impl Iterator<Item = (KeyId, &KeyState)> {
+        let first = page_of(from);
+        let pages = self.pages.get(first as usize..).unwrap_or_default();
+        let keys = (first..).zip(pages).flat_map(|(index, page)| {
+            page.used.iter().map(move |slot| (id(index, slot), &page.states[slot]))
+        });
+        keys.skip_while(move |(id, _)| *id < from)
     }
 
     /// Keys that begin with `prefix`, in order of their bytes.
@@ -234,6 +244,11 @@ impl Keys {
         self.give_back();
     }
 
+    /// Lets the memory of some ways to keys go, for good. Says whether there was any.
+    pub(super) fn free_ways(&mut self) -> bool {
+        self.table.free_shard() || self.ordered.free_run()
+    }
+
     /// Lets the memory of some keys go, for good: the rest is of no use. Says of how many.
     pub(super) fn free_page(&mut self) -> Option<usize> {
         self.pages.pop().map(|page| page.states.len())
@@ -326,7 +341,14 @@ mod tests {
 
         fn check(&self) {
             assert_eq!(self.keys.len(), self.model.len());
-            assert_eq!(self.keys.iter().count(), self.model.len());
+            assert_eq!(self.keys.iter_from(KeyId::FIRST).count(), self.model.len());
+            let places: Vec<KeyId> = self.keys.iter_from(KeyId::FIRST).map(|(id, _)| id).collect();
+            assert!(places.is_sorted());
+            for from in [0, places.len() / 2, places.len()] {
+                let id = places.get(from).map_or(KeyId(u32::MAX), |id| *id);
+                let found = self.keys.iter_from(id).map(|(id, _)| id);
+                assert!(found.eq(places[from..].iter().copied()), "from {id:?}");
+            }
             for (name, (id, sequence)) in &self.model {
                 assert_eq!(self.keys.find(name), Some(*id));
                 assert_eq!(self.keys.state(*id).first(), *sequence);

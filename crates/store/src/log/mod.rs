@@ -23,7 +23,7 @@ mod table;
 use std::collections::VecDeque;
 
 pub use self::block::{BLOCK_HEADER_BYTES, BlockHeader};
-use self::block::{Block, Unplaced};
+use self::block::{Block, Encoding, Unplaced};
 pub(crate) use self::block::{FOOTER_TRAILER_BYTES, Footer, footer_lens, is_footer, mend_footer};
 use self::chunk::Chunk;
 use self::keys::Keys;
@@ -97,6 +97,14 @@ pub struct Log {
     next_block: u32,
     /// Bytes at which a block is sealed.
     block_bytes: u32,
+}
+
+/// How far [`Log::checkpoint_some`] has come.
+#[derive(Debug, Default)]
+pub struct Writing {
+    begun: bool,
+    block: usize,
+    open: Option<Encoding>,
 }
 
 impl Log {
@@ -191,14 +199,34 @@ impl Log {
 
     /// Appends what [`Log::restore`] needs beside the footers of sealed blocks.
     pub fn checkpoint(&self, out: &mut Vec<u8>) {
-        put_u32(out, self.id.0);
-        put_u64(out, self.first);
-        put_u64(out, self.last);
-        put_u32(out, self.next_block);
-        put_count(out, self.blocks.len());
-        for block in &self.blocks {
-            block.checkpoint(&self.keys, out);
+        let mut all = usize::MAX;
+        self.checkpoint_some(&mut Writing::default(), &mut all, out);
+    }
+
+    /// Appends some of it, looking at about `budget` records and keys, which is reduced by as many.
+    /// Says whether all of it is there; if not, the same call goes on. The log must not change
+    /// meanwhile.
+    pub fn checkpoint_some(
+        &self,
+        writing: &mut Writing,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if !writing.begun {
+            put_u32(out, self.id.0);
+            put_u64(out, self.first);
+            put_u64(out, self.last);
+            put_u32(out, self.next_block);
+            put_count(out, self.blocks.len());
+            writing.begun = true;
         }
+        while let Some(block) = self.blocks.get(writing.block) {
+            if *budget == 0 || !block.checkpoint(&self.keys, &mut writing.open, budget, out) {
+                return false;
+            }
+            writing.block += 1;
+        }
+        true
     }
 
     /// Reads a log. `footer` reads the footer of a sealed block.

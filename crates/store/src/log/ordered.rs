@@ -126,6 +126,11 @@ impl Ordered {
         self.give_back();
     }
 
+    /// Lets the memory of one run go, for good. Says whether there was one.
+    pub(super) fn free_run(&mut self) -> bool {
+        self.runs.pop().is_some()
+    }
+
     /// Keys whose names are not before `from`.
     pub(super) fn iter_from<'a>(
         &self,

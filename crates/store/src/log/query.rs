@@ -28,7 +28,13 @@ impl Log {
 
     /// Every key, in no order that means anything.
     pub fn keys(&self) -> impl Iterator<Item = &KeyState> {
-        self.keys.iter()
+        self.keys_from(KeyId::FIRST).map(|(_, key)| key)
+    }
+
+    /// Every key whose place is not before `from`, in order of their places. A key stays at its place
+    /// for as long as it has a record; so whoever goes through them in pieces sees each that stays.
+    pub fn keys_from(&self, from: KeyId) -> impl Iterator<Item = (KeyId, &KeyState)> {
+        self.keys.iter_from(from)
     }
 
     /// Keys that begin with `prefix`, in order of their bytes.
@@ -55,6 +61,11 @@ impl Log {
     /// The key of a record.
     pub fn key_of(&self, sequence: u64) -> Option<&KeyState> {
         self.key_id_of(sequence).map(|id| self.keys.state(id))
+    }
+
+    /// The key of a record, with its number.
+    pub fn key_entry_of(&self, sequence: u64) -> Option<(KeyId, &KeyState)> {
+        self.key_id_of(sequence).map(|id| (id, self.keys.state(id)))
     }
 
     /// The key of a record.

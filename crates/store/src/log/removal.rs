@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Block, KeyId, Keys, Log};
+use super::{Block, KeyId, KeyState, Keys, Log};
 
 /// A record that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,8 @@ pub struct Remains {
     keys: Keys,
 }
 
-/// Is told of each record that goes: its sequence, its key, the key's name.
-type Visit<'a> = &'a mut dyn FnMut(u64, KeyId, &[u8]);
+/// Is told of each record that goes, before it does: its sequence, its key, what is known of the key.
+type Visit<'a> = &'a mut dyn FnMut(u64, KeyId, &KeyState);
 
 impl Log {
     /// Removes a record. `None` if it isn't there.
@@ -78,13 +78,14 @@ impl Log {
         self.remove_range(end, budget, None)
     }
 
-    /// Removes the records before `end` as [`Log::remove_before`] does, and tells `visit` of each:
-    /// its sequence, its key, the key's name.
+    /// Removes the records before `end` as [`Log::remove_before`] does, and tells `visit` of each
+    /// before it goes: its sequence, its key, what is known of the key. Others before `end` may have
+    /// gone, or be there still.
     pub fn remove_before_each(
         &mut self,
         end: u64,
         budget: usize,
-        mut visit: impl FnMut(u64, KeyId, &[u8]),
+        mut visit: impl FnMut(u64, KeyId, &KeyState),
     ) -> Progress {
         self.remove_range(end, budget, Some(&mut visit))
     }
@@ -151,7 +152,7 @@ impl Log {
         if let Some(visit) = visit {
             for chunk in self.chunks_from(self.first).take_while(|chunk| chunk.first() < end) {
                 for (sequence, entry) in chunk.iter_from(0).take_while(|(found, _)| *found < end) {
-                    visit(sequence, entry.key, self.keys.state(entry.key).name());
+                    visit(sequence, entry.key, self.keys.state(entry.key));
                 }
             }
         }
@@ -187,7 +188,7 @@ impl Log {
                 break;
             }
             if let (Some(visit), Some(key)) = (&mut visit, self.key_id_of(sequence)) {
-                visit(sequence, key, self.key_name(key));
+                visit(sequence, key, self.keys.state(key));
             }
             let Some(removed) = self.remove(sequence) else { break };
             progress.add(removed);
@@ -213,8 +214,14 @@ impl Progress {
 
 impl Remains {
     /// Frees some memory: that of `budget` keys or runs of records. Says whether none is left.
+    ///
+    /// What was allocated last goes last to the system, and all of the free memory before it at one
+    /// go. So what grew with all keys goes first, and the rest from its end.
     pub fn free(&mut self, budget: usize) -> bool {
         let mut freed = 0;
+        while freed < budget && self.keys.free_ways() {
+            freed += 1;
+        }
         while freed < budget {
             let Some(block) = self.blocks.back_mut() else { break };
             freed += block.free(budget - freed).max(1);

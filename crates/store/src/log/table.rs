@@ -71,6 +71,11 @@ impl Table {
         }
     }
 
+    /// Lets the memory of one table go, for good. Says whether there was one.
+    pub(super) fn free_shard(&mut self) -> bool {
+        self.shards.pop().is_some()
+    }
+
     fn split(&mut self, hash_of: &impl Fn(&KeyId) -> u64) {
         let new = self.shards.len();
         let from = buddy(new);

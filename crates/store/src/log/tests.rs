@@ -71,8 +71,8 @@ impl Both {
         loop {
             let mut visited = Vec::new();
             let progress = if seen {
-                self.log.remove_before_each(end, budget, |sequence, _, name| {
-                    visited.push((sequence, name.to_vec()));
+                self.log.remove_before_each(end, budget, |sequence, _, key| {
+                    visited.push((sequence, key.name().to_vec()));
                 })
             } else {
                 self.log.remove_before(end, budget)
@@ -133,6 +133,9 @@ impl Both {
     fn restart(&mut self) {
         let mut state = Vec::new();
         self.log.checkpoint(&mut state);
+        let (mut pieces, mut writing) = (Vec::new(), Writing::default());
+        while !self.log.checkpoint_some(&mut writing, &mut 1, &mut pieces) {}
+        assert_eq!(pieces, state);
         let mut reader = Reader(&state);
         let restored = Log::restore::<BadState>(&mut reader, SMALL_BLOCK_BYTES, |id, block| {
             assert_eq!(id, LogId(1));

@@ -12,10 +12,12 @@ mod set;
 #[cfg(test)]
 mod tests;
 pub mod transform;
+mod trie;
 
 pub use filter::Filter;
 pub use relation::{contains, intersection, overlaps, uncovered, witness};
 pub use set::{FilterSet, Relation, Steps, TooManySteps};
+pub use trie::Trie;
 
 use thiserror::Error;
 

@@ -1,11 +1,11 @@
 //! Filters by token.
 
+use super::tokens;
 use hashbrown::HashMap;
-use watershed_wire::subject::tokens;
 
-/// Values by filter, found by subject.
+/// Values by filter, found by subject without a look at filters that begin otherwise.
 #[derive(Debug)]
-pub(super) struct Trie<T> {
+pub struct Trie<T> {
     root: Node<T>,
 }
 
@@ -35,7 +35,7 @@ impl<T> Default for Node<T> {
 
 impl<T> Trie<T> {
     /// Adds a value under a valid filter.
-    pub(super) fn insert(&mut self, filter: &[u8], value: T) {
+    pub fn insert(&mut self, filter: &[u8], value: T) {
         let mut node = &mut self.root;
         for token in tokens(filter) {
             node = match token {
@@ -56,20 +56,20 @@ impl<T> Trie<T> {
     }
 
     /// Removes the first value under `filter` that is `wanted`.
-    pub(super) fn remove(&mut self, filter: &[u8], wanted: impl Fn(&T) -> bool) {
+    pub fn remove(&mut self, filter: &[u8], wanted: impl Fn(&T) -> bool) {
         self.root.remove(&mut tokens(filter), &wanted);
     }
 
     /// Calls `visit` for every value whose filter takes `subject`. A subject with an empty token is
     /// taken by none.
-    pub(super) fn visit(&self, subject: &[u8], visit: &mut impl FnMut(&T)) {
+    pub fn visit(&self, subject: &[u8], visit: &mut impl FnMut(&T)) {
         if tokens(subject).all(|token| !token.is_empty()) {
             self.root.visit(subject, visit);
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
         self.root.is_empty()
     }
 }
@@ -102,10 +102,8 @@ impl<T> Node<T> {
 
     fn visit(&self, rest: &[u8], visit: &mut impl FnMut(&T)) {
         self.tail.iter().for_each(&mut *visit);
-        let (token, after) = match rest.iter().position(|byte| *byte == b'.') {
-            Some(dot) => (&rest[..dot], Some(&rest[dot + 1..])),
-            None => (rest, None),
-        };
+        let mut parts = rest.splitn(2, |byte| *byte == b'.');
+        let (token, after) = (parts.next().unwrap_or_default(), parts.next());
         let children = [self.star.as_deref(), self.literal.get(token).map(Box::as_ref)];
         for child in children.into_iter().flatten() {
             match after {
