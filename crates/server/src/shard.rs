@@ -28,7 +28,6 @@ use crate::inbound::Inbound;
 use crate::store::Storage;
 use crate::turns::{MUCH, Turns};
 
-
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
