@@ -118,7 +118,7 @@ impl SimDisk {
         self.state().used()
     }
 
-    /// Lets all files together have so many bytes at most: what would make one grow beyond fails.
+    /// Lets all files together have at most this many bytes: what would make one grow beyond fails.
     pub fn limit(&self, bytes: Option<usize>) {
         self.state().limit = bytes;
     }

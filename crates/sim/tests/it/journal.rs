@@ -38,7 +38,7 @@ impl History {
 /// Rounds of very different lengths.
 const ANY: usize = 400_000;
 
-/// The content of round `number` after so many attempts, always the same, of very different lengths.
+/// The content of round `number` after `refused` attempts, always the same, of very different lengths.
 fn round(number: u64, refused: u64, longest: usize) -> Round {
     let mut rng = Rng::with_seed(number * 1000 + refused);
     let mut builder = RoundBuilder::new(number);
