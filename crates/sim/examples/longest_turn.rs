@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use watershed_engine::{
-    Completion, ConnId, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer, Settings, Tick,
+    Completion, ConnId, CoreSettings, DiskOutput, Engine, Identity, JetStreamSettings, Now, Peer,
+    Settings, Tick,
 };
 use watershed_store::LogId;
 use watershed_store::keeper::{Job, Placed};
@@ -47,7 +48,8 @@ impl Node {
     fn start() -> Self {
         let info = Info { headers: true, max_payload: 1 << 20, ..Info::default() };
         let jetstream = Some(JetStreamSettings::new(1 << 40, 1 << 40));
-        let mut engine = Engine::new(Settings { info, jetstream, ..Settings::default() });
+        let core = CoreSettings { info, ..CoreSettings::default() };
+        let mut engine = Engine::new(Settings { core, jetstream });
         let account = engine.account("$G");
         let now = Now { tick: Tick(0), wall: UnixNanos(1_000_000_000_000) };
         let identity = Identity { account, user: String::new(), permissions: None };
@@ -126,6 +128,7 @@ impl Node {
                 }
                 return;
             }
+            DiskOutput::Damaged(_) => return,
             DiskOutput::Keep(Job::Checkpoint(_)) => Completion::Checkpointed { made: true },
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 let block = self.blocks.get(&(log, block)).map_or(&[][..], Vec::as_slice);
