@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
     ("watershed", &["client", "server", "topology", "wire", "worker"]),
-    ("sim", &["engine", "store", "topology", "wire"]),
+    ("sim", &["engine", "peers", "store", "topology", "wire"]),
     ("bench", &["wire"]),
     ("peers", &[]),
     ("xtask", &[]),

@@ -122,16 +122,26 @@ impl Node {
         Ok(node)
     }
 
-    /// The client sends bytes.
+    /// The client sends bytes, and a millisecond passes on the wall's clock.
     pub fn send(&mut self, bytes: &[u8]) {
+        self.take(bytes);
+        self.now.wall.0 += 1_000_000;
+        self.collect();
+    }
+
+    /// The client sends bytes. No time passes.
+    pub fn say(&mut self, bytes: &[u8]) {
+        self.take(bytes);
+        self.collect();
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
         let mut decoder = ClientDecoder::default();
         let mut rest = bytes;
         while let Ok(Some((op, taken))) = decoder.next(rest) {
             self.engine.received(self.now, self.conn, op);
             rest = &rest[taken..];
         }
-        self.now.wall.0 += 1_000_000;
-        self.collect();
     }
 
     /// The time as the node was last told it.
@@ -245,21 +255,27 @@ impl Node {
     /// What the client has got since the last time.
     pub fn received(&mut self) -> Vec<Received> {
         let mut received = Vec::new();
+        let mut pinged = false;
         let mut taken = 0;
         if let Some(outbox) = self.engine.outbox(self.conn) {
             let bytes = outbox.waiting();
             while let Ok(Some((op, count))) = self.decoder.next(&bytes[taken..]) {
-                if let ServerOp::Message { subject, reply, payload, .. } = op {
-                    received.push(Received {
+                match op {
+                    ServerOp::Message { subject, reply, payload, .. } => received.push(Received {
                         subject: String::from_utf8_lossy(subject).into_owned(),
                         reply: reply.map(|reply| String::from_utf8_lossy(reply).into_owned()),
                         payload: String::from_utf8_lossy(payload).into_owned(),
-                    });
+                    }),
+                    ServerOp::Ping => pinged = true,
+                    _ => {}
                 }
                 taken += count;
             }
         }
         self.engine.sent(self.conn, taken);
+        if pinged {
+            self.say(b"PONG\r\n");
+        }
         received
     }
 
@@ -285,6 +301,14 @@ impl Node {
     pub fn is_healthy(&mut self) -> bool {
         let now = self.engine.snapshot(&Detail::default());
         now.trouble.is_none() && now.damaged.is_empty()
+    }
+
+    /// Lets time pass until the next deadline, `nanos` at most. Says how much of them is left.
+    pub fn wait_for_deadline(&mut self, nanos: u64) -> u64 {
+        let next = self.engine.next_deadline().map_or(u64::MAX, |next| next.0);
+        let passed = next.saturating_sub(self.now.tick.0).min(nanos);
+        self.wait(passed);
+        nanos - passed
     }
 
     fn complete(&mut self, done: Completion) {

@@ -6,6 +6,7 @@ mod copies;
 mod damage;
 mod history;
 mod journal;
+mod model;
 mod node;
 mod plan;
 mod refusals;

@@ -1,0 +1,317 @@
+//! A consumer as its documentation describes it. It does not foresee what is delivered when: it says of
+//! each delivery whether it may be.
+
+use std::collections::BTreeMap;
+
+use super::matches;
+use super::stream::Stream;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AckPolicy {
+    Explicit,
+    All,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    All,
+    New,
+    Last,
+    LastPerSubject,
+}
+
+/// A consumer's configuration. A limit of 0 is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConsumerRules {
+    pub(crate) ack: AckPolicy,
+    pub(crate) wait: i64,
+    pub(crate) max_deliver: u64,
+    pub(crate) start: Start,
+    pub(crate) max_ack_pending: u64,
+    pub(crate) filters: Vec<String>,
+    /// Whether it delivers to whoever listens, rather than to whoever asks.
+    pub(crate) push: bool,
+}
+
+/// A message as a client got it.
+#[derive(Debug, Clone)]
+pub(crate) struct Delivery {
+    pub(crate) stream: String,
+    pub(crate) consumer: String,
+    pub(crate) subject: String,
+    pub(crate) payload: String,
+    pub(crate) count: u64,
+    pub(crate) sequence: u64,
+    pub(crate) consumer_seq: u64,
+    /// Where to answer.
+    pub(crate) reply: String,
+}
+
+/// What a client says to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    Ack,
+    Term,
+    Progress,
+    /// Again, after so many nanoseconds.
+    Nak(i64),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outstanding {
+    consumer_seq: u64,
+    deliveries: u64,
+    /// When it was delivered last, or a client last said something to it.
+    since: i64,
+    /// From when on it may be delivered again.
+    due: i64,
+    /// From when on it must be: later where it is not known what of a client's words was kept.
+    overdue: i64,
+    /// The same, if a client said so.
+    retry_at: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    pub(crate) rules: ConsumerRules,
+    /// The next sequence that was never delivered.
+    pub(crate) cursor: u64,
+    /// Sequences to deliver before: the last of each subject.
+    pub(crate) ahead: Vec<u64>,
+    pub(crate) outstanding: BTreeMap<u64, Outstanding>,
+    deliveries: u64,
+    delivered: u64,
+    /// The sequence before the first one.
+    before: u64,
+}
+
+/// What a reply about a consumer shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConsumerView {
+    pub(crate) rules: ConsumerRules,
+    /// In the consumer's count, and in the stream's.
+    pub(crate) delivered: (u64, u64),
+    pub(crate) floor: (u64, u64),
+    pub(crate) ack_pending: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) pending: u64,
+}
+
+impl Consumer {
+    pub(crate) fn new(rules: ConsumerRules, stream: &Stream) -> Self {
+        let end = stream.last + 1;
+        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+        let wanted = stream.messages.iter().filter(|(_, message)| takes(&rules, &message.subject));
+        last.extend(wanted.map(|(sequence, message)| (message.subject.as_str(), *sequence)));
+        let mut ahead = Vec::new();
+        let cursor = match rules.start {
+            Start::All => stream.first(),
+            Start::New => end,
+            Start::Last => last.values().max().copied().unwrap_or(end),
+            Start::LastPerSubject => {
+                ahead.extend(last.values().copied());
+                ahead.sort_unstable();
+                end
+            }
+        };
+        let before = ahead.first().copied().unwrap_or(cursor).max(1) - 1;
+        let outstanding = BTreeMap::new();
+        Self { rules, cursor, ahead, outstanding, deliveries: 0, delivered: before, before }
+    }
+
+    pub(crate) fn wants(&self, subject: &str) -> bool {
+        takes(&self.rules, subject)
+    }
+
+    /// Whether it has yet to finish with a message.
+    pub(crate) fn needs(&self, sequence: u64, subject: &str) -> bool {
+        (sequence >= self.cursor && self.wants(subject))
+            || self.ahead.contains(&sequence)
+            || self.outstanding.contains_key(&sequence)
+    }
+
+    pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
+        sequence < self.cursor && !self.ahead.contains(&sequence)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let max = self.rules.max_ack_pending;
+        self.rules.ack != AckPolicy::None && max > 0 && self.outstanding.len() as u64 >= max
+    }
+
+    fn is_exhausted(&self, deliveries: u64) -> bool {
+        self.rules.max_deliver > 0 && deliveries >= self.rules.max_deliver
+    }
+
+    pub(crate) fn has_due(&self, now: i64) -> bool {
+        let mut all = self.outstanding.values();
+        all.any(|own| own.overdue <= now && !self.is_exhausted(own.deliveries))
+    }
+
+    /// Messages that it has yet to deliver for the first time.
+    pub(crate) fn pending(&self, stream: &Stream) -> u64 {
+        let behind = stream.messages.range(self.cursor..);
+        let behind = behind.filter(|(_, message)| self.wants(&message.subject)).count();
+        let ahead = self.ahead.iter().filter(|own| stream.messages.contains_key(own)).count();
+        (behind + ahead) as u64
+    }
+
+    /// A client got a message: `exists` says whether the stream still has it, `skipped` which one
+    /// should have come before. Says whether the consumer has finished with it.
+    pub(crate) fn take(
+        &mut self,
+        now: i64,
+        delivery: &Delivery,
+        subject: &str,
+        exists: bool,
+        skipped: Option<u64>,
+    ) -> Result<bool, String> {
+        let sequence = delivery.sequence;
+        if delivery.consumer_seq != self.deliveries + 1 {
+            return Err(format!("it should be delivery {} of the consumer", self.deliveries + 1));
+        }
+        let known = self.outstanding.get(&sequence);
+        if delivery.count > 1 {
+            let before = delivery.count - 1;
+            match known {
+                None if exists => return Err("it is not outstanding".into()),
+                Some(known) if known.deliveries != before || known.due > now => {
+                    return Err(format!(
+                        "delivered {} times, and due {} ns later",
+                        known.deliveries,
+                        known.due - now
+                    ));
+                }
+                _ if self.is_exhausted(before) => return Err("delivered too often".into()),
+                _ => {}
+            }
+        } else if self.is_full() {
+            return Err("more than max_ack_pending".into());
+        } else if self.ahead.first() == Some(&sequence) {
+            self.ahead.remove(0);
+        } else if sequence < self.cursor {
+            return Err("it was delivered before".into());
+        } else if let Some(earlier) = self.ahead.first().copied().or(skipped) {
+            return Err(format!("{earlier} should come before"));
+        } else if !self.wants(subject) {
+            return Err("no filter takes it".into());
+        } else {
+            self.cursor = sequence + 1;
+        }
+        let known = self.outstanding.get(&sequence);
+        let consumer_seq = known.map_or(delivery.consumer_seq, |known| known.consumer_seq);
+        self.deliveries = delivery.consumer_seq;
+        if delivery.count == 1 {
+            self.delivered = self.delivered.max(sequence);
+        }
+        if self.rules.ack != AckPolicy::None && exists {
+            let due = now + self.rules.wait;
+            let deliveries = delivery.count;
+            let (since, overdue, retry_at) = (now, due, None);
+            let outstanding =
+                Outstanding { consumer_seq, deliveries, since, due, overdue, retry_at };
+            self.outstanding.insert(sequence, outstanding);
+        }
+        Ok(exists && self.rules.ack == AckPolicy::None)
+    }
+
+    /// A client says something. Says with which messages the consumer has finished; with one that was
+    /// given up before, if it is still kept and so `late`.
+    pub(crate) fn hear(&mut self, now: i64, sequence: u64, said: Said, late: bool) -> Vec<u64> {
+        let wait = self.rules.wait;
+        match said {
+            Said::Progress | Said::Nak(_) => {
+                let Some(own) = self.outstanding.get_mut(&sequence) else { return Vec::new() };
+                own.since = now;
+                if let Said::Nak(delay) = said {
+                    own.due = now + delay;
+                    own.retry_at = Some(own.due);
+                } else {
+                    own.due = now + wait;
+                }
+                own.overdue = own.due;
+                Vec::new()
+            }
+            Said::Ack | Said::Term => match self.rules.ack {
+                AckPolicy::None => Vec::new(),
+                AckPolicy::Explicit => {
+                    let known = self.outstanding.remove(&sequence).is_some();
+                    if known || late { vec![sequence] } else { Vec::new() }
+                }
+                AckPolicy::All => {
+                    let left = self.outstanding.split_off(&(sequence + 1));
+                    std::mem::replace(&mut self.outstanding, left).into_keys().collect()
+                }
+            },
+        }
+    }
+
+    pub(crate) fn give_up(&mut self, now: i64, sequence: u64) -> Result<(), String> {
+        let known = self.outstanding.remove(&sequence).ok_or("given up, and not outstanding")?;
+        if known.due > now || !self.is_exhausted(known.deliveries) {
+            return Err("given up too early".into());
+        }
+        Ok(())
+    }
+
+    /// Whether it should have given a message up, with nobody asking.
+    pub(crate) fn has_overdue(&self, now: i64) -> bool {
+        let mut all = self.outstanding.values();
+        all.any(|own| {
+            own.overdue <= now && own.retry_at.is_none() && self.is_exhausted(own.deliveries)
+        })
+    }
+
+    /// It has other rules: deliveries under way get its times.
+    pub(crate) fn configure(&mut self, now: i64, rules: ConsumerRules) {
+        self.rules = rules;
+        for own in self.outstanding.values_mut().filter(|own| own.due > now) {
+            own.due = own.since + self.rules.wait;
+            own.overdue = own.due;
+        }
+    }
+
+    /// What is outstanding has all of its time again.
+    pub(crate) fn restarted(&mut self, now: i64) {
+        for own in self.outstanding.values_mut() {
+            own.since = now;
+            own.due = own.retry_at.map_or(now + self.rules.wait, |at| at.max(now));
+            own.overdue = own.due;
+        }
+    }
+
+    /// It is not known what of a client's words was kept: what is due may be so now, or later.
+    pub(crate) fn doubt(&mut self, other: &Self) {
+        for (sequence, own) in &mut self.outstanding {
+            if let Some(other) = other.outstanding.get(sequence) {
+                own.due = own.due.min(other.due);
+                own.overdue = own.overdue.max(other.overdue);
+            }
+        }
+    }
+
+    pub(crate) fn view(&self, stream: &Stream) -> ConsumerView {
+        let floor = match self.outstanding.keys().next() {
+            None => (self.deliveries, self.delivered),
+            Some(first) => {
+                let lowest = self.outstanding.values().map(|own| own.consumer_seq).min();
+                let before = self.before.min(first - 1);
+                (lowest.unwrap_or(1) - 1, (first - 1).max(before))
+            }
+        };
+        let redelivered = self.outstanding.values().filter(|own| own.deliveries > 1).count();
+        ConsumerView {
+            rules: self.rules.clone(),
+            delivered: (self.deliveries, self.delivered),
+            floor,
+            ack_pending: self.outstanding.len() as u64,
+            redelivered: redelivered as u64,
+            pending: self.pending(stream),
+        }
+    }
+}
+
+fn takes(rules: &ConsumerRules, subject: &str) -> bool {
+    rules.filters.is_empty() || rules.filters.iter().any(|filter| matches(filter, subject))
+}

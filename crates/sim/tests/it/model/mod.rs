@@ -1,0 +1,189 @@
+//! The state of a node against a model that is simple enough to be right: what clients are told and
+//! shown, while everything works, and after kills, power cuts, calls that the disk refused, and a disk
+//! that was full. After a fault a stream is what it was after some of its operations, and all that
+//! were answered are among them.
+
+mod api;
+mod client;
+mod consumer;
+mod operation;
+mod outcome;
+mod past;
+mod peer;
+mod stream;
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use watershed_engine::JetStreamSettings;
+use watershed_sim::disk::{SimDisk, Survival};
+use watershed_sim::node::Node;
+
+use self::api::StreamView;
+use self::client::{Client, Pace};
+use self::operation::{STREAMS, Taste};
+use self::past::{Past, find};
+
+/// Operations of a history, over all lives of the node.
+const OPERATIONS: u64 = 220;
+
+/// Lives of the node; each but the last ends with a restart.
+const LIVES: u64 = 4;
+
+/// Whether `filter` takes `subject`, by its tokens.
+fn matches(filter: &str, subject: &str) -> bool {
+    let (mut filter, mut subject) = (filter.split('.'), subject.split('.'));
+    loop {
+        match (filter.next(), subject.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(one), Some(other)) if one == other => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Small enough that a short history seals blocks and makes checkpoints.
+fn settings() -> JetStreamSettings {
+    JetStreamSettings {
+        journal_bytes_per_checkpoint: 9_000,
+        block_bytes: 2_500,
+        ..JetStreamSettings::new(1 << 40, 1 << 40)
+    }
+}
+
+/// How a life of the node ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    /// Everything is done, and the process is killed.
+    Settled,
+    /// The process is killed in the middle.
+    Killed,
+    /// The power goes in the middle.
+    Cut,
+    /// The disk refuses a call, and the process is killed later.
+    Failed,
+    /// The disk is full for a while, and the process is killed later.
+    Full,
+}
+
+const ENDS: [End; 5] = [End::Settled, End::Killed, End::Cut, End::Failed, End::Full];
+
+/// How often each operation was tried on each retention before each end.
+type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
+
+/// What a node with a full disk publishes needs more than the journal's first segment.
+fn taste(end: End) -> Taste {
+    let payload = if end == End::Full { 60_000 } else { 200 };
+    Taste { time: true, payload, bursts: end != End::Full, push: true }
+}
+
+/// One life. Gives back what may be on disk then.
+fn live(
+    node: Node,
+    rng: &mut Rng,
+    end: End,
+    disk: &SimDisk,
+    world: BTreeMap<&'static str, Past>,
+    coverage: &mut Coverage,
+    done: u64,
+) -> Result<(Node, BTreeMap<&'static str, Past>, u64), String> {
+    let dies = matches!(end, End::Killed | End::Cut);
+    let pace = if rng.u8(..3) == 0 { Pace::Stepwise } else { Pace::Hasty };
+    match end {
+        End::Killed | End::Cut => disk.kill_after(rng.u64(1..300)),
+        End::Failed => disk.fail_at(rng.u64(1..150)),
+        End::Full => disk.limit(Some(disk.used() + rng.usize(..2_000_000))),
+        End::Settled => {}
+    }
+    let frees = rng.u64(20..OPERATIONS / LIVES);
+    let mut client = Client::new(node, rng, taste(end), pace, dies, world, done);
+    let until = client.operations + OPERATIONS / LIVES;
+    while client.operations < until && !client.is_dead() {
+        client.act()?;
+        if client.operations > until - frees {
+            disk.limit(None);
+        }
+        if client.works() && client.rng.u8(..25) == 0 {
+            client.compare()?;
+        }
+    }
+    disk.limit(None);
+    if end == End::Settled {
+        client.compare()?;
+        client.settle()?;
+    }
+    for ((operation, retention), count) in client.tried {
+        *coverage.entry((operation, retention, end)).or_default() += count;
+    }
+    Ok((client.node, client.world, client.operations))
+}
+
+/// One history of a node's several lives. Says what is not as the model says.
+fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
+    let mut rng = Rng::with_seed(seed);
+    let mut disk = SimDisk::default();
+    let mut node = Node::start(&disk, settings(), seed)?;
+    let mut world: BTreeMap<_, _> = STREAMS.map(|name| (name, Past::of(0, None))).into();
+    let mut done = 0;
+    for life in 0..LIVES {
+        let end = ENDS[rng.usize(..ENDS.len())];
+        let told = |error: String| format!("life {life}, {end:?}: {error}");
+        (node, world, done) =
+            live(node, &mut rng, end, &disk, world, coverage, done).map_err(told)?;
+        let (now, state) = (node.now(), node.state());
+        drop(node);
+        disk = match end {
+            End::Cut => disk.power_cut(Survival::EVERY[rng.usize(..4)], &mut rng),
+            _ => disk.after_kill(),
+        };
+        node = Node::start_at(now, &disk, settings(), rng.u64(..)).map_err(told)?;
+        if end == End::Settled && node.state() != state {
+            return Err(told("the state differs after a restart".into()));
+        }
+        node.settle()?;
+        for (name, past) in &mut world {
+            let seen = StreamView::seen(&mut node, name)?;
+            let (operation, state) = find(past, now.wall.0, seen.as_ref())
+                .map_err(|error| told(format!("{name} after the restart: {error}")))?;
+            *past = Past::of(operation, state);
+        }
+    }
+    Ok(())
+}
+
+/// What was tried too seldom.
+fn uncovered(coverage: &Coverage, at_least: u64) -> Vec<String> {
+    let operations: std::collections::BTreeSet<&str> =
+        coverage.keys().map(|(operation, ..)| *operation).collect();
+    let retentions = ["limits", "interest", "workqueue"];
+    let mut missing = Vec::new();
+    for operation in operations {
+        for retention in retentions {
+            for end in ENDS {
+                let count = coverage.get(&(operation, retention, end)).copied().unwrap_or(0);
+                if count < at_least {
+                    missing.push(format!("{operation}, {retention}, {end:?}: {count}"));
+                }
+            }
+        }
+    }
+    missing
+}
+
+#[test]
+fn a_node_is_what_the_model_says() {
+    let first: u64 = std::env::var("WATERSHED_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
+    let count = crate::seeds(40);
+    let mut coverage = Coverage::new();
+    for seed in first..first + count {
+        check(seed, &mut coverage).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
+    }
+    if std::env::var_os("WATERSHED_SEEDS").is_some() {
+        for ((operation, retention, end), count) in &coverage {
+            println!("{operation:26} {retention:10} {end:8?} {count:7}");
+        }
+    }
+    let missing = uncovered(&coverage, count / 100);
+    assert!(missing.is_empty(), "tried too seldom: {missing:#?}");
+}

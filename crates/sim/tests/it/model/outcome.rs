@@ -1,0 +1,62 @@
+//! What calls of the API make of a stream.
+
+use serde_json::Value;
+
+use super::operation::Operation;
+use super::stream::{Retention, Rules, Stream};
+
+/// What a call makes of a stream, and how many messages it purges; several where only the server
+/// knows which. `None` if it is to be refused.
+pub(crate) type Outcomes = Option<Vec<(u64, Option<Stream>)>>;
+
+pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation) -> Outcomes {
+    let one = |next| Some(vec![(0, Some(next))]);
+    match (operation, stream) {
+        (Operation::CreateStream(rules), None) => one(Stream::new(rules.clone())),
+        (Operation::CreateStream(rules), Some(own)) if own.rules == *rules => one(own.clone()),
+        (_, None) | (Operation::CreateStream(_), _) => None,
+        (Operation::UpdateStream(rules), Some(own)) => {
+            let queue = |rules: &Rules| rules.retention == Retention::WorkQueue;
+            let moves = queue(&own.rules) != queue(rules);
+            let mut next = own.clone();
+            next.configure(now, rules.clone());
+            if moves { None } else { one(next) }
+        }
+        (Operation::DeleteStream, Some(_)) => Some(vec![(0, None)]),
+        (Operation::Purge { filter, before, keep }, Some(own)) => {
+            let going = own.purged(filter.as_deref(), *before, *keep);
+            let mut next = own.clone();
+            let purged = next.remove(&going);
+            Some(vec![(purged, Some(next))])
+        }
+        (Operation::DeleteMessage(sequence), Some(own)) => {
+            let mut next = own.clone();
+            if next.remove(&[*sequence]) == 1 { one(next) } else { None }
+        }
+        (Operation::PutConsumer(name, rules), Some(own)) => {
+            let all = own.put_consumer(now, name, rules);
+            Some(all.into_iter().map(|next| (0, Some(next))).collect())
+        }
+        (Operation::DeleteConsumer(name), Some(own)) => {
+            let mut next = own.clone();
+            if next.delete_consumer(name) { one(next) } else { None }
+        }
+        (_, Some(own)) => one(own.clone()),
+    }
+}
+
+/// Whether a reply tells of this outcome, where there are several.
+pub(crate) fn agrees(
+    outcome: &(u64, Option<Stream>),
+    operation: &Operation,
+    reply: &Value,
+) -> bool {
+    let (purged, stream) = outcome;
+    match (operation, stream) {
+        (Operation::Purge { .. }, _) => reply["purged"] == *purged,
+        (Operation::PutConsumer(name, _), Some(stream)) => {
+            stream.consumers[*name].pending(stream) == reply["num_pending"]
+        }
+        _ => true,
+    }
+}

@@ -1,0 +1,427 @@
+//! A stream as its documentation describes it: messages in a map, every question answered by looking
+//! at all of them. No index, no slices, no disk. What is right here is what a client sees.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::consumer::{Consumer, ConsumerRules, Delivery, Said};
+
+/// When messages go because of consumers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Retention {
+    Limits,
+    Interest,
+    WorkQueue,
+}
+
+impl Retention {
+    pub(crate) const EVERY: [Self; 3] = [Self::Limits, Self::Interest, Self::WorkQueue];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Limits => "limits",
+            Self::Interest => "interest",
+            Self::WorkQueue => "workqueue",
+        }
+    }
+}
+
+/// A stream's configuration. A limit of 0 is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) retention: Retention,
+    pub(crate) max_msgs: u64,
+    pub(crate) max_bytes: u64,
+    pub(crate) max_age: i64,
+    pub(crate) max_per_subject: u64,
+    /// Whether a full stream refuses what is new.
+    pub(crate) discard_new: bool,
+    pub(crate) window: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) subject: String,
+    pub(crate) header: String,
+    pub(crate) payload: String,
+    pub(crate) time: i64,
+    /// When it goes by its own word.
+    deadline: Option<i64>,
+}
+
+impl Message {
+    /// What it counts for against `max_bytes`.
+    fn weight(&self) -> u64 {
+        let content = self.subject.len() + self.header.len() + self.payload.len();
+        content as u64 + if self.header.is_empty() { 30 } else { 34 }
+    }
+}
+
+/// A message that a client sends, and what it asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Publish {
+    pub(crate) subject: String,
+    pub(crate) payload: String,
+    pub(crate) id: Option<String>,
+    /// Nanoseconds.
+    pub(crate) ttl: Option<i64>,
+    pub(crate) rollup: Option<&'static str>,
+    pub(crate) expected_last: Option<u64>,
+    pub(crate) expected_last_of_subject: Option<u64>,
+    pub(crate) expected_last_id: Option<String>,
+}
+
+impl Publish {
+    /// Its header block.
+    pub(crate) fn header(&self) -> String {
+        let mut fields = Vec::new();
+        let mut field = |name: &str, value: Option<String>| {
+            fields.extend(value.map(|value| format!("{name}: {value}\r\n")));
+        };
+        field("Nats-Msg-Id", self.id.clone());
+        field("Nats-TTL", self.ttl.map(|nanos| format!("{}s", nanos / 1_000_000_000)));
+        field("Nats-Rollup", self.rollup.map(str::to_owned));
+        field("Nats-Expected-Last-Sequence", self.expected_last.map(|last| last.to_string()));
+        let of_subject = self.expected_last_of_subject.map(|last| last.to_string());
+        field("Nats-Expected-Last-Subject-Sequence", of_subject);
+        field("Nats-Expected-Last-Msg-Id", self.expected_last_id.clone());
+        if fields.is_empty() {
+            String::new()
+        } else {
+            format!("NATS/1.0\r\n{}\r\n", fields.concat())
+        }
+    }
+}
+
+/// What a publisher is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Stored(u64),
+    Duplicate(u64),
+    /// An error code.
+    Refused(u64),
+}
+
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+const WRONG_LAST_ID: u64 = 10070;
+const STORE_FAILED: u64 = 10077;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) rules: Rules,
+    pub(crate) messages: BTreeMap<u64, Message>,
+    pub(crate) last: u64,
+    pub(crate) consumers: BTreeMap<String, Consumer>,
+    last_id: String,
+    /// Ids with the sequence and the time that they were stored under.
+    ids: Vec<(String, u64, i64)>,
+    /// Gone since the client last knew everything: may have been delivered before.
+    pub(crate) just_gone: BTreeMap<u64, Message>,
+}
+
+impl Stream {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            messages: BTreeMap::new(),
+            last: 0,
+            consumers: BTreeMap::new(),
+            last_id: String::new(),
+            ids: Vec::new(),
+            just_gone: BTreeMap::new(),
+        }
+    }
+
+    /// The first sequence that is there, or would be next.
+    pub(crate) fn first(&self) -> u64 {
+        self.messages.keys().next().copied().unwrap_or(self.last + 1)
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.messages.values().map(Message::weight).sum()
+    }
+
+    pub(crate) fn subjects(&self) -> usize {
+        self.messages.values().map(|message| &message.subject).collect::<BTreeSet<_>>().len()
+    }
+
+    fn of_subject<'a>(&'a self, subject: &'a str) -> impl DoubleEndedIterator<Item = u64> + 'a {
+        let own = self.messages.iter().filter(move |(_, message)| message.subject == subject);
+        own.map(|(sequence, _)| *sequence)
+    }
+
+    pub(crate) fn publish(&mut self, now: i64, publish: &Publish) -> Told {
+        if let Some(id) = &publish.id
+            && let Some((_, sequence, time)) = self.ids.iter().rev().find(|(own, ..)| own == id)
+            && now - time < self.rules.window
+        {
+            return Told::Duplicate(*sequence);
+        }
+        if publish.expected_last.is_some_and(|expected| expected != self.last) {
+            return Told::Refused(WRONG_LAST_SEQUENCE);
+        }
+        if publish.expected_last_id.as_ref().is_some_and(|expected| *expected != self.last_id) {
+            return Told::Refused(WRONG_LAST_ID);
+        }
+        if let Some(expected) = publish.expected_last_of_subject
+            && self.of_subject(&publish.subject).next_back().unwrap_or(0) != expected
+        {
+            return Told::Refused(WRONG_LAST_SEQUENCE);
+        }
+        let message = Message {
+            subject: publish.subject.clone(),
+            header: publish.header(),
+            payload: publish.payload.clone(),
+            time: now,
+            deadline: publish.ttl.map(|ttl| now + ttl),
+        };
+        if self.is_full_for(&message) {
+            return Told::Refused(STORE_FAILED);
+        }
+        self.store(now, publish, message);
+        Told::Stored(self.last)
+    }
+
+    /// Whether there is no room for a message, in a stream that refuses what is new. One that
+    /// replaces another of its subject needs the room of that one only.
+    fn is_full_for(&self, message: &Message) -> bool {
+        let rules = &self.rules;
+        if !rules.discard_new {
+            return false;
+        }
+        let own: Vec<u64> = self.of_subject(&message.subject).collect();
+        let full = rules.max_per_subject > 0 && own.len() as u64 >= rules.max_per_subject;
+        let replaced = own.first().filter(|_| full);
+        let freed = replaced.map_or(0, |sequence| self.messages[sequence].weight());
+        let count = self.messages.len() as u64;
+        (rules.max_msgs > 0 && replaced.is_none() && count >= rules.max_msgs)
+            || (rules.max_bytes > 0 && self.bytes() + message.weight() - freed > rules.max_bytes)
+    }
+
+    fn store(&mut self, now: i64, publish: &Publish, message: Message) {
+        self.last += 1;
+        let sequence = self.last;
+        self.last_id = publish.id.clone().unwrap_or_default();
+        if let Some(id) = &publish.id {
+            let window = self.rules.window;
+            self.ids.retain(|(_, _, time)| now - time < window);
+            self.ids.push((id.clone(), sequence, now));
+        }
+        let subject = message.subject.clone();
+        self.messages.insert(sequence, message);
+        match publish.rollup {
+            Some("all") => self.remove_where(|own, _| own < sequence),
+            Some(_) => {
+                self.remove_where(|own, message| own < sequence && message.subject == subject)
+            }
+            None => 0,
+        };
+        self.enforce_per_subject();
+        self.enforce_size();
+        if self.rules.retention == Retention::Interest
+            && self.messages.contains_key(&sequence)
+            && !self.is_needed(sequence)
+        {
+            self.remove_where(|own, _| own == sequence);
+        }
+    }
+
+    fn enforce_per_subject(&mut self) {
+        let max = self.rules.max_per_subject;
+        let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut over = BTreeSet::new();
+        for (sequence, message) in self.messages.iter().rev() {
+            let count = seen.entry(&message.subject).or_default();
+            *count += 1;
+            over.extend((max > 0 && *count > max).then_some(*sequence));
+        }
+        self.remove_where(|sequence, _| over.contains(&sequence));
+    }
+
+    fn enforce_size(&mut self) {
+        let Rules { max_msgs, max_bytes, discard_new, .. } = self.rules;
+        while !discard_new
+            && !self.messages.is_empty()
+            && ((max_msgs > 0 && self.messages.len() as u64 > max_msgs)
+                || (max_bytes > 0 && self.bytes() > max_bytes))
+        {
+            let first = self.first();
+            self.remove_where(|sequence, _| sequence == first);
+        }
+    }
+
+    /// Whether a consumer has yet to take a message.
+    fn is_needed(&self, sequence: u64) -> bool {
+        let subject = &self.messages[&sequence].subject;
+        self.consumers.values().any(|consumer| consumer.needs(sequence, subject))
+    }
+
+    /// Lets go what no consumer has yet to take.
+    fn drop_unneeded(&mut self) {
+        if self.rules.retention == Retention::Interest {
+            let needed: BTreeSet<u64> =
+                self.messages.keys().copied().filter(|own| self.is_needed(*own)).collect();
+            self.remove_where(|sequence, _| !needed.contains(&sequence));
+        }
+    }
+
+    /// Removes messages. Says how many.
+    fn remove_where(&mut self, mut goes: impl FnMut(u64, &Message) -> bool) -> u64 {
+        let going: Vec<u64> = self
+            .messages
+            .iter()
+            .filter(|(sequence, message)| goes(**sequence, message))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        for sequence in &going {
+            if let Some(message) = self.messages.remove(sequence) {
+                self.just_gone.insert(*sequence, message);
+            }
+            for consumer in self.consumers.values_mut() {
+                consumer.outstanding.remove(sequence);
+                consumer.ahead.retain(|ahead| ahead != sequence);
+            }
+        }
+        going.len() as u64
+    }
+
+    pub(crate) fn configure(&mut self, now: i64, rules: Rules) {
+        let old = std::mem::replace(&mut self.rules, rules);
+        // In this order: what is too much for the stream goes before what is too much for a subject.
+        self.enforce_size();
+        self.enforce_per_subject();
+        if old.retention != self.rules.retention {
+            self.drop_unneeded();
+        }
+        self.pass(now);
+    }
+
+    /// What is too old goes.
+    pub(crate) fn pass(&mut self, now: i64) {
+        let age = self.rules.max_age;
+        self.remove_where(|_, message| match message.deadline {
+            Some(deadline) => deadline <= now,
+            None => age > 0 && message.time + age <= now,
+        });
+    }
+
+    /// The messages that a purge removes.
+    pub(crate) fn purged(&self, filter: Option<&str>, before: u64, keep: u64) -> Vec<u64> {
+        let matching = self.messages.iter().filter(|(_, message)| {
+            filter.is_none_or(|filter| super::matches(filter, &message.subject))
+        });
+        let matching: Vec<u64> = matching.map(|(sequence, _)| *sequence).collect();
+        let count = matching.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+        let going = if keep > 0 { &matching[..count] } else { &matching[..] };
+        going.iter().copied().filter(|own| before == 0 || *own < before).collect()
+    }
+
+    pub(crate) fn remove(&mut self, sequences: &[u64]) -> u64 {
+        self.remove_where(|sequence, _| sequences.contains(&sequence))
+    }
+
+    /// Creates a consumer, or changes it. What filters newly take begins behind what the consumer has
+    /// passed over, and how far that is only the server knows: every way is returned.
+    pub(crate) fn put_consumer(&self, now: i64, name: &str, rules: &ConsumerRules) -> Vec<Self> {
+        let Some(old) = self.consumers.get(name) else {
+            let mut with = self.clone();
+            with.consumers.insert(name.to_owned(), Consumer::new(rules.clone(), self));
+            return vec![with];
+        };
+        let mut cursors = vec![old.cursor];
+        if old.rules.filters != rules.filters {
+            let passed = self.messages.range(old.cursor..);
+            let passed = passed.take_while(|(_, message)| !old.wants(&message.subject));
+            cursors.extend(passed.map(|(sequence, _)| sequence + 1));
+        }
+        let with = |cursor| {
+            let mut with = self.clone();
+            if let Some(consumer) = with.consumers.get_mut(name) {
+                consumer.configure(now, rules.clone());
+                consumer.cursor = cursor;
+            }
+            if old.rules.filters != rules.filters {
+                with.drop_unneeded();
+            }
+            with
+        };
+        cursors.into_iter().map(with).collect()
+    }
+
+    pub(crate) fn delete_consumer(&mut self, name: &str) -> bool {
+        let known = self.consumers.remove(name).is_some();
+        self.drop_unneeded();
+        known
+    }
+
+    /// A client got a message. Says why it should not have.
+    pub(crate) fn delivered(&mut self, now: i64, delivery: &Delivery) -> Result<(), String> {
+        let sequence = delivery.sequence;
+        let exists = self.messages.contains_key(&sequence);
+        let message = self.messages.get(&sequence).or_else(|| self.just_gone.get(&sequence));
+        let message = message.ok_or("a message that is gone")?;
+        if message.subject != delivery.subject || message.payload != delivery.payload {
+            return Err("another content".into());
+        }
+        let subject = message.subject.clone();
+        let consumer = self.consumers.get(&delivery.consumer).ok_or("a consumer that is gone")?;
+        let skipped = self.messages.iter().find(|(own, message)| {
+            (consumer.cursor..sequence).contains(*own) && consumer.wants(&message.subject)
+        });
+        let skipped = skipped.map(|(own, _)| *own);
+        let consumer = self.consumers.get_mut(&delivery.consumer).ok_or("no consumer")?;
+        if consumer.take(now, delivery, &subject, exists, skipped)? {
+            self.finish(sequence);
+        }
+        Ok(())
+    }
+
+    /// A consumer has finished with a message.
+    fn finish(&mut self, sequence: u64) {
+        let goes = match self.rules.retention {
+            Retention::Limits => false,
+            Retention::WorkQueue => true,
+            Retention::Interest => {
+                self.messages.contains_key(&sequence) && !self.is_needed(sequence)
+            }
+        };
+        if goes {
+            self.remove_where(|own, _| own == sequence);
+        }
+    }
+
+    /// A client says something to a delivery. Says whether anybody hears it.
+    pub(crate) fn answered(&mut self, now: i64, name: &str, sequence: u64, said: Said) -> bool {
+        let kept = self.rules.retention != Retention::Limits;
+        let message = self.messages.get(&sequence).map(|message| message.subject.clone());
+        let Some(consumer) = self.consumers.get_mut(name) else { return false };
+        if !consumer.has_delivered(sequence) {
+            return false;
+        }
+        let late = kept && message.is_some_and(|subject| consumer.wants(&subject));
+        for finished in consumer.hear(now, sequence, said, late) {
+            self.finish(finished);
+        }
+        true
+    }
+
+    /// A consumer gives a message up that was delivered as often as it may be.
+    pub(crate) fn given_up(&mut self, now: i64, name: &str, sequence: u64) -> Result<(), String> {
+        let consumer = self.consumers.get_mut(name).ok_or("a consumer that is gone gives up")?;
+        if self.messages.contains_key(&sequence) { consumer.give_up(now, sequence) } else { Ok(()) }
+    }
+
+    /// The server starts again, or goes back to what is on disk.
+    pub(crate) fn restarted(&mut self, now: i64) {
+        self.pass(now);
+        self.just_gone.clear();
+        for consumer in self.consumers.values_mut() {
+            consumer.restarted(now);
+        }
+    }
+
+    /// Whether a consumer has something to deliver now.
+    pub(crate) fn can_deliver(&self, now: i64, name: &str) -> bool {
+        let Some(consumer) = self.consumers.get(name) else { return false };
+        consumer.has_due(now) || (!consumer.is_full() && consumer.pending(self) > 0)
+    }
+}
