@@ -152,8 +152,11 @@ impl JetStream {
         if stream.config.retention != Retention::WorkQueue || others().count() == 0 {
             return Ok(());
         }
-        if config.filters().is_empty() || others().any(|other| other.filters().is_empty()) {
+        if config.filters().is_empty() {
             return Err(table::CONSUMER_WQ_MULTIPLE_UNFILTERED.into());
+        }
+        if others().any(|other| other.filters().is_empty()) {
+            return Err(table::CONSUMER_WQ_CONSUMER_NOT_UNIQUE.into());
         }
         let theirs = others().flat_map(ConsumerConfig::filters).map(String::as_str);
         if check::meet(config.filters().iter().map(String::as_str), theirs)? {

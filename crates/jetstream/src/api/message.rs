@@ -235,7 +235,9 @@ impl JetStream {
         }
         let (last, sequence) = (stream.log.last(), wanted.seq);
         if stream.log.position(sequence).is_none() {
-            if stream.is_memory() {
+            // nats-server distinguishes what went from between others.
+            let between = sequence > stream.log.first() && sequence <= last;
+            if stream.is_memory() || between {
                 return self.refuse_call(DELETE, table::SEQUENCE_NOT_FOUND.with(sequence));
             }
             let text = if sequence > last { "stream store EOF" } else { "no message found" };

@@ -5,7 +5,7 @@ use watershed_store::log::KeyState;
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::{Asked, is_sequence};
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::stream::Discard;
+use watershed_wire::jetstream::stream::{Discard, Retention};
 use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::op::Publish;
 use watershed_wire::time::UnixNanos;
@@ -55,9 +55,17 @@ pub(crate) fn admit<'a>(
         return Admission::Refuse(error);
     }
     match refuse_full(stream, intake, message) {
-        Some(error) => Admission::Refuse(error),
-        None => Admission::Store { msg_id: asked.msg_id },
+        // What nobody waits for takes no room.
+        Some(error) if !is_unwanted(stream, message.subject) => Admission::Refuse(error),
+        _ => Admission::Store { msg_id: asked.msg_id },
     }
+}
+
+/// Whether a message goes as soon as it is stored.
+fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
+    stream.config.retention == Retention::Interest
+        && stream.followers.is_empty()
+        && !stream.consumers.iter().any(|(_, consumer)| consumer.wants(subject))
 }
 
 /// The sequence under which a message with this id was accepted inside the window.

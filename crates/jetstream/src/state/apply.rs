@@ -62,9 +62,14 @@ impl State {
         if let Some(rollup) = rollup {
             stream.roll_up(record, rollup, &mut effects.changes);
         }
-        stream.make_room(record.key, &mut effects.changes);
-        if stream.config.retention == Retention::Interest && !self.is_needed(key, record.sequence) {
-            self.streams[key.index()].remove(record.sequence, &mut effects.changes);
+        let unwanted = stream.config.retention == Retention::Interest
+            && !self.is_needed(key, record.sequence);
+        let stream = &mut self.streams[key.index()];
+        if unwanted {
+            // What nobody waits for needs no room.
+            stream.remove(record.sequence, &mut effects.changes);
+        } else {
+            stream.make_room(record.key, &mut effects.changes);
         }
         effects.outcome = Outcome::Stored(key, record.sequence);
         if record.kind == kind::COPY {

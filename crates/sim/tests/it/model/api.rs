@@ -106,10 +106,18 @@ impl StreamView {
         }))
     }
 
-    /// The same without what two servers cannot have in common.
-    pub(crate) fn timeless(mut self) -> Self {
+    /// The same without times, which two servers cannot have in common, and without a consumer's
+    /// place in its stream, which nats-server counts otherwise: see `docs/differences.md`.
+    pub(crate) fn comparable(mut self) -> Self {
         for message in self.messages.values_mut() {
             message.3.clear();
+        }
+        for consumer in self.consumers.values_mut() {
+            consumer.delivered.1 = 0;
+            consumer.floor = (0, 0);
+        }
+        if self.last == 0 {
+            self.first = 0;
         }
         self
     }

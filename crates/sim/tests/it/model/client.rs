@@ -319,6 +319,11 @@ impl<'a> Client<'a> {
         self.asked.insert(number, Asked { operation: number, stream, told: Some(told) });
         self.past(stream).push_doubtful(number, Some(next.clone()));
         self.say(operation, stream)?;
+        if !self.asked.contains_key(&number) && self.answered != number {
+            // Refused at once: that nothing was written is certain.
+            self.past(stream).forget(number);
+            return Ok(());
+        }
         for _ in 0..4 {
             if self.asked.contains_key(&number) && self.node.has_work() && !self.is_dead() {
                 self.commit()?;

@@ -75,7 +75,7 @@ type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
 /// What a node with a full disk publishes needs more than the journal's first segment.
 fn taste(end: End) -> Taste {
     let payload = if end == End::Full { 60_000 } else { 200 };
-    Taste { time: true, payload, bursts: end != End::Full, push: true }
+    Taste { time: true, payload, bursts: end != End::Full, push: true, apart: true }
 }
 
 /// One life. Gives back what may be on disk then.

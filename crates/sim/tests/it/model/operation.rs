@@ -92,6 +92,8 @@ pub(crate) struct Taste {
     pub(crate) bursts: bool,
     /// Whether consumers may deliver to whoever listens.
     pub(crate) push: bool,
+    /// Whether to do what nats-server does otherwise: see "On purpose" in `docs/differences.md`.
+    pub(crate) apart: bool,
 }
 
 fn one_of<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
@@ -99,14 +101,16 @@ fn one_of<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
 }
 
 pub(crate) fn rules(rng: &mut Rng, taste: Taste, retention: Retention) -> Rules {
+    let discard_new = rng.u8(..3) == 0;
+    let max_bytes = one_of(rng, &[0, 0, 600, 3000]);
     let max_age = if taste.time { one_of(rng, &[0, 0, 5 * SECOND, 60 * SECOND]) } else { 0 };
     Rules {
         retention,
         max_msgs: one_of(rng, &[0, 0, 3, 10]),
-        max_bytes: one_of(rng, &[0, 0, 600, 3000]),
+        max_bytes: if discard_new && !taste.apart { 0 } else { max_bytes },
         max_age,
         max_per_subject: one_of(rng, &[0, 0, 1, 2]),
-        discard_new: rng.u8(..3) == 0,
+        discard_new,
         window: if taste.time { one_of(rng, &[SECOND, 5 * SECOND]) } else { 120 * SECOND },
     }
 }
@@ -126,7 +130,9 @@ fn consumer_rules(
     let queue = retention == Retention::WorkQueue;
     let mut start =
         one_of(rng, &[Start::All, Start::All, Start::New, Start::Last, Start::LastPerSubject]);
-    if queue || (start == Start::LastPerSubject && filters.is_empty()) {
+    let apart = taste.apart && !filters.is_empty();
+    if queue || (start == Start::LastPerSubject && !apart) || (start == Start::Last && !taste.apart)
+    {
         start = Start::All;
     }
     let ack =
@@ -142,7 +148,7 @@ fn consumer_rules(
         wait: if taste.time { one_of(rng, &[SECOND / 2, 2 * SECOND]) } else { 3600 * SECOND },
         max_deliver: one_of(rng, &[0, 2, 3]),
         start,
-        max_ack_pending: one_of(rng, &[2, 1000]),
+        max_ack_pending: if taste.apart { one_of(rng, &[2, 1000]) } else { 1000 },
         filters,
         push,
     }
@@ -165,13 +171,17 @@ pub(crate) fn operations(
         0 => Operation::DeleteStream,
         1..4 => {
             let other = one_of(rng, &Retention::EVERY);
-            let retention = if rng.u8(..3) == 0 { other } else { stream.rules.retention };
+            let moves = taste.apart && rng.u8(..3) == 0;
+            let retention = if moves { other } else { stream.rules.retention };
             Operation::UpdateStream(rules(rng, taste, retention))
         }
         4 => Operation::CreateStream(rules(rng, taste, stream.rules.retention)),
         5..8 => {
             let near = near(rng);
-            purge(rng, name, near)
+            match taste.apart {
+                true => purge(rng, name, near),
+                false => Operation::Purge { filter: None, before: 0, keep: 0 },
+            }
         }
         8..11 => Operation::DeleteMessage(near(rng)),
         11..17 => {
@@ -182,6 +192,9 @@ pub(crate) fn operations(
                 consumer,
                 match known {
                     // What cannot be changed stays.
+                    Some(known) if !taste.apart && known.rules.ack == AckPolicy::None => {
+                        known.rules.clone()
+                    }
                     Some(known) if known.rules.ack == AckPolicy::None => {
                         ConsumerRules { filters: fresh.filters, ..known.rules.clone() }
                     }
@@ -192,7 +205,20 @@ pub(crate) fn operations(
                             AckPolicy::None => (known.rules.wait, known.rules.max_ack_pending),
                             _ => (fresh.wait, fresh.max_ack_pending),
                         };
-                        ConsumerRules { ack, wait, start, max_ack_pending, push, ..fresh }
+                        let filters = match taste.apart {
+                            true => fresh.filters,
+                            false => known.rules.filters.clone(),
+                        };
+                        let max_deliver = fresh.max_deliver;
+                        ConsumerRules {
+                            ack,
+                            wait,
+                            max_deliver,
+                            start,
+                            max_ack_pending,
+                            filters,
+                            push,
+                        }
                     }
                     None => fresh,
                 },
@@ -211,13 +237,13 @@ pub(crate) fn operations(
         46..48 if taste.time => {
             Operation::Wait(one_of(rng, &[1, 30, 700, 2_500, 30_000]) * 1_000_000)
         }
-        48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, name),
+        48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, taste, name),
         _ => Operation::Publish(publish(rng, taste, name, stream)),
     }]
 }
 
 /// Hundreds of messages, and something that touches all of them.
-fn burst(rng: &mut Rng, name: &str) -> Vec<Operation> {
+fn burst(rng: &mut Rng, taste: Taste, name: &str) -> Vec<Operation> {
     let message = |number: u64| Publish {
         subject: format!("{name}.burst.{number}"),
         payload: number.to_string(),
@@ -225,6 +251,7 @@ fn burst(rng: &mut Rng, name: &str) -> Vec<Operation> {
     };
     let mut all: Vec<_> = (0..BURST).map(|number| Operation::Publish(message(number))).collect();
     all.push(match rng.u8(..3) {
+        _ if !taste.apart => Operation::Purge { filter: None, before: 0, keep: 0 },
         0 => Operation::Purge { filter: Some(format!("{name}.burst.*")), before: 0, keep: 0 },
         1 => Operation::Purge { filter: None, before: 0, keep: 1 },
         _ => Operation::Publish(Publish { rollup: Some("all"), ..message(BURST) }),
@@ -270,7 +297,9 @@ fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish 
     let off = u64::from(rng.u8(..4) == 0);
     match rng.u8(..14) {
         0 => publish.ttl = Some(if taste.time { rng.i64(1..9) } else { 3600 } * SECOND),
-        1 => publish.rollup = Some(one_of(rng, &["sub", "all"])),
+        1 if taste.apart => {
+            publish.rollup = Some(one_of(rng, &["sub", "all"]));
+        }
         2 => publish.expected_last = Some(stream.last + off),
         3 => {
             let mut own = stream.messages.iter().rev();

@@ -184,10 +184,10 @@ fn deliveries(all: &[Delivery]) -> Vec<(String, u64, u64, u64, String)> {
 fn compare(client: &mut Client<'_>, peer: &mut Peer) -> Result<(), String> {
     client.compare()?;
     for stream in STREAMS {
-        let ours = StreamView::seen(&mut client.node, stream)?.map(StreamView::timeless);
+        let ours = StreamView::seen(&mut client.node, stream)?.map(StreamView::comparable);
         let deadline = Instant::now() + Duration::from_secs(2);
         loop {
-            let theirs = StreamView::seen(peer, stream)?.map(StreamView::timeless);
+            let theirs = StreamView::seen(peer, stream)?.map(StreamView::comparable);
             if ours == theirs {
                 break;
             }
@@ -212,7 +212,7 @@ fn check(seed: u64, server: &NatsServer) -> Result<(), String> {
     let node = Node::start(&SimDisk::default(), super::settings(), seed)?;
     let world = STREAMS.map(|name| (name, Past::of(0, None))).into();
     // Nothing grows old: two clocks are never at the same point.
-    let taste = Taste { time: false, payload: 200, bursts: true, push: false };
+    let taste = Taste { time: false, payload: 200, bursts: true, push: false, apart: false };
     let mut client = Client::new(node, &mut rng, taste, Pace::Stepwise, false, world, 0);
     let mut steps = Vec::new();
     client.journal = Some(Vec::new());

@@ -185,7 +185,7 @@ impl Stream {
     /// replaces another of its subject needs the room of that one only.
     fn is_full_for(&self, message: &Message) -> bool {
         let rules = &self.rules;
-        if !rules.discard_new {
+        if !rules.discard_new || self.is_unwanted(&message.subject) {
             return false;
         }
         let own: Vec<u64> = self.of_subject(&message.subject).collect();
@@ -207,7 +207,8 @@ impl Stream {
             self.ids.push((id.clone(), sequence, now));
         }
         let subject = message.subject.clone();
-        self.messages.insert(sequence, message);
+        let wanted = !self.is_unwanted(&subject);
+        self.messages.extend(wanted.then_some((sequence, message)));
         match publish.rollup {
             Some("all") => self.remove_where(|own, _| own < sequence),
             Some(_) => {
@@ -215,14 +216,16 @@ impl Stream {
             }
             None => 0,
         };
-        self.enforce_per_subject();
-        self.enforce_size();
-        if self.rules.retention == Retention::Interest
-            && self.messages.contains_key(&sequence)
-            && !self.is_needed(sequence)
-        {
-            self.remove_where(|own, _| own == sequence);
+        if wanted {
+            self.enforce_per_subject();
+            self.enforce_size();
         }
+    }
+
+    /// Whether a message that comes now is kept for nobody.
+    fn is_unwanted(&self, subject: &str) -> bool {
+        self.rules.retention == Retention::Interest
+            && !self.consumers.values().any(|consumer| consumer.wants(subject))
     }
 
     fn enforce_per_subject(&mut self) {
