@@ -317,13 +317,12 @@ impl<'a> Client<'a> {
         }
         // Nothing is held to be true before it is answered.
         self.asked.insert(number, Asked { operation: number, stream, told: Some(told) });
-        self.past(stream).push_doubtful(number, Some(next.clone()));
         self.say(operation, stream)?;
         if !self.asked.contains_key(&number) && self.answered != number {
             // Refused at once: that nothing was written is certain.
-            self.past(stream).forget(number);
             return Ok(());
         }
+        self.past(stream).push_doubtful(number, Some(next.clone()));
         for _ in 0..4 {
             if self.asked.contains_key(&number) && self.node.has_work() && !self.is_dead() {
                 self.commit()?;
@@ -435,6 +434,9 @@ impl<'a> Client<'a> {
 
     /// Takes note of what came.
     fn listen(&mut self) -> Result<(), String> {
+        if self.is_dead() {
+            return Ok(());
+        }
         let mut came = std::mem::take(&mut self.unheard);
         came.extend(self.node.received());
         for message in came {

@@ -186,7 +186,8 @@ pub(crate) fn operations(
         8..11 => Operation::DeleteMessage(near(rng)),
         11..17 => {
             let consumer = one_of(rng, &CONSUMERS);
-            let known = stream.consumers.get(consumer).filter(|_| rng.u8(..4) > 0);
+            let known = stream.consumers.get(consumer);
+            let known = known.filter(|_| !taste.apart || rng.u8(..4) > 0);
             let fresh = consumer_rules(rng, taste, name, stream.rules.retention);
             Operation::PutConsumer(
                 consumer,

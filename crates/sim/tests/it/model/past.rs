@@ -36,11 +36,6 @@ impl Past {
         self.states.insert(last, (operation, stream));
     }
 
-    /// An operation had no effect after all.
-    pub(crate) fn forget(&mut self, operation: u64) {
-        self.states.retain(|(own, _)| *own != operation);
-    }
-
     /// Whoever asked for an operation was told of its effect: it is on disk, and all before it.
     pub(crate) fn told(&mut self, operation: u64) {
         let keep = self.states.iter().position(|(own, _)| *own >= operation);
