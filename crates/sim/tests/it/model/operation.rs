@@ -178,9 +178,10 @@ pub(crate) fn operations(
         4 => Operation::CreateStream(rules(rng, taste, stream.rules.retention)),
         5..8 => {
             let near = near(rng);
-            match taste.apart {
-                true => purge(rng, name, near),
-                false => Operation::Purge { filter: None, before: 0, keep: 0 },
+            if taste.apart {
+                purge(rng, name, near)
+            } else {
+                Operation::Purge { filter: None, before: 0, keep: 0 }
             }
         }
         8..11 => Operation::DeleteMessage(near(rng)),
@@ -189,41 +190,11 @@ pub(crate) fn operations(
             let known = stream.consumers.get(consumer);
             let known = known.filter(|_| !taste.apart || rng.u8(..4) > 0);
             let fresh = consumer_rules(rng, taste, name, stream.rules.retention);
-            Operation::PutConsumer(
-                consumer,
-                match known {
-                    // What cannot be changed stays.
-                    Some(known) if !taste.apart && known.rules.ack == AckPolicy::None => {
-                        known.rules.clone()
-                    }
-                    Some(known) if known.rules.ack == AckPolicy::None => {
-                        ConsumerRules { filters: fresh.filters, ..known.rules.clone() }
-                    }
-                    Some(known) => {
-                        let (ack, start, push) =
-                            (known.rules.ack, known.rules.start, known.rules.push);
-                        let (wait, max_ack_pending) = match fresh.ack {
-                            AckPolicy::None => (known.rules.wait, known.rules.max_ack_pending),
-                            _ => (fresh.wait, fresh.max_ack_pending),
-                        };
-                        let filters = match taste.apart {
-                            true => fresh.filters,
-                            false => known.rules.filters.clone(),
-                        };
-                        let max_deliver = fresh.max_deliver;
-                        ConsumerRules {
-                            ack,
-                            wait,
-                            max_deliver,
-                            start,
-                            max_ack_pending,
-                            filters,
-                            push,
-                        }
-                    }
-                    None => fresh,
-                },
-            )
+            let rules = match known {
+                Some(known) => changed(taste, &known.rules, fresh),
+                None => fresh,
+            };
+            Operation::PutConsumer(consumer, rules)
         }
         17 => Operation::DeleteConsumer(one_of(rng, &CONSUMERS)),
         18..29 => Operation::Pull {
@@ -241,6 +212,22 @@ pub(crate) fn operations(
         48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, taste, name),
         _ => Operation::Publish(publish(rng, taste, name, stream)),
     }]
+}
+
+/// A consumer's rules after an update: what cannot be changed stays.
+fn changed(taste: Taste, old: &ConsumerRules, fresh: ConsumerRules) -> ConsumerRules {
+    let mut rules = old.clone();
+    if taste.apart {
+        rules.filters = fresh.filters;
+    }
+    if old.ack == AckPolicy::None {
+        return rules;
+    }
+    rules.max_deliver = fresh.max_deliver;
+    if fresh.ack != AckPolicy::None {
+        (rules.wait, rules.max_ack_pending) = (fresh.wait, fresh.max_ack_pending);
+    }
+    rules
 }
 
 /// Hundreds of messages, and something that touches all of them.
