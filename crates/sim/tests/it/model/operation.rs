@@ -137,7 +137,8 @@ fn consumer_rules(
     }
     let ack =
         one_of(rng, &[AckPolicy::Explicit, AckPolicy::Explicit, AckPolicy::All, AckPolicy::None]);
-    let ack = if queue { AckPolicy::Explicit } else { ack };
+    let plain = queue || (!taste.apart && ack == AckPolicy::All);
+    let ack = if plain { AckPolicy::Explicit } else { ack };
     let push = taste.push && rng.u8(..5) == 0;
     if ack == AckPolicy::None {
         let (wait, max_deliver, max_ack_pending) = (0, 0, 0);
