@@ -12,7 +12,7 @@ use super::consumer::{Delivery, Said};
 use super::operation::{Operation, STREAMS, Taste, operations};
 use super::outcome::{agrees, outcomes};
 use super::past::{Past, find};
-use super::stream::Told;
+use super::stream::{Stream, Told};
 
 /// Longest time that events of consumers wait for a record, and a little more.
 const EVENTS_WAIT: u64 = 25_000_000;
@@ -494,7 +494,14 @@ impl<'a> Client<'a> {
         };
         let (number, now) = (self.operations, self.now());
         let mut next = self.world[stream].now().cloned().ok_or("a delivery of no stream")?;
+        let purges = matches!(&self.awaited,
+            Some((_, own, Operation::Purge { .. })) if *own == stream);
+        let set = |stream: &mut Stream, loses| {
+            stream.consumers.values_mut().for_each(|consumer| consumer.loses = loses);
+        };
+        set(&mut next, purges);
         next.delivered(now, &delivery).map_err(|error| format!("{error}: {delivery:?}"))?;
+        set(&mut next, false);
         self.past(stream).push(number, Some(next));
         if let Some(step) = self.journal.as_mut().and_then(|all| all.last_mut()) {
             step.got.push(delivery.clone());

@@ -70,6 +70,14 @@ pub(crate) struct Outstanding {
     overdue: i64,
     /// The same, if a client said so.
     retry_at: Option<i64>,
+    /// What else the number of deliveries may be, where that cannot be seen.
+    or_deliveries: Option<u64>,
+}
+
+impl Outstanding {
+    fn counts(&self, deliveries: u64) -> bool {
+        self.deliveries == deliveries || self.or_deliveries == Some(deliveries)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +88,8 @@ pub(crate) struct Consumer {
     /// Sequences to deliver before: the last of each subject.
     pub(crate) ahead: Vec<u64>,
     pub(crate) outstanding: BTreeMap<u64, Outstanding>,
+    /// Whether a purge is under way, of which a part may have been done.
+    pub(crate) loses: bool,
     deliveries: u64,
     delivered: u64,
     /// The sequence before the first one.
@@ -117,7 +127,8 @@ impl Consumer {
         };
         let before = ahead.first().copied().unwrap_or(cursor).max(1) - 1;
         let outstanding = BTreeMap::new();
-        Self { rules, cursor, ahead, outstanding, deliveries: 0, delivered: before, before }
+        let (loses, deliveries, delivered) = (false, 0, before);
+        Self { rules, cursor, ahead, outstanding, loses, deliveries, delivered, before }
     }
 
     pub(crate) fn wants(&self, subject: &str) -> bool {
@@ -176,7 +187,7 @@ impl Consumer {
             let before = delivery.count - 1;
             match known {
                 None if exists => return Err("it is not outstanding".into()),
-                Some(known) if known.deliveries != before || known.due > now => {
+                Some(known) if !known.counts(before) || known.due > now => {
                     return Err(format!(
                         "delivered {} times, and due {} ns later",
                         known.deliveries,
@@ -186,13 +197,15 @@ impl Consumer {
                 _ if self.is_exhausted(before) => return Err("delivered too often".into()),
                 _ => {}
             }
-        } else if self.is_full() {
+        } else if self.is_full() && !self.loses {
             return Err("more than max_ack_pending".into());
         } else if self.ahead.first() == Some(&sequence) {
             self.ahead.remove(0);
         } else if sequence < self.cursor {
             return Err("it was delivered before".into());
-        } else if let Some(earlier) = self.ahead.first().copied().or(skipped) {
+        } else if let Some(earlier) =
+            self.ahead.first().copied().or(skipped).filter(|_| !self.loses)
+        {
             return Err(format!("{earlier} should come before"));
         } else if !self.wants(subject) {
             return Err("no filter takes it".into());
@@ -209,8 +222,15 @@ impl Consumer {
             let due = now + self.rules.wait;
             let deliveries = delivery.count;
             let (since, overdue, retry_at) = (now, due, None);
-            let outstanding =
-                Outstanding { consumer_seq, deliveries, since, due, overdue, retry_at };
+            let outstanding = Outstanding {
+                consumer_seq,
+                deliveries,
+                since,
+                due,
+                overdue,
+                retry_at,
+                or_deliveries: None,
+            };
             self.outstanding.insert(sequence, outstanding);
         }
         Ok(exists && self.rules.ack == AckPolicy::None)
@@ -286,6 +306,9 @@ impl Consumer {
         for (sequence, own) in &mut self.outstanding {
             if let Some(other) = other.outstanding.get(sequence) {
                 own.due = own.due.min(other.due);
+                if own.deliveries != other.deliveries {
+                    own.or_deliveries = Some(other.deliveries);
+                }
                 own.overdue = own.overdue.max(other.overdue);
             }
         }
