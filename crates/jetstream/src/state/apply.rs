@@ -62,8 +62,8 @@ impl State {
         if let Some(rollup) = rollup {
             stream.roll_up(record, rollup, &mut effects.changes);
         }
-        let unwanted = stream.config.retention == Retention::Interest
-            && !self.is_needed(key, record.sequence);
+        let unwanted =
+            stream.config.retention == Retention::Interest && !self.is_needed(key, record.sequence);
         let stream = &mut self.streams[key.index()];
         if unwanted {
             // What nobody waits for needs no room.
