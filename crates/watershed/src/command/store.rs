@@ -40,10 +40,13 @@ struct Store {
 }
 
 impl Store {
-    /// Where the store is: `up` has it in a folder of its data directory.
+    /// Where the store is: `up` has it in a folder of its data directory, and so has `serve` where the
+    /// directory holds other things.
     fn folder(&self) -> PathBuf {
-        let inner = self.dir.join("store");
-        if !self.dir.join("FORMAT").exists() && inner.is_dir() { inner } else { self.dir.clone() }
+        let inner = ["store", "watershed"].map(|name| self.dir.join(name));
+        let is_store = ["FORMAT", "journal"].iter().any(|name| self.dir.join(name).exists());
+        let found = inner.into_iter().find(|folder| !is_store && folder.is_dir());
+        found.unwrap_or_else(|| self.dir.clone())
     }
 }
 
