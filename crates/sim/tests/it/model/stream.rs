@@ -269,6 +269,21 @@ impl Stream {
         }
     }
 
+    /// Lets go what consumers have finished with. What none of them ever wanted stays.
+    fn drop_finished(&mut self) {
+        if self.rules.retention == Retention::Interest {
+            let kept: BTreeSet<u64> = self
+                .messages
+                .iter()
+                .filter(|(own, message)| {
+                    self.is_needed(**own) || self.is_unwanted(&message.subject)
+                })
+                .map(|(own, _)| *own)
+                .collect();
+            self.remove_where(|sequence, _| !kept.contains(&sequence));
+        }
+    }
+
     /// Removes messages. Says how many.
     fn remove_where(&mut self, mut goes: impl FnMut(u64, &Message) -> bool) -> u64 {
         let going: Vec<u64> = self
@@ -295,7 +310,7 @@ impl Stream {
         self.enforce_size();
         self.enforce_per_subject();
         if old.retention != self.rules.retention {
-            self.drop_unneeded();
+            self.drop_finished();
         }
         self.pass(now);
     }
