@@ -366,7 +366,7 @@ impl Life {
         self.number += 1;
         let node = &mut self.node;
         let mut received = tell(node, &format!("s.{}", self.number % 3), &self.number.to_string());
-        if self.number % 2 == 0 {
+        if self.number.is_multiple_of(2) {
             let deliveries = pull(node, "S", 2);
             for reply in deliveries.iter().filter_map(|delivery| delivery.reply.as_ref()) {
                 received.extend(tell(node, reply, "+ACK"));

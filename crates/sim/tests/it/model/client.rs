@@ -84,6 +84,8 @@ pub(crate) struct Client<'a> {
     awaited: Option<(u64, &'static str, Operation)>,
     /// The operation that was answered last.
     answered: u64,
+    /// The last one that was refused for want of a disk.
+    refused: u64,
     /// What was done, for who wants to do the same elsewhere.
     pub(crate) journal: Option<Vec<Step>>,
     /// Whether everything is printed.
@@ -135,6 +137,7 @@ impl<'a> Client<'a> {
             unheard: Vec::new(),
             awaited: None,
             answered: 0,
+            refused: 0,
             journal: None,
             traced: std::env::var_os("WATERSHED_TRACE").is_some(),
         };
@@ -313,7 +316,13 @@ impl<'a> Client<'a> {
             self.past(stream).push(number, Some(next));
             let asked = Asked { operation: number, stream, told: Some(told) };
             self.asked.insert(number, asked);
-            return self.say(operation, stream);
+            self.say(operation, stream)?;
+            if self.refused == number {
+                // A disk that is known to be full: from now on nothing is taken for granted.
+                self.past(stream).undo(number);
+                self.health = Health::Failed;
+            }
+            return Ok(());
         }
         // Nothing is held to be true before it is answered.
         self.asked.insert(number, Asked { operation: number, stream, told: Some(told) });
@@ -471,7 +480,10 @@ impl<'a> Client<'a> {
             let told = api::told(&reply);
             match told {
                 // It may have happened, where it is not known whether the disk did its part.
-                Told::Refused(code) if UNAVAILABLE.contains(&code) && !self.dies => return Ok(()),
+                Told::Refused(code) if UNAVAILABLE.contains(&code) && !self.dies => {
+                    self.refused = number;
+                    return Ok(());
+                }
                 // Without a disk, what a client said to its deliveries has no effect yet.
                 Told::Refused(_) if !self.works() => return Ok(()),
                 _ if told != expected => {

@@ -30,6 +30,13 @@ impl Past {
         self.states.push((operation, stream));
     }
 
+    /// The operation that was the last one has had no effect.
+    pub(crate) fn undo(&mut self, operation: u64) {
+        if self.states.len() > 1 && self.states.last().is_some_and(|(own, _)| *own == operation) {
+            self.states.pop();
+        }
+    }
+
     /// An operation may have had an effect, and is not held to have had it.
     pub(crate) fn push_doubtful(&mut self, operation: u64, stream: Option<Stream>) {
         let last = self.states.len() - 1;
