@@ -212,6 +212,7 @@ fn consumer_view(info: &Value) -> ConsumerView {
         redelivered: number("num_redelivered"),
         pending: number("num_pending"),
     }
+    .leaving_the_start_open()
 }
 
 fn ask(server: &mut impl Server, subject: &str, body: &str) -> Result<Value, String> {

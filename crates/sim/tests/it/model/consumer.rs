@@ -108,6 +108,16 @@ pub(crate) struct ConsumerView {
     pub(crate) pending: u64,
 }
 
+impl ConsumerView {
+    /// Where a consumer of the last messages begins follows from those that are still there.
+    pub(crate) fn leaving_the_start_open(mut self) -> Self {
+        if self.rules.start == Start::LastPerSubject && self.delivered.0 == 0 {
+            (self.delivered.1, self.floor.1) = (0, 0);
+        }
+        self
+    }
+}
+
 impl Consumer {
     pub(crate) fn new(rules: ConsumerRules, stream: &Stream) -> Self {
         let end = stream.last + 1;
@@ -332,6 +342,7 @@ impl Consumer {
             redelivered: redelivered as u64,
             pending: self.pending(stream),
         }
+        .leaving_the_start_open()
     }
 }
 
