@@ -72,6 +72,8 @@ pub(crate) struct Outstanding {
     retry_at: Option<i64>,
     /// What else the number of deliveries may be, where that cannot be seen.
     or_deliveries: Option<u64>,
+    /// What else the retry may be, where that cannot be seen.
+    or_retry_at: Option<Option<i64>>,
 }
 
 impl Outstanding {
@@ -240,6 +242,7 @@ impl Consumer {
                 overdue,
                 retry_at,
                 or_deliveries: None,
+                or_retry_at: None,
             };
             self.outstanding.insert(sequence, outstanding);
         }
@@ -306,8 +309,10 @@ impl Consumer {
     pub(crate) fn restarted(&mut self, now: i64) {
         for own in self.outstanding.values_mut() {
             own.since = now;
-            own.due = own.retry_at.map_or(now + self.rules.wait, |at| at.max(now));
-            own.overdue = own.due;
+            let wait = self.rules.wait;
+            let due = |retry: Option<i64>| retry.map_or(now + wait, |at| at.max(now));
+            let or = own.or_retry_at.map_or(due(own.retry_at), due);
+            (own.due, own.overdue) = (due(own.retry_at).min(or), due(own.retry_at).max(or));
         }
     }
 
@@ -316,6 +321,9 @@ impl Consumer {
         for (sequence, own) in &mut self.outstanding {
             if let Some(other) = other.outstanding.get(sequence) {
                 own.due = own.due.min(other.due);
+                if own.retry_at != other.retry_at {
+                    own.or_retry_at = Some(other.retry_at);
+                }
                 if own.deliveries != other.deliveries {
                     own.or_deliveries = Some(other.deliveries);
                 }
