@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
 use watershed_store::log::{Position as BlockPosition, Sealed};
-use watershed_store::record::RECORD_HEADER_BYTES;
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
@@ -108,17 +107,9 @@ impl Stream {
         u32::try_from(content + overhead).unwrap_or(u32::MAX - 1)
     }
 
-    /// About what a stored message counts for; 0 if it is gone.
+    /// What a stored message counts for; 0 if it is gone.
     pub(crate) fn weight_of(&self, sequence: u64) -> u64 {
-        let Some(position) = self.log.position(sequence) else { return 0 };
-        let length = if self.is_memory() {
-            self.in_memory(sequence).map_or(0, <[u8]>::len)
-        } else {
-            position.length as usize
-        };
-        let content = length.saturating_sub(RECORD_HEADER_BYTES);
-        let empty = self.weigh(b"", b"", b"");
-        content as u64 + u64::from(empty)
+        self.log.weight_of(sequence).map_or(0, u64::from)
     }
 
     /// The next message that is appended has this sequence, if it is above all others.

@@ -271,6 +271,10 @@ impl Chunk {
         Some((offset, end.saturating_sub(offset)))
     }
 
+    pub(super) fn weight_of(&self, sequence: u64) -> Option<u32> {
+        self.find(sequence).map(|(_, rank)| self.entries[rank].weight)
+    }
+
     /// Nanoseconds since 1970.
     pub(super) fn time(&self, sequence: u64) -> Option<i64> {
         self.find(sequence).map(|(_, rank)| self.time_at(rank))

@@ -83,6 +83,11 @@ impl Log {
         self.block_of(sequence)?.position(sequence)
     }
 
+    /// What a record was said to weigh.
+    pub fn weight_of(&self, sequence: u64) -> Option<u32> {
+        self.chunk_of(sequence)?.weight_of(sequence)
+    }
+
     /// The first record at or behind `sequence`.
     pub fn next(&self, sequence: u64) -> Option<u64> {
         self.chunks_from(sequence).find_map(|chunk| chunk.next(sequence))

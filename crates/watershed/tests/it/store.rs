@@ -73,7 +73,7 @@ fn a_whole_store_is_shown_and_not_changed() {
     insta::assert_snapshot!(says("info", &store), @r"
     exit code 0
     STORE: format 4, 13 rounds, 13 of them in a checkpoint
-    journal 1.0MiB, blocks 3.5KiB, checkpoints 1.8KiB
+    journal 1.5MiB, blocks 3.5KiB, checkpoints 1.8KiB
     ───────────────────────────────────────────────────────────────────────────
      account   stream   storage   messages    bytes   first   last   consumers
     ───────────────────────────────────────────────────────────────────────────
@@ -104,7 +104,7 @@ fn what_can_be_mended_is_mended_and_copied_before() {
     let (_folder, store) = store();
     damage(&store.join("FORMAT"), |bytes| bytes[3] ^= 4);
     damage(&store.join("checkpoint-0"), |bytes| bytes[40..100].fill(0));
-    damage(&store.join("journal/00000001.wj"), |bytes| bytes[1024..1536].fill(7));
+    damage(&store.join("journal/00000003.wj"), |bytes| bytes[1024..1536].fill(7));
     damage(&store.join("blocks/00000001-00000001.wb"), |bytes| bytes[100] ^= 1);
     let before = files(&store);
     insta::assert_snapshot!(says("check", &store), @r"
@@ -129,7 +129,7 @@ fn what_can_be_mended_is_mended_and_copied_before() {
     STORE: 10 messages of 2 streams, all whole
     ");
     let copies = fs::read_dir(store.join("damaged")).unwrap().next().unwrap().unwrap().path();
-    for name in ["FORMAT", "checkpoint-0", "journal/00000001.wj"] {
+    for name in ["FORMAT", "checkpoint-0", "journal/00000003.wj"] {
         let old = before.iter().find(|(path, _)| *path == store.join(name)).unwrap();
         assert!(fs::read(copies.join(name)).unwrap() == old.1, "{name}");
     }

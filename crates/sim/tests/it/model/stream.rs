@@ -191,9 +191,7 @@ impl Stream {
         let own: Vec<u64> = self.of_subject(&message.subject).collect();
         let full = rules.max_per_subject > 0 && own.len() as u64 >= rules.max_per_subject;
         let replaced = own.first().filter(|_| full);
-        // What a header block adds to the weight is not known of what is stored.
-        let weigh = |own: &Message| own.weight() - if own.header.is_empty() { 0 } else { 4 };
-        let freed = replaced.map_or(0, |sequence| weigh(&self.messages[sequence]));
+        let freed = replaced.map_or(0, |sequence| self.messages[sequence].weight());
         let count = self.messages.len() as u64;
         (rules.max_msgs > 0 && replaced.is_none() && count >= rules.max_msgs)
             || (rules.max_bytes > 0 && self.bytes() + message.weight() - freed > rules.max_bytes)
