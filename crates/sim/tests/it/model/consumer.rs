@@ -73,7 +73,7 @@ pub(crate) struct Outstanding {
     /// What else the number of deliveries may be, where that cannot be seen.
     or_deliveries: Option<u64>,
     /// What else the retry may be, where that cannot be seen.
-    or_retry_at: Option<Option<i64>>,
+    or_retry_at: Vec<Option<i64>>,
 }
 
 impl Outstanding {
@@ -242,7 +242,7 @@ impl Consumer {
                 overdue,
                 retry_at,
                 or_deliveries: None,
-                or_retry_at: None,
+                or_retry_at: Vec::new(),
             };
             self.outstanding.insert(sequence, outstanding);
         }
@@ -311,8 +311,10 @@ impl Consumer {
             own.since = now;
             let wait = self.rules.wait;
             let due = |retry: Option<i64>| retry.map_or(now + wait, |at| at.max(now));
-            let or = own.or_retry_at.map_or(due(own.retry_at), due);
-            (own.due, own.overdue) = (due(own.retry_at).min(or), due(own.retry_at).max(or));
+            let first = due(own.retry_at);
+            let all = || own.or_retry_at.iter().map(|retry| due(*retry));
+            let overdue = all().fold(first, i64::max);
+            (own.due, own.overdue) = (all().fold(first, i64::min), overdue);
         }
     }
 
@@ -322,7 +324,7 @@ impl Consumer {
             if let Some(other) = other.outstanding.get(sequence) {
                 own.due = own.due.min(other.due);
                 if own.retry_at != other.retry_at {
-                    own.or_retry_at = Some(other.retry_at);
+                    own.or_retry_at.push(other.retry_at);
                 }
                 if own.deliveries != other.deliveries {
                     own.or_deliveries = Some(other.deliveries);
