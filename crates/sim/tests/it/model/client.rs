@@ -86,6 +86,8 @@ pub(crate) struct Client<'a> {
     answered: u64,
     /// The last one that was refused for want of a disk.
     refused: u64,
+    /// A publish that has no effect before it is answered, and what the stream is then.
+    doubted: Option<(u64, Stream)>,
     /// What was done, for who wants to do the same elsewhere.
     pub(crate) journal: Option<Vec<Step>>,
     /// Whether everything is printed.
@@ -138,6 +140,7 @@ impl<'a> Client<'a> {
             awaited: None,
             answered: 0,
             refused: 0,
+            doubted: None,
             journal: None,
             traced: std::env::var_os("WATERSHED_TRACE").is_some(),
         };
@@ -325,22 +328,22 @@ impl<'a> Client<'a> {
             return Ok(());
         }
         // Nothing is held to be true before it is answered.
+        self.doubted = Some((number, next.clone()));
         self.asked.insert(number, Asked { operation: number, stream, told: Some(told) });
         self.say(operation, stream)?;
         if !self.asked.contains_key(&number) && self.answered != number {
             // Refused at once: that nothing was written is certain.
             return Ok(());
         }
-        self.past(stream).push_doubtful(number, Some(next.clone()));
+        if self.answered != number {
+            self.past(stream).push_doubtful(number, Some(next));
+        }
         for _ in 0..4 {
             if self.asked.contains_key(&number) && self.node.has_work() && !self.is_dead() {
                 self.commit()?;
             }
         }
-        if self.answered == number {
-            self.past(stream).push(number, Some(next));
-            self.past(stream).told(number);
-        }
+        self.doubted = None;
         Ok(())
     }
 
@@ -500,6 +503,9 @@ impl<'a> Client<'a> {
             }
         }
         self.answered = asked.operation;
+        if let Some((_, next)) = self.doubted.take_if(|(own, _)| *own == asked.operation) {
+            self.past(asked.stream).push(asked.operation, Some(next));
+        }
         self.past(asked.stream).told(asked.operation);
         Ok(())
     }
