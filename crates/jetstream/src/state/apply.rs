@@ -141,7 +141,7 @@ impl State {
                 effects.changes.lost.push((index, sequence));
             }
         }
-        match stream.consumers.apply(index, time, event, subject) {
+        match stream.consumers.apply(index, time, event, subject, &stream.log) {
             Finished::Nothing => {}
             Finished::One(sequence) => self.finish(key, sequence, effects),
             Finished::Many(sequences) => {

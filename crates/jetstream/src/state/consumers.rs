@@ -242,17 +242,23 @@ impl Consumers {
         needed
     }
 
-    /// Changes a consumer's position. `key` is that of the message, if the stream still has it.
+    /// Changes a consumer's position. `key` is that of a message that was delivered, if the stream
+    /// still has it. It was delivered under the filters of that time.
     pub(super) fn apply(
         &mut self,
         index: usize,
         time: UnixNanos,
         event: Event,
         key: Option<KeyId>,
+        log: &Log,
     ) -> Finished {
         let consumer = &mut self.all[index];
         consumer.catch_up(self.groups.group(consumer.group).taken);
-        consumer.apply(time, event, key)
+        let finished = consumer.apply(time, event, key);
+        if key.is_some_and(|key| !consumer.wants(log.key_name(key))) {
+            self.strays.insert(index);
+        }
+        finished
     }
 }
 
@@ -404,7 +410,7 @@ mod tests {
             own.unacked.insert(sequence);
             let event = Event::Delivered { sequence, consumer_seq: own.deliveries, deliveries: 1 };
             let key = self.log.key_id_of(sequence);
-            self.consumers.apply(index, UnixNanos(0), event, key);
+            self.consumers.apply(index, UnixNanos(0), event, key, &self.log);
         }
 
         fn count(&mut self, name: usize, budget: usize) {

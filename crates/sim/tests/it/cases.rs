@@ -397,3 +397,30 @@ fn two_nodes_in_one_process_share_nothing() {
     assert!(one.end() == alone(1));
     assert!(two.end() == alone(8));
 }
+
+/// A delivery that was decided under one filter may become a record after the filter has changed. When
+/// its message goes, the consumer lets go of it all the same, as it does after a restart.
+#[test]
+fn a_delivery_outlives_the_filter_that_took_it() {
+    let mut disk = SimDisk::default();
+    let mut node = start(&disk);
+    create(&mut node, r#"{"name":"S","subjects":["s.>"]}"#);
+    consume(&mut node, "S", ",\"filter_subject\":\"s.a\"");
+    tell(&mut node, "s.a", "x");
+    let config = "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"filter_subject\":\"s.b\"}";
+    let body = format!("{{\"stream_name\":\"S\",\"config\":{config}}}");
+    send(&mut node, "$JS.API.CONSUMER.CREATE.S.c", "r.1", &body);
+    send(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.c", "r.2", "1");
+    node.settle().unwrap();
+    let delivered = node.received().iter().any(|message| message.payload == "x");
+    assert!(delivered, "it is delivered before the change is applied");
+    node.wait(SECOND / 10);
+    node.settle().unwrap();
+    assert_eq!(ask(&mut node, "CONSUMER.INFO.S.c", "")["num_ack_pending"], 1);
+    tell(&mut node, "s.a", "y");
+    let answer = ask(&mut node, "STREAM.MSG.DELETE.S", "{\"seq\":1}");
+    assert_eq!(answer["success"], true, "{answer}");
+    assert_eq!(ask(&mut node, "CONSUMER.INFO.S.c", "")["num_ack_pending"], 0);
+    let state = node.state();
+    assert_eq!(restart(node, &mut disk).state(), state);
+}
