@@ -324,9 +324,11 @@ impl Leaf {
         self.base + self.offsets.get(index).map_or(0, |offset| u64::from(*offset))
     }
 
-    /// Adds one behind all others, if there is room and it isn't too far away.
+    /// Adds one behind all others, if there is room and it isn't too far away. A damaged state may say
+    /// one that is before them.
     fn push(&mut self, sequence: u64) -> bool {
-        let Ok(offset) = u32::try_from(sequence - self.base) else { return false };
+        let offset = sequence.checked_sub(self.base).map(u32::try_from);
+        let Some(Ok(offset)) = offset else { return false };
         let fits = self.offsets.len() < LEAF;
         if fits {
             self.offsets.push(offset);
