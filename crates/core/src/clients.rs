@@ -108,7 +108,7 @@ impl Clients {
         self.backlog.congested > 0
     }
 
-    /// Appends what is no message to an outbox, and asks for a flush.
+    /// Appends a control line to an outbox, and asks for a flush.
     pub(crate) fn send(&mut self, slot: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let Self { sessions, backlog, outputs, .. } = self;
         let session = &mut sessions[slot];

@@ -35,7 +35,7 @@ impl JetStream {
         !self.counting.is_empty()
     }
 
-    /// Counts what a consumer has before it, looking at so many subjects. Says whether all is counted.
+    /// Counts what a consumer has before it, looking at `budget` subjects at most. Says whether it is done.
     pub(crate) fn count(&mut self, key: ConsumerKey, budget: usize) -> bool {
         let Self { state, live, .. } = self;
         let Some(stream) = state.streams.get_mut(key.stream.index()) else { return true };

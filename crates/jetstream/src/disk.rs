@@ -70,7 +70,7 @@ impl Disk {
             }
     }
 
-    /// Whether there is no space left.
+    /// Whether the disk is full.
     pub(crate) fn is_full(&self) -> bool {
         self.journal == Journal::Full || self.keeping == Keeping::Full
     }

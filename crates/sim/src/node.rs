@@ -191,7 +191,7 @@ impl Node {
         self.commit().is_ok()
     }
 
-    /// Looks whether a journal that has refused a round takes one again.
+    /// Checks whether a journal that refused a round accepts rounds again.
     pub fn heal(&mut self) -> Result<(), String> {
         if self.ill {
             self.journal.heal().map_err(text)?;

@@ -74,7 +74,7 @@ impl Entry {
     }
 }
 
-/// What a subject matched after so many changes of filters with wildcards.
+/// What a subject matched, and how many changes of wildcard filters there had been by then.
 #[derive(Debug, Default)]
 struct Remembered {
     matched: Matched,

@@ -221,7 +221,7 @@ impl State {
         stream.origins = origins(&config, &stream.origins);
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));
-        // Who asked is told what is left; of a large stream the rest goes by and by.
+        // The reply shows what is left; a large stream loses the rest in later slices.
         let slice = stream.slice();
         self.link(key);
         self.do_chores(key, &mut Budget(slice), effects);

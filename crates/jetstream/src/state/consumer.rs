@@ -48,10 +48,10 @@ pub(crate) struct Consumer {
     start: u64,
 }
 
-/// How a consumer's backlog is counted. It is no part of what is on disk.
+/// How a consumer's backlog is counted. Not stored.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tally {
-    /// What the group has taken since it had taken so many is to be added.
+    /// Counted up to where the group had taken this many messages; those it took later are added.
     Since(u64),
     /// It begins behind the last message: there is nothing to count.
     Early,

@@ -167,7 +167,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// A key that is no setting is there to be referred to, or is unknown.
+    /// Accepts a key that some variable refers to. Any other one is unknown.
     fn not_a_setting(&self, pair: &Pair) -> Read<()> {
         if self.referred.contains(&pair.key) { Ok(()) } else { Err(unknown(pair)) }
     }

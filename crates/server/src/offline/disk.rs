@@ -17,7 +17,7 @@ pub(super) struct Untouched(pub(super) OsDisk);
 #[derive(Debug)]
 pub(super) enum UntouchedFile {
     There(OsFile),
-    /// One that was made and is not there.
+    /// A file whose creation was only pretended.
     Made,
 }
 

@@ -111,7 +111,7 @@ fn what_is_not_durable_is_not_confirmed() {
     assert_eq!(tell(&mut node, &ack, "+ACK").len(), 1);
 }
 
-/// A message that cannot be read is not one that is not there: who is told so would make it again.
+/// An unreadable message is not reported as missing: a client would then create it again.
 #[test]
 fn a_damaged_message_is_an_error_of_its_own() {
     let mut disk = SimDisk::default();
@@ -149,7 +149,7 @@ fn publishers_are_held_back_for_a_slow_disk() {
     while !node.is_congested() {
         send(&mut node, "s", "r.1", &body);
         sent += 1;
-        assert!(sent < 100, "nobody is held back");
+        assert!(sent < 100, "the publisher was never held back");
     }
     node.settle().unwrap();
     assert!(!node.is_congested());
