@@ -8,7 +8,10 @@
 //! whose header tells its length, and the beginning of the next, whose ending does. What is left of
 //! each is mended by its parity. So no single sector of a journal loses anything.
 
+use std::io;
+
 use crate::checksum::checksum;
+use crate::disk::DiskFile;
 use crate::parity::{SECTOR_BYTES, mend, parity};
 use crate::record::{u32_at, u64_at};
 use crate::round::{self, ROUND_ALIGNMENT, ROUND_HEADER_BYTES, Round};
@@ -36,6 +39,20 @@ fn ending(bytes: &[u8], magic: &[u8; 4]) -> [u8; ROUND_HEADER_BYTES] {
     let crc = checksum(&[&header[..HEADER_CRC_AT]]);
     header[HEADER_CRC_AT..].copy_from_slice(&crc.to_le_bytes());
     header
+}
+
+/// Takes away what a frame of `length` bytes at `offset` could be known by: its header, what mends it
+/// and its ending, as far as the file reaches.
+pub(super) fn wipe(file: &impl DiskFile, offset: u64, length: u64) -> io::Result<()> {
+    let end = (offset + length).min(file.len()?);
+    // That the sync says so is worth something because the pages are written again: one whose write
+    // failed counts as written. (Rebello et al., "Can Applications Recover from fsync Failures?",
+    // ATC 2020.)
+    for at in [offset, end.saturating_sub(FRAME_BYTES as u64).max(offset)] {
+        let count = usize::try_from(end.saturating_sub(at)).unwrap_or(FRAME_BYTES).min(FRAME_BYTES);
+        file.write_at(&[0; FRAME_BYTES][..count], at)?;
+    }
+    file.sync()
 }
 
 /// What the header or the ending of a round says.

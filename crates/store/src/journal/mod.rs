@@ -29,6 +29,7 @@ mod recover;
 mod scan;
 mod segment;
 
+use std::cmp::Reverse;
 use std::io;
 
 use thiserror::Error;
@@ -185,7 +186,7 @@ impl<D: Disk> Journal<D> {
         if self.health == Health::Unknown
             && let Some(index) = self.current
         {
-            let written = wipe(&self.segments[index], self.offset, self.refused);
+            let written = frame::wipe(&self.segments[index].file, self.offset, self.refused);
             written.map_err(CommitError::Failed)?;
         }
         self.health = Health::Well;
@@ -205,14 +206,12 @@ impl<D: Disk> Journal<D> {
         }
     }
 
-    /// Segments that may be used from their start, the longest first.
-    fn free(&self) -> Vec<usize> {
+    /// Segments that may be used from their start, and their lengths.
+    fn free(&self) -> impl Iterator<Item = (usize, u64)> {
         let all = self.segments.iter().enumerate();
         let free =
             all.filter(|(index, own)| Some(*index) != self.current && own.last_round.is_none());
-        let mut free: Vec<usize> = free.map(|(index, _)| index).collect();
-        free.sort_by_key(|index| std::cmp::Reverse(self.segments[*index].length));
-        free
+        free.map(|(index, own)| (index, own.length))
     }
 
     /// Says what an error of making room means.
@@ -237,11 +236,12 @@ impl<D: Disk> Journal<D> {
             return Ok(index);
         }
         let needed = SegmentHeader::BYTES as u64 + length;
-        let free = self.free();
         let spare = if self.health == Health::Full { 0 } else { SPARE_SEGMENTS };
-        let longest = free.first().filter(|_| free.len() > spare).copied();
-        let index = match longest.filter(|index| self.segments[*index].length >= needed) {
-            Some(index) => index,
+        let longest = self.free().min_by_key(|(_, length)| Reverse(*length));
+        let longest =
+            longest.filter(|(_, length)| *length >= needed && self.free().count() > spare);
+        let index = match longest {
+            Some((index, _)) => index,
             // Whether there is space again is a matter of healing.
             None if self.health == Health::Full => return Err(io::ErrorKind::StorageFull.into()),
             None => self.create_ordinary(needed)?,
@@ -253,7 +253,7 @@ impl<D: Disk> Journal<D> {
 
     /// Sees to it that there is something to write into when the disk is full.
     fn keep_spares(&mut self) -> io::Result<()> {
-        while self.free().len() < SPARE_SEGMENTS {
+        while self.free().count() < SPARE_SEGMENTS {
             self.create(SPARE_SEGMENT_BYTES)?;
         }
         Ok(())
@@ -262,10 +262,12 @@ impl<D: Disk> Journal<D> {
     /// Gives back the space of what is free beyond what is spare. What cannot be removed is removed
     /// later, or used again.
     fn shrink(&mut self) {
-        let surplus = self.free().len().saturating_sub(SPARE_SEGMENTS);
-        let mut longest: Vec<usize> = self.free().into_iter().take(surplus).collect();
-        longest.sort_unstable();
-        for index in longest.into_iter().rev() {
+        let mut surplus: Vec<(usize, u64)> = self.free().collect();
+        surplus.sort_by_key(|(_, length)| Reverse(*length));
+        surplus.truncate(surplus.len().saturating_sub(SPARE_SEGMENTS));
+        // Those behind one that is removed move up.
+        surplus.sort_by_key(|(index, _)| Reverse(*index));
+        for (index, _) in surplus {
             if self.disk.remove(&self.segments[index].path).is_ok() {
                 self.segments.remove(index);
                 self.current = self.current.map(|own| own - usize::from(own > index));
@@ -320,19 +322,4 @@ impl<D: Disk> Journal<D> {
         self.segments.push(Segment { path, file, length, last_round: None });
         Ok(self.segments.len() - 1)
     }
-}
-
-/// Takes away what a frame of `length` bytes at `offset` could be known by: its header, what mends
-/// it and its ending.
-fn wipe<F: DiskFile>(segment: &Segment<F>, offset: u64, length: u64) -> io::Result<()> {
-    let frame = offset..(offset + length).min(segment.length);
-    let zeroes = [0; FRAME_BYTES];
-    // That the sync says so is worth something because the pages are written again: one whose write
-    // failed counts as written. (Rebello et al., "Can Applications Recover from fsync Failures?",
-    // ATC 2020.)
-    for at in [frame.start, frame.end.saturating_sub(FRAME_BYTES as u64).max(frame.start)] {
-        let count = usize::try_from(frame.end - at).unwrap_or(FRAME_BYTES).min(FRAME_BYTES);
-        segment.file.write_at(&zeroes[..count], at)?;
-    }
-    segment.file.sync()
 }

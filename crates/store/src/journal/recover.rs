@@ -5,17 +5,16 @@
 //! power cut.
 
 use std::collections::BTreeMap;
-use std::io;
 
 use super::aside;
-use super::frame::{FRAME_BYTES, Said, tail};
+use super::frame::{FRAME_BYTES, tail, wipe};
 use super::scan::{Broken, Scan, scan};
 use super::segment::{SEGMENT_SUFFIX, SegmentHeader};
 use super::{Disk, DiskFile, Health, JOURNAL_FOLDER, Journal, OpenError, Segment, UNFINISHED};
 use crate::disk::read_all;
 use crate::format::{FORMAT, Origin};
 use crate::limits::{ROUND_BYTES_MAX, SEGMENT_BYTES_MAX};
-use crate::round::{ROUND_HEADER_BYTES, Round};
+use crate::round::Round;
 
 /// Which rounds a store needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -160,7 +159,8 @@ impl<D: Disk> Journal<D> {
             bytes.truncate(read.map_err(OpenError::io("read", &segment.path))?);
             let aside = aside::keep(&self.disk, said.number, &bytes).ok();
             if aside.is_some() {
-                cut(&segment.file, broken.at, said)
+                // The next opening would see once more that a round was begun here.
+                wipe(&segment.file, broken.at, (said.length + FRAME_BYTES) as u64)
                     .map_err(OpenError::io("write", &segment.path))?;
             }
             let (path, offset) = (segment.path.clone(), broken.at);
@@ -174,17 +174,6 @@ impl<D: Disk> Journal<D> {
         }
         Ok(None)
     }
-}
-
-/// Takes away by what the next opening would see once more that a round was begun here.
-fn cut(file: &impl DiskFile, at: u64, said: Said) -> io::Result<()> {
-    let ending = at + (said.length + FRAME_BYTES) as u64;
-    for header in [at, ending - ROUND_HEADER_BYTES as u64] {
-        if header + ROUND_HEADER_BYTES as u64 <= file.len()? {
-            file.write_at(&[0; ROUND_HEADER_BYTES], header)?;
-        }
-    }
-    file.sync()
 }
 
 /// Whether a segment may be one of this store. One whose header is damaged may: nothing in it is used.
