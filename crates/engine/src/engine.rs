@@ -2,6 +2,7 @@
 //! goes to the other.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use watershed_base::{AccountId, Now, Tick};
 use watershed_core::{
@@ -12,8 +13,10 @@ use watershed_jetstream::{
     AccountStore, Capture, Completion, Damaged, DiskOutput, JetStream, JetStreamSettings, Restored,
     StoredMessage, StoredStream,
 };
-use watershed_store::LogId;
+use watershed_store::blocks::BlockReader;
 use watershed_store::bytes::BadState;
+use watershed_store::opening::{Finding, Opened};
+use watershed_store::{Disk, LogId};
 use watershed_wire::op::Publish;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError};
@@ -27,6 +30,17 @@ pub struct Settings {
     pub core: CoreSettings,
     /// What JetStream may use; `None` where it is off.
     pub jetstream: Option<JetStreamSettings>,
+}
+
+/// Why what a store holds cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A block's footer cannot be read.
+    #[error("{0}")]
+    Footer(#[source] io::Error),
+    /// A state or a record is damaged.
+    #[error(transparent)]
+    State(#[from] BadState),
 }
 
 /// A node at one moment.
@@ -229,14 +243,27 @@ impl Engine {
         self.core.is_congested() || self.jetstream.is_behind()
     }
 
-    /// Takes over what a store holds. To be called before anything else happens.
-    pub fn restore<E: From<BadState>>(
+    /// Takes over what a store on `disk` holds, and adds to its findings the footers that were mended.
+    /// To be called before anything else happens.
+    pub fn restore<D: Disk + Clone>(
         &mut self,
         now: Now,
-        restored: Restored<'_, E>,
-    ) -> Result<(), E> {
+        disk: &D,
+        opened: &mut Opened<D>,
+    ) -> Result<(), RestoreError> {
         self.now = now;
-        self.jetstream.restore(&mut Below(&mut self.core), now, restored)
+        let mut reader = BlockReader::new(disk.clone());
+        let mut footer = |log, block| reader.footer(log, block).map_err(RestoreError::Footer);
+        let restored = Restored {
+            checkpoint: opened.checkpoint.take(),
+            footer: &mut footer,
+            rounds: &mut opened.rounds,
+            next_round: opened.journal.next_round(),
+        };
+        self.jetstream.restore(&mut Below(&mut self.core), now, restored)?;
+        let mended = reader.mended().iter();
+        opened.findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
+        Ok(())
     }
 
     /// Blocks that streams have, for clearing away what a crash left.

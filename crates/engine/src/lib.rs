@@ -9,7 +9,7 @@
 mod below;
 mod engine;
 
-pub use engine::{Engine, Settings, Snapshot};
+pub use engine::{Engine, RestoreError, Settings, Snapshot};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
     CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Settings as CoreSettings, Traffic,
@@ -17,6 +17,6 @@ pub use watershed_core::{
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{
-    AccountStore, Completion, Damaged, DiskOutput, JetStreamSettings, Keeping, Restored,
-    StoredMessage, StoredStream,
+    AccountStore, Completion, Damaged, DiskOutput, JetStreamSettings, Keeping, StoredMessage,
+    StoredStream,
 };

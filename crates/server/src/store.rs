@@ -11,9 +11,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use thiserror::Error;
-use watershed_engine::{Completion, Detail, Engine, Now, Restored};
+use watershed_engine::{Completion, Detail, Engine, Now, RestoreError};
 use watershed_store::blocks::{BlockReader, BlockWriter};
-use watershed_store::bytes::BadState;
 use watershed_store::format::Origin;
 use watershed_store::identity::FormatError;
 use watershed_store::keeper::Job;
@@ -66,8 +65,8 @@ pub enum StoreError {
     Damaged(String),
 }
 
-impl From<BadState> for StoreError {
-    fn from(error: BadState) -> Self {
+impl From<RestoreError> for StoreError {
+    fn from(error: RestoreError) -> Self {
         Self::Damaged(error.to_string())
     }
 }
@@ -106,19 +105,9 @@ impl Store {
         let disk = OsDisk::new(folder).map_err(io("create"))?;
         let lock = lock(folder)?;
         let fresh = Origin::random(entropy().map_err(|error| io("make")(error.into()))?);
-        let opened = opening::open(&disk, fresh).map_err(|error| of_folder(folder, error))?;
-        let Opened { journal, checkpoints, checkpoint, mut rounds, referred, mut findings, .. } =
-            opened;
-        let mut reader = BlockReader::new(disk.clone());
-        let mut footer = |log, block| {
-            reader.footer(log, block).map_err(|error| StoreError::Damaged(error.to_string()))
-        };
-        let next_round = journal.next_round();
-        let restored =
-            Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
-        engine.restore(now, restored)?;
-        let mended = reader.mended().iter();
-        findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
+        let mut opened = opening::open(&disk, fresh).map_err(|error| of_folder(folder, error))?;
+        engine.restore(now, &disk, &mut opened)?;
+        let Opened { journal, checkpoints, referred, findings, .. } = opened;
         say(engine, &findings);
         let blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
         let mut blocks = blocks.with_open_files(open_blocks_max());

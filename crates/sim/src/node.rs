@@ -3,10 +3,9 @@
 
 use watershed_engine::{
     Completion, CoreSettings, Detail, DiskOutput, Engine, Identity, JetStreamSettings, Keeping,
-    Now, Peer, Restored, Settings, Tick,
+    Now, Peer, Settings, Tick,
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
-use watershed_store::bytes::BadState;
 use watershed_store::format::Origin;
 use watershed_store::keeper::{Done, KeepError};
 use watershed_store::opening::{self, Finding, Opened};
@@ -50,15 +49,6 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// An error of the store, as the engine wants it.
-struct Failure(String);
-
-impl From<BadState> for Failure {
-    fn from(error: BadState) -> Self {
-        Self(error.to_string())
-    }
-}
-
 impl Node {
     /// Starts a node on `disk` and connects its client.
     pub fn start(disk: &SimDisk, settings: JetStreamSettings, seed: u64) -> Result<Self, String> {
@@ -81,19 +71,11 @@ impl Node {
         };
         let core = CoreSettings { info, seed, ..CoreSettings::default() };
         let mut engine = Engine::new(Settings { core, jetstream: Some(settings) });
-        let opened = opening::open(disk, Origin(0)).map_err(text)?;
-        let Opened { journal, checkpoints, checkpoint, mut rounds, referred, mut findings, .. } =
-            opened;
-        let mut reader = BlockReader::new(disk.clone());
-        let mut footer =
-            |log, block| reader.footer(log, block).map_err(|error| Failure(error.to_string()));
-        let next_round = journal.next_round();
-        let restored =
-            Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
-        engine.restore(now, restored).map_err(|Failure(error)| error)?;
-        let mended = reader.mended().iter();
-        findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
-        let applied = next_round - 1;
+        let mut opened = opening::open(disk, Origin(0)).map_err(text)?;
+        engine.restore(now, disk, &mut opened).map_err(text)?;
+        let Opened { journal, checkpoints, referred, findings, .. } = opened;
+        let reader = BlockReader::new(disk.clone());
+        let applied = journal.next_round() - 1;
         let mut blocks = BlockWriter::new(disk.clone()).map_err(text)?;
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));

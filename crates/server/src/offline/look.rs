@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use watershed_engine::{Engine, JetStreamSettings, Restored, Settings, StoredMessage};
-use watershed_store::blocks::{BLOCKS_FOLDER, BlockReader, block_path};
+use watershed_engine::{Engine, JetStreamSettings, Settings, StoredMessage};
+use watershed_store::blocks::{BLOCKS_FOLDER, block_path};
 use watershed_store::checkpoint::Checkpoints;
 use watershed_store::format::{FORMAT, Origin};
 use watershed_store::journal::{JOURNAL_FOLDER, Torn};
@@ -43,30 +43,21 @@ pub(super) struct Mend {
 impl<D: Disk + Clone> Looked<D> {
     pub(super) fn open(folder: &Path, disk: &D) -> Result<Self, StoreError> {
         // Only a new store gets an origin, and this is none.
-        let opened =
+        let mut opened =
             opening::open(disk, Origin::default()).map_err(|error| of_folder(folder, error))?;
-        let Opened { journal, checkpoints, checkpoint, mut rounds, origin, mut findings, .. } =
-            opened;
+        let origin = opened.origin.0;
+        let covered = opened.checkpoint.as_ref().map_or(origin, |checkpoint| checkpoint.round);
         let jetstream = Some(JetStreamSettings::new(u64::MAX, u64::MAX));
         let mut engine = Engine::new(Settings { jetstream, ..Settings::default() });
-        let covered = checkpoint.as_ref().map_or(origin.0, |checkpoint| checkpoint.round);
-        let mut reader = BlockReader::new(disk.clone());
-        let mut footer = |log, block| {
-            reader.footer(log, block).map_err(|error| StoreError::Damaged(error.to_string()))
-        };
-        let next_round = journal.next_round();
-        let restored =
-            Restored { checkpoint, footer: &mut footer, rounds: &mut rounds, next_round };
-        engine.restore(Clock::new().now(), restored)?;
-        let mended = reader.mended().iter();
-        findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
+        engine.restore(Clock::new().now(), disk, &mut opened)?;
+        let Opened { journal, checkpoints, findings, .. } = opened;
         Ok(Self {
             disk: disk.clone(),
             engine,
             checkpoints,
             findings,
-            origin: origin.0,
-            last_round: next_round - 1,
+            origin,
+            last_round: journal.next_round() - 1,
             checkpoint: covered,
             mends: Vec::new(),
             losses: Vec::new(),
