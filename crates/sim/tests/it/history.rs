@@ -9,6 +9,8 @@ use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::Node;
 
+use crate::coverage::{Coverage, check_all};
+
 const STREAMS: [&str; 3] = ["A", "B", "C"];
 const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
 const RETENTIONS: [&str; 3] = ["limits", "interest", "workqueue"];
@@ -38,9 +40,6 @@ enum End {
 
 const ENDS: [End; 4] = [End::Settled, End::Killed, End::Cut, End::Failed];
 
-/// How often each operation was tried on each retention before each end.
-type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
-
 /// A client that does whatever comes to mind.
 struct Client<'a> {
     rng: &'a mut Rng,
@@ -50,7 +49,7 @@ struct Client<'a> {
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
-    coverage: &'a mut Coverage,
+    coverage: &'a mut Coverage<End>,
 }
 
 impl Client<'_> {
@@ -269,7 +268,7 @@ impl Client<'_> {
 }
 
 /// One history of a node's several lives. Says what differs.
-fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
+fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
     let mut disk = SimDisk::default();
     let mut node = Node::start(&disk, settings(), seed)?;
@@ -325,40 +324,11 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether each operation was tried often enough on each retention before each end.
-fn uncovered(coverage: &Coverage, at_least: u64) -> Vec<String> {
-    let operations: std::collections::BTreeSet<&str> =
-        coverage.keys().map(|(operation, ..)| *operation).collect();
-    let mut missing = Vec::new();
-    for operation in operations {
-        let retentions: &[&str] = if operation == "time" { &["none"] } else { &RETENTIONS };
-        for retention in retentions {
-            for end in ENDS {
-                let count = coverage.get(&(operation, *retention, end)).copied().unwrap_or(0);
-                if count < at_least {
-                    missing.push(format!("{operation}, {retention}, {end:?}: {count}"));
-                }
-            }
-        }
-    }
-    missing
-}
-
 #[test]
 fn what_is_on_disk_follows_from_the_records() {
-    let first: u64 = std::env::var("WATERSHED_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let count = crate::seeds(100);
-    let mut coverage = Coverage::new();
-    for seed in first..first + count {
-        check(seed, &mut coverage).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
-    }
-    if std::env::var_os("WATERSHED_SEEDS").is_some() {
-        for ((operation, retention, end), count) in &coverage {
-            println!("{operation:26} {retention:10} {end:8?} {count:7}");
-        }
-    }
-    let missing = uncovered(&coverage, count / 60);
-    assert!(missing.is_empty(), "tried too seldom: {missing:#?}");
+    let retentions =
+        |operation: &str| if operation == "time" { &["none"][..] } else { &RETENTIONS[..] };
+    check_all(100, 60, &ENDS, retentions, check);
 }
 
 /// A work queue of at most three messages holds 1 2 3, all delivered. The acknowledgement of 2 and a

@@ -3,6 +3,7 @@
 
 mod cases;
 mod copies;
+mod coverage;
 mod damage;
 mod history;
 mod journal;

@@ -23,6 +23,7 @@ use self::api::StreamView;
 use self::client::{Client, Pace};
 use self::operation::{STREAMS, Taste};
 use self::past::{Past, find};
+use crate::coverage::{Coverage, check_all};
 
 /// Operations of a history, over all lives of the node.
 const OPERATIONS: u64 = 220;
@@ -69,9 +70,6 @@ enum End {
 
 const ENDS: [End; 5] = [End::Settled, End::Killed, End::Cut, End::Failed, End::Full];
 
-/// How often each operation was tried on each retention before each end.
-type Coverage = BTreeMap<(&'static str, &'static str, End), u64>;
-
 /// What a node with a full disk publishes needs more than the journal's first segment.
 fn taste(end: End) -> Taste {
     let payload = if end == End::Full { 60_000 } else { 200 };
@@ -85,7 +83,7 @@ fn live(
     end: End,
     disk: &SimDisk,
     world: BTreeMap<&'static str, Past>,
-    coverage: &mut Coverage,
+    coverage: &mut Coverage<End>,
     done: u64,
 ) -> Result<(Node, BTreeMap<&'static str, Past>, u64), String> {
     let dies = matches!(end, End::Killed | End::Cut);
@@ -120,7 +118,7 @@ fn live(
 }
 
 /// One history of a node's several lives. Says what is not as the model says.
-fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
+fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
     let mut disk = SimDisk::default();
     let mut node = Node::start(&disk, settings(), seed)?;
@@ -152,38 +150,7 @@ fn check(seed: u64, coverage: &mut Coverage) -> Result<(), String> {
     Ok(())
 }
 
-/// What was tried too seldom.
-fn uncovered(coverage: &Coverage, at_least: u64) -> Vec<String> {
-    let operations: std::collections::BTreeSet<&str> =
-        coverage.keys().map(|(operation, ..)| *operation).collect();
-    let retentions = ["limits", "interest", "workqueue"];
-    let mut missing = Vec::new();
-    for operation in operations {
-        for retention in retentions {
-            for end in ENDS {
-                let count = coverage.get(&(operation, retention, end)).copied().unwrap_or(0);
-                if count < at_least {
-                    missing.push(format!("{operation}, {retention}, {end:?}: {count}"));
-                }
-            }
-        }
-    }
-    missing
-}
-
 #[test]
 fn a_node_is_what_the_model_says() {
-    let first: u64 = std::env::var("WATERSHED_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
-    let count = crate::seeds(40);
-    let mut coverage = Coverage::new();
-    for seed in first..first + count {
-        check(seed, &mut coverage).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
-    }
-    if std::env::var_os("WATERSHED_SEEDS").is_some() {
-        for ((operation, retention, end), count) in &coverage {
-            println!("{operation:26} {retention:10} {end:8?} {count:7}");
-        }
-    }
-    let missing = uncovered(&coverage, count / 100);
-    assert!(missing.is_empty(), "tried too seldom: {missing:#?}");
+    check_all(40, 100, &ENDS, |_| &["limits", "interest", "workqueue"], check);
 }
