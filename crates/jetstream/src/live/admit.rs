@@ -65,7 +65,7 @@ pub(crate) fn admit<'a>(
 fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
     stream.config.retention == Retention::Interest
         && stream.followers.is_empty()
-        && !stream.consumers.iter().any(|(_, consumer)| consumer.wants(subject))
+        && !stream.consumers.take(subject)
 }
 
 /// The sequence under which a message with this id was accepted inside the window.

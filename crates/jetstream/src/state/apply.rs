@@ -318,9 +318,7 @@ impl State {
             let unwanted = stream.config.retention == Retention::Interest
                 && subject.is_some_and(|subject| {
                     let subject = subject.name();
-                    let mut consumers = stream.consumers.iter();
-                    let spared =
-                        spares_untaken && !consumers.any(|(_, consumer)| consumer.wants(subject));
+                    let spared = spares_untaken && !stream.consumers.take(subject);
                     !spared && !self.is_needed(key, sequence)
                 });
             if over || unwanted {

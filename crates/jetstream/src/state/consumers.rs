@@ -232,6 +232,13 @@ impl Consumers {
         }
     }
 
+    /// Whether the filters of any consumer take `subject`.
+    pub(crate) fn take(&self, subject: &[u8]) -> bool {
+        let mut taken = false;
+        self.groups.visit(subject, |_| taken = true);
+        taken
+    }
+
     /// Whether interest retention must keep a message for any consumer.
     pub(super) fn need(&self, sequence: u64, key: &KeyState) -> bool {
         let needs = |index: &usize| self.all[*index].needs(sequence, key);
