@@ -1,7 +1,7 @@
 //! What JetStream asks of its disk, and what the disk reports.
 
-use watershed_store::keeper::Job;
-use watershed_store::{LogId, Round};
+use watershed_store::keeper::{Done, Job, KeepError};
+use watershed_store::{CommitError, LogId, Round};
 
 use crate::damage::Damaged;
 
@@ -67,6 +67,23 @@ pub enum Completion {
     },
 }
 
+impl Completion {
+    /// What it means that the journal refused a round.
+    pub fn refused(error: &CommitError) -> Self {
+        Self::Failed { full: matches!(error, CommitError::Full(_)) }
+    }
+
+    /// What it means that the keeper has done something; `None` if nobody waits for it.
+    pub fn done(done: &Done) -> Option<Self> {
+        match done {
+            Done::Placed { round } => Some(Self::Placed { round: *round }),
+            Done::Checkpointed { .. } => Some(Self::Checkpointed { made: true }),
+            Done::Skipped => Some(Self::Checkpointed { made: false }),
+            Done::Dropped => None,
+        }
+    }
+}
+
 /// How the keeper gets on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keeping {
@@ -77,4 +94,10 @@ pub enum Keeping {
     Full,
     /// The disk refuses.
     Failing,
+}
+
+impl From<&KeepError> for Keeping {
+    fn from(error: &KeepError) -> Self {
+        if matches!(error, KeepError::Full(_)) { Self::Full } else { Self::Failing }
+    }
 }

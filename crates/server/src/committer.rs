@@ -46,7 +46,7 @@ pub(crate) fn commit(mut journal: Journal<OsDisk>, jobs: &Receiver<Commit>, remo
                         say(&error);
                     }
                     probe_at = probe_at.or_else(|| Some(Instant::now() + PROBE));
-                    send(Completion::Failed { full: matches!(error, CommitError::Full(_)) });
+                    send(Completion::refused(&error));
                 }
             },
             Err(RecvTimeoutError::Timeout) => {}

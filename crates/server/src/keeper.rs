@@ -36,7 +36,7 @@ impl<R: Fn(u64)> KeeperThread<R> {
         loop {
             let open = match self.keeper.step() {
                 Ok(Some(done)) => {
-                    self.report(done);
+                    self.report(&done);
                     self.take_what_is_there(jobs)
                 }
                 Ok(None) => {
@@ -59,7 +59,7 @@ impl<R: Fn(u64)> KeeperThread<R> {
             };
             if !open {
                 while let Ok(Some(done)) = self.keeper.step() {
-                    self.report(done);
+                    self.report(&done);
                 }
                 return;
             }
@@ -109,20 +109,15 @@ impl<R: Fn(u64)> KeeperThread<R> {
         pause
     }
 
-    fn report(&mut self, done: Done) {
-        let done = match done {
-            Done::Placed { round } => Completion::Placed { round },
-            Done::Checkpointed { release, unremoved } => {
-                if let Some(error) = unremoved {
-                    tracing::warn!(%error, "blocks that hold nothing any more cannot be removed");
-                }
-                (self.release)(release);
-                Completion::Checkpointed { made: true }
+    fn report(&mut self, done: &Done) {
+        if let Done::Checkpointed { release, unremoved } = done {
+            if let Some(error) = unremoved {
+                tracing::warn!(%error, "blocks that hold nothing any more cannot be removed");
             }
-            Done::Skipped => Completion::Checkpointed { made: false },
-            Done::Dropped => return,
-        };
-        self.remote.send(Command::Completed(done));
+            (self.release)(*release);
+        }
+        let Some(completion) = Completion::done(done) else { return };
+        self.remote.send(Command::Completed(completion));
         if self.keeping == Keeping::Failing {
             self.well();
         }
@@ -149,10 +144,9 @@ impl<R: Fn(u64)> KeeperThread<R> {
     }
 
     fn trouble(&mut self, error: &KeepError) {
-        let full = matches!(error, KeepError::Full(_));
-        let keeping = if full { Keeping::Full } else { Keeping::Failing };
+        let keeping = Keeping::from(error);
         if self.keeping != keeping {
-            if full {
+            if keeping == Keeping::Full {
                 tracing::error!(%error, "messages are refused until something is removed");
             } else {
                 tracing::error!(%error, "blocks cannot be written: trying again, the journal keeps everything");

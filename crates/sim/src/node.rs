@@ -7,9 +7,9 @@ use watershed_engine::{
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::format::Origin;
-use watershed_store::keeper::{Done, KeepError};
+use watershed_store::keeper::Done;
 use watershed_store::opening::{self, Finding, Opened};
-use watershed_store::{CommitError, Journal, Keeper, Round};
+use watershed_store::{Journal, Keeper, Round};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -162,7 +162,7 @@ impl Node {
             }
             Err(error) => {
                 self.ill = true;
-                self.complete(Completion::Failed { full: matches!(error, CommitError::Full(_)) });
+                self.complete(Completion::refused(&error));
                 Err(text(error))
             }
         }
@@ -192,24 +192,19 @@ impl Node {
                 Err(_) => (None, Keeping::Full),
             },
             Err(error) => {
-                let full = matches!(error, KeepError::Full(_));
-                self.keeps(if full { Keeping::Full } else { Keeping::Failing });
+                self.keeps(Keeping::from(&error));
                 return Err(text(error));
             }
         };
         if self.keeping != Keeping::Full || done.is_none() {
             self.keeps(keeping);
         }
-        let completion = match done {
-            Some(Done::Placed { round }) => Completion::Placed { round },
-            Some(Done::Checkpointed { release, .. }) => {
-                self.journal.release(release);
-                Completion::Checkpointed { made: true }
-            }
-            Some(Done::Skipped) => Completion::Checkpointed { made: false },
-            Some(Done::Dropped) | None => return Ok(()),
-        };
-        self.complete(completion);
+        if let Some(Done::Checkpointed { release, .. }) = done {
+            self.journal.release(release);
+        }
+        if let Some(completion) = done.as_ref().and_then(Completion::done) {
+            self.complete(completion);
+        }
         Ok(())
     }
 
