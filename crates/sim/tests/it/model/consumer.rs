@@ -87,8 +87,9 @@ pub(crate) struct Consumer {
     pub(crate) rules: ConsumerRules,
     /// The next sequence that was never delivered.
     pub(crate) cursor: u64,
-    /// Sequences to deliver before: the last of each subject.
-    pub(crate) ahead: Vec<u64>,
+    /// What was the last of each subject when the consumer began, by sequence. What the filters take
+    /// of it is delivered first.
+    pub(crate) lasts: BTreeMap<u64, String>,
     pub(crate) outstanding: BTreeMap<u64, Outstanding>,
     /// Whether a purge is under way, of which a part may have been done.
     pub(crate) loses: bool,
@@ -123,24 +124,48 @@ impl ConsumerView {
 impl Consumer {
     pub(crate) fn new(rules: ConsumerRules, stream: &Stream) -> Self {
         let end = stream.last + 1;
-        let mut last: BTreeMap<&str, u64> = BTreeMap::new();
-        let wanted = stream.messages.iter().filter(|(_, message)| takes(&rules, &message.subject));
-        last.extend(wanted.map(|(sequence, message)| (message.subject.as_str(), *sequence)));
-        let mut ahead = Vec::new();
+        let last_of = |subject: &str| stream.of_subject(subject).next_back();
+        let subjects = stream.messages.values().map(|message| message.subject.as_str());
+        let lasts = subjects.filter_map(|own| Some((last_of(own)?, own.to_owned())));
+        let lasts: BTreeMap<u64, String> = lasts.collect();
+        let wanted =
+            || lasts.iter().filter(|(_, subject)| takes(&rules, subject)).map(|(own, _)| *own);
         let cursor = match rules.start {
             Start::All => stream.first(),
-            Start::New => end,
-            Start::Last => last.values().max().copied().unwrap_or(end),
-            Start::LastPerSubject => {
-                ahead.extend(last.values().copied());
-                ahead.sort_unstable();
-                end
-            }
+            Start::New | Start::LastPerSubject => end,
+            Start::Last => wanted().next_back().unwrap_or(end),
         };
-        let before = ahead.first().copied().unwrap_or(cursor).max(1) - 1;
+        let lists = rules.start == Start::LastPerSubject;
+        let first = wanted().next().filter(|_| lists).unwrap_or(cursor);
+        let lasts = if lists { lasts } else { BTreeMap::new() };
+        let before = first.max(1) - 1;
         let outstanding = BTreeMap::new();
         let (loses, deliveries, delivered) = (false, 0, before);
-        Self { rules, cursor, ahead, outstanding, loses, deliveries, delivered, before }
+        Self { rules, cursor, lasts, outstanding, loses, deliveries, delivered, before }
+    }
+
+    /// The lasts of their subjects that it has yet to deliver.
+    fn ahead(&self) -> impl DoubleEndedIterator<Item = u64> {
+        let wanted = self.lasts.iter().filter(|(_, subject)| self.wants(subject));
+        wanted.map(|(sequence, _)| *sequence)
+    }
+
+    /// Where it may be: which of the lasts it has yet to look at, and what comes behind them. What no
+    /// filter takes it may have passed over, or not.
+    pub(crate) fn positions(&self, stream: &Stream) -> Vec<(BTreeMap<u64, String>, u64)> {
+        let mut all = vec![(self.lasts.clone(), self.cursor)];
+        let mut left = self.lasts.clone();
+        while let Some(first) = left.first_entry() {
+            if self.wants(first.get()) {
+                return all;
+            }
+            first.remove();
+            all.push((left.clone(), self.cursor));
+        }
+        let passed = stream.messages.range(self.cursor..);
+        let passed = passed.take_while(|(_, message)| !self.wants(&message.subject));
+        all.extend(passed.map(|(sequence, _)| (BTreeMap::new(), sequence + 1)));
+        all
     }
 
     pub(crate) fn wants(&self, subject: &str) -> bool {
@@ -150,12 +175,12 @@ impl Consumer {
     /// Whether it has yet to finish with a message.
     pub(crate) fn needs(&self, sequence: u64, subject: &str) -> bool {
         (sequence >= self.cursor && self.wants(subject))
-            || self.ahead.contains(&sequence)
+            || (self.lasts.contains_key(&sequence) && self.wants(subject))
             || self.outstanding.contains_key(&sequence)
     }
 
     pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
-        sequence < self.cursor && !self.ahead.contains(&sequence)
+        sequence < self.cursor && self.lasts.keys().next().is_none_or(|first| sequence < *first)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -176,8 +201,7 @@ impl Consumer {
     pub(crate) fn pending(&self, stream: &Stream) -> u64 {
         let behind = stream.messages.range(self.cursor..);
         let behind = behind.filter(|(_, message)| self.wants(&message.subject)).count();
-        let ahead = self.ahead.iter().filter(|own| stream.messages.contains_key(own)).count();
-        (behind + ahead) as u64
+        (behind + self.ahead().count()) as u64
     }
 
     /// A client got a message: `exists` says whether the stream still has it, `skipped` which one
@@ -211,17 +235,16 @@ impl Consumer {
             }
         } else if self.is_full() && !self.loses {
             return Err("more than max_ack_pending".into());
-        } else if self.ahead.first() == Some(&sequence) {
-            self.ahead.remove(0);
+        } else if self.ahead().next() == Some(sequence) {
+            self.lasts = self.lasts.split_off(&(sequence + 1));
         } else if sequence < self.cursor {
             return Err("it was delivered before".into());
-        } else if let Some(earlier) =
-            self.ahead.first().copied().or(skipped).filter(|_| !self.loses)
-        {
+        } else if let Some(earlier) = self.ahead().next().or(skipped).filter(|_| !self.loses) {
             return Err(format!("{earlier} should come before"));
         } else if !self.wants(subject) {
             return Err("no filter takes it".into());
         } else {
+            self.lasts.clear();
             self.cursor = sequence + 1;
         }
         let known = self.outstanding.get(&sequence);

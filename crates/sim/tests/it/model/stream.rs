@@ -144,7 +144,10 @@ impl Stream {
         self.messages.values().map(|message| &message.subject).collect::<BTreeSet<_>>().len()
     }
 
-    fn of_subject<'a>(&'a self, subject: &'a str) -> impl DoubleEndedIterator<Item = u64> + 'a {
+    pub(crate) fn of_subject<'a>(
+        &'a self,
+        subject: &'a str,
+    ) -> impl DoubleEndedIterator<Item = u64> + 'a {
         let own = self.messages.iter().filter(move |(_, message)| message.subject == subject);
         own.map(|(sequence, _)| *sequence)
     }
@@ -296,7 +299,7 @@ impl Stream {
             }
             for consumer in self.consumers.values_mut() {
                 consumer.outstanding.remove(sequence);
-                consumer.ahead.retain(|ahead| ahead != sequence);
+                consumer.lasts.remove(sequence);
             }
         }
         going.len() as u64
@@ -345,24 +348,21 @@ impl Stream {
             with.consumers.insert(name.to_owned(), Consumer::new(rules.clone(), self));
             return vec![with];
         };
-        let mut cursors = vec![old.cursor];
-        if old.rules.filters != rules.filters {
-            let passed = self.messages.range(old.cursor..);
-            let passed = passed.take_while(|(_, message)| !old.wants(&message.subject));
-            cursors.extend(passed.map(|(sequence, _)| sequence + 1));
-        }
-        let with = |cursor| {
+        let refilters = old.rules.filters != rules.filters;
+        let mut positions = old.positions(self);
+        positions.truncate(if refilters { usize::MAX } else { 1 });
+        let with = |(lasts, cursor)| {
             let mut with = self.clone();
             if let Some(consumer) = with.consumers.get_mut(name) {
                 consumer.configure(now, rules.clone());
-                consumer.cursor = cursor;
+                (consumer.lasts, consumer.cursor) = (lasts, cursor);
             }
-            if old.rules.filters != rules.filters {
+            if refilters {
                 with.drop_unneeded();
             }
             with
         };
-        cursors.into_iter().map(with).collect()
+        positions.into_iter().map(with).collect()
     }
 
     pub(crate) fn delete_consumer(&mut self, name: &str) -> bool {
