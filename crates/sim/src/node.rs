@@ -189,7 +189,10 @@ impl Node {
             Ok(Some(done)) => (Some(done), Keeping::Well),
             Ok(None) => match self.keeper.restock() {
                 Ok(()) => (None, Keeping::Well),
-                Err(_) => (None, Keeping::Full),
+                Err(error) => {
+                    self.keeps(Keeping::Full);
+                    return Err(text(error));
+                }
             },
             Err(error) => {
                 self.keeps(Keeping::from(&error));

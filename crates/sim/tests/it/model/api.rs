@@ -31,7 +31,7 @@ pub(crate) struct StreamView {
     deleted: u64,
     /// Subject, header block, payload and time by sequence.
     messages: BTreeMap<u64, (String, String, String, String)>,
-    consumers: BTreeMap<String, ConsumerView>,
+    pub(crate) consumers: BTreeMap<String, ConsumerView>,
 }
 
 impl StreamView {

@@ -10,12 +10,15 @@ use watershed_sim::node::{Node, Received};
 use super::api::{self, Server, StreamView};
 use super::consumer::{Delivery, Said};
 use super::operation::{Operation, STREAMS, Taste, operations};
-use super::outcome::{agrees, outcomes};
+use super::outcome::{agrees, every_outcome, outcomes};
 use super::past::{Past, find};
 use super::stream::{Stream, Told};
 
 /// Longest time that events of consumers wait for a record, and a little more.
 const EVENTS_WAIT: u64 = 25_000_000;
+
+/// Rounds that a client waits for an answer.
+const PATIENCE: u32 = 10;
 
 /// Codes of errors that say that the disk does not work.
 const UNAVAILABLE: [u64; 3] = [10023, 10008, 503];
@@ -104,11 +107,17 @@ impl Server for Node {
 impl Server for Client<'_> {
     fn ask(&mut self, subject: &str, body: &str) -> Option<String> {
         self.node.say(format!("PUB {subject} r.0 {}\r\n{body}\r\n", body.len()).as_bytes());
-        let (own, others) =
-            self.node.received().into_iter().partition(|message| message.subject == "r.0");
-        self.unheard.extend::<Vec<_>>(others);
-        let own: Vec<Received> = own;
-        own.into_iter().next().map(|answer| answer.payload)
+        for _ in 0..PATIENCE {
+            let (own, others): (Vec<_>, Vec<_>) =
+                self.node.received().into_iter().partition(|message| message.subject == "r.0");
+            self.unheard.extend(others);
+            if let Some(answer) = own.into_iter().next() {
+                return Some(answer.payload);
+            }
+            // What is on its way is applied, or refused, before any answer.
+            let (Ok(()) | Err(_)) = self.node.commit();
+        }
+        None
     }
 }
 
@@ -416,7 +425,9 @@ impl<'a> Client<'a> {
             }
             Some(code) if UNAVAILABLE.contains(&code) && !self.dies => self.not_answered(),
             Some(code) => {
-                if after.is_some() && !matches!(operation, Operation::PutConsumer(..)) {
+                // While the disk fails, what the call was about may be among what is not stored.
+                let certain = self.works() && !matches!(operation, Operation::PutConsumer(..));
+                if after.is_some() && certain {
                     return Err(format!("it should be done, and is refused with {code}"));
                 }
             }
@@ -428,24 +439,36 @@ impl<'a> Client<'a> {
     /// What the client waits for may happen, or not.
     fn not_answered(&mut self) {
         let Some((number, stream, operation)) = self.awaited.take() else { return };
-        for (_, state) in
-            outcomes(self.world[stream].now(), self.now(), &operation).into_iter().flatten()
-        {
-            self.past(stream).push_doubtful(number, state);
+        let now = self.now();
+        let state = self.world[stream].now().cloned();
+        for next in every_outcome(state.as_ref(), now, &operation) {
+            self.past(stream).push_doubtful(number, next);
         }
-        self.doubt_purge(number, stream, &operation);
     }
 
-    /// Many messages go in several records: of a purge that was not answered, the first of them.
-    fn doubt_purge(&mut self, number: u64, stream: &'static str, operation: &Operation) {
-        let Operation::Purge { filter, before, keep } = operation else { return };
-        let Some(now) = self.world[stream].now().cloned() else { return };
-        let going = now.purged(filter.as_deref(), *before, *keep);
-        for part in 1..going.len() {
-            let mut next = now.clone();
-            next.remove(&going[..part]);
-            self.past(stream).push_doubtful(number, Some(next));
+    /// What the client waits for is done on what is on disk, if that is possible. Says what was done.
+    fn finish_call(&mut self) -> Option<(u64, &'static str)> {
+        let (number, stream, operation) = self.awaited.take()?;
+        let now = self.now();
+        let all = self.world[stream]
+            .states()
+            .flat_map(|(_, state)| every_outcome(state, now, &operation));
+        for next in all.collect::<Vec<_>>() {
+            self.past(stream).push_doubtful(number, next);
         }
+        for _ in 0..PATIENCE {
+            if !self.node.has_work() {
+                break;
+            }
+            let (Ok(()) | Err(_)) = self.node.commit();
+            self.unheard.extend(self.node.received());
+            let mut came = self.unheard.iter();
+            if let Some(answer) = came.find(|own| own.subject == format!("r.{number}")) {
+                let reply = serde_json::from_str(&answer.payload).ok()?;
+                return api::code(&reply).is_none().then_some((number, stream));
+            }
+        }
+        None
     }
 
     /// Takes note of what came.
@@ -576,17 +599,49 @@ impl<'a> Client<'a> {
         self.listen()?;
         self.unheard = others;
         self.asked.clear();
+        let done = self.finish_call();
         let now = self.now();
         for stream in STREAMS {
             // Where nothing can be read, a restart will tell.
             let Ok(seen) = StreamView::seen(self, stream) else { continue };
+            if let Some(seen) = &seen {
+                self.delivered_before(stream, seen);
+            }
             match find(&self.world[stream], now, seen.as_ref()) {
                 Ok((operation, state)) => self.past(stream).push(operation, state),
                 // What a change leaves to be done is not done yet: a restart will tell.
                 Err(_) => self.health = Health::Dead,
             }
         }
+        if let Some((number, stream)) = done {
+            self.past(stream).told(number);
+        }
         if self.is_dead() { Ok(()) } else { self.listen() }
+    }
+
+    /// What came before the client looked was delivered from a state that it does not know yet.
+    fn delivered_before(&mut self, stream: &'static str, seen: &StreamView) {
+        let (number, now) = (self.operations, self.now());
+        for message in std::mem::take(&mut self.unheard) {
+            let delivery =
+                api::delivery(&message.subject, message.reply.as_deref(), &message.payload);
+            let delivery = delivery.filter(|own| {
+                let consumer = seen.consumers.get(&own.consumer).filter(|_| own.stream == stream);
+                consumer.is_some_and(|consumer| own.consumer_seq <= consumer.delivered.0)
+            });
+            let Some(delivery) = delivery else {
+                self.unheard.push(message);
+                continue;
+            };
+            let after = self.world[stream].states().filter_map(|(_, state)| {
+                let mut next = state?.clone();
+                next.delivered(now, &delivery).is_ok().then_some(next)
+            });
+            for next in after.collect::<Vec<_>>() {
+                self.past(stream).push_doubtful(number, Some(next));
+            }
+            self.deliveries.push(delivery);
+        }
     }
 
     /// Compares everything that a client can see with the model; everything must be settled.

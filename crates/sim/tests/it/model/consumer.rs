@@ -145,9 +145,23 @@ impl Consumer {
     }
 
     /// The lasts of their subjects that it has yet to deliver.
-    fn ahead(&self) -> impl DoubleEndedIterator<Item = u64> {
-        let wanted = self.lasts.iter().filter(|(_, subject)| self.wants(subject));
+    fn ahead(&self, stream: &Stream) -> impl DoubleEndedIterator<Item = u64> {
+        let wanted = self
+            .lasts
+            .iter()
+            .filter(|(own, subject)| stream.messages.contains_key(own) && self.wants(subject));
         wanted.map(|(sequence, _)| *sequence)
+    }
+
+    /// A message that it should deliver before this one.
+    pub(crate) fn skipped(&self, sequence: u64, stream: &Stream) -> Option<u64> {
+        let is_last = self.lasts.contains_key(&sequence);
+        let last = self.ahead(stream).next().filter(|own| !is_last || *own < sequence);
+        let mut behind = stream.messages.range(self.cursor.min(sequence)..sequence);
+        let behind = behind
+            .find(|(own, message)| **own >= self.cursor && self.wants(&message.subject))
+            .map(|(own, _)| *own);
+        last.or(behind)
     }
 
     /// Where it may be: which of the lasts it has yet to look at, and what comes behind them. What no
@@ -156,7 +170,7 @@ impl Consumer {
         let mut all = vec![(self.lasts.clone(), self.cursor)];
         let mut left = self.lasts.clone();
         while let Some(first) = left.first_entry() {
-            if self.wants(first.get()) {
+            if stream.messages.contains_key(first.key()) && self.wants(first.get()) {
                 return all;
             }
             first.remove();
@@ -179,8 +193,9 @@ impl Consumer {
             || self.outstanding.contains_key(&sequence)
     }
 
-    pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
-        sequence < self.cursor && self.lasts.keys().next().is_none_or(|first| sequence < *first)
+    pub(crate) fn has_delivered(&self, sequence: u64, stream: &Stream) -> bool {
+        let mut ahead = self.lasts.keys().filter(|own| stream.messages.contains_key(own));
+        sequence < self.cursor && ahead.next().is_none_or(|first| sequence < *first)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -201,7 +216,7 @@ impl Consumer {
     pub(crate) fn pending(&self, stream: &Stream) -> u64 {
         let behind = stream.messages.range(self.cursor..);
         let behind = behind.filter(|(_, message)| self.wants(&message.subject)).count();
-        (behind + self.ahead().count()) as u64
+        (behind + self.ahead(stream).count()) as u64
     }
 
     /// A client got a message: `exists` says whether the stream still has it, `skipped` which one
@@ -235,14 +250,14 @@ impl Consumer {
             }
         } else if self.is_full() && !self.loses {
             return Err("more than max_ack_pending".into());
-        } else if self.ahead().next() == Some(sequence) {
-            self.lasts = self.lasts.split_off(&(sequence + 1));
-        } else if sequence < self.cursor {
-            return Err("it was delivered before".into());
-        } else if let Some(earlier) = self.ahead().next().or(skipped).filter(|_| !self.loses) {
+        } else if let Some(earlier) = skipped.filter(|_| !self.loses) {
             return Err(format!("{earlier} should come before"));
         } else if !self.wants(subject) {
             return Err("no filter takes it".into());
+        } else if self.lasts.contains_key(&sequence) {
+            self.lasts = self.lasts.split_off(&(sequence + 1));
+        } else if sequence < self.cursor {
+            return Err("it was delivered before".into());
         } else {
             self.lasts.clear();
             self.cursor = sequence + 1;

@@ -45,6 +45,26 @@ pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation)
     }
 }
 
+/// What a call may make of a stream that is not known to be done with it. Many messages go in several
+/// records: of a purge, the first of them may.
+pub(crate) fn every_outcome(
+    stream: Option<&Stream>,
+    now: i64,
+    operation: &Operation,
+) -> Vec<Option<Stream>> {
+    let all = outcomes(stream, now, operation).into_iter().flatten().map(|(_, state)| state);
+    let mut all: Vec<_> = all.collect();
+    if let (Operation::Purge { filter, before, keep }, Some(own)) = (operation, stream) {
+        let going = own.purged(filter.as_deref(), *before, *keep);
+        all.extend((1..going.len()).map(|part| {
+            let mut next = own.clone();
+            next.remove(&going[..part]);
+            Some(next)
+        }));
+    }
+    all
+}
+
 /// Whether a reply tells of this outcome, where there are several.
 pub(crate) fn agrees(
     outcome: &(u64, Option<Stream>),
@@ -53,7 +73,11 @@ pub(crate) fn agrees(
 ) -> bool {
     let (purged, stream) = outcome;
     match (operation, stream) {
-        (Operation::Purge { .. }, _) => reply["purged"] == *purged,
+        (Operation::Purge { .. }, Some(stream)) => {
+            // What a consumer has just finished with may be among it.
+            let most = stream.just_gone.len() as u64;
+            reply["purged"].as_u64().is_some_and(|told| (*purged..=most).contains(&told))
+        }
         (Operation::PutConsumer(name, _), Some(stream)) => {
             stream.consumers[*name].pending(stream) == reply["num_pending"]
         }

@@ -55,7 +55,7 @@ impl Past {
         let last = self.states.len() - 1;
         self.states.drain(..last);
         if let Some((_, Some(stream))) = self.states.last_mut() {
-            stream.just_gone.clear();
+            stream.settled();
         }
     }
 }

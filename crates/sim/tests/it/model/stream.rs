@@ -299,7 +299,6 @@ impl Stream {
             }
             for consumer in self.consumers.values_mut() {
                 consumer.outstanding.remove(sequence);
-                consumer.lasts.remove(sequence);
             }
         }
         going.len() as u64
@@ -348,6 +347,9 @@ impl Stream {
             with.consumers.insert(name.to_owned(), Consumer::new(rules.clone(), self));
             return vec![with];
         };
+        if old.rules == *rules {
+            return vec![self.clone()];
+        }
         let refilters = old.rules.filters != rules.filters;
         let mut positions = old.positions(self);
         positions.truncate(if refilters { usize::MAX } else { 1 });
@@ -382,10 +384,7 @@ impl Stream {
         }
         let subject = message.subject.clone();
         let consumer = self.consumers.get(&delivery.consumer).ok_or("a consumer that is gone")?;
-        let skipped = self.messages.iter().find(|(own, message)| {
-            (consumer.cursor..sequence).contains(*own) && consumer.wants(&message.subject)
-        });
-        let skipped = skipped.map(|(own, _)| *own);
+        let skipped = consumer.skipped(sequence, self);
         let consumer = self.consumers.get_mut(&delivery.consumer).ok_or("no consumer")?;
         if consumer.take(now, delivery, &subject, exists, skipped)? {
             self.finish(sequence);
@@ -411,10 +410,11 @@ impl Stream {
     pub(crate) fn answered(&mut self, now: i64, name: &str, sequence: u64, said: Said) -> bool {
         let kept = self.rules.retention != Retention::Limits;
         let message = self.messages.get(&sequence).map(|message| message.subject.clone());
-        let Some(consumer) = self.consumers.get_mut(name) else { return false };
-        if !consumer.has_delivered(sequence) {
+        let delivered =
+            self.consumers.get(name).is_some_and(|own| own.has_delivered(sequence, self));
+        let Some(consumer) = self.consumers.get_mut(name).filter(|_| delivered) else {
             return false;
-        }
+        };
         let late = kept && message.is_some_and(|subject| consumer.wants(&subject));
         for finished in consumer.hear(now, sequence, said, late) {
             self.finish(finished);
@@ -428,10 +428,18 @@ impl Stream {
         if self.messages.contains_key(&sequence) { consumer.give_up(now, sequence) } else { Ok(()) }
     }
 
+    /// Everything that was done is on disk, and nothing is on its way.
+    pub(crate) fn settled(&mut self) {
+        self.just_gone.clear();
+        for consumer in self.consumers.values_mut() {
+            consumer.lasts.retain(|own, _| self.messages.contains_key(own));
+        }
+    }
+
     /// The server starts again, or goes back to what is on disk.
     pub(crate) fn restarted(&mut self, now: i64) {
         self.pass(now);
-        self.just_gone.clear();
+        self.settled();
         for consumer in self.consumers.values_mut() {
             consumer.restarted(now);
         }
