@@ -153,8 +153,8 @@ impl<'a> Client<'a> {
             journal: None,
             traced: std::env::var_os("WATERSHED_TRACE").is_some(),
         };
-        client.node.wait(0);
         client.node.say(b"SUB d.> 2\r\nSUB $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.> 3\r\n");
+        client.node.wait(0);
         client
     }
 
