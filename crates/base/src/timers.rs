@@ -42,9 +42,9 @@ impl<K: Copy + Ord + Hash> Timers<K> {
         }
     }
 
-    /// Whether `key` has a deadline.
-    pub fn is_set(&self, key: K) -> bool {
-        self.ticks.contains_key(&key)
+    /// The deadline of `key`.
+    pub fn get(&self, key: K) -> Option<Tick> {
+        self.ticks.get(&key).copied()
     }
 
     /// The next deadline.
@@ -73,6 +73,7 @@ mod tests {
         timers.set(3, Tick(10));
         timers.set(3, Tick(25));
         timers.cancel(2);
+        assert_eq!((timers.get(2), timers.get(3)), (None, Some(Tick(25))));
         assert_eq!(timers.next(), Some(Tick(25)));
         assert_eq!(timers.expired(Tick(24)), None);
         assert_eq!(timers.expired(Tick(30)), Some(3));

@@ -40,7 +40,7 @@ impl JetStream {
     pub(crate) fn free_space_soon(&mut self) {
         if self.disk.is_full() {
             self.disk.free_space();
-        } else if !self.timers.is_set(TimerKey::Space) {
+        } else if self.timers.get(TimerKey::Space).is_none() {
             self.timers.set(TimerKey::Space, self.now.tick.after(SPACE_WAIT));
         }
     }

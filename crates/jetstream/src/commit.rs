@@ -202,10 +202,8 @@ impl JetStream {
             Outcome::Nothing => {}
             Outcome::Stored(key, sequence) => {
                 self.live(key).intake.stored(sequence);
-                if effects.sooner {
-                    self.arm_expiry(net, key);
-                } else {
-                    self.arm_expiry_if_none(net, key);
+                if let Some(expiry) = effects.expiry {
+                    self.arm_expiry_by(net, key, expiry);
                 }
                 self.acknowledge_stored(net, key, sequence, owed);
             }

@@ -38,7 +38,7 @@ impl JetStream {
             self.save_events(net, key, Owed::NOTHING);
         }
         self.unsaved.insert(key.stream);
-        if !self.timers.is_set(TimerKey::Events) {
+        if self.timers.get(TimerKey::Events).is_none() {
             self.timers.set(TimerKey::Events, self.now.tick.after(EVENTS_WAIT_MAX));
         }
     }

@@ -15,9 +15,11 @@ const RETRY: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 impl JetStream {
-    /// Sees to it that messages go when they are too old.
-    pub(crate) fn arm_expiry_if_none(&mut self, net: &mut impl Network, key: StreamKey) {
-        if self.state.stream(key).expires() && !self.timers.is_set(TimerKey::Expire(key)) {
+    /// Sees to it that a message goes that was stored and goes by itself at `expiry`.
+    pub(crate) fn arm_expiry_by(&mut self, net: &mut impl Network, key: StreamKey, expiry: i64) {
+        let left = u64::try_from(expiry.saturating_sub(self.now.wall.0)).unwrap_or(0);
+        let due = self.now.tick.after(Duration::from_nanos(left));
+        if self.timers.get(TimerKey::Expire(key)).is_none_or(|set| set > due) {
             self.arm_expiry(net, key);
         }
     }

@@ -53,10 +53,9 @@ impl State {
                 .sealed
                 .extend(stream.skip_to(record.sequence).map(|sealed| (record.log, sealed)));
         }
-        let expiry = stream.deadlines.next();
         let length = at.map_or(0, |at| at.place.length);
         let rollup = stream.append(record, length, at, &mut effects.changes);
-        effects.sooner = stream.deadlines.next() != expiry;
+        effects.expiry = stream.expiry(record.sequence, record.time);
         let Stream { consumers, log, .. } = stream;
         consumers.stored(record.sequence, log, record.key, &mut effects.fed);
         if let Some(rollup) = rollup {

@@ -14,6 +14,9 @@ const NEVER: i64 = i64::MAX;
 pub(crate) struct Deadlines {
     by_sequence: BTreeMap<u64, i64>,
     order: BTreeSet<(i64, u64)>,
+    /// Sequence before which every message that is there goes by its own word. Found out on the way,
+    /// so that nothing looks at those again; not kept on disk.
+    own_before: u64,
 }
 
 impl Deadlines {
@@ -21,14 +24,24 @@ impl Deadlines {
         self.order.is_empty()
     }
 
-    /// Whether a message goes by its own word, and not by `max_age`.
-    pub(crate) fn has(&self, sequence: u64) -> bool {
-        self.by_sequence.contains_key(&sequence)
-    }
-
     /// Whether no message before the sequence `until` goes by its own word.
     pub(crate) fn is_free_before(&self, until: u64) -> bool {
         self.by_sequence.first_key_value().is_none_or(|(first, _)| *first >= until)
+    }
+
+    /// When a message goes by its own word; [`NEVER`] is a time, too.
+    pub(crate) fn of(&self, sequence: u64) -> Option<i64> {
+        self.by_sequence.get(&sequence).copied()
+    }
+
+    /// Sequence before which every message goes by its own word.
+    pub(crate) fn own_before(&self) -> u64 {
+        self.own_before
+    }
+
+    /// Every message before the sequence `until` goes by its own word.
+    pub(crate) fn set_own_before(&mut self, until: u64) {
+        self.own_before = self.own_before.max(until);
     }
 
     pub(crate) fn insert(&mut self, sequence: u64, stored: UnixNanos, ttl: TimeToLive) {

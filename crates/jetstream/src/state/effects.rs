@@ -58,8 +58,8 @@ pub(crate) struct Effects {
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
-    /// Whether a message may go earlier by itself than any before it.
-    pub(crate) sooner: bool,
+    /// When a message that was stored goes by itself.
+    pub(crate) expiry: Option<i64>,
 }
 
 impl Effects {
@@ -69,7 +69,7 @@ impl Effects {
         self.changes.clear();
         self.fed.clear();
         self.lost_elsewhere.clear();
-        self.sooner = false;
+        self.expiry = None;
     }
 
     /// Hands over what a record, which stands at `place` of its round, changed in the block files.

@@ -88,25 +88,33 @@ impl Stream {
         }
     }
 
-    /// When the next message goes by itself; `None` if none does.
-    pub(crate) fn next_expiry(&self) -> Option<i64> {
-        let own = self.deadlines.next().map(|(time, _)| time);
-        own.into_iter().chain(self.next_by_age().map(|(time, _)| time)).min()
+    /// When a message that was stored at `time` goes by itself.
+    pub(crate) fn expiry(&self, sequence: u64, time: i64) -> Option<i64> {
+        let own = self.deadlines.of(sequence);
+        own.or_else(|| Some(time.saturating_add(self.age()?)))
     }
 
-    /// The first message that goes by `max_age`, and when.
-    fn next_by_age(&self) -> Option<(i64, u64)> {
-        let age = positive(self.config.max_age)?;
-        let age = i64::try_from(age).ok()?;
-        let mut next = self.log.next(self.log.first());
-        while let Some(sequence) = next {
-            // One with a deadline of its own goes by that.
-            if !self.deadlines.has(sequence) {
-                return Some((self.log.time_of(sequence)?.saturating_add(age), sequence));
-            }
-            next = self.log.next(sequence + 1);
-        }
-        None
+    /// Before when no message goes by itself; `None` if none does. The next one that is not known to go
+    /// by its own word may do so all the same: it is looked at then.
+    pub(crate) fn next_expiry(&self) -> Option<i64> {
+        let own = self.deadlines.next().map(|(time, _)| time);
+        own.into_iter().chain(self.next_by_age()).min()
+    }
+
+    fn next_by_age(&self) -> Option<i64> {
+        let age = self.age()?;
+        let next = self.log.next(self.first_by_age())?;
+        Some(self.log.time_of(next)?.saturating_add(age))
+    }
+
+    /// `max_age`, if there is one.
+    fn age(&self) -> Option<i64> {
+        positive(self.config.max_age).and_then(|age| i64::try_from(age).ok())
+    }
+
+    /// Sequence from which on messages may go by `max_age`.
+    fn first_by_age(&self) -> u64 {
+        self.log.first().max(self.deadlines.own_before())
     }
 
     /// Removes messages that are too old: by their own word, `budget` of them at most, and by
@@ -121,13 +129,14 @@ impl Stream {
         if self.deadlines.is_free_before(until) {
             self.remove_before(until, changes);
         } else {
-            let mut next = self.log.next(self.log.first());
+            let mut next = self.log.next(self.first_by_age());
             while let Some(sequence) = next.filter(|sequence| *sequence < until) {
-                if !self.deadlines.has(sequence) {
+                if self.deadlines.of(sequence).is_none() {
                     self.remove(sequence, changes);
                 }
                 next = self.log.next(sequence + 1);
             }
+            self.deadlines.set_own_before(until);
         }
         while let Some((_, sequence)) = self.deadlines.next().filter(|(time, _)| *time <= now.0) {
             if !budget.take() {
@@ -139,16 +148,12 @@ impl Stream {
         false
     }
 
-    /// Sequence before which messages are older than `max_age`, `slice` behind the first at most. Times
-    /// are looked at up to the first one that is not.
+    /// Sequence before which messages are older than `max_age`, `slice` behind the first that may go by
+    /// it at most. Times are looked at up to the first one that is not.
     pub(crate) fn end_of_aged(&self, now: UnixNanos, slice: u64) -> u64 {
-        let Some(age) = positive(self.config.max_age).and_then(|age| i64::try_from(age).ok())
-        else {
-            return 0;
-        };
-        let first = self.log.first();
+        let Some(age) = self.age() else { return 0 };
         let fresh = self.log.at_time(now.0.saturating_sub(age).saturating_add(1));
-        fresh.unwrap_or(self.log.last() + 1).min(first.saturating_add(slice))
+        fresh.unwrap_or(self.log.last() + 1).min(self.first_by_age().saturating_add(slice))
     }
 
     /// Sequence before which a purge that keeps the last `keep` messages of a filter removes.

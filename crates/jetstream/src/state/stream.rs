@@ -277,11 +277,6 @@ impl Stream {
         (slice / (1 + self.consumers.len() as u64 / 8)).max(1)
     }
 
-    /// Whether any message goes by itself.
-    pub(crate) fn expires(&self) -> bool {
-        self.config.max_age > 0 || !self.deadlines.is_empty()
-    }
-
     /// What the stream holds.
     pub(crate) fn state(&self) -> StreamState {
         let log = &self.log;

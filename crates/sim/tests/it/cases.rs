@@ -77,7 +77,7 @@ fn content(node: &mut Node, stream: &str) -> Vec<String> {
         let body = format!("{{\"seq\":{next},\"next_by_subj\":\">\"}}");
         let answer = ask(node, &format!("STREAM.MSG.GET.{stream}"), &body);
         let Some(sequence) = answer["message"]["seq"].as_u64() else { return found };
-        found.push(answer["message"]["data"].as_str().unwrap().to_owned());
+        found.push(answer["message"]["data"].as_str().unwrap_or_default().to_owned());
         next = sequence + 1;
     }
 }
@@ -423,4 +423,54 @@ fn a_delivery_outlives_the_filter_that_took_it() {
     assert_eq!(ask(&mut node, "CONSUMER.INFO.S.c", "")["num_ack_pending"], 0);
     let state = node.state();
     assert_eq!(restart(node, &mut disk).state(), state);
+}
+
+/// Sends a message that says after how many seconds it goes.
+fn tell_ttl(node: &mut Node, subject: &str, seconds: u64) {
+    let header = format!("NATS/1.0\r\nNats-TTL: {seconds}s\r\n\r\n");
+    let length = header.len();
+    node.send(format!("HPUB {subject} r.1 {length} {length}\r\n{header}\r\n").as_bytes());
+    node.settle().unwrap();
+}
+
+/// Lets time pass, the disk keeping up.
+fn pass(node: &mut Node, nanos: u64) {
+    let mut left = nanos;
+    while left > 0 {
+        left = node.wait_for_deadline(left);
+        node.settle().unwrap();
+    }
+}
+
+#[test]
+fn a_message_goes_by_age_before_an_older_one_that_goes_later() {
+    let mut node = start(&SimDisk::default());
+    create(
+        &mut node,
+        r#"{"name": "S", "subjects": ["s"], "max_age": 5000000000, "allow_msg_ttl": true}"#,
+    );
+    tell_ttl(&mut node, "s", 20);
+    tell(&mut node, "s", "one");
+    pass(&mut node, 5 * SECOND);
+    assert_eq!(content(&mut node, "S"), [""]);
+    pass(&mut node, 15 * SECOND);
+    assert!(content(&mut node, "S").is_empty());
+}
+
+#[test]
+fn a_message_goes_by_age_behind_many_that_go_later() {
+    let mut node = start(&SimDisk::default());
+    create(
+        &mut node,
+        r#"{"name": "S", "subjects": ["s.>"], "max_age": 5000000000, "allow_msg_ttl": true}"#,
+    );
+    // More than one slice, as each has a subject of its own.
+    let later = 600;
+    (0..later).for_each(|n| tell_ttl(&mut node, &format!("s.{n}"), 60));
+    tell(&mut node, "s.one", "one");
+    pass(&mut node, 15 * SECOND);
+    let info = ask(&mut node, "STREAM.INFO.S", "");
+    assert_eq!(info["state"]["messages"], later);
+    pass(&mut node, 60 * SECOND);
+    assert!(content(&mut node, "S").is_empty());
 }
