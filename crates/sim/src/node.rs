@@ -99,8 +99,7 @@ impl Node {
             keeping: Keeping::Well,
             findings,
         };
-        node.send(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
-        node.collect();
+        node.say(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
         Ok(node)
     }
 

@@ -11,11 +11,14 @@ use super::api::{self, Server, StreamView};
 use super::consumer::{Delivery, Said};
 use super::operation::{Operation, STREAMS, Taste, operations};
 use super::outcome::{agrees, every_outcome, outcomes};
-use super::past::{Past, find};
+use super::past::{Past, Restarts, find};
 use super::stream::{Stream, Told};
 
 /// Longest time that events of consumers wait for a record, and a little more.
 const EVENTS_WAIT: u64 = 25_000_000;
+
+/// Time after which what the disk had no room for is tried again, and a little more.
+const RETRY: u64 = 300_000_000;
 
 /// Rounds that a client waits for an answer.
 const PATIENCE: u32 = 10;
@@ -187,8 +190,13 @@ impl<'a> Client<'a> {
             if self.is_dead() {
                 return Ok(());
             }
-            let told = |error| format!("{operation:?} at {stream}: {error}");
-            self.perform(stream, &operation).map_err(told)?;
+            if let Err(error) = self.perform(stream, &operation) {
+                let known = self.world[stream].now().map(StreamView::of);
+                let seen = StreamView::seen(self, stream).ok().flatten();
+                let differs = seen.zip(known).map(|(seen, known)| seen.differs(&known));
+                let differs = differs.unwrap_or_default();
+                return Err(format!("{operation:?} at {stream}: {error}\n{differs}"));
+            }
         }
         Ok(())
     }
@@ -196,7 +204,7 @@ impl<'a> Client<'a> {
     fn perform(&mut self, stream: &'static str, operation: &Operation) -> Result<(), String> {
         self.operations += 1;
         self.served = 0;
-        self.trace(|| format!("{}: {operation:?} at {stream}", self.operations));
+        self.trace(|| format!("{} {}: {operation:?} at {stream}", self.now(), self.operations));
         if let Some(journal) = &mut self.journal {
             let operation = operation.clone();
             let (answer, heard, got) = (None, false, Vec::new());
@@ -600,6 +608,41 @@ impl<'a> Client<'a> {
         self.unheard = others;
         self.asked.clear();
         let done = self.finish_call();
+        self.look(Restarts::Yes);
+        if let Some((number, stream)) = done {
+            self.past(stream).told(number);
+        }
+        if self.is_dead() { Ok(()) } else { self.listen() }
+    }
+
+    /// Tries whether a disk that refused takes writes again. If it does, everything works as before.
+    pub(crate) fn heal(&mut self) -> Result<(), String> {
+        if self.health != Health::Failed || self.node.heal().is_err() {
+            return Ok(());
+        }
+        self.trace(|| "    the disk is tried again".into());
+        for _ in 0..PATIENCE {
+            if self.node.commit().is_err() {
+                return self.failed();
+            }
+            self.listen()?;
+            self.keep()?;
+        }
+        self.pass(RETRY)?;
+        if self.is_dead() {
+            return Ok(());
+        }
+        self.asked.clear();
+        self.look(Restarts::No);
+        if self.is_dead() {
+            return Ok(());
+        }
+        self.health = Health::Works;
+        self.listen()
+    }
+
+    /// Looks which of the states that streams may have they do have.
+    fn look(&mut self, restarts: Restarts) {
         let now = self.now();
         for stream in STREAMS {
             // Where nothing can be read, a restart will tell.
@@ -607,16 +650,12 @@ impl<'a> Client<'a> {
             if let Some(seen) = &seen {
                 self.delivered_before(stream, seen);
             }
-            match find(&self.world[stream], now, seen.as_ref()) {
+            match find(&self.world[stream], now, restarts, seen.as_ref()) {
                 Ok((operation, state)) => self.past(stream).push(operation, state),
                 // What a change leaves to be done is not done yet: a restart will tell.
                 Err(_) => self.health = Health::Dead,
             }
         }
-        if let Some((number, stream)) = done {
-            self.past(stream).told(number);
-        }
-        if self.is_dead() { Ok(()) } else { self.listen() }
     }
 
     /// What came before the client looked was delivered from a state that it does not know yet.

@@ -22,7 +22,7 @@ use watershed_sim::node::Node;
 use self::api::StreamView;
 use self::client::{Client, Pace};
 use self::operation::{STREAMS, Taste};
-use self::past::{Past, find};
+use self::past::{Past, Restarts, find};
 use crate::coverage::{Coverage, check_all};
 
 /// Operations of a history, over all lives of the node.
@@ -102,6 +102,9 @@ fn live(
         if client.operations > until - frees {
             disk.limit(None);
         }
+        if !client.works() && client.rng.u8(..8) == 0 {
+            client.heal()?;
+        }
         if client.works() && client.rng.u8(..25) == 0 {
             client.compare()?;
         }
@@ -142,7 +145,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
         node.settle()?;
         for (name, past) in &mut world {
             let seen = StreamView::seen(&mut node, name)?;
-            let (operation, state) = find(past, now.wall.0, seen.as_ref())
+            let (operation, state) = find(past, now.wall.0, Restarts::Yes, seen.as_ref())
                 .map_err(|error| told(format!("{name} after the restart: {error}")))?;
             *past = Past::of(operation, state);
         }

@@ -60,18 +60,27 @@ impl Past {
     }
 }
 
+/// Whether a server has just gone back to what is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restarts {
+    Yes,
+    No,
+}
+
 /// The state that a server shows, of those that it may have kept.
 pub(crate) fn find(
     past: &Past,
     now: i64,
+    restarts: Restarts,
     seen: Option<&StreamView>,
 ) -> Result<(u64, Option<Stream>), String> {
     let mut found: Option<(u64, Option<Stream>)> = None;
     let mut nearest = None;
     for (operation, state) in past.states().rev() {
         let mut state = state.cloned();
-        if let Some(stream) = &mut state {
-            stream.restarted(now);
+        match &mut state {
+            Some(stream) if restarts == Restarts::Yes => stream.restarted(now),
+            _ => {}
         }
         let view = state.as_ref().map(StreamView::of);
         if view.as_ref() != seen {
