@@ -384,9 +384,10 @@ impl<'a> Client<'a> {
 
     /// A call, which a client waits for.
     fn call(&mut self, stream: &'static str, operation: &Operation) -> Result<(), String> {
-        if let Operation::PutConsumer(..) = operation {
+        if let Operation::PutConsumer(..) | Operation::Purge { keep: 1.., .. } = operation {
             // What is delivered meanwhile is delivered before or after, and how many are pending says
-            // how far the consumer was; when all is settled it says so exactly.
+            // how far the consumer was; when all is settled it says so exactly. And which messages
+            // are the last ones depends on which consumers have finished with.
             self.rest()?;
         }
         let number = self.operations;

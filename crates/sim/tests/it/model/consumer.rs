@@ -70,6 +70,8 @@ pub(crate) struct Outstanding {
     overdue: i64,
     /// The same, if a client said so.
     retry_at: Option<i64>,
+    /// Whether it was due before its consumer got other rules: it is looked at when somebody asks.
+    rests: bool,
     /// What else the number of deliveries may be, where that cannot be seen.
     or_deliveries: Option<u64>,
     /// What else the retry may be, where that cannot be seen.
@@ -279,6 +281,7 @@ impl Consumer {
                 due,
                 overdue,
                 retry_at,
+                rests: false,
                 or_deliveries: None,
                 or_retry_at: Vec::new(),
             };
@@ -294,7 +297,7 @@ impl Consumer {
         match said {
             Said::Progress | Said::Nak(_) => {
                 let Some(own) = self.outstanding.get_mut(&sequence) else { return Vec::new() };
-                own.since = now;
+                (own.since, own.rests) = (now, false);
                 if let Said::Nak(delay) = said {
                     own.due = now + delay;
                     own.retry_at = Some(own.due);
@@ -330,23 +333,32 @@ impl Consumer {
     pub(crate) fn has_overdue(&self, now: i64) -> bool {
         let mut all = self.outstanding.values();
         all.any(|own| {
-            own.overdue <= now && own.retry_at.is_none() && self.is_exhausted(own.deliveries)
+            let waits = own.overdue > now || own.rests || own.retry_at.is_some();
+            !waits && self.is_exhausted(own.deliveries)
         })
     }
 
     /// It has other rules: deliveries under way get its times.
     pub(crate) fn configure(&mut self, now: i64, rules: ConsumerRules) {
+        let longer = (rules.wait - self.rules.wait).max(0);
         self.rules = rules;
-        for own in self.outstanding.values_mut().filter(|own| own.due > now) {
-            own.due = own.since + self.rules.wait;
-            own.overdue = own.due;
+        for own in self.outstanding.values_mut() {
+            if own.overdue <= now {
+                own.rests = true;
+            } else if own.due <= now {
+                own.overdue += longer;
+            } else {
+                let open = own.overdue - own.due;
+                own.due = own.since + self.rules.wait;
+                own.overdue = own.due + open;
+            }
         }
     }
 
     /// What is outstanding has all of its time again.
     pub(crate) fn restarted(&mut self, now: i64) {
         for own in self.outstanding.values_mut() {
-            own.since = now;
+            (own.since, own.rests) = (now, false);
             let wait = self.rules.wait;
             let due = |retry: Option<i64>| retry.map_or(now + wait, |at| at.max(now));
             let first = due(own.retry_at);
