@@ -20,16 +20,12 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
     /// Whether no message before the sequence `until` goes by its own word.
     pub(crate) fn is_free_before(&self, until: u64) -> bool {
         self.by_sequence.first_key_value().is_none_or(|(first, _)| *first >= until)
     }
 
-    /// When a message goes by its own word; [`NEVER`] is a time, too.
+    /// When a message goes by its own word; [`NEVER`] if that says that it stays.
     pub(crate) fn of(&self, sequence: u64) -> Option<i64> {
         self.by_sequence.get(&sequence).copied()
     }
