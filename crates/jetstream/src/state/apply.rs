@@ -8,7 +8,7 @@ use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{Retention, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
-use super::chore::Chore;
+use super::chore::{Chore, Goes};
 use super::consumer::{Consumer, Finished};
 use super::effects::{Effects, Gone, Outcome};
 use super::key::StreamKey;
@@ -283,9 +283,9 @@ impl State {
                     let all = stream.remove_matching(&filter, end, budget, &mut effects.changes);
                     (!all).then_some(Chore::Purge { filter, end })
                 }
-                Chore::Keep { next, spares_untaken } => {
-                    let left = self.keep_from(key, next, spares_untaken, budget, effects);
-                    left.map(|next| Chore::Keep { next, spares_untaken })
+                Chore::Keep { next, goes } => {
+                    let left = self.keep_from(key, next, goes, budget, effects);
+                    left.map(|next| Chore::Keep { next, goes })
                 }
             };
             if let Some(rest) = rest {
@@ -301,7 +301,7 @@ impl State {
         &mut self,
         key: StreamKey,
         next: u64,
-        spares_untaken: bool,
+        goes: Goes,
         budget: &mut Budget,
         effects: &mut Effects,
     ) -> Option<u64> {
@@ -314,12 +314,13 @@ impl State {
             let max = u64::try_from(stream.config.max_msgs_per_subject).ok().filter(|max| *max > 0);
             let subject = stream.log.key_of(sequence);
             let over = max.is_some_and(|max| subject.is_some_and(|key| key.count() > max));
-            let unwanted = stream.config.retention == Retention::Interest
-                && subject.is_some_and(|subject| {
-                    let subject = subject.name();
-                    let spared = spares_untaken && !stream.consumers.take(subject);
-                    !spared && !self.is_needed(key, sequence)
+            let goes_unneeded = stream.config.retention == Retention::Interest
+                && subject.is_some_and(|subject| match goes {
+                    Goes::Excess => false,
+                    Goes::Finished => stream.consumers.take(subject.name()),
+                    Goes::Unneeded => true,
                 });
+            let unwanted = goes_unneeded && !self.is_needed(key, sequence);
             if over || unwanted {
                 self.streams[key.index()].remove(sequence, &mut effects.changes);
             }
@@ -341,7 +342,7 @@ impl State {
             let fewer = consumer.config.filters() != config.filters();
             stream.consumers.configure(index, config, cursor, &stream.log);
             if fewer && stream.config.retention == Retention::Interest {
-                stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
+                stream.chores.push_back(Chore::Keep { next: 1, goes: Goes::Unneeded });
             }
             return Ok(Outcome::Put(key, index, true));
         }
@@ -356,7 +357,7 @@ impl State {
         let stream = &mut self.streams[key.index()];
         let index = stream.consumers.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
         if stream.config.retention == Retention::Interest {
-            stream.chores.push_back(Chore::Keep { next: 1, spares_untaken: false });
+            stream.chores.push_back(Chore::Keep { next: 1, goes: Goes::Unneeded });
         }
         Ok(Outcome::Removed(key, index))
     }

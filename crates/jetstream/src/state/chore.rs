@@ -9,9 +9,19 @@ use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_u64};
 pub(crate) enum Chore {
     /// Messages that `filter` takes go, before the sequence `end`.
     Purge { filter: Vec<u8>, end: u64 },
-    /// Messages from `next` on are looked at for whether they are kept. Of what nobody needs, what
-    /// nobody has finished with either stays if `spares_untaken`.
-    Keep { next: u64, spares_untaken: bool },
+    /// Messages from `next` on are looked at for whether they are kept.
+    Keep { next: u64, goes: Goes },
+}
+
+/// Which messages a look at a stream lets go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goes {
+    /// What is beyond the limit of its subject.
+    Excess,
+    /// That, and what nobody needs any more. What no consumer ever took stays.
+    Finished,
+    /// That, and whatever nobody needs.
+    Unneeded,
 }
 
 /// Appends what [`restore`] reads.
@@ -24,8 +34,12 @@ pub(super) fn checkpoint(chores: &VecDeque<Chore>, out: &mut Vec<u8>) {
                 put_counted(out, filter);
                 put_u64(out, *end);
             }
-            Chore::Keep { next, spares_untaken } => {
-                out.push(if *spares_untaken { 3 } else { 2 });
+            Chore::Keep { next, goes } => {
+                out.push(match goes {
+                    Goes::Unneeded => 2,
+                    Goes::Finished => 3,
+                    Goes::Excess => 4,
+                });
                 put_u64(out, *next);
             }
         }
@@ -37,7 +51,9 @@ pub(super) fn restore(reader: &mut Reader<'_>) -> Result<VecDeque<Chore>, BadSta
     let read = |reader: &mut Reader<'_>| {
         Ok(match reader.u8()? {
             1 => Chore::Purge { filter: reader.counted()?.to_vec(), end: reader.u64()? },
-            kind @ (2 | 3) => Chore::Keep { next: reader.u64()?, spares_untaken: kind == 3 },
+            2 => Chore::Keep { next: reader.u64()?, goes: Goes::Unneeded },
+            3 => Chore::Keep { next: reader.u64()?, goes: Goes::Finished },
+            4 => Chore::Keep { next: reader.u64()?, goes: Goes::Excess },
             _ => return Err(BadState),
         })
     };

@@ -7,7 +7,7 @@ use watershed_wire::subject::{self, has_wildcard};
 use watershed_wire::time::UnixNanos;
 
 use super::changes::Changes;
-use super::chore::Chore;
+use super::chore::{Chore, Goes};
 use super::stream::Stream;
 
 /// Messages that one record touches beside its own. What is left is a chore.
@@ -237,5 +237,6 @@ pub(super) fn chore_of_change(old: &StreamConfig, new: &StreamConfig) -> Option<
     // As nats-server: a stream that begins to keep for consumers lets go what they have finished
     // with, and keeps what none of them ever wanted.
     let interest = new.retention == Retention::Interest && old.retention != Retention::Interest;
-    (shorter || interest).then_some(Chore::Keep { next: 1, spares_untaken: true })
+    let goes = if interest { Goes::Finished } else { Goes::Excess };
+    (shorter || interest).then_some(Chore::Keep { next: 1, goes })
 }

@@ -474,3 +474,21 @@ fn a_message_goes_by_age_behind_many_that_go_later() {
     pass(&mut node, 60 * SECOND);
     assert!(content(&mut node, "S").is_empty());
 }
+
+#[test]
+fn a_shorter_history_lets_nothing_go_that_was_given_up() {
+    let mut node = start(&SimDisk::default());
+    let config = |max: i64| {
+        format!(
+            r#"{{"name":"S","subjects":["s.>"],"retention":"interest","max_msgs_per_subject":{max}}}"#
+        )
+    };
+    create(&mut node, &config(-1));
+    consume(&mut node, "S", ",\"max_deliver\":1,\"ack_wait\":1000000000");
+    tell(&mut node, "s.1", "one");
+    assert_eq!(pull(&mut node, "S", 1).len(), 1);
+    pass(&mut node, 5 * SECOND);
+    ask(&mut node, "STREAM.UPDATE.S", &config(5));
+    pass(&mut node, SECOND);
+    assert_eq!(content(&mut node, "S").len(), 1);
+}

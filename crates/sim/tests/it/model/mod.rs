@@ -70,10 +70,12 @@ enum End {
 
 const ENDS: [End; 5] = [End::Settled, End::Killed, End::Cut, End::Failed, End::Full];
 
-/// What a node with a full disk publishes needs more than the journal's first segment.
-fn taste(end: End) -> Taste {
-    let payload = if end == End::Full { 60_000 } else { 200 };
-    Taste { time: true, payload, bursts: end != End::Full, push: true, apart: true }
+/// What a node with a full disk publishes needs more than the journal's first segment, and that of some
+/// others, too.
+fn taste(rng: &mut Rng, end: End) -> Taste {
+    let large = end == End::Full || rng.u8(..8) == 0;
+    let payload = if large { 60_000 } else { 200 };
+    Taste { time: true, payload, bursts: !large, push: true, apart: true }
 }
 
 /// One life. Gives back what may be on disk then.
@@ -95,7 +97,8 @@ fn live(
         End::Settled => {}
     }
     let frees = rng.u64(20..OPERATIONS / LIVES);
-    let mut client = Client::new(node, rng, taste(end), pace, dies, world, done);
+    let taste = taste(rng, end);
+    let mut client = Client::new(node, rng, taste, pace, dies, world, done);
     let until = client.operations + OPERATIONS / LIVES;
     while client.operations < until && !client.is_dead() {
         client.act()?;
