@@ -234,6 +234,9 @@ impl<'a> Client<'a> {
         match self.pace {
             Pace::Stepwise => {
                 self.settle()?;
+                // What is due by now, after a change of the consumer, is looked at in the next turn.
+                self.node.wait(0);
+                self.settle()?;
                 self.check_served(stream, operation)
             }
             Pace::Hasty => {

@@ -92,6 +92,10 @@ pub(crate) struct Consumer {
     /// What was the last of each subject when the consumer began, by sequence. What the filters take
     /// of it is delivered first.
     pub(crate) lasts: BTreeMap<u64, String>,
+    /// Sequence before which it has delivered what it will of them.
+    passed: u64,
+    /// The stream's next sequence when it began, if it begins with the last of each subject; or 0.
+    end: u64,
     pub(crate) outstanding: BTreeMap<u64, Outstanding>,
     /// Whether a purge is under way, of which a part may have been done.
     pub(crate) loses: bool,
@@ -142,8 +146,20 @@ impl Consumer {
         let lasts = if lists { lasts } else { BTreeMap::new() };
         let before = first.max(1) - 1;
         let outstanding = BTreeMap::new();
-        let (loses, deliveries, delivered) = (false, 0, before);
-        Self { rules, cursor, lasts, outstanding, loses, deliveries, delivered, before }
+        let (loses, deliveries, delivered, passed) = (false, 0, before, 0);
+        let end = if lists { end } else { 0 };
+        Self {
+            rules,
+            cursor,
+            lasts,
+            passed,
+            end,
+            outstanding,
+            loses,
+            deliveries,
+            delivered,
+            before,
+        }
     }
 
     /// The lasts of their subjects that it has yet to deliver.
@@ -167,20 +183,29 @@ impl Consumer {
     }
 
     /// Where it may be: which of the lasts it has yet to look at, and what comes behind them. What no
-    /// filter takes it may have passed over, or not.
+    /// filter takes it may have passed over, or not. Of what they do not take, the last ones are those
+    /// that are left.
     pub(crate) fn positions(&self, stream: &Stream) -> Vec<(BTreeMap<u64, String>, u64)> {
-        let mut all = vec![(self.lasts.clone(), self.cursor)];
-        let mut left = self.lasts.clone();
-        while let Some(first) = left.first_entry() {
-            if stream.messages.contains_key(first.key()) && self.wants(first.get()) {
-                return all;
-            }
-            first.remove();
-            all.push((left.clone(), self.cursor));
+        let mut lasts: BTreeMap<u64, String> = BTreeMap::new();
+        if !self.lasts.is_empty() || self.cursor == self.end {
+            let left = stream.messages.range(self.passed..self.end.max(self.passed));
+            let others: BTreeMap<&str, u64> = left
+                .map(|(sequence, message)| (message.subject.as_str(), *sequence))
+                .filter(|(subject, _)| !self.wants(subject))
+                .collect();
+            lasts.extend(
+                others.into_iter().map(|(subject, sequence)| (sequence, subject.to_owned())),
+            );
+            let own = self.lasts.iter().filter(|(_, subject)| self.wants(subject));
+            lasts.extend(own.map(|(sequence, subject)| (*sequence, subject.clone())));
         }
-        let passed = stream.messages.range(self.cursor..);
-        let passed = passed.take_while(|(_, message)| !self.wants(&message.subject));
-        all.extend(passed.map(|(sequence, _)| (BTreeMap::new(), sequence + 1)));
+        let mut all = vec![(lasts, self.cursor)];
+        if self.ahead(stream).next().is_none() {
+            all.push((BTreeMap::new(), self.cursor));
+            let passed = stream.messages.range(self.cursor..);
+            let passed = passed.take_while(|(_, message)| !self.wants(&message.subject));
+            all.extend(passed.map(|(sequence, _)| (BTreeMap::new(), sequence + 1)));
+        }
         all
     }
 
@@ -257,7 +282,8 @@ impl Consumer {
         } else if !self.wants(subject) {
             return Err("no filter takes it".into());
         } else if self.lasts.contains_key(&sequence) {
-            self.lasts = self.lasts.split_off(&(sequence + 1));
+            self.passed = sequence + 1;
+            self.lasts = self.lasts.split_off(&self.passed);
         } else if sequence < self.cursor {
             return Err("it was delivered before".into());
         } else {

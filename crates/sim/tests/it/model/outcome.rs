@@ -54,6 +54,8 @@ pub(crate) fn every_outcome(
 ) -> Vec<Option<Stream>> {
     let all = outcomes(stream, now, operation).into_iter().flatten().map(|(_, state)| state);
     let mut all: Vec<_> = all.collect();
+    // Of those that look the same the last one is taken: a consumer that has passed over the least.
+    all.reverse();
     if let (Operation::Purge { filter, before, keep }, Some(own)) = (operation, stream) {
         let going = own.purged(filter.as_deref(), *before, *keep);
         all.extend((1..going.len()).map(|part| {
