@@ -35,6 +35,11 @@ pub(crate) struct StreamView {
 }
 
 impl StreamView {
+    /// Whether it holds a message.
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        self.messages.contains_key(&sequence)
+    }
+
     /// What it should show.
     pub(crate) fn of(stream: &Stream) -> Self {
         let messages = stream.messages.iter().map(|(sequence, message)| {

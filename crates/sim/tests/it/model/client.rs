@@ -325,6 +325,17 @@ impl<'a> Client<'a> {
                 break;
             }
         }
+        for stream in STREAMS {
+            let open = |own: &Stream| own.messages.values().any(|message| message.open);
+            let Some(mut next) = self.world[stream].now().filter(|own| open(own)).cloned() else {
+                continue;
+            };
+            if let Ok(Some(seen)) = StreamView::seen(self, stream) {
+                next.resolve(|sequence| seen.has(sequence));
+                let number = self.operations;
+                self.past(stream).push(number, Some(next));
+            }
+        }
         Ok(())
     }
 

@@ -78,9 +78,11 @@ pub(crate) fn find(
     let mut nearest = None;
     for (operation, state) in past.states().rev() {
         let mut state = state.cloned();
-        match &mut state {
-            Some(stream) if restarts == Restarts::Yes => stream.restarted(now),
-            _ => {}
+        if let Some(stream) = &mut state {
+            stream.resolve(|sequence| seen.is_some_and(|seen| seen.has(sequence)));
+            if restarts == Restarts::Yes {
+                stream.restarted(now);
+            }
         }
         let view = state.as_ref().map(StreamView::of);
         if view.as_ref() != seen {

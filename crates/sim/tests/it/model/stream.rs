@@ -46,6 +46,9 @@ pub(crate) struct Message {
     pub(crate) time: i64,
     /// When it goes by its own word.
     deadline: Option<i64>,
+    /// Whether it may have gone: one consumer has finished with it, another one has given it up, and
+    /// only the server knows in which order these are recorded.
+    pub(crate) open: bool,
 }
 
 impl Message {
@@ -116,6 +119,9 @@ pub(crate) struct Stream {
     ids: Vec<(String, u64, i64)>,
     /// Gone since the client last knew everything: may have been delivered before.
     pub(crate) just_gone: BTreeMap<u64, Message>,
+    /// What consumers have finished with, and what they have given up, since then.
+    finished: BTreeSet<u64>,
+    given_up: BTreeSet<u64>,
 }
 
 impl Stream {
@@ -128,6 +134,8 @@ impl Stream {
             last_id: String::new(),
             ids: Vec::new(),
             just_gone: BTreeMap::new(),
+            finished: BTreeSet::new(),
+            given_up: BTreeSet::new(),
         }
     }
 
@@ -176,6 +184,7 @@ impl Stream {
             payload: publish.payload.clone(),
             time: now,
             deadline: publish.ttl.map(|ttl| now + ttl),
+            open: false,
         };
         if self.is_full_for(&message) {
             return Told::Refused(STORE_FAILED);
@@ -394,6 +403,7 @@ impl Stream {
 
     /// A consumer has finished with a message.
     fn finish(&mut self, sequence: u64) {
+        self.finished.insert(sequence);
         let goes = match self.rules.retention {
             Retention::Limits => false,
             Retention::WorkQueue => true,
@@ -401,9 +411,24 @@ impl Stream {
                 self.messages.contains_key(&sequence) && !self.is_needed(sequence)
             }
         };
-        if goes {
+        let interest = self.rules.retention == Retention::Interest;
+        if goes && interest && self.given_up.contains(&sequence) {
+            self.open(sequence);
+        } else if goes {
             self.remove_where(|own, _| own == sequence);
         }
+    }
+
+    fn open(&mut self, sequence: u64) {
+        if let Some(message) = self.messages.get_mut(&sequence) {
+            message.open = true;
+        }
+    }
+
+    /// What may have gone has, or has not.
+    pub(crate) fn resolve(&mut self, is_there: impl Fn(u64) -> bool) {
+        self.remove_where(|own, message| message.open && !is_there(own));
+        self.messages.values_mut().for_each(|message| message.open = false);
     }
 
     /// A client says something to a delivery. Says whether anybody hears it.
@@ -425,12 +450,23 @@ impl Stream {
     /// A consumer gives a message up that was delivered as often as it may be.
     pub(crate) fn given_up(&mut self, now: i64, name: &str, sequence: u64) -> Result<(), String> {
         let consumer = self.consumers.get_mut(name).ok_or("a consumer that is gone gives up")?;
-        if self.messages.contains_key(&sequence) { consumer.give_up(now, sequence) } else { Ok(()) }
+        if !self.messages.contains_key(&sequence) {
+            return Ok(());
+        }
+        consumer.give_up(now, sequence)?;
+        self.given_up.insert(sequence);
+        let interest = self.rules.retention == Retention::Interest;
+        if interest && self.finished.contains(&sequence) && !self.is_needed(sequence) {
+            self.open(sequence);
+        }
+        Ok(())
     }
 
     /// Everything that was done is on disk, and nothing is on its way.
     pub(crate) fn settled(&mut self) {
         self.just_gone.clear();
+        self.finished.clear();
+        self.given_up.clear();
         for consumer in self.consumers.values_mut() {
             consumer.lasts.retain(|own, _| self.messages.contains_key(own));
         }
