@@ -22,7 +22,7 @@ use crate::tail::TailPlace;
 
 /// What of durable rounds is applied in one turn, in messages that are stored, or events of
 /// consumers that are kept: half a millisecond's work.
-const COST_PER_TURN: usize = 1024;
+const COST_PER_TURN: usize = 512;
 
 /// What an event takes in a record, about.
 const BYTES_PER_EVENT: usize = 24;
@@ -84,6 +84,9 @@ impl JetStream {
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
             effects.place(&record, place, &mut applying.placed);
+            if effects.changes.sealed {
+                self.seal_later(record.log);
+            }
             self.announce(net, &record, owed, &mut effects);
             applying.next += 1;
             cost += 1 + if record.kind == kind::EVENTS {
@@ -102,6 +105,7 @@ impl JetStream {
             self.free_space_soon();
         }
         self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(applying.placed))));
+        self.write_footers();
         for held in applying.batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
         }

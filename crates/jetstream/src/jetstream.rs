@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
-use watershed_store::log::{BLOCK_BYTES, Remains};
+use watershed_store::log::{BLOCK_BYTES, Remains, Sealed};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
@@ -171,6 +171,10 @@ pub struct JetStream {
     pub(crate) disk: Disk,
     /// A checkpoint after this round, as far as it is written.
     pub(crate) writing: Option<(u64, Writer)>,
+    /// Logs with full blocks whose footers are to be made.
+    pub(crate) sealing: VecDeque<LogId>,
+    /// Footers that are made and not written.
+    pub(crate) sealed: Vec<(LogId, Sealed)>,
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
@@ -219,6 +223,8 @@ impl JetStream {
             journal_bytes: 0,
             disk: Disk::default(),
             writing: None,
+            sealing: VecDeque::new(),
+            sealed: Vec::new(),
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),

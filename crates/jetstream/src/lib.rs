@@ -36,6 +36,7 @@ mod reading;
 mod record;
 mod restore;
 mod rounds;
+mod sealing;
 mod state;
 mod survey;
 mod tail;

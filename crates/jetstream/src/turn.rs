@@ -5,6 +5,7 @@ use watershed_base::Now;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::output::DiskOutput;
+use crate::sealing::SEALED_PER_TURN;
 
 /// Entries of indexes that are freed in one turn.
 const FREED_PER_TURN: usize = 256;
@@ -40,7 +41,11 @@ impl JetStream {
         self.now = now;
         let more = self.apply_durable(net);
         self.advance_following(net);
-        let more = more | self.count_backlogs(net) | self.advance_ready(net) | self.free_garbage();
+        let more = more
+            | self.seal_blocks(SEALED_PER_TURN)
+            | self.count_backlogs(net)
+            | self.advance_ready(net)
+            | self.free_garbage();
         self.answer_calls(net);
         self.close_round(net);
         out.append(&mut self.outputs);

@@ -48,10 +48,7 @@ impl State {
         let stream = &mut self.streams[key.index()];
         if record.kind == kind::COPY {
             // What a mirror's origin left out is left out here too.
-            effects
-                .changes
-                .sealed
-                .extend(stream.skip_to(record.sequence).map(|sealed| (record.log, sealed)));
+            stream.skip_to(record.sequence);
         }
         let expiry = stream.deadlines.next();
         let length = at.map_or(0, |at| at.place.length);

@@ -77,7 +77,6 @@ impl Effects {
         if let Some(position) = self.changes.placement.take() {
             placed.placements.push(Placement { log: record.log, position, place });
         }
-        placed.sealed.append(&mut self.changes.sealed);
         placed.dropped.append(&mut self.changes.dropped);
     }
 }
