@@ -89,11 +89,10 @@ impl JetStream {
             }
             self.announce(net, &record, owed, &mut effects);
             applying.next += 1;
-            cost += 1 + if record.kind == kind::EVENTS {
-                record.body.len() / BYTES_PER_EVENT
-            } else {
-                0
-            };
+            cost += 1 + effects.work();
+            if record.kind == kind::EVENTS {
+                cost += record.body.len() / BYTES_PER_EVENT;
+            }
         }
         self.effects = effects;
         if applying.batch.record(applying.next).is_some() {
@@ -393,6 +392,9 @@ impl JetStream {
             _ => live.put(key.index(), Dispatcher::new(consumer, *now)),
         }
         if existed {
+            if live.dispatcher(key.index()).is_some_and(|own| own.is_rescheduling()) {
+                self.rescheduling.insert(key);
+            }
             // It may deliver elsewhere.
             for keys in self.targets.values_mut() {
                 keys.remove(&key);
@@ -447,6 +449,8 @@ impl JetStream {
         self.ready.remove(&key);
         self.held.remove(&key);
         self.settling.remove(&key);
+        self.acknowledging.remove(&key);
+        self.rescheduling.remove(&key);
         self.timers.cancel(TimerKey::Consumer(key));
         let Some(dispatcher) = self.live.dispatcher(key) else { return };
         let waiting = std::mem::take(&mut dispatcher.waiting);
@@ -530,6 +534,9 @@ impl JetStream {
 
     /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
     fn begin_anew(&mut self) {
+        let Self { state, acknowledging, rescheduling, .. } = self;
+        acknowledging.retain(|key, _| state.stream(key.stream).is_memory());
+        rescheduling.retain(|key| state.stream(key.stream).is_memory());
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             let stream = self.state.stream(key);

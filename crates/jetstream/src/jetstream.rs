@@ -157,6 +157,14 @@ pub struct JetStream {
     pub(crate) local: Vec<LocalChange>,
     /// Consumers that do not know yet what they have before them.
     pub(crate) counting: VecDeque<Counting>,
+    /// Consumers that have acknowledged messages which are still to go, and who waits for that.
+    pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
+    /// Messages that went in this turn because they were acknowledged with others.
+    pub(crate) finished: u64,
+    /// The consumer that had its turn last.
+    pub(crate) finished_for: ConsumerKey,
+    /// Consumers whose deliveries are to get other times.
+    pub(crate) rescheduling: BTreeSet<ConsumerKey>,
     pub(crate) rounds: Rounds,
     pub(crate) gather: Gather,
     pub(crate) tail: Tail,
@@ -213,6 +221,10 @@ impl JetStream {
             calls: Calls::default(),
             local: Vec::new(),
             counting: VecDeque::new(),
+            acknowledging: BTreeMap::new(),
+            finished: 0,
+            finished_for: ConsumerKey::default(),
+            rescheduling: BTreeSet::new(),
             rounds: Rounds::new(1),
             gather: Gather::default(),
             tail: Tail::default(),

@@ -43,6 +43,8 @@ impl JetStream {
         self.advance_following(net);
         let more = more
             | self.seal_blocks(SEALED_PER_TURN)
+            | self.finish_acknowledged(net)
+            | self.reschedule_some()
             | self.count_backlogs(net)
             | self.advance_ready(net)
             | self.free_garbage();
@@ -66,6 +68,7 @@ impl JetStream {
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.
     pub fn settle(&mut self, net: &mut impl Network, now: Now) -> bool {
         self.now = now;
+        while self.finish_acknowledged(net) {}
         self.save_all_events(net);
         // What is not copied yet is copied after the next start.
         self.following.clear();

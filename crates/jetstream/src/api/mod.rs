@@ -89,7 +89,8 @@ impl JetStream {
                 // What consumers have decided is told too, so it must become true first.
                 self.save_all_events(net);
                 self.wait_or_call(net, &request, subject, message, |own| {
-                    !own.calls.is_free(account, own.rounds.is_settled())
+                    own.is_acknowledging(account)
+                        || !own.calls.is_free(account, own.rounds.is_settled())
                 });
                 true
             }
@@ -120,7 +121,9 @@ impl JetStream {
     /// Answers the calls whose turn it is.
     pub(crate) fn answer_calls(&mut self, net: &mut impl Network) {
         for account in self.calls.accounts() {
-            while let Some(call) = self.calls.next(account, self.rounds.applied()) {
+            while !self.is_acknowledging(account)
+                && let Some(call) = self.calls.next(account, self.rounds.applied())
+            {
                 let request = Request { account, reply: &call.reply, body: &call.body };
                 self.answer(net, &request, &call.subject);
             }

@@ -142,6 +142,7 @@ impl State {
             Finished::Nothing => {}
             Finished::One(sequence) => self.finish(key, sequence, effects),
             Finished::Many(sequences) => {
+                effects.finished += sequences.len() as u64;
                 for sequence in sequences {
                     self.finish(key, sequence, effects);
                 }

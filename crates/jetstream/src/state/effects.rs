@@ -58,6 +58,8 @@ pub(crate) struct Effects {
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
+    /// Messages that were finished by an acknowledgement of many.
+    pub(crate) finished: u64,
     /// Whether a message may go earlier by itself than any before it.
     pub(crate) sooner: bool,
 }
@@ -69,7 +71,14 @@ impl Effects {
         self.changes.clear();
         self.fed.clear();
         self.lost_elsewhere.clear();
+        self.finished = 0;
         self.sooner = false;
+    }
+
+    /// How much was done beside what a record of its length stands for: about as many messages as
+    /// are stored meanwhile.
+    pub(crate) fn work(&self) -> usize {
+        usize::try_from(self.changes.removed + self.finished / 8).unwrap_or(usize::MAX)
     }
 
     /// Hands over what a record, which stands at `place` of its round, changed in the block files.
