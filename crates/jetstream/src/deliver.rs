@@ -27,6 +27,9 @@ const FLOW_WINDOW_BYTES: usize = 512 * 1024;
 /// Deliveries in one turn, whoever makes them.
 const DELIVERIES_PER_TURN: usize = 512;
 
+/// Deliveries that take as long as to tell that one was given up.
+const ADVISORY: usize = 8;
+
 /// Deliveries that take as long as a search that found nothing.
 const LOOK: usize = 64;
 
@@ -320,13 +323,13 @@ impl JetStream {
         self.advise_max_deliveries(net, key, sequence, deliveries);
     }
 
-    /// A deadline of a consumer has passed.
-    pub(crate) fn consumer_timeout(&mut self, net: &mut impl Network, key: ConsumerKey) {
+    /// A deadline of a consumer has passed. Says about how many deliveries were found to have failed.
+    pub(crate) fn consumer_timeout(&mut self, net: &mut impl Network, key: ConsumerKey) -> usize {
         let Self { state, live, now, .. } = self;
         let now = *now;
-        let Some(stream) = state.streams.get(key.stream.index()) else { return };
-        let Some(consumer) = stream.consumers.get(key.index()) else { return };
-        let Some(dispatcher) = live.dispatcher(key) else { return };
+        let Some(stream) = state.streams.get(key.stream.index()) else { return 0 };
+        let Some(consumer) = stream.consumers.get(key.index()) else { return 0 };
+        let Some(dispatcher) = live.dispatcher(key) else { return 0 };
         let mut given_up = Vec::new();
         let mut left = DELIVERIES_PER_TURN;
         while left > 0
@@ -334,10 +337,11 @@ impl JetStream {
         {
             // It stays outstanding, without a deadline, until it is delivered again or given up.
             dispatcher.outstanding.retry(sequence);
+            left -= 1;
             if is_exhausted(&consumer.config, deliveries) {
                 given_up.push((sequence, deliveries));
+                left = left.saturating_sub(ADVISORY);
             }
-            left -= 1;
         }
         let expired = dispatcher.waiting.expired(now.tick);
         let heartbeats = dispatcher.waiting.heartbeats(now.tick);
@@ -362,6 +366,7 @@ impl JetStream {
             self.abandon(net, key);
         }
         self.wake(key);
+        DELIVERIES_PER_TURN - left
     }
 
     /// Requests of clients that have gone hold no credit.

@@ -21,6 +21,7 @@ use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
+use crate::searching::Searching;
 use crate::state::{Effects, State, StreamKey, Writer};
 use crate::tail::Tail;
 
@@ -157,6 +158,10 @@ pub struct JetStream {
     pub(crate) local: Vec<LocalChange>,
     /// Consumers that do not know yet what they have before them.
     pub(crate) counting: VecDeque<Counting>,
+    /// Calls that wait for a search.
+    pub(crate) searching: VecDeque<Searching>,
+    /// What was found for the call that is being answered.
+    pub(crate) found: Option<Option<u64>>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
     pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
     /// Messages that went in this turn because they were acknowledged with others.
@@ -221,6 +226,8 @@ impl JetStream {
             calls: Calls::default(),
             local: Vec::new(),
             counting: VecDeque::new(),
+            searching: VecDeque::new(),
+            found: None,
             acknowledging: BTreeMap::new(),
             finished: 0,
             finished_for: ConsumerKey::default(),

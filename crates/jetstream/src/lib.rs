@@ -39,6 +39,7 @@ mod rescheduling;
 mod restore;
 mod rounds;
 mod sealing;
+mod searching;
 mod state;
 mod survey;
 mod tail;

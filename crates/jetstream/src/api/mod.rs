@@ -130,7 +130,7 @@ impl JetStream {
         }
     }
 
-    fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
+    pub(crate) fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
         let Some(call) = Call::parse(subject) else { return };
         let account = request.account;
         match self.handle(net, request, call) {
@@ -151,6 +151,7 @@ impl JetStream {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }
             }
+            Answer::Search(key, search) => self.search_later(request, subject, key, search),
             Answer::Later => {}
         }
     }

@@ -344,7 +344,7 @@ impl State {
             }
             return Ok(Outcome::Put(key, index, true));
         }
-        let consumer = Consumer::new(config, created, &stream.log);
+        let consumer = Consumer::new(config, created, cursor, &stream.log);
         let index = stream.consumers.insert(consumer, &stream.log);
         let index = index.ok_or(table::CONSUMER_NAME_EXIST)?;
         Ok(Outcome::Put(key, index, false))

@@ -81,8 +81,14 @@ pub(super) enum Finished {
 }
 
 impl Consumer {
-    /// A consumer that starts where its policy says.
-    pub(super) fn new(config: ConsumerConfig, created: UnixNanos, log: &Log) -> Self {
+    /// A consumer that starts where its policy says; where that is the last message, it may have been
+    /// found before: `last`.
+    pub(super) fn new(
+        config: ConsumerConfig,
+        created: UnixNanos,
+        last: Option<u64>,
+        log: &Log,
+    ) -> Self {
         let mut consumer = Self {
             config,
             created,
@@ -100,16 +106,16 @@ impl Consumer {
             last_acked: None,
             start: 0,
         };
-        consumer.begin(log);
+        consumer.begin(last, log);
         consumer
     }
 
-    fn begin(&mut self, log: &Log) {
+    fn begin(&mut self, last: Option<u64>, log: &Log) {
         let end = log.last() + 1;
         self.cursor = match self.config.deliver_policy {
             DeliverPolicy::All => log.first(),
             DeliverPolicy::New => end,
-            DeliverPolicy::Last => self.last_of_all(log).unwrap_or(end),
+            DeliverPolicy::Last => last.or_else(|| self.last_of_all(log)).unwrap_or(end),
             DeliverPolicy::ByStartSequence => self.config.opt_start_seq.max(1),
             DeliverPolicy::ByStartTime => {
                 let time = self.config.opt_start_time.unwrap_or_default();

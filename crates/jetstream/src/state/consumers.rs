@@ -395,7 +395,7 @@ mod tests {
                 return;
             }
             let consumer =
-                Consumer::new(config(name, filters, policy, start), UnixNanos(0), &self.log);
+                Consumer::new(config(name, filters, policy, start), UnixNanos(0), None, &self.log);
             self.consumers.insert(consumer, &self.log).unwrap();
             let mut own = Expected { filters, from: self.log.last() + 1, ..Expected::default() };
             match policy {

@@ -208,3 +208,55 @@ fn what_is_far_behind_is_found_in_turns() {
     }
     assert!(turns > 0, "all messages were looked at in one turn");
 }
+
+/// Of those that a wildcard takes, the last is found in turns, and it is the last when it is found.
+#[test]
+fn the_last_of_a_wildcard_is_found_in_turns() {
+    for later in [None, Some("s.0.later"), Some("s.0.x")] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        call(&mut node, "$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.>\"]}");
+        node.settle().unwrap();
+        node.send(b"PUB s.0.x 1\r\nx\r\n");
+        node.send("PUB s.1 1\r\nx\r\n".repeat(4 * usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        let get = "{\"last_by_subj\":\"s.0.*\"}";
+        call(&mut node, "$JS.API.STREAM.MSG.GET.S", get);
+        if let Some(subject) = later {
+            node.send(format!("PUB {subject} 1\r\nx\r\n").as_bytes());
+        }
+        let (turns, got) = answer(&mut node);
+        assert!(turns > 0, "it was found in one turn");
+        let last = 4 * MANY + 2;
+        assert!([1, last].contains(&got["message"]["seq"].as_u64().unwrap()), "{got}");
+        node.settle().unwrap();
+        node.send("PUB s.1 1\r\nx\r\n".repeat(4 * usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        let more = ",\"deliver_policy\":\"last\",\"filter_subject\":\"s.0.*\"";
+        let body = format!("{{\"stream_name\":\"S\",\"config\":{{\"durable_name\":\"C\"{more}}}}}");
+        call(&mut node, "$JS.API.CONSUMER.DURABLE.CREATE.S.C", &body);
+        let (turns, made) = answer(&mut node);
+        assert!(turns > 2, "it was made at once");
+        assert_eq!(made["num_pending"], 1, "{made}");
+        node.settle().unwrap();
+        let state = node.state();
+        let mut node = started(&disk.after_kill());
+        assert!(node.state() == state, "the state differs after a restart");
+        call(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.C", "{\"batch\":1}");
+        let mut reply = None;
+        for _ in 0..100 {
+            node.turn();
+            reply = reply.or(node.received().pop().and_then(|own| own.reply));
+        }
+        let expected = if later.is_some() { last } else { 1 };
+        assert!(reply.unwrap().starts_with(&format!("$JS.ACK.S.C.1.{expected}.1.")));
+    }
+}
