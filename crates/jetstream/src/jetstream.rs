@@ -21,8 +21,7 @@ use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::searching::Searching;
-use crate::state::{Effects, State, StreamKey, Writer};
+use crate::state::{Effects, Hit, Search, State, StreamKey, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -106,6 +105,19 @@ pub(crate) struct Counting {
     pub(crate) owed: OwnedOwed,
 }
 
+/// A call that waits for a search.
+#[derive(Debug)]
+pub(crate) struct Searching {
+    pub(crate) log: LogId,
+    pub(crate) search: Search,
+    pub(crate) account: AccountId,
+    pub(crate) subject: Box<str>,
+    pub(crate) reply: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
+    /// Whether calls of its account wait for it.
+    pub(crate) changes: bool,
+}
+
 /// A reply that is owed, with its subject.
 #[derive(Debug)]
 pub(crate) struct OwnedOwed {
@@ -161,7 +173,7 @@ pub struct JetStream {
     /// Calls that wait for a search.
     pub(crate) searching: VecDeque<Searching>,
     /// What was found for the call that is being answered.
-    pub(crate) found: Option<Option<u64>>,
+    pub(crate) found: Option<Hit>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
     pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
     /// Messages that went in this turn because they were acknowledged with others.

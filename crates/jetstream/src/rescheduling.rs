@@ -1,9 +1,7 @@
 //! A consumer's deliveries get another time while others are served: a million may be outstanding.
 
 use crate::jetstream::JetStream;
-
-/// Deliveries that get another time in one turn.
-pub(crate) const RESCHEDULED_PER_TURN: usize = 1024;
+use crate::limits::RESCHEDULED_PER_TURN;
 
 impl JetStream {
     /// Goes on with the deliveries of one consumer. Says whether there is more to do.

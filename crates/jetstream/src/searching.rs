@@ -1,28 +1,14 @@
 //! Calls that wait for a search are answered when it is done. Others are served meanwhile.
 
-use watershed_store::LogId;
 use watershed_wire::jetstream::call::Call;
 
 use crate::api::Request;
-use crate::jetstream::JetStream;
+use crate::jetstream::{JetStream, Searching};
 use crate::network::Network;
-use crate::state::{Search, StreamKey};
+use crate::state::{Hit, Search, StreamKey};
 
 /// Messages that are looked at in one turn: less than half a millisecond's work.
 pub(crate) const SEARCHED_PER_TURN: usize = 4096;
-
-/// A call that waits for a search.
-#[derive(Debug)]
-pub(crate) struct Searching {
-    log: LogId,
-    search: Search,
-    account: watershed_base::AccountId,
-    subject: Box<str>,
-    reply: Box<[u8]>,
-    body: Box<[u8]>,
-    /// Whether calls of its account wait for it.
-    changes: bool,
-}
 
 impl JetStream {
     /// A call is to be answered when a search is done.
@@ -50,20 +36,20 @@ impl JetStream {
     pub(crate) fn search_some(&mut self, net: &mut impl Network) -> bool {
         let Some(mut own) = self.searching.pop_front() else { return false };
         let stream = self.state.by_log(own.log).map(|key| self.state.stream(key));
-        let found = stream.map(|stream| own.search.go_on(&stream.log, SEARCHED_PER_TURN));
-        match found {
-            Some(None) => self.searching.push_back(own),
-            // What is gone is not searched.
-            None | Some(Some(_)) => {
-                self.found = found.flatten();
-                if own.changes {
-                    self.calls.set_changing(own.account, false);
-                }
-                let request = Request { account: own.account, reply: &own.reply, body: &own.body };
-                self.answer(net, &request, &own.subject);
-                self.found = None;
-            }
+        // What is gone is not searched.
+        let found = stream
+            .map_or(Some(Hit(None)), |stream| own.search.go_on(&stream.log, SEARCHED_PER_TURN));
+        if found.is_none() {
+            self.searching.push_back(own);
+            return true;
         }
+        self.found = found;
+        if own.changes {
+            self.calls.set_changing(own.account, false);
+        }
+        let request = Request { account: own.account, reply: &own.reply, body: &own.body };
+        self.answer(net, &request, &own.subject);
+        self.found = None;
         !self.searching.is_empty()
     }
 
@@ -74,9 +60,10 @@ impl JetStream {
         key: StreamKey,
         mut search: Search,
     ) -> Result<Option<u64>, Search> {
-        if let Some(found) = self.found.take() {
+        if let Some(Hit(found)) = self.found.take() {
             return Ok(found);
         }
-        search.go_on(&self.state.stream(key).log, SEARCHED_PER_TURN).ok_or(search)
+        let hit = search.go_on(&self.state.stream(key).log, SEARCHED_PER_TURN);
+        hit.map(|Hit(found)| found).ok_or(search)
     }
 }

@@ -17,8 +17,8 @@ use watershed_wire::subject::{has_wildcard, matches};
 use super::outstanding::Outstanding;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
+use crate::limits::RESCHEDULED_PER_TURN;
 use crate::record::Event;
-use crate::rescheduling::RESCHEDULED_PER_TURN;
 use crate::state::Consumer;
 
 /// Messages that are looked at in one search for what a wildcard takes.

@@ -27,7 +27,7 @@ pub(crate) use self::effects::{Effects, Gone, Outcome};
 pub(crate) use self::find::subject_counts;
 pub(crate) use self::key::StreamKey;
 pub(crate) use self::origins::{Origin, Start};
-pub(crate) use self::search::Search;
+pub(crate) use self::search::{Hit, Search};
 pub(crate) use self::stream::{Stored, Stream};
 pub(crate) use self::tables::State;
 pub(crate) use self::writer::Writer;

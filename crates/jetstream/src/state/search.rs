@@ -12,6 +12,10 @@ pub(crate) struct Search {
     way: Way,
 }
 
+/// What a search has found, if there is anything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hit(pub(crate) Option<u64>);
+
 #[derive(Debug, Clone, Copy)]
 enum Way {
     /// The first message from this sequence on.
@@ -35,17 +39,17 @@ impl Search {
     }
 
     /// Looks at about `budget` messages more. Says what was found, when all is looked at that must be.
-    pub(crate) fn go_on(&mut self, log: &Log, budget: usize) -> Option<Option<u64>> {
+    pub(crate) fn go_on(&mut self, log: &Log, budget: usize) -> Option<Hit> {
         let filters = &self.filters;
         let wanted = |key| filters.iter().any(|filter| matches(filter, log.key_name(key)));
         match &mut self.way {
             Way::Next(from) => match log.scan(*from, budget, wanted) {
-                Scan::Found(found) => Some(Some(found)),
+                Scan::Found(found) => Some(Hit(Some(found))),
                 Scan::More(next) => {
                     *from = next;
                     None
                 }
-                Scan::End => Some(None),
+                Scan::End => Some(Hit(None)),
             },
             Way::Last { bottom, upto, top, found } => {
                 match log.scan_back(*upto, budget, wanted) {
@@ -66,7 +70,7 @@ impl Search {
                     (*bottom, *upto, *top) = (*top + 1, log.last(), log.last());
                     return None;
                 }
-                Some(*found)
+                Some(Hit(*found))
             }
         }
     }
