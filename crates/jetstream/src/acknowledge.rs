@@ -85,12 +85,7 @@ impl JetStream {
                 }
                 Event::Acked { sequence }
             }
-            AckPolicy::All | AckPolicy::FlowControl => {
-                if !dispatcher.outstanding.remove_up_to(sequence) {
-                    return;
-                }
-                Event::AckedAll { sequence }
-            }
+            AckPolicy::All | AckPolicy::FlowControl => return self.ack_all(net, key, sequence),
         };
         dispatcher.remember(event);
         self.note_unsaved(net, key);
@@ -165,7 +160,8 @@ impl JetStream {
     }
 
     /// Replies when everything that the consumer was told so far is durable.
-    fn confirm(&mut self, net: &mut impl Network, key: ConsumerKey, owed: Owed<'_>) {
+    pub(crate) fn confirm(&mut self, net: &mut impl Network, key: ConsumerKey, owed: Owed<'_>) {
+        let Some(owed) = self.confirm_later(key, owed) else { return };
         match self.save_events(net, key, owed) {
             // The client hears nothing, asks again, and may get the message again.
             Saved::Record | Saved::Impossible => {}

@@ -79,6 +79,13 @@ impl Calls {
         self.tidy(account);
     }
 
+    /// Calls of an account that wait do so until this round is applied, too.
+    pub(crate) fn wait_for(&mut self, account: AccountId, round: u64) {
+        if let Some(queue) = self.queues.get_mut(&account) {
+            queue.waiting.iter_mut().for_each(|call| call.after = call.after.max(round));
+        }
+    }
+
     /// Nothing is on its way any more that a call could wait for.
     pub(crate) fn nothing_comes(&mut self) {
         for queue in self.queues.values_mut() {

@@ -59,6 +59,10 @@ impl JetStream {
 
     /// Goes on with a checkpoint that is being written. Says whether none is any more.
     pub(crate) fn write_checkpoint(&mut self, budget: usize) -> bool {
+        // It refers to the footers of blocks that are full.
+        if self.writing.is_some() && self.seal_blocks(budget) {
+            return false;
+        }
         let Some((_, writer)) = &mut self.writing else { return true };
         if !writer.go_on(&self.state, budget) {
             return false;

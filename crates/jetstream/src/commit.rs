@@ -22,7 +22,7 @@ use crate::tail::TailPlace;
 
 /// What of durable rounds is applied in one turn, in messages that are stored, or events of
 /// consumers that are kept: half a millisecond's work.
-const COST_PER_TURN: usize = 1024;
+const COST_PER_TURN: usize = 512;
 
 /// What an event takes in a record, about.
 const BYTES_PER_EVENT: usize = 24;
@@ -84,13 +84,15 @@ impl JetStream {
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
             effects.place(&record, place, &mut applying.placed);
+            if effects.changes.sealed {
+                self.seal_later(record.log);
+            }
             self.announce(net, &record, owed, &mut effects);
             applying.next += 1;
-            cost += 1 + if record.kind == kind::EVENTS {
-                record.body.len() / BYTES_PER_EVENT
-            } else {
-                0
-            };
+            cost += 1 + effects.work();
+            if record.kind == kind::EVENTS {
+                cost += record.body.len() / BYTES_PER_EVENT;
+            }
         }
         self.effects = effects;
         if applying.batch.record(applying.next).is_some() {
@@ -102,6 +104,7 @@ impl JetStream {
             self.free_space_soon();
         }
         self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(applying.placed))));
+        self.write_footers();
         for held in applying.batch.take_held() {
             Self::reply(net, held.account, &held.subject, b"", &held.payload);
         }
@@ -387,6 +390,9 @@ impl JetStream {
             _ => live.put(key.index(), Dispatcher::new(consumer, *now)),
         }
         if existed {
+            if live.dispatcher(key.index()).is_some_and(|own| own.is_rescheduling()) {
+                self.rescheduling.insert(key);
+            }
             // It may deliver elsewhere.
             for keys in self.targets.values_mut() {
                 keys.remove(&key);
@@ -441,6 +447,8 @@ impl JetStream {
         self.ready.remove(&key);
         self.held.remove(&key);
         self.settling.remove(&key);
+        self.acknowledging.remove(&key);
+        self.rescheduling.remove(&key);
         self.timers.cancel(TimerKey::Consumer(key));
         let Some(dispatcher) = self.live.dispatcher(key) else { return };
         let waiting = std::mem::take(&mut dispatcher.waiting);
@@ -524,6 +532,9 @@ impl JetStream {
 
     /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
     fn begin_anew(&mut self) {
+        let Self { state, acknowledging, rescheduling, .. } = self;
+        acknowledging.retain(|key, _| state.stream(key.stream).is_memory());
+        rescheduling.retain(|key| state.stream(key.stream).is_memory());
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             let stream = self.state.stream(key);

@@ -13,7 +13,7 @@ use crate::chunk::CHUNK_BYTES;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::EVENT_BYTES_MAX;
-use crate::live::is_exhausted;
+use crate::live::{Pick, is_exhausted};
 use crate::network::{Network, Taken};
 use crate::output::DiskOutput;
 use crate::reading::Reading;
@@ -27,10 +27,18 @@ const FLOW_WINDOW_BYTES: usize = 512 * 1024;
 /// Deliveries in one turn, whoever makes them.
 const DELIVERIES_PER_TURN: usize = 512;
 
+/// Deliveries that take as long as to tell that one was given up.
+const ADVISORY: usize = 8;
+
+/// Deliveries that take as long as a search that found nothing.
+const LOOK: usize = 64;
+
 /// What became of one attempt to deliver.
 enum Step {
     /// There may be more to do.
     Again,
+    /// The same, and nothing was found in many messages.
+    Looked,
     /// Nothing can be done before something happens.
     Rest,
 }
@@ -53,11 +61,11 @@ impl JetStream {
             && let Some(key) = self.next_ready()
         {
             let mut step = Step::Again;
-            while left > 0 && matches!(step, Step::Again) {
+            while left > 0 && !matches!(step, Step::Rest) {
                 step = self.step(net, key);
-                left -= 1;
+                left = left.saturating_sub(if matches!(step, Step::Looked) { LOOK } else { 1 });
             }
-            if matches!(step, Step::Again) {
+            if !matches!(step, Step::Rest) {
                 self.ready.insert(key);
             }
             self.arm_consumer(key);
@@ -101,9 +109,13 @@ impl JetStream {
             via.extend_from_slice(&request.reply);
             request.account
         };
-        let Some((sequence, before)) = dispatcher.pick(&consumer.config, &stream.log) else {
-            live.await_food(key.index(), consumer.group);
-            return self.nothing_to_deliver(net, key);
+        let (sequence, before) = match dispatcher.pick(&consumer.config, &stream.log) {
+            Pick::Message(sequence, before) => (sequence, before),
+            Pick::Later => return Step::Looked,
+            Pick::Nothing => {
+                live.await_food(key.index(), consumer.group);
+                return self.nothing_to_deliver(net, key);
+            }
         };
         if before > 0 && is_exhausted(&consumer.config, before) {
             self.give_up(net, key, sequence, before);
@@ -311,13 +323,13 @@ impl JetStream {
         self.advise_max_deliveries(net, key, sequence, deliveries);
     }
 
-    /// A deadline of a consumer has passed.
-    pub(crate) fn consumer_timeout(&mut self, net: &mut impl Network, key: ConsumerKey) {
+    /// A deadline of a consumer has passed. Says about how many deliveries were found to have failed.
+    pub(crate) fn consumer_timeout(&mut self, net: &mut impl Network, key: ConsumerKey) -> usize {
         let Self { state, live, now, .. } = self;
         let now = *now;
-        let Some(stream) = state.streams.get(key.stream.index()) else { return };
-        let Some(consumer) = stream.consumers.get(key.index()) else { return };
-        let Some(dispatcher) = live.dispatcher(key) else { return };
+        let Some(stream) = state.streams.get(key.stream.index()) else { return 0 };
+        let Some(consumer) = stream.consumers.get(key.index()) else { return 0 };
+        let Some(dispatcher) = live.dispatcher(key) else { return 0 };
         let mut given_up = Vec::new();
         let mut left = DELIVERIES_PER_TURN;
         while left > 0
@@ -325,10 +337,11 @@ impl JetStream {
         {
             // It stays outstanding, without a deadline, until it is delivered again or given up.
             dispatcher.outstanding.retry(sequence);
+            left -= 1;
             if is_exhausted(&consumer.config, deliveries) {
                 given_up.push((sequence, deliveries));
+                left = left.saturating_sub(ADVISORY);
             }
-            left -= 1;
         }
         let expired = dispatcher.waiting.expired(now.tick);
         let heartbeats = dispatcher.waiting.heartbeats(now.tick);
@@ -353,6 +366,7 @@ impl JetStream {
             self.abandon(net, key);
         }
         self.wake(key);
+        DELIVERIES_PER_TURN - left
     }
 
     /// Requests of clients that have gone hold no credit.

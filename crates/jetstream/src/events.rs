@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, TimerKey};
-use crate::limits::EVENT_BYTES_PER_RECORD;
+use crate::limits::{EVENT_BYTES_PER_RECORD, FINISHED_PER_RECORD};
 use crate::network::Network;
 use crate::record::events_record;
 use crate::rounds::Owed;
@@ -31,10 +31,10 @@ impl JetStream {
     pub(crate) fn note_unsaved(&mut self, net: &mut impl Network, key: ConsumerKey) {
         let live = self.live(key.stream);
         live.unsaved = true;
-        if live
-            .dispatcher(key.index())
-            .is_some_and(|own| own.unsaved_len() > EVENT_BYTES_PER_RECORD)
-        {
+        if live.dispatcher(key.index()).is_some_and(|own| {
+            own.unsaved_len() > EVENT_BYTES_PER_RECORD
+                || own.unsaved_finished() >= FINISHED_PER_RECORD
+        }) {
             self.save_events(net, key, Owed::NOTHING);
         }
         self.unsaved.insert(key.stream);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
-use watershed_store::log::{BLOCK_BYTES, Remains};
+use watershed_store::log::{BLOCK_BYTES, Remains, Sealed};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
@@ -21,7 +21,7 @@ use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::state::{Effects, State, StreamKey, Writer};
+use crate::state::{Effects, Hit, Search, State, StreamKey, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -105,6 +105,19 @@ pub(crate) struct Counting {
     pub(crate) owed: OwnedOwed,
 }
 
+/// A call that waits for a search.
+#[derive(Debug)]
+pub(crate) struct Searching {
+    pub(crate) log: LogId,
+    pub(crate) search: Search,
+    pub(crate) account: AccountId,
+    pub(crate) subject: Box<str>,
+    pub(crate) reply: Box<[u8]>,
+    pub(crate) body: Box<[u8]>,
+    /// Whether calls of its account wait for it.
+    pub(crate) changes: bool,
+}
+
 /// A reply that is owed, with its subject.
 #[derive(Debug)]
 pub(crate) struct OwnedOwed {
@@ -157,6 +170,18 @@ pub struct JetStream {
     pub(crate) local: Vec<LocalChange>,
     /// Consumers that do not know yet what they have before them.
     pub(crate) counting: VecDeque<Counting>,
+    /// Calls that wait for a search.
+    pub(crate) searching: VecDeque<Searching>,
+    /// What was found for the call that is being answered.
+    pub(crate) found: Option<Hit>,
+    /// Consumers that have acknowledged messages which are still to go, and who waits for that.
+    pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
+    /// Messages that went in this turn because they were acknowledged with others.
+    pub(crate) finished: u64,
+    /// The consumer that had its turn last.
+    pub(crate) finished_for: ConsumerKey,
+    /// Consumers whose deliveries are to get other times.
+    pub(crate) rescheduling: BTreeSet<ConsumerKey>,
     pub(crate) rounds: Rounds,
     pub(crate) gather: Gather,
     pub(crate) tail: Tail,
@@ -171,6 +196,10 @@ pub struct JetStream {
     pub(crate) disk: Disk,
     /// A checkpoint after this round, as far as it is written.
     pub(crate) writing: Option<(u64, Writer)>,
+    /// Logs with full blocks whose footers are to be made.
+    pub(crate) sealing: VecDeque<LogId>,
+    /// Footers that are made and not written.
+    pub(crate) sealed: Vec<(LogId, Sealed)>,
     pub(crate) api_calls: u64,
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
@@ -209,6 +238,12 @@ impl JetStream {
             calls: Calls::default(),
             local: Vec::new(),
             counting: VecDeque::new(),
+            searching: VecDeque::new(),
+            found: None,
+            acknowledging: BTreeMap::new(),
+            finished: 0,
+            finished_for: ConsumerKey::default(),
+            rescheduling: BTreeSet::new(),
             rounds: Rounds::new(1),
             gather: Gather::default(),
             tail: Tail::default(),
@@ -219,6 +254,8 @@ impl JetStream {
             journal_bytes: 0,
             disk: Disk::default(),
             writing: None,
+            sealing: VecDeque::new(),
+            sealed: Vec::new(),
             api_calls: 0,
             api_errors: 0,
             outputs: Vec::new(),

@@ -10,6 +10,7 @@
 //! connected: a client is a subject to reply to.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
+mod ack_all;
 mod acknowledge;
 mod api;
 mod calls;
@@ -34,8 +35,11 @@ mod output;
 mod publish;
 mod reading;
 mod record;
+mod rescheduling;
 mod restore;
 mod rounds;
+mod sealing;
+mod searching;
 mod state;
 mod survey;
 mod tail;

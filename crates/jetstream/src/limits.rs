@@ -37,5 +37,11 @@ pub const SLICE_MESSAGES_MAX: u64 = 8192;
 /// Bytes of a consumer's events at which they become a record, which is applied at one go.
 pub const EVENT_BYTES_PER_RECORD: usize = 8 * 1024;
 
+/// Deliveries of a consumer that get another time in one turn.
+pub const RESCHEDULED_PER_TURN: usize = 1024;
+
+/// Messages that the events of one record finish, of acknowledgements that finish many.
+pub const FINISHED_PER_RECORD: u64 = 512;
+
 /// Bytes of a consumer's events that wait where no record can take them. No more is delivered then.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;

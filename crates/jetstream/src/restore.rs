@@ -63,10 +63,14 @@ impl JetStream {
                 return Err(BadState);
             }
             effects.place(&record, place, &mut placed);
+            if effects.changes.sealed {
+                self.seal_later(record.log);
+            }
         }
         self.journal_bytes += round.bytes().len() + FRAME_BYTES;
         self.tail.push(round.clone());
         self.outputs.push(DiskOutput::Keep(Job::Place(Box::new(placed))));
+        self.seal_blocks(usize::MAX);
         Ok(())
     }
 

@@ -5,6 +5,13 @@ use watershed_base::Now;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::output::DiskOutput;
+use crate::sealing::SEALED_PER_TURN;
+
+/// Deliveries that are found to have failed in one turn, whoever made them.
+const DUE_PER_TURN: usize = 1024;
+
+/// Those of them that take as long as a look at a consumer.
+const DUE_CONSUMER: usize = 8;
 
 /// Entries of indexes that are freed in one turn.
 const FREED_PER_TURN: usize = 256;
@@ -16,10 +23,13 @@ impl JetStream {
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, net: &mut impl Network, now: Now) {
         self.now = now;
+        let mut left = DUE_PER_TURN;
         while let Some(key) = self.timers.expired(now.tick) {
             match key {
                 TimerKey::Expire(stream) => self.expire(net, stream),
-                TimerKey::Consumer(consumer) => self.consumer_timeout(net, consumer),
+                TimerKey::Consumer(consumer) => {
+                    left = left.saturating_sub(DUE_CONSUMER + self.consumer_timeout(net, consumer));
+                }
                 TimerKey::Events => self.save_all_events(net),
                 // What is drained next lets it go.
                 TimerKey::Round => {}
@@ -27,7 +37,7 @@ impl JetStream {
                 TimerKey::Local => self.go_on_locally(net),
                 TimerKey::Space => self.free_space(),
             }
-            if key == TimerKey::Local {
+            if key == TimerKey::Local || left == 0 {
                 // The others have their turn before the next slice.
                 break;
             }
@@ -40,7 +50,14 @@ impl JetStream {
         self.now = now;
         let more = self.apply_durable(net);
         self.advance_following(net);
-        let more = more | self.count_backlogs(net) | self.advance_ready(net) | self.free_garbage();
+        let more = more
+            | self.seal_blocks(SEALED_PER_TURN)
+            | self.finish_acknowledged(net)
+            | self.reschedule_some()
+            | self.count_backlogs(net)
+            | self.search_some(net)
+            | self.advance_ready(net)
+            | self.free_garbage();
         self.answer_calls(net);
         self.close_round(net);
         out.append(&mut self.outputs);
@@ -61,6 +78,7 @@ impl JetStream {
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.
     pub fn settle(&mut self, net: &mut impl Network, now: Now) -> bool {
         self.now = now;
+        while self.finish_acknowledged(net) {}
         self.save_all_events(net);
         // What is not copied yet is copied after the next start.
         self.following.clear();

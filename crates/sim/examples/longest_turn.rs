@@ -128,7 +128,7 @@ impl Node {
                 }
                 return;
             }
-            DiskOutput::Damaged(_) => return,
+            DiskOutput::Damaged(_) | DiskOutput::Keep(Job::Seal(_)) => return,
             DiskOutput::Keep(Job::Checkpoint(_)) => Completion::Checkpointed { made: true },
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 let block = self.blocks.get(&(log, block)).map_or(&[][..], Vec::as_slice);
@@ -252,6 +252,27 @@ fn one_subject(node: &mut Node, messages: u64) {
     node.consumer("C", &format!(",\"max_ack_pending\":{},\"ack_wait\":1000000000", messages / 10));
 }
 
+/// Every message is delivered and none acknowledged.
+fn outstanding(node: &mut Node, messages: u64, retention: &str, wait: u64) {
+    node.create(&format!(",\"retention\":\"{retention}\""));
+    let more = ",\"ack_policy\":\"all\"";
+    node.consumer("C", &format!("{more},\"max_ack_pending\":{messages},\"ack_wait\":{wait}"));
+    node.fill(messages, 1);
+    node.fetch(messages);
+}
+
+/// The last of the acknowledgements is sent, and confirmed.
+fn acknowledge_all(node: &mut Node, _: u64) {
+    let all = std::mem::take(&mut node.acknowledgements);
+    let start = all[..all.len() - 1].windows(4).rposition(|own| own == b"PUB ").unwrap();
+    let subject = all[start + 4..].split(|byte| *byte == b' ').next().unwrap();
+    node.send(&[b"PUB ", subject, b" r.call 4\r\n+ACK\r\n"].concat());
+    node.call("$JS.API.CONSUMER.INFO.S.C", "");
+    assert!(node.answer.contains("\"num_ack_pending\":0"), "{}", node.answer);
+}
+
+const HOUR: u64 = 3_600_000_000_000;
+
 const OPERATIONS: &[Operation] = &[
     ("store messages", |node, _| node.create(""), |node, count| node.fill(count, count)),
     ("purge all", own_subjects, |node, _| node.call("$JS.API.STREAM.PURGE.S", "")),
@@ -295,6 +316,89 @@ const OPERATIONS: &[Operation] = &[
             node.wait(Duration::from_secs(2));
             node.fetch(count / 10);
         },
+    ),
+    (
+        "acknowledge everything at once",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        acknowledge_all,
+    ),
+    (
+        "acknowledge everything at once, and it goes",
+        |node, count| outstanding(node, count, "interest", HOUR),
+        acknowledge_all,
+    ),
+    (
+        "look at a consumer with much outstanding",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        |node, _| node.call("$JS.API.CONSUMER.INFO.S.C", ""),
+    ),
+    (
+        "wait for another time with much outstanding",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        |node, count| {
+            let more = ",\"ack_policy\":\"all\",\"filter_subject\":\"s.>\"";
+            node.consumer(
+                "C",
+                &format!("{more},\"max_ack_pending\":{count},\"ack_wait\":1000000000"),
+            );
+        },
+    ),
+    (
+        "everything is due at once",
+        |node, count| outstanding(node, count, "limits", 1_000_000_000),
+        |node, count| {
+            node.wait(Duration::from_secs(2));
+            node.fetch(count);
+        },
+    ),
+    (
+        "purge with much outstanding",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        |node, _| node.call("$JS.API.STREAM.PURGE.S", ""),
+    ),
+    (
+        "delete a consumer with much outstanding",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        |node, _| node.call("$JS.API.CONSUMER.DELETE.S.C", ""),
+    ),
+    ("create a consumer, last of a wildcard", own_subjects, |node, _| {
+        node.consumer("C", ",\"deliver_policy\":\"last\",\"filter_subject\":\"s.0.*\"");
+    }),
+    (
+        "deliver what is far behind",
+        |node, count| {
+            own_subjects(node, count);
+            let filter = format!("s.{}.*", (count - 1) / 1000);
+            node.consumer("C", &format!(",\"filter_subject\":\"{filter}\""));
+        },
+        |node, _| node.fetch(1000),
+    ),
+    ("get the last of a wildcard", own_subjects, |node, _| {
+        node.call("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.0.*\"}");
+    }),
+    ("get the next of a wildcard", own_subjects, |node, count| {
+        let filter = format!("s.{}.*", (count - 1) / 1000);
+        node.call(
+            "$JS.API.STREAM.MSG.GET.S",
+            &format!("{{\"seq\":1,\"next_by_subj\":\"{filter}\"}}"),
+        );
+    }),
+    ("purge what a wildcard takes", own_subjects, |node, _| {
+        node.call("$JS.API.STREAM.PURGE.S", "{\"filter\":\"s.0.*\"}");
+    }),
+    ("purge all but the last that a wildcard takes", own_subjects, |node, _| {
+        node.call("$JS.API.STREAM.PURGE.S", "{\"filter\":\"s.*.007\",\"keep\":10000}");
+    }),
+    ("look at the subjects", own_subjects, |node, _| {
+        node.call("$JS.API.STREAM.INFO.S", "{\"subjects_filter\":\">\"}");
+    }),
+    (
+        "purge a stream in memory",
+        |node, count| {
+            node.create(",\"storage\":\"memory\"");
+            node.fill(count, count);
+        },
+        |node, _| node.call("$JS.API.STREAM.PURGE.S", ""),
     ),
     (
         "subscriptions come and go",

@@ -171,9 +171,10 @@ impl<D: Disk> BlockWriter<D> {
         let key = (log, sealed.block);
         let file = self.files.file(key, true)?;
         let offset = u64::from(sealed.offset);
-        file.write_at(&sealed.footer, offset)?;
+        let footer = sealed.footer();
+        file.write_at(&footer, offset)?;
         // An earlier life of the block may have been longer.
-        let end = offset + sealed.footer.len() as u64;
+        let end = offset + footer.len() as u64;
         file.set_len(end)?;
         self.soil(key, offset..end);
         Ok(())

@@ -32,8 +32,6 @@ pub struct Placed {
     pub round: Round,
     /// Where its records go.
     pub placements: Vec<Placement>,
-    /// Blocks that became full.
-    pub sealed: Vec<(LogId, Sealed)>,
     /// Blocks that hold nothing any more; to be removed after all else.
     pub dropped: Vec<BlockKey>,
 }
@@ -41,7 +39,7 @@ pub struct Placed {
 impl Placed {
     /// Nothing yet of `round`.
     pub fn new(round: Round) -> Self {
-        Self { round, placements: Vec::new(), sealed: Vec::new(), dropped: Vec::new() }
+        Self { round, placements: Vec::new(), dropped: Vec::new() }
     }
 }
 
@@ -50,6 +48,8 @@ impl Placed {
 pub enum Job {
     /// Write a round's records into their blocks.
     Place(Box<Placed>),
+    /// Write the footers of blocks that are full.
+    Seal(Vec<(LogId, Sealed)>),
     /// Give up blocks that hold nothing any more.
     Drop(Vec<BlockKey>),
     /// Make everything durable that was written so far, then keep this state.
@@ -64,6 +64,8 @@ pub enum Done {
         /// Number of the round.
         round: u64,
     },
+    /// Footers are in their blocks.
+    Sealed,
     /// Blocks were given up.
     Dropped,
     /// A checkpoint is durable.
@@ -148,6 +150,7 @@ impl<D: Disk> Keeper<D> {
             let Some(job) = self.jobs.front() else { return Ok(None) };
             let done = match job {
                 Job::Place(placed) => place(&mut self.blocks, placed),
+                Job::Seal(all) => seal(&mut self.blocks, all),
                 Job::Drop(blocks) => {
                     give_up(&mut self.blocks, blocks);
                     Ok(Done::Dropped)
@@ -201,11 +204,18 @@ impl<D: Disk> Keeper<D> {
             self.jobs.iter().flat_map(Job::dropped).copied().collect();
         let mut skipped = false;
         for job in &mut self.jobs {
-            if let Job::Place(placed) = job {
-                let before = placed.placements.len() + placed.sealed.len();
-                placed.placements.retain(|own| !dropped.contains(&(own.log, own.position.block)));
-                placed.sealed.retain(|(log, own)| !dropped.contains(&(*log, own.block)));
-                skipped |= placed.placements.len() + placed.sealed.len() < before;
+            match job {
+                Job::Place(placed) => {
+                    let is_dropped =
+                        |own: &Placement| dropped.contains(&(own.log, own.position.block));
+                    skipped |= placed.placements.extract_if(.., |own| is_dropped(own)).count() > 0;
+                }
+                Job::Seal(all) => {
+                    let is_dropped =
+                        |(log, own): &(LogId, Sealed)| dropped.contains(&(*log, own.block));
+                    skipped |= all.extract_if(.., |own| is_dropped(own)).count() > 0;
+                }
+                Job::Drop(_) | Job::Checkpoint(_) => {}
             }
         }
         skipped
@@ -218,7 +228,7 @@ impl Job {
         match self {
             Self::Place(placed) => &placed.dropped,
             Self::Drop(blocks) => blocks,
-            Self::Checkpoint(_) => &[],
+            Self::Seal(_) | Self::Checkpoint(_) => &[],
         }
     }
 }
@@ -226,11 +236,15 @@ impl Job {
 /// Writing the same again changes nothing; blocks are given up when all is written.
 fn place<D: Disk>(blocks: &mut BlockWriter<D>, placed: &Placed) -> Result<Done, KeepError> {
     blocks.place(&placed.round, &placed.placements)?;
-    for (log, sealed) in &placed.sealed {
-        blocks.seal(*log, sealed)?;
-    }
     give_up(blocks, &placed.dropped);
     Ok(Done::Placed { round: placed.round.number() })
+}
+
+fn seal<D: Disk>(blocks: &mut BlockWriter<D>, all: &[(LogId, Sealed)]) -> Result<Done, KeepError> {
+    for (log, sealed) in all {
+        blocks.seal(*log, sealed)?;
+    }
+    Ok(Done::Sealed)
 }
 
 fn give_up<D: Disk>(blocks: &mut BlockWriter<D>, dropped: &[BlockKey]) {

@@ -6,14 +6,15 @@ use watershed_wire::ident::short_id;
 use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
-    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, PriorityPolicy,
-    ReplayPolicy,
+    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, DeliverPolicy,
+    PriorityPolicy, ReplayPolicy,
 };
 use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{check, json, level};
+use watershed_wire::subject;
 use watershed_wire::time::go_duration;
 
 use super::request::{Answer, Request};
@@ -23,7 +24,7 @@ use crate::limits::{NAMES_PER_PAGE, STREAMS_PER_PAGE};
 use crate::live::Request as PullingRequest;
 use crate::network::Network;
 use crate::record::Command;
-use crate::state::StreamKey;
+use crate::state::{Search, StreamKey};
 
 const CREATE: &str = "consumer_create_response";
 const INFO: &str = "consumer_info_response";
@@ -96,7 +97,19 @@ impl JetStream {
         self.check_neighbours(key, &config)?;
         // What it passed over stays so, whatever its filters are from now on.
         let dispatcher = existing.and_then(|index| self.live(key).dispatcher(index));
-        let cursor = dispatcher.map(|own| own.cursor);
+        let mut cursor = dispatcher.map(|own| own.cursor);
+        if existing.is_none() && begins_with_search(&config) {
+            // One that is far behind is looked for now, so that the record need not.
+            let was_searched = self.found.is_some();
+            let log = &self.state.stream(key).log;
+            let filters = config.filters().iter().map(String::as_bytes);
+            let search = Search::last(filters, log);
+            let end = log.last() + 1;
+            match self.search(key, search) {
+                Ok(last) => cursor = was_searched.then_some(last.unwrap_or(end)),
+                Err(search) => return Ok(Answer::Search(key, search)),
+            }
+        }
         let command = Command::PutConsumer { config: Box::new(config), cursor };
         Ok(Answer::Change(key, CREATE, command))
     }
@@ -304,6 +317,12 @@ impl JetStream {
         level::show(&mut info.config.metadata);
         info
     }
+}
+
+/// Whether it is a search where a consumer begins.
+fn begins_with_search(config: &ConsumerConfig) -> bool {
+    let open = |filter: &String| subject::has_wildcard(filter.as_bytes());
+    config.deliver_policy == DeliverPolicy::Last && config.filters().iter().any(open)
 }
 
 /// Refuses to take a push consumer away from whoever listens where it delivers.

@@ -21,7 +21,7 @@ use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::reading::{Form, Reading};
 use crate::record::Command;
-use crate::state::{Stored, Stream, StreamKey};
+use crate::state::{Search, Stored, Stream, StreamKey};
 
 const GET: &str = "stream_msg_get_response";
 const DELETE: &str = "stream_msg_delete_response";
@@ -54,9 +54,10 @@ impl JetStream {
         let Some(one) = wanted.one() else {
             return self.refuse_call(GET, table::BAD_REQUEST);
         };
-        match find(self.state.stream(key), one) {
-            Some(sequence) => self.read(net, request, key, sequence, Form::Api),
-            None => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+        match self.find(key, one) {
+            Ok(Some(sequence)) => self.read(net, request, key, sequence, Form::Api),
+            Ok(None) => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+            Err(search) => Answer::Search(key, search),
         }
     }
 
@@ -124,10 +125,36 @@ impl JetStream {
         let stream = self.state.stream(key);
         let name = stream.config.name.clone();
         let form = Form::Direct { stream: name, headers: !wanted.no_hdr };
-        match find(stream, one) {
-            Some(sequence) => self.read(net, request, key, sequence, form),
-            None => Self::status(net, request, 404, "Message Not Found"),
+        match self.find(key, one) {
+            Ok(Some(sequence)) => self.read(net, request, key, sequence, form),
+            Ok(None) => Self::status(net, request, 404, "Message Not Found"),
+            Err(search) => Answer::Search(key, search),
         }
+    }
+
+    /// The sequence of the message that a request means, or a search for it.
+    fn find(&mut self, key: StreamKey, wanted: Wanted<'_>) -> Result<Option<u64>, Search> {
+        let stream = self.state.stream(key);
+        let searched = |filter: &str| {
+            let filter = filter.as_bytes();
+            filter != b">" && subject::is_valid(filter) && subject::has_wildcard(filter)
+        };
+        let search = match wanted {
+            Wanted::Last(filter) if searched(filter) => {
+                Search::last([filter.as_bytes()].into_iter(), &stream.log)
+            }
+            Wanted::Next { from, filter } if searched(filter) => {
+                Search::next(filter.as_bytes(), from)
+            }
+            Wanted::Since { from, filter: Some(filter) } if searched(filter) => {
+                match stream.log.at_time(from.0) {
+                    Some(first) => Search::next(filter.as_bytes(), first),
+                    None => return Ok(None),
+                }
+            }
+            _ => return Ok(find(stream, wanted)),
+        };
+        self.search(key, search)
     }
 
     fn status(net: &mut impl Network, request: &Request<'_>, code: u16, text: &str) -> Answer {
@@ -247,7 +274,7 @@ impl JetStream {
     }
 }
 
-/// The sequence of the message that a request means.
+/// The sequence of the message that a request means, where that is found without a search.
 fn find(stream: &Stream, wanted: Wanted<'_>) -> Option<u64> {
     let valid = |filter: &str| subject::is_valid(filter.as_bytes());
     match wanted {

@@ -89,7 +89,8 @@ impl JetStream {
                 // What consumers have decided is told too, so it must become true first.
                 self.save_all_events(net);
                 self.wait_or_call(net, &request, subject, message, |own| {
-                    !own.calls.is_free(account, own.rounds.is_settled())
+                    own.is_acknowledging(account)
+                        || !own.calls.is_free(account, own.rounds.is_settled())
                 });
                 true
             }
@@ -120,14 +121,16 @@ impl JetStream {
     /// Answers the calls whose turn it is.
     pub(crate) fn answer_calls(&mut self, net: &mut impl Network) {
         for account in self.calls.accounts() {
-            while let Some(call) = self.calls.next(account, self.rounds.applied()) {
+            while !self.is_acknowledging(account)
+                && let Some(call) = self.calls.next(account, self.rounds.applied())
+            {
                 let request = Request { account, reply: &call.reply, body: &call.body };
                 self.answer(net, &request, &call.subject);
             }
         }
     }
 
-    fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
+    pub(crate) fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
         let Some(call) = Call::parse(subject) else { return };
         let account = request.account;
         match self.handle(net, request, call) {
@@ -148,6 +151,7 @@ impl JetStream {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }
             }
+            Answer::Search(key, search) => self.search_later(request, subject, key, search),
             Answer::Later => {}
         }
     }

@@ -6,7 +6,7 @@ use watershed_store::LogId;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::record::Command;
-use crate::state::StreamKey;
+use crate::state::{Search, StreamKey};
 
 /// A request.
 pub(crate) struct Request<'a> {
@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     Create(LogId, &'static str, Command),
     /// A change of a stream, likewise.
     Change(StreamKey, &'static str, Command),
+    /// It is found when a search is done.
+    Search(StreamKey, Search),
     /// Nothing yet, or nothing at all.
     Later,
 }

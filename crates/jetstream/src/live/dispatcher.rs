@@ -9,6 +9,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use watershed_base::{Now, Tick};
 use watershed_store::Log;
+use watershed_store::log::Scan;
 use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::consumer::AckPolicy;
 use watershed_wire::subject::{has_wildcard, matches};
@@ -16,8 +17,23 @@ use watershed_wire::subject::{has_wildcard, matches};
 use super::outstanding::Outstanding;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
+use crate::limits::RESCHEDULED_PER_TURN;
 use crate::record::Event;
 use crate::state::Consumer;
+
+/// Messages that are looked at in one search for what a wildcard takes.
+const LOOKED_AT: usize = 1024;
+
+/// What a consumer delivers next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pick {
+    /// This message, which was delivered that often before.
+    Message(u64, u64),
+    /// It was not found yet: the next look goes on.
+    Later,
+    /// Nothing, before something happens.
+    Nothing,
+}
 
 /// A consumer at work.
 #[derive(Debug)]
@@ -33,9 +49,13 @@ pub(crate) struct Dispatcher {
     /// The highest sequence that was delivered, or the one before the start.
     pub(crate) delivered: u64,
     pub(crate) outstanding: Outstanding,
+    /// From which sequence on deliveries are to get other times, while they do.
+    rescheduled: Option<u64>,
     pub(crate) waiting: Waiting,
     /// Events that no record has taken yet.
     unsaved: Vec<u8>,
+    /// Messages that acknowledgements of many finish among them.
+    unsaved_finished: u64,
     /// First deliveries among them.
     unsaved_first: u64,
     /// First deliveries in records that are not applied yet, by record.
@@ -68,8 +88,10 @@ impl Dispatcher {
             deliveries: consumer.deliveries,
             delivered: consumer.delivered,
             outstanding: Outstanding::default(),
+            rescheduled: None,
             waiting: Waiting::default(),
             unsaved: Vec::new(),
+            unsaved_finished: 0,
             unsaved_first: 0,
             saved_first: VecDeque::new(),
             first_ahead: 0,
@@ -97,25 +119,29 @@ impl Dispatcher {
         dispatcher
     }
 
-    /// The next message to deliver, and how often it was delivered before.
-    pub(crate) fn pick(&mut self, config: &ConsumerConfig, log: &Log) -> Option<(u64, u64)> {
+    /// The next message to deliver. Looks at [`LOOKED_AT`] others at most.
+    pub(crate) fn pick(&mut self, config: &ConsumerConfig, log: &Log) -> Pick {
         while let Some((sequence, deliveries)) = self.outstanding.next_redelivery() {
             if log.position(sequence).is_some() {
-                return Some((sequence, deliveries));
+                return Pick::Message(sequence, deliveries);
             }
             self.outstanding.remove(sequence);
         }
         if self.is_full(config) {
-            return None;
+            return Pick::Nothing;
         }
         if let Some(sequence) = self.next_last(log) {
-            return Some((sequence, 0));
+            return Pick::Message(sequence, 0);
         }
         let from = self.cursor.max(log.first()).max(self.lasts_upto + 1);
-        let next = next_wanted(config, log, from);
         // What does not match is passed over once, not at every look.
-        self.cursor = next.unwrap_or_else(|| from.max(log.last() + 1));
-        Some((next?, 0))
+        let (cursor, pick) = match next_wanted(config, log, from) {
+            Scan::Found(next) => (next, Pick::Message(next, 0)),
+            Scan::More(next) => (next, Pick::Later),
+            Scan::End => (from.max(log.last() + 1), Pick::Nothing),
+        };
+        self.cursor = cursor;
+        pick
     }
 
     /// A message is to be delivered because it was the last of its subject.
@@ -176,6 +202,17 @@ impl Dispatcher {
         event.encode(&mut self.unsaved);
     }
 
+    /// Keeps the event that that many messages are finished.
+    pub(crate) fn remember_finished(&mut self, count: u64, event: Event) {
+        self.unsaved_finished += count;
+        self.remember(event);
+    }
+
+    /// Messages that events finish which no record has taken yet.
+    pub(crate) fn unsaved_finished(&self) -> u64 {
+        self.unsaved_finished
+    }
+
     /// Bytes of events that no record has taken yet.
     pub(crate) fn unsaved_len(&self) -> usize {
         self.unsaved.len()
@@ -184,6 +221,7 @@ impl Dispatcher {
     /// Events for a record.
     pub(crate) fn take_unsaved(&mut self) -> Vec<u8> {
         self.saved_first.push_back(std::mem::take(&mut self.unsaved_first));
+        self.unsaved_finished = 0;
         std::mem::take(&mut self.unsaved)
     }
 
@@ -211,8 +249,21 @@ impl Dispatcher {
 
     /// The consumer has another configuration: deliveries under way get its times.
     pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
+        self.rescheduled = Some(0);
+        self.reschedule(config, RESCHEDULED_PER_TURN);
+    }
+
+    /// Gives more of them its times, `budget` at most. Says whether others are left.
+    pub(crate) fn reschedule(&mut self, config: &ConsumerConfig, budget: usize) -> bool {
         let wait = |deliveries| u64::try_from(ack_wait(config, deliveries)).unwrap_or(0);
-        self.outstanding.reschedule(wait);
+        let from = self.rescheduled.take();
+        self.rescheduled = from.and_then(|from| self.outstanding.reschedule(from, budget, wait));
+        self.is_rescheduling()
+    }
+
+    /// Whether deliveries under way are still to get other times.
+    pub(crate) fn is_rescheduling(&self) -> bool {
+        self.rescheduled.is_some()
     }
 
     /// Goes on for one that has failed: those who wait do so here.
@@ -231,17 +282,18 @@ impl Dispatcher {
     }
 }
 
-/// The first message at or behind `from` that the filters take.
-fn next_wanted(config: &ConsumerConfig, log: &Log, from: u64) -> Option<u64> {
+/// The first message at or behind `from` that the filters take. Looks at [`LOOKED_AT`] at most.
+fn next_wanted(config: &ConsumerConfig, log: &Log, from: u64) -> Scan {
     let filters = config.filters();
+    let found = |next: Option<u64>| next.map_or(Scan::End, Scan::Found);
     if filters.is_empty() {
-        return log.next(from);
+        return found(log.next(from));
     }
     if filters.iter().all(|filter| !has_wildcard(filter.as_bytes())) {
         let keys = filters.iter().filter_map(|filter| log.key_id(filter.as_bytes()));
-        return keys.filter_map(|key| log.next_of(key, from)).min();
+        return found(keys.filter_map(|key| log.next_of(key, from)).min());
     }
-    log.next_where(from, |id| {
+    log.scan(from, LOOKED_AT, |id| {
         let subject = log.key_name(id);
         filters.iter().any(|filter| matches(filter.as_bytes(), subject))
     })

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use watershed_base::Now;
 
 pub(crate) use self::copier::Copier;
-pub(crate) use self::dispatcher::{Dispatcher, ack_wait, is_exhausted};
+pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;

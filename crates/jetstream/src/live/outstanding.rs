@@ -1,7 +1,5 @@
 //! Messages that were delivered and not yet acknowledged, and when each is to be delivered again.
 
-use std::collections::{BTreeSet, VecDeque};
-
 use watershed_base::Tick;
 
 use crate::window::Window;
@@ -15,23 +13,32 @@ pub(crate) struct Delivery {
     pub(crate) deliveries: u64,
     /// When it was delivered last, or when a client last said that it is at work.
     started: Tick,
-    /// When it counts as failed; `None` while it waits to be delivered again.
-    deadline: Option<Tick>,
+    next: Next,
 }
 
-/// All of them.
-///
-/// Both queues may hold entries that no longer hold: an entry of `inorder` counts if its message has
-/// that very deadline, one of `again` if its message has none. The first of each always counts.
+/// What comes next of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// It counts as failed then.
+    Due(Tick),
+    /// It waits to be made again, behind those with lower numbers.
+    Again(u64),
+    /// Nothing: it is done.
+    Nothing,
+}
+
+/// All of them. What concerns one of them takes O(log n), what concerns many takes a budget.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
-    by_sequence: Window<Delivery>,
-    /// Deadlines that came in order, as they do while every delivery has the same time.
-    inorder: VecDeque<(Tick, u64)>,
-    /// The other deadlines.
-    others: BTreeSet<(Tick, u64)>,
+    by_sequence: Window<u64, Delivery>,
+    /// By deadline.
+    due: Window<(Tick, u64), ()>,
     /// Those to be delivered again, in the order in which they failed.
-    again: VecDeque<u64>,
+    again: Window<u64, u64>,
+    /// How many have failed.
+    failed: u64,
+    /// Up to here all are done, and go a slice at a time; 0 when they have gone.
+    done_upto: u64,
 }
 
 impl Outstanding {
@@ -40,11 +47,11 @@ impl Outstanding {
     }
 
     pub(crate) fn contains(&self, sequence: u64) -> bool {
-        self.by_sequence.contains(sequence)
+        self.get(sequence).is_some()
     }
 
     pub(crate) fn get(&self, sequence: u64) -> Option<Delivery> {
-        self.by_sequence.get(sequence).copied()
+        self.by_sequence.get(sequence).copied().filter(|_| sequence > self.done_upto)
     }
 
     /// A message was delivered, the first time or again.
@@ -56,120 +63,135 @@ impl Outstanding {
         now: Tick,
         deadline: Tick,
     ) {
-        let old = self.by_sequence.get(sequence).copied();
-        let consumer_seq = old.map_or(consumer_seq, |old| old.consumer_seq);
-        let delivery =
-            Delivery { consumer_seq, deliveries, started: now, deadline: Some(deadline) };
-        self.by_sequence.insert(sequence, delivery);
-        self.schedule(sequence, deadline);
-        self.forget(sequence, old);
+        let next = Next::Due(deadline);
+        let delivery = Delivery { consumer_seq, deliveries, started: now, next };
+        if let Some(old) = self.by_sequence.insert(sequence, delivery) {
+            self.unqueue(sequence, old.next);
+            if let Some(delivery) = self.by_sequence.get_mut(sequence) {
+                delivery.consumer_seq = old.consumer_seq;
+            }
+        }
+        self.due.insert((deadline, sequence), ());
     }
 
     /// A message is done. Says whether it was outstanding.
     pub(crate) fn remove(&mut self, sequence: u64) -> bool {
-        let old = self.by_sequence.remove(sequence);
-        self.forget(sequence, old);
-        old.is_some()
+        let Some(old) = self.by_sequence.remove(sequence) else { return false };
+        self.unqueue(sequence, old.next);
+        sequence > self.done_upto
     }
 
-    /// All messages up to `sequence` are done. Says whether there were any.
-    pub(crate) fn remove_up_to(&mut self, sequence: u64) -> bool {
-        let mut any = false;
-        while let Some((first, _)) = self.by_sequence.first()
-            && first <= sequence
-        {
-            any |= self.remove(first);
+    /// All messages up to `sequence` are done: [`Outstanding::remove_done`] lets them go. Says
+    /// whether there were any that were not.
+    pub(crate) fn finish_up_to(&mut self, sequence: u64) -> bool {
+        let first = self.by_sequence.iter_from(self.done_upto + 1).next();
+        let any = first.is_some_and(|(first, _)| first <= sequence);
+        if any {
+            self.done_upto = sequence;
         }
         any
     }
 
+    /// Lets messages go that are done, `limit` of them at most. Says how many, and up to which
+    /// sequence there are none any more.
+    pub(crate) fn remove_done(&mut self, limit: u64) -> (u64, u64) {
+        let mut count = 0;
+        while let Some(first) = self.first_done() {
+            if count == limit {
+                return (count, first - 1);
+            }
+            self.remove(first);
+            count += 1;
+        }
+        (count, std::mem::take(&mut self.done_upto))
+    }
+
+    /// The first message that is done and still there.
+    pub(crate) fn first_done(&self) -> Option<u64> {
+        let (first, _) = self.by_sequence.first()?;
+        (first <= self.done_upto).then_some(first)
+    }
+
     /// A client is at work on a message, or wants it again at a certain time.
     pub(crate) fn postpone(&mut self, sequence: u64, now: Tick, deadline: Tick) {
-        let old = self.by_sequence.get(sequence).copied();
         if let Some(delivery) = self.by_sequence.get_mut(sequence) {
-            (delivery.started, delivery.deadline) = (now, Some(deadline));
-            self.schedule(sequence, deadline);
-            self.forget(sequence, old);
+            let old = std::mem::replace(&mut delivery.next, Next::Due(deadline));
+            delivery.started = now;
+            self.unqueue(sequence, old);
+            self.due.insert((deadline, sequence), ());
         }
     }
 
-    /// A delivery failed: it is to be made again.
+    /// A delivery failed: it is to be made again, unless it is done.
     pub(crate) fn retry(&mut self, sequence: u64) {
-        let old = self.by_sequence.get(sequence).copied();
-        if let Some(delivery) = self.by_sequence.get_mut(sequence)
-            && delivery.deadline.take().is_some()
-        {
-            self.again.push_back(sequence);
-            self.forget(sequence, old);
+        let Some(delivery) = self.by_sequence.get_mut(sequence) else { return };
+        let old = delivery.next;
+        if matches!(old, Next::Again(_)) {
+            return;
         }
+        if sequence <= self.done_upto {
+            delivery.next = Next::Nothing;
+        } else {
+            self.failed += 1;
+            delivery.next = Next::Again(self.failed);
+            self.again.insert(self.failed, sequence);
+        }
+        self.unqueue(sequence, old);
     }
 
-    /// Deliveries have another time from now on: `wait` says how long, by their number.
-    pub(crate) fn reschedule(&mut self, wait: impl Fn(u64) -> u64) {
-        self.inorder.clear();
-        self.others.clear();
-        let mut deadlines = Vec::new();
-        for (sequence, delivery) in self.by_sequence.iter_mut() {
-            if delivery.deadline.is_some() {
+    /// Deliveries have another time from now on: `wait` says how long, by their number. Changes
+    /// those from the sequence `from` on, `budget` of them at most. Says where it goes on.
+    pub(crate) fn reschedule(
+        &mut self,
+        from: u64,
+        budget: usize,
+        wait: impl Fn(u64) -> u64,
+    ) -> Option<u64> {
+        let mut rest = self.by_sequence.iter_from(from);
+        let slice: Vec<_> = rest.by_ref().take(budget).map(|(own, at)| (own, *at)).collect();
+        let left = rest.next().map(|(sequence, _)| sequence);
+        drop(rest);
+        for (sequence, delivery) in slice {
+            if matches!(delivery.next, Next::Due(_)) {
                 let deadline = Tick(delivery.started.0.saturating_add(wait(delivery.deliveries)));
-                delivery.deadline = Some(deadline);
-                deadlines.push((deadline, sequence));
+                self.postpone(sequence, delivery.started, deadline);
             }
         }
-        deadlines.sort_unstable();
-        self.inorder = deadlines.into();
+        left
     }
 
     /// The next message to deliver again, and how often it was. It stays until it is delivered.
-    pub(crate) fn next_redelivery(&self) -> Option<(u64, u64)> {
-        let sequence = *self.again.front()?;
-        self.by_sequence.get(sequence).map(|delivery| (sequence, delivery.deliveries))
+    pub(crate) fn next_redelivery(&mut self) -> Option<(u64, u64)> {
+        loop {
+            let (_, sequence) = self.again.first()?;
+            let sequence = *sequence;
+            let delivery = self.by_sequence.get_mut(sequence)?;
+            if sequence > self.done_upto {
+                return Some((sequence, delivery.deliveries));
+            }
+            let old = std::mem::replace(&mut delivery.next, Next::Nothing);
+            self.unqueue(sequence, old);
+        }
     }
 
     /// When the next delivery counts as failed.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
-        self.next().map(|(deadline, _)| deadline)
+        self.due.first().map(|((deadline, _), ())| deadline)
     }
 
     /// A message whose deadline is not after `now`, and how often it was delivered.
     pub(crate) fn overdue(&self, now: Tick) -> Option<(u64, u64)> {
-        let (_, sequence) = self.next().filter(|(deadline, _)| *deadline <= now)?;
-        self.by_sequence.get(sequence).map(|delivery| (sequence, delivery.deliveries))
+        let ((deadline, sequence), ()) = self.due.first()?;
+        let delivery = self.by_sequence.get(sequence).filter(|_| deadline <= now)?;
+        Some((sequence, delivery.deliveries))
     }
 
-    fn next(&self) -> Option<(Tick, u64)> {
-        self.inorder.front().into_iter().chain(self.others.first()).min().copied()
-    }
-
-    fn schedule(&mut self, sequence: u64, deadline: Tick) {
-        if self.inorder.back().is_none_or(|(last, _)| *last <= deadline) {
-            self.inorder.push_back((deadline, sequence));
-        } else {
-            self.others.insert((deadline, sequence));
-        }
-    }
-
-    /// Takes out what was known of a message before it changed.
-    fn forget(&mut self, sequence: u64, old: Option<Delivery>) {
-        if let Some(deadline) = old.and_then(|old| old.deadline)
-            && self.by_sequence.get(sequence).and_then(|own| own.deadline) != Some(deadline)
-        {
-            self.others.remove(&(deadline, sequence));
-        }
-        let by_sequence = &self.by_sequence;
-        let deadline_of = |own: u64| by_sequence.get(own).map(|delivery| delivery.deadline);
-        while self.inorder.front().is_some_and(|(at, own)| deadline_of(*own) != Some(Some(*at))) {
-            self.inorder.pop_front();
-        }
-        while self.again.front().is_some_and(|own| deadline_of(*own) != Some(None)) {
-            self.again.pop_front();
-        }
-        // Entries behind the first may be stale: they stay below twice what is outstanding.
-        if self.inorder.len() > 64 + 2 * by_sequence.len() {
-            self.inorder.retain(|(at, own)| deadline_of(*own) == Some(Some(*at)));
-        }
-        if self.again.len() > 64 + 2 * by_sequence.len() {
-            self.again.retain(|own| deadline_of(*own) == Some(None));
+    /// Takes a message out of where it stood.
+    fn unqueue(&mut self, sequence: u64, next: Next) {
+        match next {
+            Next::Due(deadline) => drop(self.due.remove((deadline, sequence))),
+            Next::Again(number) => drop(self.again.remove(number)),
+            Next::Nothing => {}
         }
     }
 }
@@ -187,6 +209,7 @@ mod tests {
         Deliver(u64, u64),
         Remove(u64),
         UpTo(u64),
+        RemoveDone(u64),
         Postpone(u64, u64),
         Retry(u64),
         Reschedule(u64),
@@ -197,6 +220,7 @@ mod tests {
             (1..12_u64, 0..50_u64).prop_map(|(own, at)| Step::Deliver(own, at)),
             (1..12_u64).prop_map(Step::Remove),
             (1..12_u64).prop_map(Step::UpTo),
+            (1..4_u64).prop_map(Step::RemoveDone),
             (1..12_u64, 0..50_u64).prop_map(|(own, at)| Step::Postpone(own, at)),
             (1..12_u64).prop_map(Step::Retry),
             (0..50_u64).prop_map(Step::Reschedule),
@@ -209,20 +233,30 @@ mod tests {
         fn queues_agree_with_a_list(steps in proptest::collection::vec(step(), 1..80)) {
             let mut all = Outstanding::default();
             let mut list: BTreeMap<u64, Option<u64>> = BTreeMap::new();
-            let tick = Tick(0);
+            let (tick, mut done) = (Tick(0), 0);
             for step in steps {
                 match step {
+                    // What is done is not delivered.
+                    Step::Deliver(own, _) if own <= done => {}
                     Step::Deliver(own, at) => {
                         all.deliver(own, own, 1, tick, Tick(at));
                         list.insert(own, Some(at));
                     }
                     Step::Remove(own) => {
-                        prop_assert_eq!(all.remove(own), list.remove(&own).is_some());
+                        prop_assert_eq!(all.remove(own), list.remove(&own).is_some() && own > done);
                     }
                     Step::UpTo(own) => {
-                        let any = list.keys().any(|key| *key <= own);
-                        prop_assert_eq!(all.remove_up_to(own), any);
-                        list.retain(|key, _| *key > own);
+                        let any = list.keys().any(|key| *key <= own && *key > done);
+                        prop_assert_eq!(all.finish_up_to(own), any);
+                        done = if any { own } else { done };
+                    }
+                    Step::RemoveDone(limit) => {
+                        let there: Vec<u64> = list.range(..=done).map(|(key, _)| *key).collect();
+                        let gone = there.len().min(usize::try_from(limit).unwrap());
+                        let upto = there.get(gone).map_or(done, |first| first - 1);
+                        prop_assert_eq!(all.remove_done(limit), (gone as u64, upto));
+                        list.retain(|key, _| *key > upto);
+                        done = if gone == there.len() { 0 } else { done };
                     }
                     Step::Postpone(own, at) => {
                         all.postpone(own, tick, Tick(at));
@@ -233,17 +267,29 @@ mod tests {
                         list.entry(own).and_modify(|own| *own = None);
                     }
                     Step::Reschedule(wait) => {
-                        all.reschedule(|_| wait);
+                        let mut from = Some(0);
+                        while let Some(next) = from {
+                            from = all.reschedule(next, 3, |_| wait);
+                        }
                         for at in list.values_mut().flatten() {
                             *at = wait;
                         }
                     }
                 }
                 prop_assert_eq!(all.len(), list.len());
-                prop_assert_eq!(all.next_deadline().map(|at| at.0), list.values().flatten().min().copied());
+                prop_assert!(list.keys().all(|key| all.contains(*key) == (*key > done)));
                 let waits = all.next_redelivery().map(|(own, _)| own);
-                prop_assert_eq!(waits.is_some(), list.values().any(Option::is_none));
-                prop_assert!(waits.is_none_or(|own| list[&own].is_none()));
+                let failed = list.iter().filter(|(key, at)| **key > done && at.is_none());
+                prop_assert_eq!(waits.is_some(), failed.count() > 0);
+                prop_assert!(waits.is_none_or(|own| own > done && list[&own].is_none()));
+                // Of what is done it does not matter when it is due.
+                let due = list.iter().filter(|(key, _)| **key > done).filter_map(|(_, at)| *at);
+                let next = all.next_deadline().map(|at| at.0);
+                prop_assert!(next.is_some() || due.clone().count() == 0);
+                prop_assert!(due.min().is_none_or(|first| next.is_some_and(|at| at <= first)));
+                if done == 0 {
+                    prop_assert_eq!(next, list.values().flatten().min().copied());
+                }
             }
         }
     }

@@ -55,7 +55,8 @@ pub(crate) enum Command {
         /// Its configuration, filled.
         config: Box<ConsumerConfig>,
         /// Where a consumer that is there goes on: messages before this, if they were never
-        /// delivered, did not match the old filters.
+        /// delivered, did not match the old filters. Where a new one begins that delivers from the
+        /// last message on, if that was far behind.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<u64>,
     },

@@ -48,10 +48,7 @@ impl State {
         let stream = &mut self.streams[key.index()];
         if record.kind == kind::COPY {
             // What a mirror's origin left out is left out here too.
-            effects
-                .changes
-                .sealed
-                .extend(stream.skip_to(record.sequence).map(|sealed| (record.log, sealed)));
+            stream.skip_to(record.sequence);
         }
         let length = at.map_or(0, |at| at.place.length);
         let rollup = stream.append(record, length, at, &mut effects.changes);
@@ -144,6 +141,7 @@ impl State {
             Finished::Nothing => {}
             Finished::One(sequence) => self.finish(key, sequence, effects),
             Finished::Many(sequences) => {
+                effects.finished += sequences.len() as u64;
                 for sequence in sequences {
                     self.finish(key, sequence, effects);
                 }
@@ -346,7 +344,7 @@ impl State {
             }
             return Ok(Outcome::Put(key, index, true));
         }
-        let consumer = Consumer::new(config, created, &stream.log);
+        let consumer = Consumer::new(config, created, cursor, &stream.log);
         let index = stream.consumers.insert(consumer, &stream.log);
         let index = index.ok_or(table::CONSUMER_NAME_EXIST)?;
         Ok(Outcome::Put(key, index, false))

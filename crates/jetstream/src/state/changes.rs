@@ -1,15 +1,15 @@
 //! What became of a stream's messages, as one record changed them.
 
 use watershed_store::LogId;
-use watershed_store::log::{Position, Remains, Sealed};
+use watershed_store::log::{Position, Remains};
 
 /// What one record changed in a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Where a message goes on disk.
     pub(crate) placement: Option<Position>,
-    /// Blocks that became full.
-    pub(crate) sealed: Vec<(LogId, Sealed)>,
+    /// Whether a block became full, whose footer is to be made.
+    pub(crate) sealed: bool,
     /// Blocks that hold nothing any more.
     pub(crate) dropped: Vec<(LogId, u32)>,
     /// Messages that went.
@@ -26,7 +26,7 @@ impl Changes {
     /// Forgets everything, and keeps the room for it.
     pub(super) fn clear(&mut self) {
         self.placement = None;
-        self.sealed.clear();
+        self.sealed = false;
         self.dropped.clear();
         self.removed = 0;
         self.lost.clear();

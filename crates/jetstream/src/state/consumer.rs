@@ -36,7 +36,9 @@ pub(crate) struct Consumer {
     pub(crate) deliveries: u64,
     /// The highest sequence that was delivered, or the one before the start.
     pub(crate) delivered: u64,
-    pub(crate) unacked: Window<Unacked>,
+    pub(crate) unacked: Window<u64, Unacked>,
+    /// Those of them that were delivered more than once.
+    redelivered: usize,
     /// The group of those with the same filters.
     pub(crate) group: usize,
     /// Messages that match and were never delivered, as far as they are counted here.
@@ -79,8 +81,14 @@ pub(super) enum Finished {
 }
 
 impl Consumer {
-    /// A consumer that starts where its policy says.
-    pub(super) fn new(config: ConsumerConfig, created: UnixNanos, log: &Log) -> Self {
+    /// A consumer that starts where its policy says; where that is the last message, it may have been
+    /// found before: `last`.
+    pub(super) fn new(
+        config: ConsumerConfig,
+        created: UnixNanos,
+        last: Option<u64>,
+        log: &Log,
+    ) -> Self {
         let mut consumer = Self {
             config,
             created,
@@ -90,6 +98,7 @@ impl Consumer {
             deliveries: 0,
             delivered: 0,
             unacked: Window::default(),
+            redelivered: 0,
             group: 0,
             counted: 0,
             tally: Tally::Early,
@@ -97,16 +106,16 @@ impl Consumer {
             last_acked: None,
             start: 0,
         };
-        consumer.begin(log);
+        consumer.begin(last, log);
         consumer
     }
 
-    fn begin(&mut self, log: &Log) {
+    fn begin(&mut self, last: Option<u64>, log: &Log) {
         let end = log.last() + 1;
         self.cursor = match self.config.deliver_policy {
             DeliverPolicy::All => log.first(),
             DeliverPolicy::New => end,
-            DeliverPolicy::Last => self.last_of_all(log).unwrap_or(end),
+            DeliverPolicy::Last => last.or_else(|| self.last_of_all(log)).unwrap_or(end),
             DeliverPolicy::ByStartSequence => self.config.opt_start_seq.max(1),
             DeliverPolicy::ByStartTime => {
                 let time = self.config.opt_start_time.unwrap_or_default();
@@ -264,7 +273,21 @@ impl Consumer {
             self.counted = self.counted.saturating_sub(u64::from(self.has_counted(id)));
             return true;
         }
-        self.unacked.remove(sequence).is_some()
+        self.forget_unacked(sequence)
+    }
+
+    /// A message is no longer waited for. Says whether it was.
+    fn forget_unacked(&mut self, sequence: u64) -> bool {
+        let Some(unacked) = self.unacked.remove(sequence) else { return false };
+        self.redelivered -= usize::from(unacked.deliveries > 1);
+        true
+    }
+
+    fn await_ack(&mut self, sequence: u64, unacked: Unacked) {
+        self.redelivered += usize::from(unacked.deliveries > 1);
+        if let Some(old) = self.unacked.insert(sequence, unacked) {
+            self.redelivered -= usize::from(old.deliveries > 1);
+        }
     }
 
     /// All messages have gone.
@@ -272,6 +295,7 @@ impl Consumer {
         self.counted = 0;
         self.not_last.clear();
         self.unacked.clear();
+        self.redelivered = 0;
     }
 
     /// Whether a message is from where only the last of each subject is delivered, and is the last
@@ -313,7 +337,7 @@ impl Consumer {
             }
             Event::Acked { sequence } => {
                 self.last_acked = Some(time);
-                self.unacked.remove(sequence);
+                self.forget_unacked(sequence);
                 // A message that was given up before is finished all the same.
                 Finished::One(sequence)
             }
@@ -322,12 +346,12 @@ impl Consumer {
                 let all = self.unacked.iter().map(|(sequence, _)| sequence);
                 let done: Vec<u64> = all.take_while(|own| *own <= sequence).collect();
                 for sequence in &done {
-                    self.unacked.remove(*sequence);
+                    self.forget_unacked(*sequence);
                 }
                 Finished::Many(done)
             }
             Event::GivenUp { sequence } => {
-                self.unacked.remove(sequence);
+                self.forget_unacked(sequence);
                 Finished::Nothing
             }
             Event::Retry { sequence, at } => {
@@ -362,18 +386,17 @@ impl Consumer {
             let known = self.unacked.get(sequence);
             let consumer_seq = known.map_or(consumer_seq, |known| known.consumer_seq);
             let unacked = Unacked { consumer_seq, deliveries, retry_at: None };
-            self.unacked.insert(sequence, unacked);
+            self.await_ack(sequence, unacked);
         }
     }
 
     /// Everything up to here is done, in the consumer's count and in the stream's.
     pub(crate) fn floor(&self) -> (u64, u64) {
-        let Some((first, _)) = self.unacked.first() else {
+        // First deliveries are made in the order of the stream.
+        let Some((first, unacked)) = self.unacked.first() else {
             return (self.deliveries, self.delivered);
         };
-        let lowest = self.unacked.iter().map(|(_, unacked)| unacked.consumer_seq).min();
-        let stream = (first - 1).max(self.start.min(first - 1));
-        (lowest.map_or(self.deliveries, |lowest| lowest - 1), stream)
+        (unacked.consumer_seq - 1, first - 1)
     }
 
     /// The consumer as replies show it. `backlog` is what it has before it.
@@ -385,7 +408,6 @@ impl Consumer {
         };
         let (consumer_seq, stream_seq) = self.floor();
         let ack_floor = SequencePair { consumer_seq, stream_seq, last_active: self.last_acked };
-        let redelivered = self.unacked.iter().filter(|(_, unacked)| unacked.deliveries > 1);
         ConsumerInfo {
             stream_name: stream.to_owned(),
             name: self.config.name.clone(),
@@ -394,7 +416,7 @@ impl Consumer {
             delivered,
             ack_floor,
             num_ack_pending: self.unacked.len(),
-            num_redelivered: redelivered.count(),
+            num_redelivered: self.redelivered,
             num_pending: backlog,
             ts: now,
             ..ConsumerInfo::default()
@@ -459,6 +481,7 @@ impl Consumer {
             last_acked: time(reader.i64()?),
             not_last: BTreeSet::new(),
             unacked: Window::default(),
+            redelivered: 0,
             group: 0,
             counted: 0,
             tally: Tally::Early,
@@ -479,7 +502,7 @@ impl Consumer {
                 return Err(BadState);
             }
             let unacked = Unacked { consumer_seq, deliveries, retry_at };
-            consumer.unacked.insert(sequence, unacked);
+            consumer.await_ack(sequence, unacked);
         }
         if consumer.cursor == u64::MAX || consumer.lasts_upto == u64::MAX {
             return Err(BadState);

@@ -26,7 +26,7 @@ pub(crate) struct Consumers {
     early: BTreeSet<(u64, usize)>,
     /// Those whose backlog is being counted.
     counting: BTreeSet<usize>,
-    /// Those that hold messages which their filters, changed since, do not take.
+    /// Those that may hold messages which their filters, changed since, do not take.
     strays: BTreeSet<usize>,
     /// Where those that a message concerns are gathered.
     concerned: Vec<usize>,
@@ -81,7 +81,12 @@ impl Consumers {
         if self.names.contains_key(&name) {
             return None;
         }
+        // It was restored, if it has delivered anything.
+        let has_stray = consumer.has_stray(log);
         let index = self.all.insert(consumer);
+        if has_stray {
+            self.strays.insert(index);
+        }
         self.names.insert(name, index);
         self.join(index, log);
         Some(index)
@@ -109,7 +114,12 @@ impl Consumers {
             return;
         }
         self.leave(index);
-        self.all[index].configure(config, cursor);
+        let consumer = &mut self.all[index];
+        consumer.configure(config, cursor);
+        // Whether its filters take each of a million is not looked at.
+        if consumer.unacked.len() > 0 {
+            self.strays.insert(index);
+        }
         self.join(index, log);
     }
 
@@ -124,9 +134,6 @@ impl Consumers {
     fn join(&mut self, index: usize, log: &Log) {
         let consumer = &mut self.all[index];
         consumer.group = self.groups.join(consumer.config.filters(), index);
-        if consumer.has_stray(log) {
-            self.strays.insert(index);
-        }
         if consumer.cursor > log.last() + 1 {
             consumer.tally = Tally::Early;
             self.early.insert((consumer.cursor, index));
@@ -388,7 +395,7 @@ mod tests {
                 return;
             }
             let consumer =
-                Consumer::new(config(name, filters, policy, start), UnixNanos(0), &self.log);
+                Consumer::new(config(name, filters, policy, start), UnixNanos(0), None, &self.log);
             self.consumers.insert(consumer, &self.log).unwrap();
             let mut own = Expected { filters, from: self.log.last() + 1, ..Expected::default() };
             match policy {

@@ -58,6 +58,8 @@ pub(crate) struct Effects {
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
+    /// Messages that were finished by an acknowledgement of many.
+    pub(crate) finished: u64,
     /// When a message that was stored goes by itself.
     pub(crate) expiry: Option<i64>,
 }
@@ -69,7 +71,14 @@ impl Effects {
         self.changes.clear();
         self.fed.clear();
         self.lost_elsewhere.clear();
+        self.finished = 0;
         self.expiry = None;
+    }
+
+    /// How much was done beside what a record of its length stands for: about as many messages as
+    /// are stored meanwhile.
+    pub(crate) fn work(&self) -> usize {
+        usize::try_from(self.changes.removed + self.finished / 8).unwrap_or(usize::MAX)
     }
 
     /// Hands over what a record, which stands at `place` of its round, changed in the block files.
@@ -77,7 +86,6 @@ impl Effects {
         if let Some(position) = self.changes.placement.take() {
             placed.placements.push(Placement { log: record.log, position, place });
         }
-        placed.sealed.append(&mut self.changes.sealed);
         placed.dropped.append(&mut self.changes.dropped);
     }
 }

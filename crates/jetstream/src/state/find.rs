@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use watershed_store::log::KeyState;
+use watershed_store::log::{KeyState, Scan};
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::stream::Stream;
@@ -17,6 +17,18 @@ impl Stream {
             return self.log.next_of(self.log.key_id(filter)?, sequence);
         }
         self.log.next_where(sequence, |key| matches(filter, self.log.key_name(key)))
+    }
+
+    /// The same before the sequence `until`. Looks at no message behind it.
+    pub(super) fn next_stored_before(&self, filter: &[u8], from: u64, until: u64) -> Option<u64> {
+        if filter == b">" || !has_wildcard(filter) {
+            return self.next_stored(filter, from).filter(|found| *found < until);
+        }
+        let most = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+        match self.log.scan(from, most, |key| matches(filter, self.log.key_name(key))) {
+            Scan::Found(found) => Some(found).filter(|found| *found < until),
+            Scan::More(_) | Scan::End => None,
+        }
     }
 
     /// The last message that `filter` takes.

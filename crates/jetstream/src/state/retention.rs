@@ -182,7 +182,8 @@ impl Stream {
             return end; // Everything goes at once.
         }
         if has_wildcard(filter) {
-            let from = if filter == b">" { self.log.first() } else { from.max(self.log.first()) };
+            let from = if filter == b">" { self.log.first() } else { from };
+            let from = self.log.next(from).unwrap_or(end);
             return from.saturating_add(slice).min(end);
         }
         let Some(key) = self.log.key(filter) else { return end };
@@ -204,7 +205,7 @@ impl Stream {
             return;
         }
         let mut next = from.max(self.log.first());
-        while let Some(sequence) = self.next_stored(filter, next).filter(|found| *found < until) {
+        while let Some(sequence) = self.next_stored_before(filter, next, until) {
             self.remove(sequence, changes);
             next = sequence + 1;
         }

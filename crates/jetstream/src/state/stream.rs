@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
-use watershed_store::log::{Position as BlockPosition, Sealed};
+use watershed_store::log::Position as BlockPosition;
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
@@ -113,7 +113,7 @@ impl Stream {
     }
 
     /// The next message that is appended has this sequence, if it is above all others.
-    pub(super) fn skip_to(&mut self, sequence: u64) -> Option<Sealed> {
+    pub(super) fn skip_to(&mut self, sequence: u64) {
         if self.is_memory() {
             let left_out = sequence.saturating_sub(self.log.last() + 1);
             if self.memory.is_empty() {
@@ -122,7 +122,7 @@ impl Stream {
                 self.memory.extend((0..left_out).map(|_| None));
             }
         }
-        self.log.skip(sequence)
+        self.log.skip(sequence);
     }
 
     /// Adds a message behind all others. `place` is where the tail has it, for file storage. Says
@@ -142,8 +142,11 @@ impl Stream {
         if let Some(place) = place {
             self.tail.push_back((record.sequence, place));
             changes.placement = Some(appended.position);
-            changes.sealed.extend(appended.sealed.map(|sealed| (record.log, sealed)));
+            changes.sealed |= appended.sealed;
         } else {
+            if appended.sealed {
+                self.log.seal_nothing();
+            }
             let mut bytes = Vec::with_capacity(record.encoded_len());
             record.encode_unchecked(&mut bytes);
             self.memory.push_back(Some(bytes.into()));

@@ -48,7 +48,9 @@ fn write_checkpoint(disk: &Copying, looked: &mut Looked<Copying>) -> io::Result<
         match output {
             DiskOutput::Keep(Job::Place(placed)) => {
                 blocks.place(&placed.round, &placed.placements)?;
-                for (log, sealed) in &placed.sealed {
+            }
+            DiskOutput::Keep(Job::Seal(all)) => {
+                for (log, sealed) in &all {
                     blocks.seal(*log, sealed)?;
                 }
             }

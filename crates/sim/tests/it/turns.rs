@@ -99,3 +99,164 @@ fn a_consumer_over_many_subjects_is_made_while_others_are_served() {
         }
     }
 }
+
+/// Asks a consumer for all messages. Gives what their acknowledgements are to be sent to.
+fn deliveries(node: &mut Node) -> Vec<String> {
+    call(node, "$JS.API.CONSUMER.MSG.NEXT.S.C", &format!("{{\"batch\":{MANY}}}"));
+    let mut replies = Vec::new();
+    for _ in 0..100 {
+        let got = node.received().into_iter().filter_map(|own| own.reply);
+        replies.extend(got.filter(|reply| reply.starts_with("$JS.ACK.")));
+        node.turn();
+    }
+    assert_eq!(replies.len() as u64, MANY);
+    node.settle().unwrap();
+    replies
+}
+
+/// A consumer `C` that may have every message outstanding.
+fn consumer(node: &mut Node, more: &str) {
+    let own = format!("\"durable_name\":\"C\",\"max_ack_pending\":{MANY}");
+    let body = format!("{{\"stream_name\":\"S\",\"config\":{{{own}{more}}}}}");
+    call(node, "$JS.API.CONSUMER.DURABLE.CREATE.S.C", &body);
+    answer(node);
+}
+
+/// How many messages a stream holds, and how many of them a consumer has not acknowledged.
+fn left(node: &mut Node) -> (u64, u64) {
+    call(node, "$JS.API.STREAM.INFO.S", "");
+    let (_, stream) = answer(node);
+    call(node, "$JS.API.CONSUMER.INFO.S.C", "");
+    let (_, consumer) = answer(node);
+    let number = |value: &Value| value.as_u64().unwrap();
+    (number(&stream["state"]["messages"]), number(&consumer["num_ack_pending"]))
+}
+
+#[test]
+fn what_one_acknowledgement_finishes_goes_in_turns() {
+    for storage in ["file", "memory"] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        let more = format!("\"retention\":\"interest\",\"storage\":\"{storage}\"");
+        let config = format!("{{\"name\":\"S\",\"subjects\":[\"s.>\"],{more}}}");
+        call(&mut node, "$JS.API.STREAM.CREATE.S", &config);
+        node.settle().unwrap();
+        consumer(&mut node, ",\"ack_policy\":\"all\"");
+        node.send("PUB s.x 1\r\nx\r\n".repeat(usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        let replies = deliveries(&mut node);
+        // The last ten are not acknowledged.
+        let reply = &replies[replies.len() - 11];
+        node.send(format!("PUB {reply} r.acked 4\r\n+ACK\r\n").as_bytes());
+        let mut turns = 0;
+        while node.received().iter().all(|own| own.subject != "r.acked") {
+            turns += 1;
+            assert!(turns < 100, "{storage}: it is not confirmed");
+            node.turn();
+            node.commit().unwrap();
+            if storage == "file" && turns == 5 {
+                // Each is acknowledged and gone, or neither.
+                let (messages, outstanding) = left(&mut started(&disk.after_kill()));
+                assert_eq!(messages, outstanding);
+                assert!(
+                    messages > 10 && messages < MANY,
+                    "{messages} are left after {turns} turns"
+                );
+            }
+        }
+        assert!(turns > 5, "{storage}: it was done in {turns} turns");
+        assert_eq!(left(&mut node), (10, 10), "{storage}: what was confirmed is done");
+        node.settle().unwrap();
+        let state = node.state();
+        let restored = started(&disk.after_kill()).state();
+        assert!(storage == "memory" || restored == state, "the state differs after a restart");
+    }
+}
+
+/// Whoever asks meanwhile is told what is true when all of it is done.
+#[test]
+fn a_call_behind_an_acknowledgement_sees_it_done() {
+    let disk = SimDisk::default();
+    let mut node = started(&disk);
+    filled(&mut node);
+    node.settle().unwrap();
+    consumer(&mut node, ",\"ack_policy\":\"all\"");
+    let last = deliveries(&mut node).pop();
+    node.send(format!("PUB {} 4\r\n+ACK\r\n", last.unwrap()).as_bytes());
+    call(&mut node, "$JS.API.CONSUMER.INFO.S.C", "");
+    let (turns, info) = answer(&mut node);
+    assert!(turns > 5, "it was done in {turns} turns");
+    assert_eq!(info["num_ack_pending"], 0, "{info}");
+}
+
+#[test]
+fn what_is_far_behind_is_found_in_turns() {
+    let disk = SimDisk::default();
+    let mut node = started(&disk);
+    filled(&mut node);
+    node.settle().unwrap();
+    consumer(&mut node, &format!(",\"filter_subject\":\"s.{MANY}.*\""));
+    node.send(format!("PUB s.{MANY}.x 1\r\nx\r\n").as_bytes());
+    node.settle().unwrap();
+    node.received();
+    call(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.C", "{\"batch\":1}");
+    let mut turns = 0;
+    while node.received().is_empty() {
+        turns += 1;
+        assert!(turns < 100, "it is not delivered");
+        node.turn();
+    }
+    assert!(turns > 0, "all messages were looked at in one turn");
+}
+
+/// Of those that a wildcard takes, the last is found in turns, and it is the last when it is found.
+#[test]
+fn the_last_of_a_wildcard_is_found_in_turns() {
+    for later in [None, Some("s.0.later"), Some("s.0.x")] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        call(&mut node, "$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.>\"]}");
+        node.settle().unwrap();
+        node.send(b"PUB s.0.x 1\r\nx\r\n");
+        node.send("PUB s.1 1\r\nx\r\n".repeat(4 * usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        let get = "{\"last_by_subj\":\"s.0.*\"}";
+        call(&mut node, "$JS.API.STREAM.MSG.GET.S", get);
+        if let Some(subject) = later {
+            node.send(format!("PUB {subject} 1\r\nx\r\n").as_bytes());
+        }
+        let (turns, got) = answer(&mut node);
+        assert!(turns > 0, "it was found in one turn");
+        let last = 4 * MANY + 2;
+        assert!([1, last].contains(&got["message"]["seq"].as_u64().unwrap()), "{got}");
+        node.settle().unwrap();
+        node.send("PUB s.1 1\r\nx\r\n".repeat(4 * usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        let more = ",\"deliver_policy\":\"last\",\"filter_subject\":\"s.0.*\"";
+        let body = format!("{{\"stream_name\":\"S\",\"config\":{{\"durable_name\":\"C\"{more}}}}}");
+        call(&mut node, "$JS.API.CONSUMER.DURABLE.CREATE.S.C", &body);
+        let (turns, made) = answer(&mut node);
+        assert!(turns > 2, "it was made at once");
+        assert_eq!(made["num_pending"], 1, "{made}");
+        node.settle().unwrap();
+        let state = node.state();
+        let mut node = started(&disk.after_kill());
+        assert!(node.state() == state, "the state differs after a restart");
+        call(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.C", "{\"batch\":1}");
+        let mut reply = None;
+        for _ in 0..100 {
+            node.turn();
+            reply = reply.or(node.received().pop().and_then(|own| own.reply));
+        }
+        let expected = if later.is_some() { last } else { 1 };
+        assert!(reply.unwrap().starts_with(&format!("$JS.ACK.S.C.1.{expected}.1.")));
+    }
+}

@@ -18,8 +18,8 @@ use hashbrown::HashMap;
 
 use super::bits::Bits;
 use super::chunk::{Chunk, New};
-use super::keys::{KeyId, Keys};
-use super::{Position, RESTORED_SEQUENCE_MAX, Sealed};
+use super::keys::{KeyId, KeyState, Keys};
+use super::{Position, RESTORED_SEQUENCE_MAX};
 use crate::bytes::{BadState, Reader, count_behind, put_count, put_counted, put_u32, put_u64};
 use crate::checksum::checksum;
 use crate::format::FORMAT;
@@ -47,10 +47,13 @@ const CHUNK_BYTES_MIN: usize = 69;
 /// Bytes of a chunk in a checkpoint of a sealed block.
 const LEFT_BYTES: usize = 40;
 
+/// Bytes of an entry in a footer, with those of its name, about.
+const ENTRY_BYTES_ABOUT: usize = 48;
+
 /// Flag of a block in a checkpoint: it is sealed.
 const SEALED: u8 = 1;
 
-/// Flag of a block in a checkpoint: records went after its footer was written.
+/// Flag of a block in a checkpoint: records went after it was sealed. Its footer may have them.
 const CHANGED: u8 = 2;
 
 /// The first bytes of a block file.
@@ -89,7 +92,9 @@ pub(super) struct Block {
     /// Where the next record goes.
     length: u32,
     sealed: bool,
-    /// Whether records went after the footer was written.
+    /// Whether its footer is still to be made: of all the entries that it had when it was sealed.
+    unfinished: bool,
+    /// Whether records went after it was sealed.
     changed: bool,
 }
 
@@ -113,6 +118,7 @@ impl Block {
             latest: i64::MIN,
             length: BLOCK_HEADER_BYTES,
             sealed: false,
+            unfinished: false,
             changed: false,
         }
     }
@@ -180,6 +186,8 @@ impl Block {
         if chunk.live().next(0).is_none() {
             self.chunks.remove(index);
             self.give_back();
+        } else if !self.unfinished {
+            chunk.pack_if_sparse();
         }
         self.live -= 1;
         self.weight -= u64::from(weight);
@@ -202,6 +210,8 @@ impl Block {
             self.weight -= weight - chunk.weight();
             if chunk.live().next(0).is_none() {
                 self.chunks.pop_front();
+            } else if !self.unfinished {
+                chunk.pack_if_sparse();
             }
         }
         self.changed |= self.sealed && self.live != before;
@@ -237,18 +247,24 @@ impl Block {
         self.chunks.range(..end).rev()
     }
 
-    /// Closes the block. `None` if nothing of it needs to be kept.
-    pub(super) fn seal(&mut self, keys: &Keys) -> Option<Sealed> {
+    /// Closes the block. Says whether it needs a footer: whether anything of it is to be kept.
+    pub(super) fn seal(&mut self) -> bool {
         if self.sealed || self.live == 0 {
-            return None;
+            return false;
         }
-        self.sealed = true;
+        (self.sealed, self.unfinished) = (true, true);
         self.chunks.iter_mut().for_each(Chunk::normalize);
-        let mut footer = Vec::new();
-        let mut all = usize::MAX;
-        Encoding::default().go_on(self, keys, &mut all, &mut footer);
-        finish_footer(&mut footer);
-        Some(Sealed { block: self.number, offset: self.length, footer })
+        true
+    }
+
+    /// Its footer is made, or will not be.
+    pub(super) fn finish(&mut self) {
+        self.unfinished = false;
+    }
+
+    /// Bytes of its records, with the header before them.
+    pub(super) fn length(&self) -> u32 {
+        self.length
     }
 
     /// Appends what a checkpoint keeps: all of an open block, and of a sealed one what is left since
@@ -326,6 +342,7 @@ impl Block {
             left = reader.0;
             let mut chunk = chunks.find(|chunk| chunk.first() == first).ok_or(BadState)?;
             chunk.retain(&live);
+            chunk.pack_if_sparse();
             if chunk.live().next(0).is_some() {
                 kept.push_back(chunk);
             }
@@ -373,12 +390,16 @@ impl Block {
 }
 
 /// The body of a footer, as far as it is written.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Encoding {
     /// Where its length stands, in a checkpoint.
     start: usize,
+    /// Where the number of its chunks stands.
+    counted_at: usize,
     /// Chunks that are written.
-    chunks: usize,
+    chunks: u32,
+    /// Sequences before this one are.
+    next: u64,
     numbers: HashMap<KeyId, u32, FixedState>,
     /// Keys in the order of their numbers.
     names: Vec<KeyId>,
@@ -398,11 +419,19 @@ enum Part {
 
 impl Encoding {
     /// Goes on, with about `budget` entries and names. Says whether all is written.
-    fn go_on(&mut self, block: &Block, keys: &Keys, budget: &mut usize, out: &mut Vec<u8>) -> bool {
+    pub(super) fn go_on(
+        &mut self,
+        block: &Block,
+        keys: &Keys,
+        budget: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> bool {
         if self.part == Part::Nothing {
             let records = usize::try_from(block.live).unwrap_or(usize::MAX);
             self.numbers.reserve(records.min(keys.len()));
-            put_count(out, block.chunks.len());
+            out.reserve(records.saturating_mul(ENTRY_BYTES_ABOUT));
+            self.counted_at = out.len();
+            put_count(out, 0); // known at the end
             self.part = Part::Chunks;
         }
         let Self { numbers, names, .. } = self;
@@ -412,15 +441,24 @@ impl Encoding {
                 u32::try_from(names.len() - 1).expect("entries fit 32 bits")
             })
         };
-        while let Some(chunk) = block.chunks.get(self.chunks) {
+        while self.part == Part::Chunks
+            && let Some(chunk) = block.chunks_from(self.next).next()
+        {
             if *budget == 0 {
                 return false;
             }
-            chunk.encode(&mut number, out);
-            *budget = budget.saturating_sub(chunk.live().count());
+            if block.unfinished {
+                chunk.encode_whole(&mut number, out);
+            } else {
+                chunk.encode(&mut number, out);
+            }
+            *budget = budget.saturating_sub(chunk.live().count().max(1));
             self.chunks += 1;
+            self.next = chunk.end();
         }
         if self.part == Part::Chunks {
+            let counted = self.counted_at..self.counted_at + size_of_val(&self.chunks);
+            out[counted].copy_from_slice(&self.chunks.to_le_bytes());
             put_count(out, self.names.len());
             self.part = Part::Names;
         }
@@ -428,7 +466,8 @@ impl Encoding {
             if *budget == 0 {
                 return false;
             }
-            put_counted(out, keys.state(*key).name());
+            // The name of what has gone since means nothing to anybody.
+            put_counted(out, keys.checked(*key).map_or(b"", KeyState::name));
             *budget -= 1;
             self.named += 1;
         }
@@ -456,7 +495,7 @@ fn decode(body: &[u8]) -> Result<(VecDeque<Chunk>, Vec<&[u8]>), BadState> {
 }
 
 /// Puts behind the body of a footer what tells whether it is whole, and mends it.
-fn finish_footer(footer: &mut Vec<u8>) {
+pub(super) fn finish_footer(footer: &mut Vec<u8>) {
     let length = footer.len();
     let crc = checksum(&[footer]);
     put_u64(footer, crc);

@@ -111,13 +111,15 @@ impl Chunk {
         if self.live != self.present || !self.present.contains(0) {
             let mut normal = self.clone();
             normal.normalize();
-            normal.encode_normal(number, out);
+            normal.encode_whole(number, out);
         } else {
-            self.encode_normal(number, out);
+            self.encode_whole(number, out);
         }
     }
 
-    fn encode_normal(&self, number: &mut impl FnMut(KeyId) -> u32, out: &mut Vec<u8>) {
+    /// Does the same with every entry that it has, of records that have gone too. The first of its
+    /// sequences must have one.
+    pub(super) fn encode_whole(&self, number: &mut impl FnMut(KeyId) -> u32, out: &mut Vec<u8>) {
         put_u64(out, self.first);
         put_i64(out, self.time);
         put_u32(out, self.end);
@@ -230,9 +232,6 @@ impl Chunk {
         let Entry { key, weight, .. } = self.entries[rank];
         self.live.remove(bit);
         self.weight -= u64::from(weight);
-        if self.entries.len() >= PACKED_MIN && self.live.count() * 4 <= self.entries.len() {
-            self.pack();
-        }
         Some((key, weight))
     }
 
@@ -250,6 +249,10 @@ impl Chunk {
         let entries = &self.entries;
         let ranks = self.live.iter().map(|bit| self.present.rank(bit));
         self.weight = ranks.map(|rank| u64::from(entries[rank].weight)).sum();
+    }
+
+    /// Keeps only the entries of records that are there, if few of them are.
+    pub(super) fn pack_if_sparse(&mut self) {
         if self.entries.len() >= PACKED_MIN && self.live.count() * 4 <= self.entries.len() {
             self.pack();
         }

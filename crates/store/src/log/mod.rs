@@ -17,6 +17,7 @@ mod keys;
 mod ordered;
 mod query;
 mod removal;
+mod sealing;
 mod sequences;
 mod table;
 
@@ -30,6 +31,8 @@ use self::keys::Keys;
 pub use self::keys::{KeyId, KeyState};
 pub use self::query::Scan;
 pub use self::removal::{Cleared, Progress, Remains, Removed};
+pub use self::sealing::Sealed;
+use self::sealing::Sealing;
 use crate::bytes::{BadState, Reader, put_count, put_u32, put_u64};
 use crate::record::LogId;
 
@@ -58,24 +61,13 @@ pub struct Position {
     pub length: u32,
 }
 
-/// A block that is full.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
-    /// Number of the block.
-    pub block: u32,
-    /// Where its footer goes.
-    pub offset: u32,
-    /// The footer.
-    pub footer: Vec<u8>,
-}
-
 /// What an append decided.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Where the record goes.
     pub position: Position,
-    /// A block that became full before it.
-    pub sealed: Option<Sealed>,
+    /// Whether a block became full before it: [`Log::seal_some`] makes its footer.
+    pub sealed: bool,
     /// A block that became full before it and holds nothing any more: it can be deleted.
     pub dropped: Option<u32>,
 }
@@ -97,6 +89,7 @@ pub struct Log {
     next_block: u32,
     /// Bytes at which a block is sealed.
     block_bytes: u32,
+    sealing: Sealing,
 }
 
 /// How far [`Log::checkpoint_some`] has come.
@@ -121,6 +114,7 @@ impl Log {
             weight: 0,
             next_block: 1,
             block_bytes,
+            sealing: Sealing::default(),
         }
     }
 
@@ -154,7 +148,7 @@ impl Log {
     pub fn append(&mut self, key: &[u8], time: i64, length: u32, weight: u32) -> Appended {
         let full =
             self.blocks.back().is_some_and(|block| !block.has_room(length, self.block_bytes));
-        let (sealed, dropped) = if full { self.close_last() } else { (None, None) };
+        let (sealed, dropped) = if full { self.close_last() } else { (false, None) };
         if full || self.blocks.is_empty() {
             self.blocks.push_back(Block::new(self.next_block));
             self.next_block += 1;
@@ -174,27 +168,30 @@ impl Log {
 
     /// Lets the log go on behind `last`, [`SEQUENCE_MAX`] at most, as a purge that names a sequence
     /// does. Only upwards, and only on a log without records.
-    pub fn skip_to(&mut self, last: u64) -> Option<Sealed> {
+    pub fn skip_to(&mut self, last: u64) {
         if self.records == 0 {
             self.last = self.last.max(last.min(SEQUENCE_MAX));
             self.first = self.last + 1;
         }
-        None
     }
 
     /// Leaves out the sequences before `next`, so that the next record has that one. Only upwards,
     /// and not above [`SEQUENCE_MAX`].
-    pub fn skip(&mut self, next: u64) -> Option<Sealed> {
+    pub fn skip(&mut self, next: u64) {
         self.last = self.last.max(next.saturating_sub(1).min(SEQUENCE_MAX));
         if self.records == 0 {
             self.first = self.last + 1;
         }
-        None
     }
 
     /// Numbers of the blocks that hold something or will.
     pub fn block_numbers(&self) -> impl Iterator<Item = u32> {
         self.blocks.iter().map(Block::number)
+    }
+
+    /// Whether a block holds something or will.
+    pub fn has_block(&self, number: u32) -> bool {
+        self.blocks.binary_search_by_key(&number, Block::number).is_ok()
     }
 
     /// Appends what [`Log::restore`] needs beside the footers of sealed blocks.
@@ -279,10 +276,13 @@ impl Log {
         Ok(())
     }
 
-    /// Closes the last block. Says what of it is to be written, or that it can be deleted.
-    fn close_last(&mut self) -> (Option<Sealed>, Option<u32>) {
-        let Some(block) = self.blocks.back_mut() else { return (None, None) };
-        let sealed = block.seal(&self.keys);
+    /// Closes the last block. Says whether its footer is to be made, or that it can be deleted.
+    fn close_last(&mut self) -> (bool, Option<u32>) {
+        let Some(block) = self.blocks.back_mut() else { return (false, None) };
+        let sealed = block.seal();
+        if sealed {
+            self.sealing.blocks.push_back(block.number());
+        }
         let empty = block.live() == 0;
         let dropped = if empty { self.blocks.pop_back() } else { None };
         (sealed, dropped.map(|block| block.number()))

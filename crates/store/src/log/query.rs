@@ -135,17 +135,35 @@ impl Log {
     }
 
     /// The last record at or before `sequence` whose key is wanted. Looks at every record from it on.
-    pub fn last_where(&self, sequence: u64, mut wanted: impl FnMut(KeyId) -> bool) -> Option<u64> {
-        self.chunks_upto(sequence).find_map(|chunk| {
-            let mut upto = sequence;
-            loop {
-                let found = chunk.prev(upto)?;
-                if chunk.entry(found).is_some_and(|entry| wanted(entry.key)) {
-                    return Some(found);
+    pub fn last_where(&self, sequence: u64, wanted: impl FnMut(KeyId) -> bool) -> Option<u64> {
+        match self.scan_back(sequence, usize::MAX, wanted) {
+            Scan::Found(found) => Some(found),
+            Scan::More(_) | Scan::End => None,
+        }
+    }
+
+    /// The last record at or before `upto` whose key is wanted. Looks at `budget` records at most.
+    pub fn scan_back(
+        &self,
+        upto: u64,
+        mut budget: usize,
+        mut wanted: impl FnMut(KeyId) -> bool,
+    ) -> Scan {
+        let mut upto = upto;
+        for chunk in self.chunks_upto(upto) {
+            while let Some(found) = chunk.prev(upto) {
+                if budget == 0 {
+                    return Scan::More(found);
                 }
-                upto = found.checked_sub(1)?;
+                budget -= 1;
+                if chunk.entry(found).is_some_and(|entry| wanted(entry.key)) {
+                    return Scan::Found(found);
+                }
+                let Some(before) = found.checked_sub(1) else { return Scan::End };
+                upto = before;
             }
-        })
+        }
+        Scan::End
     }
 
     /// Records at or behind `sequence`. O(blocks).

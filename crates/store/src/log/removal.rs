@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Block, KeyId, KeyState, Keys, Log};
+use super::{Block, KeyId, KeyState, Keys, Log, Sealing};
 
 /// A record that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,7 @@ impl Log {
     pub fn clear(&mut self) -> Cleared {
         let blocks = std::mem::take(&mut self.blocks);
         let keys = std::mem::take(&mut self.keys);
+        self.sealing = Sealing::default();
         let (records, weight) = (self.records, self.weight);
         (self.first, self.records, self.weight) = (self.last + 1, 0, 0);
         let dropped = blocks.iter().map(Block::number).collect();

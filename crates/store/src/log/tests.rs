@@ -37,13 +37,18 @@ impl Both {
     fn append(&mut self, key: u8, time: i64, length: u32) {
         let key = key_name(key);
         let appended = self.log.append(&key, time, length, length / 2);
-        if let Some(sealed) = appended.sealed {
-            self.footers.insert(sealed.block, sealed.footer);
-        }
+        // Others go while a footer is made.
+        self.seal(3);
         self.dropped.extend(appended.dropped);
         self.last += 1;
         self.model.insert(self.last, (key, time, length / 2));
         self.positions.insert(self.last, appended.position);
+    }
+
+    fn seal(&mut self, mut budget: usize) {
+        while let Some(sealed) = self.log.seal_some(&mut budget) {
+            self.footers.insert(sealed.block, sealed.footer());
+        }
     }
 
     fn skip(&mut self, count: u64) {
@@ -131,6 +136,7 @@ impl Both {
     }
 
     fn restart(&mut self) {
+        self.seal(usize::MAX);
         let mut state = Vec::new();
         self.log.checkpoint(&mut state);
         let (mut pieces, mut writing) = (Vec::new(), Writing::default());
@@ -360,6 +366,7 @@ proptest! {
             both.take(step);
         }
         let mut state = Vec::new();
+        both.seal(usize::MAX);
         both.log.checkpoint(&mut state);
         if !in_footer {
             hurt(&mut state, &damage);
@@ -483,4 +490,31 @@ fn what_is_skipped_costs_nothing() {
     log.checkpoint(&mut state);
     assert!(state.len() < 100 * 1000, "{} bytes", state.len());
     assert_eq!(log.gap_ranges().count(), 1000);
+}
+
+/// A block of a thousand keys is sealed while others are served, and records go meanwhile.
+#[test]
+fn a_footer_is_made_in_pieces() {
+    let mut log = Log::new(LogId(1), 1, 100_000);
+    while !log.append(format!("key {}", log.last()).as_bytes(), 0, 100, 1).sealed {}
+    let (mut pieces, mut made) = (0, None);
+    while made.is_none() {
+        assert!(log.is_sealing());
+        made = log.seal_some(&mut 300);
+        log.remove(1 + 2 * pieces);
+        pieces += 1;
+    }
+    assert!(pieces > 5, "it is made in {pieces} pieces");
+    assert!(!log.is_sealing());
+    let (mut state, footer) = (Vec::new(), made.unwrap().footer());
+    log.checkpoint(&mut state);
+    let footer = |_, _| Ok::<_, BadState>(footer.clone());
+    let restored = Log::restore(&mut Reader(&state), 100_000, footer).unwrap();
+    assert!(restored.gap_ranges().eq(log.gap_ranges()));
+    let keys = |log: &Log| {
+        (1..=log.last())
+            .map(|own| log.key_of(own).map(|key| key.name().to_vec()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&restored), keys(&log));
 }
