@@ -104,6 +104,9 @@ pub(crate) enum Told {
     Refused(u64),
 }
 
+/// Longest time that what consumers do waits for a record, nanoseconds, and a little more.
+const EVENTS_WAIT: i64 = 25_000_000;
+
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 const WRONG_LAST_ID: u64 = 10070;
 const STORE_FAILED: u64 = 10077;
@@ -119,9 +122,9 @@ pub(crate) struct Stream {
     ids: Vec<(String, u64, i64)>,
     /// Gone since the client last knew everything: may have been delivered before.
     pub(crate) just_gone: BTreeMap<u64, Message>,
-    /// What consumers have finished with, and what they have given up, since then.
-    finished: BTreeSet<u64>,
-    given_up: BTreeSet<u64>,
+    /// What consumers have finished with, and what they have given up, and when, since then.
+    finished: BTreeMap<(u64, String), i64>,
+    given_up: BTreeMap<(u64, String), i64>,
 }
 
 impl Stream {
@@ -134,8 +137,8 @@ impl Stream {
             last_id: String::new(),
             ids: Vec::new(),
             just_gone: BTreeMap::new(),
-            finished: BTreeSet::new(),
-            given_up: BTreeSet::new(),
+            finished: BTreeMap::new(),
+            given_up: BTreeMap::new(),
         }
     }
 
@@ -396,14 +399,14 @@ impl Stream {
         let skipped = consumer.skipped(sequence, self);
         let consumer = self.consumers.get_mut(&delivery.consumer).ok_or("no consumer")?;
         if consumer.take(now, delivery, &subject, exists, skipped)? {
-            self.finish(sequence);
+            self.finish(now, sequence, &delivery.consumer);
         }
         Ok(())
     }
 
     /// A consumer has finished with a message.
-    fn finish(&mut self, sequence: u64) {
-        self.finished.insert(sequence);
+    fn finish(&mut self, now: i64, sequence: u64, name: &str) {
+        self.finished.insert((sequence, name.to_owned()), now);
         let goes = match self.rules.retention {
             Retention::Limits => false,
             Retention::WorkQueue => true,
@@ -412,7 +415,7 @@ impl Stream {
             }
         };
         let interest = self.rules.retention == Retention::Interest;
-        if goes && interest && self.given_up.contains(&sequence) {
+        if goes && interest && lately_by_another(&self.given_up, now, sequence, name) {
             self.open(sequence);
         } else if goes {
             self.remove_where(|own, _| own == sequence);
@@ -442,7 +445,7 @@ impl Stream {
         };
         let late = kept && message.is_some_and(|subject| consumer.wants(&subject));
         for finished in consumer.hear(now, sequence, said, late) {
-            self.finish(finished);
+            self.finish(now, finished, name);
         }
         true
     }
@@ -454,9 +457,10 @@ impl Stream {
             return Ok(());
         }
         consumer.give_up(now, sequence)?;
-        self.given_up.insert(sequence);
+        self.given_up.insert((sequence, name.to_owned()), now);
         let interest = self.rules.retention == Retention::Interest;
-        if interest && self.finished.contains(&sequence) && !self.is_needed(sequence) {
+        let finished = lately_by_another(&self.finished, now, sequence, name);
+        if interest && finished && !self.is_needed(sequence) {
             self.open(sequence);
         }
         Ok(())
@@ -486,4 +490,15 @@ impl Stream {
         let Some(consumer) = self.consumers.get(name) else { return false };
         consumer.has_due(now) || (!consumer.is_full() && consumer.pending(self) > 0)
     }
+}
+
+/// Whether another consumer than `name` did something to a message so lately that it may not be recorded.
+fn lately_by_another(
+    all: &BTreeMap<(u64, String), i64>,
+    now: i64,
+    sequence: u64,
+    name: &str,
+) -> bool {
+    let mut own = all.range((sequence, String::new())..(sequence + 1, String::new()));
+    own.any(|((_, other), at)| other != name && now - at <= EVENTS_WAIT)
 }
