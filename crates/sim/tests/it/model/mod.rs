@@ -53,6 +53,15 @@ fn settings() -> JetStreamSettings {
     }
 }
 
+/// For one life: in some of them checkpoints are so rare that the journal needs several segments.
+fn settings_of_life(rng: &mut Rng) -> JetStreamSettings {
+    let usual = settings();
+    let rare = rng.u8(..4) == 0;
+    let journal_bytes_per_checkpoint =
+        if rare { 3_000_000 } else { usual.journal_bytes_per_checkpoint };
+    JetStreamSettings { journal_bytes_per_checkpoint, ..usual }
+}
+
 /// How a life of the node ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
@@ -127,7 +136,7 @@ fn live(
 fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
     let mut disk = SimDisk::default();
-    let mut node = Node::start(&disk, settings(), seed)?;
+    let mut node = Node::start(&disk, settings_of_life(&mut rng), seed)?;
     let mut world: BTreeMap<_, _> = STREAMS.map(|name| (name, Past::of(0, None))).into();
     let mut done = 0;
     for life in 0..LIVES {
@@ -141,7 +150,8 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             End::Cut => disk.power_cut(Survival::EVERY[rng.usize(..4)], &mut rng),
             _ => disk.after_kill(),
         };
-        node = Node::start_at(now, &disk, settings(), rng.u64(..)).map_err(told)?;
+        let settings = settings_of_life(&mut rng);
+        node = Node::start_at(now, &disk, settings, rng.u64(..)).map_err(told)?;
         if end == End::Settled && node.state() != state {
             return Err(told("the state differs after a restart".into()));
         }
