@@ -12,7 +12,7 @@ use super::consumer::{Delivery, Said};
 use super::operation::{Operation, STREAMS, Taste, operations};
 use super::outcome::{agrees, every_outcome, outcomes};
 use super::past::{Past, Restarts, find};
-use super::stream::{Stream, Told};
+use super::stream::{Now, Stream, Told};
 
 /// Longest time that events of consumers wait for a record, and a little more.
 const EVENTS_WAIT: u64 = 25_000_000;
@@ -179,6 +179,13 @@ impl<'a> Client<'a> {
 
     fn now(&self) -> i64 {
         self.node.now().wall.0
+    }
+
+    /// The present, as streams want to know it: a disk that fails records nothing.
+    fn present(&self) -> Now {
+        let time = self.now();
+        let wait = i64::try_from(EVENTS_WAIT).unwrap_or(i64::MAX);
+        Now { time, recorded: if self.works() { time - wait } else { i64::MIN } }
     }
 
     /// Does what comes to mind.
@@ -383,9 +390,9 @@ impl<'a> Client<'a> {
         let Some(stream) = STREAMS.into_iter().find(|own| *own == delivery.stream) else {
             return Err(format!("a delivery of {stream} is {delivery:?}"));
         };
-        let (number, now) = (self.operations, self.now());
+        let number = self.operations;
         if let Some(mut next) = self.world[stream].now().cloned() {
-            let heard = next.answered(now, &delivery.consumer, delivery.sequence, *said);
+            let heard = next.answered(self.present(), &delivery.consumer, delivery.sequence, *said);
             // What changes nothing on disk is confirmed, whatever is on its way.
             let changes = *said != Said::Progress && self.world[stream].now() != Some(&next);
             self.past(stream).push(number, Some(next));
@@ -398,10 +405,14 @@ impl<'a> Client<'a> {
 
     /// A call, which a client waits for.
     fn call(&mut self, stream: &'static str, operation: &Operation) -> Result<(), String> {
-        if let Operation::PutConsumer(..) | Operation::Purge { keep: 1.., .. } = operation {
+        if let Operation::PutConsumer(..)
+        | Operation::UpdateStream(..)
+        | Operation::Purge { keep: 1.., .. } = operation
+        {
             // What is delivered meanwhile is delivered before or after, and how many are pending says
-            // how far the consumer was; when all is settled it says so exactly. And which messages
-            // are the last ones depends on which consumers have finished with.
+            // how far the consumer was; when all is settled it says so exactly. What consumers finish
+            // with goes by the retention before or after. And which messages are the last ones depends
+            // on which they have finished with.
             self.rest()?;
         }
         let number = self.operations;
@@ -560,7 +571,7 @@ impl<'a> Client<'a> {
         let Some(stream) = STREAMS.into_iter().find(|own| *own == delivery.stream) else {
             return Err(format!("a delivery of no stream: {delivery:?}"));
         };
-        let (number, now) = (self.operations, self.now());
+        let number = self.operations;
         let mut next = self.world[stream].now().cloned().ok_or("a delivery of no stream")?;
         let purges = matches!(&self.awaited,
             Some((_, own, Operation::Purge { .. })) if *own == stream);
@@ -568,7 +579,8 @@ impl<'a> Client<'a> {
             stream.consumers.values_mut().for_each(|consumer| consumer.loses = loses);
         };
         set(&mut next, purges);
-        next.delivered(now, &delivery).map_err(|error| format!("{error}: {delivery:?}"))?;
+        next.delivered(self.present(), &delivery)
+            .map_err(|error| format!("{error}: {delivery:?}"))?;
         set(&mut next, false);
         self.past(stream).push(number, Some(next));
         if let Some(step) = self.journal.as_mut().and_then(|all| all.last_mut()) {
@@ -586,12 +598,13 @@ impl<'a> Client<'a> {
             serde_json::from_str(&message.payload).map_err(|error| error.to_string())?;
         let name = advice["stream"].as_str().unwrap_or_default();
         let Some(stream) = STREAMS.into_iter().find(|own| *own == name) else { return Ok(()) };
-        let (number, now) = (self.operations, self.now());
+        let number = self.operations;
         let mut next = self.world[stream].now().cloned().ok_or("advice on no stream")?;
         let consumer = advice["consumer"].as_str().unwrap_or_default();
         let sequence = advice["stream_seq"].as_u64().unwrap_or(0);
         self.happened += 1;
-        next.given_up(now, consumer, sequence).map_err(|error| format!("{error}: {advice}"))?;
+        next.given_up(self.present(), consumer, sequence)
+            .map_err(|error| format!("{error}: {advice}"))?;
         self.past(stream).push(number, Some(next));
         Ok(())
     }
@@ -675,7 +688,7 @@ impl<'a> Client<'a> {
 
     /// What came before the client looked was delivered from a state that it does not know yet.
     fn delivered_before(&mut self, stream: &'static str, seen: &StreamView) {
-        let (number, now) = (self.operations, self.now());
+        let (number, present) = (self.operations, self.present());
         for message in std::mem::take(&mut self.unheard) {
             let delivery =
                 api::delivery(&message.subject, message.reply.as_deref(), &message.payload);
@@ -689,7 +702,7 @@ impl<'a> Client<'a> {
             };
             let after = self.world[stream].states().filter_map(|(_, state)| {
                 let mut next = state?.clone();
-                next.delivered(now, &delivery).is_ok().then_some(next)
+                next.delivered(present, &delivery).is_ok().then_some(next)
             });
             for next in after.collect::<Vec<_>>() {
                 self.past(stream).push_doubtful(number, Some(next));

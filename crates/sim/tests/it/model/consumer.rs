@@ -294,7 +294,9 @@ impl Consumer {
         let consumer_seq = known.map_or(delivery.consumer_seq, |known| known.consumer_seq);
         self.deliveries = delivery.consumer_seq;
         if delivery.count == 1 {
-            self.delivered = self.delivered.max(sequence);
+            // Where a consumer of the last messages begins may come before where it was to begin.
+            let begins = self.rules.start == Start::LastPerSubject && delivery.consumer_seq == 1;
+            self.delivered = if begins { sequence } else { self.delivered.max(sequence) };
         }
         if self.rules.ack != AckPolicy::None && exists {
             let due = now + self.rules.wait;

@@ -95,6 +95,13 @@ impl Publish {
     }
 }
 
+/// The present, and the time before which all that consumers did is recorded. Nanoseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) time: i64,
+    pub(crate) recorded: i64,
+}
+
 /// What a publisher is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -103,9 +110,6 @@ pub(crate) enum Told {
     /// An error code.
     Refused(u64),
 }
-
-/// Longest time that what consumers do waits for a record, nanoseconds, and a little more.
-const EVENTS_WAIT: i64 = 25_000_000;
 
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 const WRONG_LAST_ID: u64 = 10070;
@@ -386,7 +390,7 @@ impl Stream {
     }
 
     /// A client got a message. Says why it should not have.
-    pub(crate) fn delivered(&mut self, now: i64, delivery: &Delivery) -> Result<(), String> {
+    pub(crate) fn delivered(&mut self, now: Now, delivery: &Delivery) -> Result<(), String> {
         let sequence = delivery.sequence;
         let exists = self.messages.contains_key(&sequence);
         let message = self.messages.get(&sequence).or_else(|| self.just_gone.get(&sequence));
@@ -398,15 +402,15 @@ impl Stream {
         let consumer = self.consumers.get(&delivery.consumer).ok_or("a consumer that is gone")?;
         let skipped = consumer.skipped(sequence, self);
         let consumer = self.consumers.get_mut(&delivery.consumer).ok_or("no consumer")?;
-        if consumer.take(now, delivery, &subject, exists, skipped)? {
+        if consumer.take(now.time, delivery, &subject, exists, skipped)? {
             self.finish(now, sequence, &delivery.consumer);
         }
         Ok(())
     }
 
     /// A consumer has finished with a message.
-    fn finish(&mut self, now: i64, sequence: u64, name: &str) {
-        self.finished.insert((sequence, name.to_owned()), now);
+    fn finish(&mut self, now: Now, sequence: u64, name: &str) {
+        self.finished.insert((sequence, name.to_owned()), now.time);
         let goes = match self.rules.retention {
             Retention::Limits => false,
             Retention::WorkQueue => true,
@@ -435,7 +439,7 @@ impl Stream {
     }
 
     /// A client says something to a delivery. Says whether anybody hears it.
-    pub(crate) fn answered(&mut self, now: i64, name: &str, sequence: u64, said: Said) -> bool {
+    pub(crate) fn answered(&mut self, now: Now, name: &str, sequence: u64, said: Said) -> bool {
         let kept = self.rules.retention != Retention::Limits;
         let message = self.messages.get(&sequence).map(|message| message.subject.clone());
         let delivered =
@@ -444,20 +448,20 @@ impl Stream {
             return false;
         };
         let late = kept && message.is_some_and(|subject| consumer.wants(&subject));
-        for finished in consumer.hear(now, sequence, said, late) {
+        for finished in consumer.hear(now.time, sequence, said, late) {
             self.finish(now, finished, name);
         }
         true
     }
 
     /// A consumer gives a message up that was delivered as often as it may be.
-    pub(crate) fn given_up(&mut self, now: i64, name: &str, sequence: u64) -> Result<(), String> {
+    pub(crate) fn given_up(&mut self, now: Now, name: &str, sequence: u64) -> Result<(), String> {
         let consumer = self.consumers.get_mut(name).ok_or("a consumer that is gone gives up")?;
         if !self.messages.contains_key(&sequence) {
             return Ok(());
         }
-        consumer.give_up(now, sequence)?;
-        self.given_up.insert((sequence, name.to_owned()), now);
+        consumer.give_up(now.time, sequence)?;
+        self.given_up.insert((sequence, name.to_owned()), now.time);
         let interest = self.rules.retention == Retention::Interest;
         let finished = lately_by_another(&self.finished, now, sequence, name);
         if interest && finished && !self.is_needed(sequence) {
@@ -495,10 +499,10 @@ impl Stream {
 /// Whether another consumer than `name` did something to a message so lately that it may not be recorded.
 fn lately_by_another(
     all: &BTreeMap<(u64, String), i64>,
-    now: i64,
+    now: Now,
     sequence: u64,
     name: &str,
 ) -> bool {
     let mut own = all.range((sequence, String::new())..(sequence + 1, String::new()));
-    own.any(|((_, other), at)| other != name && now - at <= EVENTS_WAIT)
+    own.any(|((_, other), at)| other != name && *at >= now.recorded)
 }
