@@ -372,6 +372,7 @@ impl JetStream {
         self.following.remove(&key);
         self.following_waits.remove(&key);
         self.timers.cancel(TimerKey::Expire(key));
+        self.timers.cancel(TimerKey::Chores(key));
         self.done(net, owed, &Success { success: true });
     }
 
@@ -550,6 +551,7 @@ impl JetStream {
                 }
             }
             self.live.insert(key, fresh);
+            self.keep_later(key);
             self.unsaved.remove(&key);
             self.following.insert(key);
             let places = self.state.stream(key).consumers.iter();

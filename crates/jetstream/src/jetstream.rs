@@ -84,6 +84,8 @@ pub(crate) enum TimerKey {
     Follow,
     /// The oldest message of a stream is too old.
     Expire(StreamKey),
+    /// What is still to be done to a stream, and had no room for its record, is tried again.
+    Chores(StreamKey),
     /// Work of streams in memory goes on, after others had their turn.
     Local,
     /// Blocks that hold nothing any more are to go.

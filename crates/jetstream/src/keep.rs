@@ -71,14 +71,33 @@ impl JetStream {
     /// Goes on with what is still to be done to a stream.
     pub(crate) fn do_chores(&mut self, net: &mut impl Network, key: StreamKey) {
         let stream = self.state.stream(key);
-        if (stream.chores.is_empty() && !stream.is_over_size()) || self.live(key).sweeping {
+        if !stream.has_chores() || self.live(key).sweeping {
             return;
         }
         self.live(key).sweeping = true;
         let command = Command::Sweep { limit: self.state.stream(key).slice() };
         if !self.submit(net, key, &command, Owed::NOTHING) {
-            // The next change of the stream tries again.
             self.live(key).sweeping = false;
+            self.timers.set(TimerKey::Chores(key), self.now.tick.after(RETRY));
+        }
+    }
+
+    /// The time has come to try what had no room for a record.
+    pub(crate) fn do_chores_again(&mut self, net: &mut impl Network, key: StreamKey) {
+        if self.state.streams.contains(key.index()) {
+            self.do_chores(net, key);
+        }
+    }
+
+    /// What was to be done to a stream was in a round that the disk refused: it is tried again.
+    pub(crate) fn keep_later(&mut self, key: StreamKey) {
+        let retry = self.now.tick.after(RETRY);
+        let stream = self.state.stream(key);
+        if stream.next_expiry().is_some() {
+            self.timers.set(TimerKey::Expire(key), retry);
+        }
+        if stream.has_chores() {
+            self.timers.set(TimerKey::Chores(key), retry);
         }
     }
 }

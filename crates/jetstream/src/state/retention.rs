@@ -88,6 +88,11 @@ impl Stream {
         }
     }
 
+    /// Whether anything is still to be done to it.
+    pub(crate) fn has_chores(&self) -> bool {
+        !self.chores.is_empty() || self.is_over_size()
+    }
+
     /// When a message that was stored at `time` goes by itself.
     pub(crate) fn expiry(&self, sequence: u64, time: i64) -> Option<i64> {
         let own = self.deadlines.of(sequence);

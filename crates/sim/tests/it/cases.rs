@@ -492,3 +492,40 @@ fn a_shorter_history_lets_nothing_go_that_was_given_up() {
     pass(&mut node, SECOND);
     assert_eq!(content(&mut node, "S").len(), 1);
 }
+
+/// The disk refuses the next round, and takes writes again after that.
+fn refuse_once(node: &mut Node, disk: &SimDisk) {
+    disk.refuse(true);
+    node.commit().unwrap_err();
+    disk.refuse(false);
+    node.heal().unwrap();
+}
+
+#[test]
+fn what_is_too_old_goes_after_the_disk_refused_to_record_it() {
+    let disk = SimDisk::default();
+    let mut node = start(&disk);
+    create(&mut node, r#"{"name": "S", "subjects": ["s"], "max_age": 5000000000}"#);
+    tell(&mut node, "s", "one");
+    node.wait(5 * SECOND);
+    refuse_once(&mut node, &disk);
+    pass(&mut node, SECOND);
+    assert!(content(&mut node, "S").is_empty());
+}
+
+#[test]
+fn a_change_is_carried_on_after_the_disk_refused_a_part_of_it() {
+    let disk = SimDisk::default();
+    let mut node = start(&disk);
+    let config =
+        |max: i64| format!(r#"{{"name":"S","subjects":["s.>"],"max_msgs_per_subject":{max}}}"#);
+    create(&mut node, &config(-1));
+    for n in 0..1600 {
+        tell(&mut node, &format!("s.{}", n % 800), "one");
+    }
+    send(&mut node, "$JS.API.STREAM.UPDATE.S", "r.1", &config(1));
+    node.commit().unwrap();
+    refuse_once(&mut node, &disk);
+    pass(&mut node, SECOND);
+    assert_eq!(ask(&mut node, "STREAM.INFO.S", "")["state"]["messages"], 800);
+}
