@@ -374,7 +374,7 @@ impl Consumer {
             if own.overdue <= now {
                 own.rests = true;
             } else if own.due <= now {
-                own.overdue += longer;
+                own.overdue = (own.overdue + longer).max(own.since + self.rules.wait);
             } else {
                 let open = own.overdue - own.due;
                 own.due = own.since + self.rules.wait;
