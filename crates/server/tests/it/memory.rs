@@ -56,40 +56,65 @@ fn unfinished_payloads_share_a_budget() {
     answered(&mut small, b"PONG\r\n");
 }
 
+/// Floods a server with a line, and reads nothing. What the sockets of both sides take is taken, and not
+/// much more; once the answers are read, all goes on.
+fn flood(address: SocketAddr, hello: &[u8], line: &[u8]) {
+    let mut stream = connect(address);
+    stream.write_all(hello).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let flood = line.repeat(10_000);
+    // 64 MiB and more without a bound.
+    let mut sent = 0;
+    while sent < 40 << 20 {
+        match stream.write(&flood) {
+            Ok(count) => sent += count,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+                break;
+            }
+        }
+    }
+    assert!(sent < 40 << 20, "{sent} bytes were taken");
+    // A part of a line may be what comes next.
+    let mut reader = stream.try_clone().unwrap();
+    let drain = std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 20];
+        while let Ok(1..) = reader.read(&mut bytes) {}
+    });
+    stream.set_write_timeout(Some(Duration::from_secs(4))).unwrap();
+    stream.write_all(&flood).unwrap();
+    stream.shutdown(std::net::Shutdown::Both).unwrap();
+    drain.join().unwrap();
+}
+
 /// Whoever does not read what was asked for is not asked what else there is.
 #[test]
 fn answers_that_nobody_reads_are_few() {
     let server = Server::builder().start().unwrap();
     let address = server.local_addr();
-    for line in [&b"PING\r\n"[..], b"SUB a..b 1\r\n"] {
-        let mut stream = connect(address);
-        stream.write_all(HELLO).unwrap();
-        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-        let flood = line.repeat(10_000);
-        // What the sockets of both sides take, and not much more; 64 MiB without a bound.
-        let mut sent = 0;
-        while sent < 40 << 20 {
-            match stream.write(&flood) {
-                Ok(count) => sent += count,
-                Err(error) => {
-                    assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
-                    break;
-                }
-            }
-        }
-        assert!(sent < 40 << 20, "{sent} bytes were taken");
-        // Once it is read, all goes on. A part of a line may be what comes next.
-        let mut reader = stream.try_clone().unwrap();
-        let drain = std::thread::spawn(move || {
-            let mut bytes = vec![0; 1 << 20];
-            while let Ok(1..) = reader.read(&mut bytes) {}
-        });
-        stream.set_write_timeout(Some(Duration::from_secs(4))).unwrap();
-        stream.write_all(&flood).unwrap();
-        stream.shutdown(std::net::Shutdown::Both).unwrap();
-        drain.join().unwrap();
-    }
+    flood(address, HELLO, b"PING\r\n");
+    flood(address, HELLO, b"SUB a..b 1\r\n");
     let mut other = connect(address);
+    other.write_all(b"PING\r\n").unwrap();
+    answered(&mut other, b"PONG\r\n");
+}
+
+/// Nor whoever does not read what is not allowed.
+#[test]
+fn refusals_that_nobody_reads_are_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("nats.conf");
+    let text = "listen: \"127.0.0.1:0\"\nauthorization { users: [{ user: a, password: s3, \
+                permissions: { publish: \"yes\", subscribe: \"yes\" } }] }";
+    std::fs::write(&conf, text).unwrap();
+    let (config, _) = watershed_server::read_config(&conf, &|_| None).unwrap();
+    let server = Server::builder().config(config).start().unwrap();
+    let address = server.local_addr();
+    let hello = b"CONNECT {\"verbose\":false,\"user\":\"a\",\"pass\":\"s3\"}\r\n";
+    flood(address, hello, b"PUB no 0\r\n\r\n");
+    flood(address, hello, b"SUB no 1\r\n");
+    let mut other = connect(address);
+    other.write_all(hello).unwrap();
     other.write_all(b"PING\r\n").unwrap();
     answered(&mut other, b"PONG\r\n");
 }

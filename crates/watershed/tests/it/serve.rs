@@ -240,6 +240,31 @@ fn connections_leave_descriptors_for_the_store() {
     assert!(log.lines().count() < 20, "{log}");
 }
 
+/// The limit that shells give is small: a server takes what the system lets it have.
+#[test]
+fn the_limit_of_open_files_is_raised() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -Sn 64; ulimit -Hn 700; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" \
+             --ports_file_dir \"$2\"",
+        ])
+        .arg(env!("CARGO_BIN_EXE_watershed"))
+        .args([folder.path().join("store"), folder.path().to_owned()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    Running::wait(&mut child, &ports);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<&str> = line.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers, ["700", "700"]);
+}
+
 /// However many streams there are, and however few files may be open: what is stored is in blocks.
 #[test]
 fn many_streams_share_few_descriptors() {
