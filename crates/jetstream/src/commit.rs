@@ -199,7 +199,7 @@ impl JetStream {
         };
         match key {
             Some(key) => self.wake_consumers(key, effects),
-            None => self.garbage.append(&mut effects.changes.remains),
+            None => self.garbage.append(&mut effects.changes.garbage),
         }
         match std::mem::take(&mut effects.outcome) {
             Outcome::Nothing => {}
@@ -253,7 +253,7 @@ impl JetStream {
     /// Consumers have something to deliver, or have lost something.
     fn wake_consumers(&mut self, key: StreamKey, effects: &mut Effects) {
         let Self { state, live, ready, following, garbage, .. } = self;
-        garbage.append(&mut effects.changes.remains);
+        garbage.append(&mut effects.changes.garbage);
         if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
             for group in effects.fed.drain(..) {
                 live.fed(group, |index| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
-use watershed_store::log::{BLOCK_BYTES, Remains, Sealed};
+use watershed_store::log::{BLOCK_BYTES, Sealed};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
@@ -22,7 +22,7 @@ use crate::publishes::Expecting;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::state::{Effects, Hit, Search, State, StreamKey, Subjects, Writer};
+use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -223,7 +223,7 @@ pub struct JetStream {
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
     /// Memory of what has gone, to be freed a little at a time.
-    pub(crate) garbage: Vec<Remains>,
+    pub(crate) garbage: Vec<Garbage>,
     /// Where effects are gathered.
     pub(crate) effects: Effects,
     /// Where replies are put together.

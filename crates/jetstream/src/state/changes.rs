@@ -1,7 +1,9 @@
 //! What became of a stream's messages, as one record changed them.
 
 use watershed_store::LogId;
-use watershed_store::log::{Position, Remains};
+use watershed_store::log::Position;
+
+use super::garbage::Garbage;
 
 /// What one record changed in a stream.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub(crate) struct Changes {
     /// Whether no message is left: all consumers have lost all of theirs.
     pub(crate) emptied: bool,
     /// Memory of what went, to be freed in slices.
-    pub(crate) remains: Vec<Remains>,
+    pub(crate) garbage: Vec<Garbage>,
 }
 
 impl Changes {
@@ -31,6 +33,6 @@ impl Changes {
         self.removed = 0;
         self.lost.clear();
         self.emptied = false;
-        self.remains.clear();
+        self.garbage.clear();
     }
 }

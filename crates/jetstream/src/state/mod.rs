@@ -13,6 +13,7 @@ mod deadlines;
 mod dedup;
 pub(crate) mod effects;
 mod find;
+pub(crate) mod garbage;
 mod groups;
 mod key;
 mod lookup;
@@ -26,6 +27,7 @@ mod writer;
 
 pub(crate) use self::consumer::Consumer;
 pub(crate) use self::effects::{Effects, Gone, Outcome};
+pub(crate) use self::garbage::Garbage;
 pub(crate) use self::key::StreamKey;
 pub(crate) use self::lookup::Lookup;
 pub(crate) use self::origins::{Origin, Start};

@@ -388,3 +388,28 @@ fn what_a_purge_keeps_of_a_wildcard_is_found_in_turns() {
         assert!(started(&disk.after_kill()).state() == state, "the state differs after a restart");
     }
 }
+
+/// Has turns for as long as there is something to do at once. Says how many.
+fn turns_left(node: &mut Node) -> usize {
+    (0..1000).find(|_| !node.turn()).expect("there is an end to what there is to do")
+}
+
+#[test]
+fn what_has_gone_is_freed_in_turns() {
+    for subject in ["$JS.API.STREAM.PURGE.S", "$JS.API.STREAM.DELETE.S"] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        let config = "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"storage\":\"memory\"}";
+        call(&mut node, "$JS.API.STREAM.CREATE.S", config);
+        node.settle().unwrap();
+        node.send("PUB s.x 1\r\nx\r\n".repeat(usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        turns_left(&mut node);
+        node.received();
+        call(&mut node, subject, "");
+        let (_, done) = answer(&mut node);
+        assert_eq!(done["success"], true, "{done}");
+        let turns = turns_left(&mut node);
+        assert!(turns > 20, "{subject}: it was freed in {turns} turns");
+    }
+}
