@@ -55,13 +55,13 @@ impl JetStream {
                 break;
             }
             let Some(own) = self.expecting.fresh.pop_front() else { break };
-            self.expect(net, own, Lookup::new(left));
+            self.expect(net, &own, Lookup::new(left));
         }
         let turns = SEARCHES_PER_TURN.min(self.expecting.searching.len());
         for _ in 0..turns {
             let Some(mut own) = self.expecting.searching.pop_front() else { break };
             let search = own.search.take();
-            self.expect(net, own, Lookup::going_on(SEARCHED_PER_TURN, search));
+            self.expect(net, &own, Lookup::going_on(SEARCHED_PER_TURN, search));
         }
         // Those that are not done go before those that had no turn.
         let done = turns.min(self.expecting.searching.len());
@@ -71,7 +71,7 @@ impl JetStream {
         !(self.expecting.fresh.is_empty() && self.expecting.searching.is_empty())
     }
 
-    fn expect(&mut self, net: &mut impl Network, own: Waiting, lookup: Lookup) {
+    fn expect(&mut self, net: &mut impl Network, own: &Waiting, lookup: Lookup) {
         self.expecting.bytes -= own.len();
         let subject = own.reply.as_deref().unwrap_or_default();
         let owed = Owed { account: own.account, subject, asked: Asked::Publish };
