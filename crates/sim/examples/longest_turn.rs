@@ -452,6 +452,17 @@ const OPERATIONS: &[Operation] = &[
         |node, _| node.call("$JS.API.STREAM.DELETE.S", ""),
     ),
     (
+        "store beside many streams",
+        |node, count| {
+            node.create("");
+            for number in 0..count / 200 {
+                let config = format!("{{\"name\":\"T{number}\",\"subjects\":[\"t.{number}\"]}}");
+                node.call(&format!("$JS.API.STREAM.CREATE.T{number}"), &config);
+            }
+        },
+        |node, _| (0..1000).for_each(|_| node.send(b"PUB s.x 1\r\nx\r\n")),
+    ),
+    (
         "subscriptions come and go",
         |node, count| {
             one_subject(node, count);

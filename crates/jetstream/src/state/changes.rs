@@ -10,6 +10,8 @@ use super::garbage::Garbage;
 pub(crate) struct Changes {
     /// Where a message goes on disk.
     pub(crate) placement: Option<Position>,
+    /// Whether it is the first message of the stream in its round.
+    pub(crate) first_of_round: bool,
     /// Whether a block became full, whose footer is to be made.
     pub(crate) sealed: bool,
     /// Blocks that hold nothing any more.
@@ -28,6 +30,7 @@ impl Changes {
     /// Forgets everything, and keeps the room for it.
     pub(super) fn clear(&mut self) {
         self.placement = None;
+        self.first_of_round = false;
         self.sealed = false;
         self.dropped.clear();
         self.removed = 0;

@@ -141,6 +141,8 @@ impl Stream {
         let time = UnixNanos(record.time);
         self.last_time = time;
         if let Some(place) = place {
+            let last = self.tail.back();
+            changes.first_of_round = last.is_none_or(|(_, last)| last.round != place.round);
             self.tail.push_back((record.sequence, place));
             changes.placement = Some(appended.position);
             changes.sealed |= appended.sealed;
