@@ -50,8 +50,10 @@ impl JetStream {
             Completion::Placed { round } => {
                 self.tail.placed(round);
                 let first = self.tail.first_round();
-                for (_, stream) in &mut self.state.streams {
-                    stream.trim_tail(first);
+                while let Some(log) = self.tail.next_outdated() {
+                    if let Some(key) = self.state.by_log(log) {
+                        self.state.streams[key.index()].trim_tail(first);
+                    }
                 }
             }
             Completion::Checkpointed { made } => {
@@ -84,6 +86,9 @@ impl JetStream {
             effects.clear();
             self.state.apply(&record, Some(TailPlace { round: number, place }), &mut effects);
             effects.place(&record, place, &mut applying.placed);
+            if effects.changes.first_of_round {
+                self.tail.note(number, record.log);
+            }
             if effects.changes.sealed {
                 self.seal_later(record.log);
             }
@@ -199,7 +204,7 @@ impl JetStream {
         };
         match key {
             Some(key) => self.wake_consumers(key, effects),
-            None => self.garbage.append(&mut effects.changes.remains),
+            None => self.garbage.append(&mut effects.changes.garbage),
         }
         match std::mem::take(&mut effects.outcome) {
             Outcome::Nothing => {}
@@ -253,7 +258,7 @@ impl JetStream {
     /// Consumers have something to deliver, or have lost something.
     fn wake_consumers(&mut self, key: StreamKey, effects: &mut Effects) {
         let Self { state, live, ready, following, garbage, .. } = self;
-        garbage.append(&mut effects.changes.remains);
+        garbage.append(&mut effects.changes.garbage);
         if let (Some(stream), Some(live)) = (state.streams.get(key.index()), live.get_mut(key)) {
             for group in effects.fed.drain(..) {
                 live.fed(group, |index| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
-use watershed_store::log::{BLOCK_BYTES, Remains, Sealed};
+use watershed_store::log::{BLOCK_BYTES, Sealed};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
@@ -18,10 +18,11 @@ use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_
 use crate::live::{Live, LiveTable};
 use crate::network::Network;
 use crate::output::DiskOutput;
+use crate::publishes::Expecting;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::rounds::{Owed, Rounds};
-use crate::state::{Effects, Hit, Search, State, StreamKey, Writer};
+use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
 
 /// What JetStream may use.
@@ -107,11 +108,27 @@ pub(crate) struct Counting {
     pub(crate) owed: OwnedOwed,
 }
 
+/// What a call waits for.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// A message that a wildcard takes.
+    Search(Search),
+    /// Subjects that a filter takes.
+    Subjects(Subjects),
+}
+
+/// What was found for a call that has waited.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Message(Hit),
+    Subjects(Subjects),
+}
+
 /// A call that waits for a search.
 #[derive(Debug)]
 pub(crate) struct Searching {
     pub(crate) log: LogId,
-    pub(crate) search: Search,
+    pub(crate) work: Work,
     pub(crate) account: AccountId,
     pub(crate) subject: Box<str>,
     pub(crate) reply: Box<[u8]>,
@@ -174,8 +191,10 @@ pub struct JetStream {
     pub(crate) counting: VecDeque<Counting>,
     /// Calls that wait for a search.
     pub(crate) searching: VecDeque<Searching>,
+    /// Publishes that wait for a search.
+    pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
-    pub(crate) found: Option<Hit>,
+    pub(crate) found: Option<Found>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
     pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
     /// Messages that went in this turn because they were acknowledged with others.
@@ -206,7 +225,7 @@ pub struct JetStream {
     pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
     /// Memory of what has gone, to be freed a little at a time.
-    pub(crate) garbage: Vec<Remains>,
+    pub(crate) garbage: Vec<Garbage>,
     /// Where effects are gathered.
     pub(crate) effects: Effects,
     /// Where replies are put together.
@@ -241,6 +260,7 @@ impl JetStream {
             local: Vec::new(),
             counting: VecDeque::new(),
             searching: VecDeque::new(),
+            expecting: Expecting::default(),
             found: None,
             acknowledging: BTreeMap::new(),
             finished: 0,

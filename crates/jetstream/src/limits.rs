@@ -15,6 +15,9 @@ pub const JOURNAL_BYTES_PER_CHECKPOINT_SHORT: usize = 64 * 1024;
 /// Bytes of requests to the API that wait for their turn. More are refused.
 pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of publishes that wait until the message is found that they expect. More are refused.
+pub const PUBLISH_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
+
 /// Names in one reply of `STREAM.NAMES`.
 pub const NAMES_PER_PAGE: usize = 1024;
 

@@ -12,7 +12,7 @@ use crate::live::admit::{Admission, admit};
 use crate::network::{Capture, Network};
 use crate::record::kind;
 use crate::rounds::{Asked, Held, Owed};
-use crate::state::StreamKey;
+use crate::state::{Lookup, StreamKey};
 
 impl JetStream {
     /// A message was published that a stream captures.
@@ -34,11 +34,25 @@ impl JetStream {
         key: StreamKey,
         message: &Publish<'_>,
     ) {
+        let lookup = self.expecting.lookup();
+        self.store_looking(net, key, message, lookup);
+    }
+
+    /// Stores a message, if what it expects is true as far as is found by looking so far.
+    pub(crate) fn store_looking(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        message: &Publish<'_>,
+        mut lookup: Lookup,
+    ) {
         let stream = &self.state.streams[key.index()];
         let Some(live) = self.live.get_mut(key) else { return };
         let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
         let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
-        match admit(stream, &mut live.intake, message, self.now.wall) {
+        let admission = admit(stream, &mut live.intake, message, self.now.wall, &mut lookup);
+        self.expecting.looked_at(&lookup);
+        match admission {
             Admission::Store { msg_id } => {
                 let content = message.subject.len() + message.header.len() + message.payload.len();
                 let available = self.takes_messages() && self.rounds.has_room(content);
@@ -55,6 +69,10 @@ impl JetStream {
                 self.reply_when(net, durable, owed, payload);
             }
             Admission::Refuse(error) => self.refuse_in(net, key, owed, error),
+            Admission::Unknown => {
+                let log = stream.log.id();
+                self.expect_later(net, log, message, owed, lookup.into_search());
+            }
         }
     }
 

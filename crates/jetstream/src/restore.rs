@@ -63,6 +63,9 @@ impl JetStream {
                 return Err(BadState);
             }
             effects.place(&record, place, &mut placed);
+            if effects.changes.first_of_round {
+                self.tail.note(number, record.log);
+            }
             if effects.changes.sealed {
                 self.seal_later(record.log);
             }

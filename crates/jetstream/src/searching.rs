@@ -3,12 +3,15 @@
 use watershed_wire::jetstream::call::Call;
 
 use crate::api::Request;
-use crate::jetstream::{JetStream, Searching};
+use crate::jetstream::{Found, JetStream, Searching, Work};
 use crate::network::Network;
-use crate::state::{Hit, Search, StreamKey};
+use crate::state::{Hit, Search, StreamKey, Subjects};
 
 /// Messages that are looked at in one turn: less than half a millisecond's work.
 pub(crate) const SEARCHED_PER_TURN: usize = 4096;
+
+/// Subjects that are looked at in order, and shown, in one turn.
+const SUBJECTS_PER_TURN: usize = 1024;
 
 impl JetStream {
     /// A call is to be answered when a search is done.
@@ -17,11 +20,12 @@ impl JetStream {
         request: &Request<'_>,
         subject: &str,
         key: StreamKey,
-        search: Search,
+        work: Work,
     ) {
         let log = self.state.stream(key).log.id();
         let changes = Call::parse(subject).is_some_and(|call| {
-            !matches!(call, Call::MessageGet(_) | Call::DirectGet(_) | Call::DirectGetLast { .. })
+            let get = matches!(call, Call::MessageGet(_) | Call::DirectGet(_));
+            !get && !matches!(call, Call::DirectGetLast { .. } | Call::StreamInfo(_))
         });
         let account = request.account;
         if changes {
@@ -29,21 +33,35 @@ impl JetStream {
         }
         let (reply, body) = (request.reply.into(), request.body.into());
         let subject = subject.into();
-        self.searching.push_back(Searching { log, search, account, subject, reply, body, changes });
+        self.searching.push_back(Searching { log, work, account, subject, reply, body, changes });
     }
 
     /// Goes on with the search of one call. Says whether there is more to do.
     pub(crate) fn search_some(&mut self, net: &mut impl Network) -> bool {
-        let Some(mut own) = self.searching.pop_front() else { return false };
+        let Some(own) = self.searching.pop_front() else { return false };
         let stream = self.state.by_log(own.log).map(|key| self.state.stream(key));
-        // What is gone is not searched.
-        let found = stream
-            .map_or(Some(Hit(None)), |stream| own.search.go_on(&stream.log, SEARCHED_PER_TURN));
-        if found.is_none() {
-            self.searching.push_back(own);
-            return true;
+        let found = match (own.work, stream) {
+            // What is gone is not searched.
+            (_, None) => Ok(Found::Message(Hit(None))),
+            (Work::Search(mut search), Some(stream)) => {
+                let hit = search.go_on(&stream.log, SEARCHED_PER_TURN);
+                hit.map(Found::Message).ok_or(Work::Search(search))
+            }
+            (Work::Subjects(mut subjects), Some(stream)) => {
+                if subjects.go_on(&stream.log, SUBJECTS_PER_TURN) {
+                    Ok(Found::Subjects(subjects))
+                } else {
+                    Err(Work::Subjects(subjects))
+                }
+            }
+        };
+        match found {
+            Ok(found) => self.found = Some(found),
+            Err(work) => {
+                self.searching.push_back(Searching { work, ..own });
+                return true;
+            }
         }
-        self.found = found;
         if own.changes {
             self.calls.set_changing(own.account, false);
         }
@@ -60,10 +78,24 @@ impl JetStream {
         key: StreamKey,
         mut search: Search,
     ) -> Result<Option<u64>, Search> {
-        if let Some(Hit(found)) = self.found.take() {
+        if let Some(Found::Message(Hit(found))) = self.found.take() {
             return Ok(found);
         }
         let hit = search.go_on(&self.state.stream(key).log, SEARCHED_PER_TURN);
         hit.map(|Hit(found)| found).ok_or(search)
+    }
+
+    /// The subjects that were looked at for the call that is being answered, or that are few.
+    /// Otherwise how far the look has come.
+    pub(crate) fn look_at(
+        &mut self,
+        key: StreamKey,
+        mut subjects: Subjects,
+    ) -> Result<Subjects, Subjects> {
+        if let Some(Found::Subjects(found)) = self.found.take() {
+            return Ok(found);
+        }
+        let done = subjects.go_on(&self.state.stream(key).log, SUBJECTS_PER_TURN);
+        if done { Ok(subjects) } else { Err(subjects) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use watershed_store::{Place, Round};
+use watershed_store::{LogId, Place, Round};
 
 /// Bytes of rounds that are kept after they were placed.
 const KEPT_BYTES: usize = 8 * 1024 * 1024;
@@ -12,6 +12,8 @@ const KEPT_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct Tail {
     rounds: VecDeque<Round>,
     bytes: usize,
+    /// Which logs know places in which round, in the order of rounds.
+    known: VecDeque<(u64, LogId)>,
     /// Last round whose records are in their blocks.
     placed: u64,
 }
@@ -53,6 +55,18 @@ impl Tail {
         self.trim();
     }
 
+    /// A log knows a place in a round, the newest that is here.
+    pub(crate) fn note(&mut self, round: u64, log: LogId) {
+        self.known.push_back((round, log));
+    }
+
+    /// A log that knows places in a round that is not here any more. Each is named once.
+    pub(crate) fn next_outdated(&mut self) -> Option<LogId> {
+        let first = self.first_round();
+        let outdated = self.known.front().is_some_and(|(round, _)| *round < first);
+        if outdated { self.known.pop_front().map(|(_, log)| log) } else { None }
+    }
+
     fn trim(&mut self) {
         while self.bytes > KEPT_BYTES
             && let Some(oldest) = self.rounds.front()
@@ -61,5 +75,32 @@ impl Tail {
             self.bytes -= oldest.bytes().len();
             self.rounds.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watershed_store::{Record, RoundBuilder};
+
+    use super::*;
+
+    #[test]
+    fn only_logs_of_rounds_that_went_are_outdated() {
+        let mut tail = Tail::default();
+        let body = vec![0; KEPT_BYTES / 2];
+        for number in 1..=3_u64 {
+            let mut builder = RoundBuilder::new(number);
+            let log = LogId(u32::try_from(number).unwrap());
+            let (key, head) = (&b"s"[..], &b""[..]);
+            builder.push(&Record { log, kind: 1, sequence: 1, time: 0, key, head, body: &body });
+            tail.push(builder.close());
+            tail.note(number, log);
+        }
+        assert_eq!(tail.next_outdated(), None, "nothing is in its block");
+        tail.placed(2);
+        let outdated: Vec<_> = std::iter::from_fn(|| tail.next_outdated()).collect();
+        assert_eq!(outdated, [LogId(1), LogId(2)]);
+        tail.placed(3);
+        assert_eq!(tail.next_outdated(), None, "the newest is kept");
     }
 }

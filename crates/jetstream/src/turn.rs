@@ -57,6 +57,7 @@ impl JetStream {
             | self.reschedule_some()
             | self.count_backlogs(net)
             | self.search_some(net)
+            | self.expect_some(net)
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);

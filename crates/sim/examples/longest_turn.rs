@@ -261,6 +261,31 @@ fn outstanding(node: &mut Node, messages: u64, retention: &str, wait: u64) {
     node.fetch(messages);
 }
 
+/// A publish with headers.
+fn with_headers(subject: &str, headers: &str) -> String {
+    let header = format!("NATS/1.0\r\n{headers}\r\n");
+    let (start, all) = (header.len(), header.len() + 1);
+    format!("HPUB {subject} r.call {start} {all}\r\n{header}x\r\n")
+}
+
+/// A publish that expects this to be the last message that a filter takes.
+fn expecting(filter: &str, last: u64) -> String {
+    let name = "Nats-Expected-Last-Subject-Sequence";
+    with_headers("s.0.000", &format!("{name}: {last}\r\n{name}-Subject: {filter}\r\n"))
+}
+
+/// A message that has an id, and lives for two hours.
+fn with_id(number: u64) -> String {
+    let headers = format!("Nats-Msg-Id: id-{number}\r\nNats-TTL: 2h\r\n");
+    with_headers("s.x", &headers)
+}
+
+fn with_ids(node: &mut Node, messages: u64) {
+    node.create(",\"duplicate_window\":3600000000000,\"allow_msg_ttl\":true");
+    let lines: String = (0..messages).map(with_id).collect();
+    node.send(lines.as_bytes());
+}
+
 /// The last of the acknowledgements is sent, and confirmed.
 fn acknowledge_all(node: &mut Node, _: u64) {
     let all = std::mem::take(&mut node.acknowledgements);
@@ -399,6 +424,43 @@ const OPERATIONS: &[Operation] = &[
             node.fill(count, count);
         },
         |node, _| node.call("$JS.API.STREAM.PURGE.S", ""),
+    ),
+    (
+        "delete a stream in memory",
+        |node, count| {
+            node.create(",\"storage\":\"memory\"");
+            node.fill(count, count);
+        },
+        |node, _| node.call("$JS.API.STREAM.DELETE.S", ""),
+    ),
+    ("publish what expects the last of a wildcard", own_subjects, |node, _| {
+        let expects = expecting("s.0.*", 0);
+        node.send(expects.repeat(4).as_bytes());
+    }),
+    ("a window of message ids passes", with_ids, |node, _| {
+        node.wait(Duration::from_secs(4000));
+        node.send(b"PUB s.x 1\r\nx\r\n");
+        node.send(with_id(0).as_bytes());
+    }),
+    ("purge with ids and deadlines", with_ids, |node, _| node.call("$JS.API.STREAM.PURGE.S", "")),
+    ("delete a stream with ids and deadlines", with_ids, |node, _| {
+        node.call("$JS.API.STREAM.DELETE.S", "");
+    }),
+    (
+        "delete a stream with much outstanding",
+        |node, count| outstanding(node, count, "limits", HOUR),
+        |node, _| node.call("$JS.API.STREAM.DELETE.S", ""),
+    ),
+    (
+        "store beside many streams",
+        |node, count| {
+            node.create("");
+            for number in 0..count / 200 {
+                let config = format!("{{\"name\":\"T{number}\",\"subjects\":[\"t.{number}\"]}}");
+                node.call(&format!("$JS.API.STREAM.CREATE.T{number}"), &config);
+            }
+        },
+        |node, _| (0..1000).for_each(|_| node.send(b"PUB s.x 1\r\nx\r\n")),
     ),
     (
         "subscriptions come and go",

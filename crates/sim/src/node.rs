@@ -226,9 +226,10 @@ impl Node {
         Ok(())
     }
 
-    /// The node has one more look at what there is to do.
-    pub fn turn(&mut self) {
+    /// The node has one more look at what there is to do. Says whether there is more to do at once.
+    pub fn turn(&mut self) -> bool {
         self.collect();
+        self.engine.next_deadline().is_some_and(|deadline| deadline <= self.now.tick)
     }
 
     /// What the client has got since the last time.

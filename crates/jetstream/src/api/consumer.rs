@@ -19,7 +19,7 @@ use watershed_wire::time::go_duration;
 
 use super::request::{Answer, Request};
 use crate::consumer_key::ConsumerKey;
-use crate::jetstream::JetStream;
+use crate::jetstream::{JetStream, Work};
 use crate::limits::{NAMES_PER_PAGE, STREAMS_PER_PAGE};
 use crate::live::Request as PullingRequest;
 use crate::network::Network;
@@ -107,7 +107,7 @@ impl JetStream {
             let end = log.last() + 1;
             match self.search(key, search) {
                 Ok(last) => cursor = was_searched.then_some(last.unwrap_or(end)),
-                Err(search) => return Ok(Answer::Search(key, search)),
+                Err(search) => return Ok(Answer::Search(key, Work::Search(search))),
             }
         }
         let command = Command::PutConsumer { config: Box::new(config), cursor };

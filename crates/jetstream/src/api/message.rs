@@ -16,7 +16,7 @@ use watershed_wire::time::UnixNanos;
 
 use super::request::{Answer, Request};
 use crate::chunk::Chunk;
-use crate::jetstream::JetStream;
+use crate::jetstream::{JetStream, Work};
 use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::reading::{Form, Reading};
@@ -57,7 +57,7 @@ impl JetStream {
         match self.find(key, one) {
             Ok(Some(sequence)) => self.read(net, request, key, sequence, Form::Api),
             Ok(None) => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
-            Err(search) => Answer::Search(key, search),
+            Err(search) => Answer::Search(key, Work::Search(search)),
         }
     }
 
@@ -128,7 +128,7 @@ impl JetStream {
         match self.find(key, one) {
             Ok(Some(sequence)) => self.read(net, request, key, sequence, form),
             Ok(None) => Self::status(net, request, 404, "Message Not Found"),
-            Err(search) => Answer::Search(key, search),
+            Err(search) => Answer::Search(key, Work::Search(search)),
         }
     }
 

@@ -151,7 +151,7 @@ impl JetStream {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }
             }
-            Answer::Search(key, search) => self.search_later(request, subject, key, search),
+            Answer::Search(key, work) => self.search_later(request, subject, key, work),
             Answer::Later => {}
         }
     }

@@ -5,8 +5,9 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_wire::jetstream::stream::StreamInfo;
 
+use crate::jetstream::Work;
 use crate::record::Command;
-use crate::state::{Search, StreamKey};
+use crate::state::StreamKey;
 
 /// A request.
 pub(crate) struct Request<'a> {
@@ -24,7 +25,7 @@ pub(crate) enum Answer {
     /// A change of a stream, likewise.
     Change(StreamKey, &'static str, Command),
     /// It is found when a search is done.
-    Search(StreamKey, Search),
+    Search(StreamKey, Work),
     /// Nothing yet, or nothing at all.
     Later,
 }

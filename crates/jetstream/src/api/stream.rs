@@ -1,7 +1,5 @@
 //! Creating, changing and looking at streams.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Violation, reached};
@@ -16,11 +14,11 @@ use watershed_wire::time::UnixNanos;
 use super::origin::check_origins;
 use super::request::{Answer, Created, Request};
 use super::unbuilt;
-use crate::jetstream::JetStream;
+use crate::jetstream::{JetStream, Work};
 use crate::limits::{DELETED_DETAILS_MAX, NAMES_PER_PAGE, STREAMS_PER_PAGE, SUBJECTS_PER_PAGE};
 use crate::network::Network;
 use crate::record::Command;
-use crate::state::{Stream, StreamKey, subject_counts};
+use crate::state::{Search, Stream, StreamKey, Subjects};
 
 const CREATE: &str = "stream_create_response";
 const UPDATE: &str = "stream_update_response";
@@ -211,7 +209,7 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Answer {
-        let Some((key, stream)) = self.state.find(request.account, name) else {
+        let Some((key, _)) = self.state.find(request.account, name) else {
             self.api_errors += 1;
             let page = PagedInfo { page: Page::default(), info: None };
             let mut reply = Reply::new(INFO, Ok(page));
@@ -219,25 +217,30 @@ impl JetStream {
             return Answer::Reply(json::encode(&reply));
         };
         let wanted: StreamInfoRequest = json::decode_lenient(request.body);
-        let mut page = Page::default();
-        let mut subjects = BTreeMap::default();
-        if !wanted.subjects_filter.is_empty() {
-            let counts = subject_counts(stream, wanted.subjects_filter.as_bytes());
-            if !counts.is_empty() {
-                page =
-                    Page { total: counts.len(), offset: wanted.offset, limit: SUBJECTS_PER_PAGE };
-            }
-            subjects = counts.into_iter().skip(wanted.offset).take(SUBJECTS_PER_PAGE).collect();
+        let filter = wanted.subjects_filter.as_bytes();
+        let mut subjects = Subjects::new(filter, wanted.offset, SUBJECTS_PER_PAGE);
+        if !filter.is_empty() {
+            subjects = match self.look_at(key, subjects) {
+                Ok(subjects) => subjects,
+                Err(subjects) => return Answer::Search(key, Work::Subjects(subjects)),
+            };
         }
+        let page = match subjects.total() {
+            0 => Page::default(),
+            total => Page { total, offset: wanted.offset, limit: SUBJECTS_PER_PAGE },
+        };
         let listed = if wanted.deleted_details { DELETED_DETAILS_MAX } else { 0 };
-        let deleted = stream.log.gaps().take(listed).collect();
         let mut info = self.stream_info(key);
         info.ts = self.now.wall;
-        (info.state.subjects, info.state.deleted) = (subjects, deleted);
+        info.state.deleted = self.state.stream(key).log.gaps().take(listed).collect();
         let leader = net.server_name().to_owned();
         info.cluster = Some(ClusterInfo { leader, ..ClusterInfo::default() });
+        if !subjects.members().is_empty() {
+            info.state.subjects.insert(String::new(), 0);
+        }
         let paged = PagedInfo { page, info: Some(info) };
-        Answer::Reply(json::encode(&Reply::new(INFO, Ok(paged))))
+        let reply = json::encode(&Reply::new(INFO, Ok(paged)));
+        Answer::Reply(with_subjects(reply, subjects.members()))
     }
 
     /// The stream, or the answer that there is none.
@@ -285,13 +288,21 @@ impl JetStream {
             return self.refuse_call(PURGE, error);
         }
         let filter = if purge.filter.is_empty() { ">".to_owned() } else { purge.filter };
-        let end = if purge.keep > 0 {
+        let searched = filter != ">" && subject::has_wildcard(filter.as_bytes());
+        let end = if purge.keep > 0 && searched {
+            let search = Search::nth_last(filter.as_bytes(), purge.keep, &stream.log);
+            match self.search(key, search) {
+                Ok(found) => found.unwrap_or(0),
+                Err(search) => return Answer::Search(key, Work::Search(search)),
+            }
+        } else if purge.keep > 0 {
             stream.start_of_last(filter.as_bytes(), purge.keep)
         } else if purge.seq > 0 {
             purge.seq
         } else {
             stream.log.last() + 1
         };
+        let stream = self.state.stream(key);
         let until = stream.end_of_slice(filter.as_bytes(), 0, end, stream.slice());
         let command = Command::Purge { filter, from: 0, until, end, before: 0 };
         Answer::Change(key, PURGE, command)
@@ -319,4 +330,14 @@ impl JetStream {
             ..StreamInfo::default()
         }
     }
+}
+
+/// A reply with these members in place of the one that stands for them. No subject is empty, and no
+/// text in JSON has quotes that are not escaped.
+fn with_subjects(reply: Vec<u8>, members: &[u8]) -> Vec<u8> {
+    const BEFORE: &[u8] = b"\"subjects\":{";
+    const STANDS_FOR_ALL: &[u8] = b"\"\":0";
+    let place = [BEFORE, STANDS_FOR_ALL].concat();
+    let Some(at) = reply.windows(place.len()).position(|own| own == place) else { return reply };
+    [&reply[..at], BEFORE, members, &reply[at + place.len()..]].concat()
 }

@@ -8,10 +8,11 @@ use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{Discard, Retention};
 use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::op::Publish;
+use watershed_wire::subject::has_wildcard;
 use watershed_wire::time::UnixNanos;
 
 use super::intake::Intake;
-use crate::state::Stream;
+use crate::state::{Hit, Lookup, Stream};
 
 /// What becomes of a publish.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,14 +29,17 @@ pub(crate) enum Admission<'a> {
     },
     /// It is refused.
     Refuse(ApiError),
+    /// More must be looked at to say so.
+    Unknown,
 }
 
-/// What becomes of `message`, given what is stored and what is on its way.
+/// What becomes of `message`, given what is stored and what is on its way, as far as `lookup` finds it.
 pub(crate) fn admit<'a>(
     stream: &Stream,
     intake: &mut Intake,
     message: &Publish<'a>,
     now: UnixNanos,
+    lookup: &mut Lookup,
 ) -> Admission<'a> {
     if let Some(error) = refuse_size(stream, message) {
         return Admission::Refuse(error);
@@ -49,8 +53,11 @@ pub(crate) fn admit<'a>(
     {
         return Admission::Duplicate { sequence };
     }
-    let refused = refuse_sequence(stream, intake, message.subject, &asked)
-        .or_else(|| asked.refused_new(&stream.config));
+    let refused = match refuse_sequence(stream, intake, message.subject, &asked, lookup) {
+        Expected::True => asked.refused_new(&stream.config),
+        Expected::Wrong(error) => Some(error),
+        Expected::Unknown => return Admission::Unknown,
+    };
     if let Some(error) = refused {
         return Admission::Refuse(error);
     }
@@ -87,28 +94,50 @@ pub(crate) fn refuse_size(stream: &Stream, message: &Publish<'_>) -> Option<ApiE
     (size > max).then(|| table::STREAM_MESSAGE_EXCEEDS_MAXIMUM.into())
 }
 
+/// Whether what a message expects is true.
+enum Expected {
+    True,
+    Wrong(ApiError),
+    /// Nobody has looked far enough to say so.
+    Unknown,
+}
+
 fn refuse_sequence(
     stream: &Stream,
     intake: &mut Intake,
     own: &[u8],
     asked: &Asked<'_>,
-) -> Option<ApiError> {
+    lookup: &mut Lookup,
+) -> Expected {
     if let Some(expected) = asked.expected_last_seq
         && !is_sequence(expected, intake.assigned())
     {
-        return Some(table::STREAM_WRONG_LAST_SEQUENCE.with(intake.assigned()));
+        return Expected::Wrong(table::STREAM_WRONG_LAST_SEQUENCE.with(intake.assigned()));
     }
     if let Some(expected) = asked.expected_last_msg_id {
         let last = intake.last_id().unwrap_or(&stream.last_msg_id);
         if *expected != *last {
             let last = String::from_utf8_lossy(last);
-            return Some(table::STREAM_WRONG_LAST_MSG_ID.with(last));
+            return Expected::Wrong(table::STREAM_WRONG_LAST_MSG_ID.with(last));
         }
     }
-    let expected = asked.expected_last_subject_seq?;
+    let Some(expected) = asked.expected_last_subject_seq else { return Expected::True };
     let subject = asked.expected_last_subject_seq_subject.unwrap_or(own);
-    let last = intake.last_of(subject).or_else(|| stream.last_stored(subject)).unwrap_or(0);
-    (!is_sequence(expected, last)).then(|| table::STREAM_WRONG_LAST_SEQUENCE.with(last))
+    let last = if has_wildcard(subject) {
+        // What is on its way is looked at once there is room to look at what is stored.
+        match lookup.last(stream, subject, intake.len()) {
+            Some(Hit(stored)) => intake.last_of(subject).or(stored),
+            None => return Expected::Unknown,
+        }
+    } else {
+        intake.last_of(subject).or_else(|| stream.last_stored(subject))
+    };
+    let last = last.unwrap_or(0);
+    if is_sequence(expected, last) {
+        Expected::True
+    } else {
+        Expected::Wrong(table::STREAM_WRONG_LAST_SEQUENCE.with(last))
+    }
 }
 
 /// Why there is no room, in a stream that refuses what is new.

@@ -228,8 +228,7 @@ impl State {
     fn delete_stream(&mut self, log: LogId, effects: &mut Effects) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let mut stream = self.take(key);
-        effects.changes.dropped.extend(stream.log.block_numbers().map(|block| (log, block)));
-        effects.changes.remains.push(stream.log.clear().remains);
+        stream.discard(&mut effects.changes);
         Ok(Outcome::Deleted(Box::new(Gone { key, stream })))
     }
 

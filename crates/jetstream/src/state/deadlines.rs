@@ -71,6 +71,16 @@ impl Deadlines {
         }
     }
 
+    /// Lets the memory of `budget` of them go, for good. Says whether none is left.
+    pub(crate) fn free(&mut self, budget: usize) -> bool {
+        for _ in 0..budget {
+            if self.order.pop_last().is_none() && self.by_sequence.pop_last().is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The message that goes next, and when.
     pub(crate) fn next(&self) -> Option<(i64, u64)> {
         self.order.first().copied()

@@ -1,16 +1,29 @@
 //! Message ids that were seen inside the duplicate window.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 
+use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use watershed_store::bytes::{BadState, Reader, put_counted, put_i64, put_u64};
 use watershed_wire::time::UnixNanos;
 
+/// Ids that are forgotten where one is remembered. A window that passes lets a million go: they go
+/// while others come, and are not found before that.
+const FORGOTTEN_PER_ID: usize = 4;
+
+/// Tables that ids are in. One of a million would be made larger at one go.
+const SHARDS: usize = 256;
+
+/// The newest sequence of each id, and when it was stored.
+type Shard = HashMap<Box<[u8]>, (u64, UnixNanos), FixedState>;
+
 /// Ids by the sequence that they were stored under.
 #[derive(Debug, Default)]
 pub(crate) struct Dedup {
-    /// The newest sequence of each, and when it was stored.
-    by_id: HashMap<Box<[u8]>, (u64, UnixNanos), foldhash::fast::FixedState>,
+    /// By their hashes; none before there is an id.
+    shards: Vec<Shard>,
+    hasher: FixedState,
     /// In the order in which they came.
     order: VecDeque<(UnixNanos, u64, Box<[u8]>)>,
 }
@@ -18,30 +31,67 @@ pub(crate) struct Dedup {
 impl Dedup {
     /// The sequence under which `id` was stored inside the window.
     pub(crate) fn find(&self, id: &[u8], now: UnixNanos, window: i64) -> Option<u64> {
-        let (sequence, time) = *self.by_id.get(id)?;
+        let (sequence, time) = *self.shards.get(self.shard_of(id))?.get(id)?;
         (now.0.saturating_sub(time.0) < window).then_some(sequence)
     }
 
-    /// Remembers an id, and forgets those that are older than the window.
+    /// Remembers an id, and forgets some of those that are older than the window.
     pub(crate) fn insert(&mut self, id: &[u8], sequence: u64, time: UnixNanos, window: i64) {
         self.expire(time, window);
         if window <= 0 {
             return;
         }
-        self.by_id.insert(id.into(), (sequence, time));
-        self.order.push_back((time, sequence, id.into()));
+        self.put(id.into(), sequence, time);
+    }
+
+    fn put(&mut self, id: Box<[u8]>, sequence: u64, time: UnixNanos) {
+        if self.shards.is_empty() {
+            self.shards.resize_with(SHARDS, Shard::default);
+        }
+        let shard = self.shard_of(&id);
+        self.shards[shard].insert(id.clone(), (sequence, time));
+        self.order.push_back((time, sequence, id));
+    }
+
+    /// Which table an id is in. Tables themselves go by the bits at the ends of its hash.
+    fn shard_of(&self, id: &[u8]) -> usize {
+        (self.hasher.hash_one(id) >> 32) as usize % SHARDS
     }
 
     fn expire(&mut self, now: UnixNanos, window: i64) {
-        while let Some((time, ..)) = self.order.front()
-            && now.0.saturating_sub(time.0) >= window
-            && let Some((_, sequence, id)) = self.order.pop_front()
-        {
+        for _ in 0..FORGOTTEN_PER_ID {
+            let Some((time, ..)) = self.order.front() else { return };
+            if now.0.saturating_sub(time.0) < window {
+                return;
+            }
+            let Some((_, sequence, id)) = self.order.pop_front() else { return };
+            let shard = self.shard_of(&id);
             // It may have been stored again since.
-            if self.by_id.get(&id).is_some_and(|(newest, _)| *newest == sequence) {
-                self.by_id.remove(&id);
+            let shard = self.shards.get_mut(shard);
+            if let Some(shard) =
+                shard.filter(|own| own.get(&id).is_some_and(|own| own.0 == sequence))
+            {
+                shard.remove(&id);
             }
         }
+    }
+
+    /// Lets the memory of `budget` ids go, for good: the rest is of no use. Says whether none is left.
+    pub(crate) fn free(&mut self, budget: usize) -> bool {
+        if !self.order.is_empty() {
+            self.order.truncate(self.order.len().saturating_sub(budget));
+            return false;
+        }
+        let mut freed = 0;
+        while freed < budget {
+            let Some(shard) = self.shards.last_mut() else { return true };
+            freed += shard.extract_if(|_, _| true).take(budget - freed).count();
+            if shard.is_empty() {
+                self.shards.pop();
+                freed += 1;
+            }
+        }
+        false
     }
 
     /// Appends what [`Dedup::restore`] reads, `budget` ids from the one on that is the `from`th. Says
@@ -71,8 +121,7 @@ impl Dedup {
             let time = UnixNanos(reader.i64()?);
             let sequence = reader.u64()?;
             let id: Box<[u8]> = reader.counted()?.into();
-            dedup.by_id.insert(id.clone(), (sequence, time));
-            dedup.order.push_back((time, sequence, id));
+            dedup.put(id, sequence, time);
         }
         Ok(dedup)
     }
@@ -81,6 +130,28 @@ impl Dedup {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_window_that_passes_is_forgotten_while_others_come() {
+        let mut dedup = Dedup::default();
+        for number in 0..1000_u64 {
+            dedup.insert(&number.to_le_bytes(), number, UnixNanos(100), 50);
+        }
+        let mut left = dedup.order.len();
+        for number in 1000..1500_u64 {
+            dedup.insert(&number.to_le_bytes(), number, UnixNanos(150), 50);
+            assert!(left < dedup.order.len() + FORGOTTEN_PER_ID, "many are forgotten at one go");
+            left = dedup.order.len();
+            assert_eq!(dedup.find(&999_u64.to_le_bytes(), UnixNanos(150), 50), None);
+        }
+        assert_eq!(dedup.order.len(), 500);
+        assert_eq!(dedup.shards.iter().map(Shard::len).sum::<usize>(), 500);
+        let mut slices = 1;
+        while !dedup.free(64) {
+            slices += 1;
+        }
+        assert!(slices >= 500 / 64, "they are freed in {slices} slices");
+    }
 
     #[test]
     fn ids_are_known_inside_the_window() {

@@ -1,7 +1,5 @@
 //! Finding messages.
 
-use std::collections::BTreeMap;
-
 use watershed_store::log::{KeyState, Scan};
 use watershed_wire::subject::{has_wildcard, matches};
 
@@ -44,8 +42,28 @@ impl Stream {
     }
 }
 
-/// Messages by subject, of the subjects that `filter` takes, in order.
-pub(crate) fn subject_counts(stream: &Stream, filter: &[u8]) -> BTreeMap<String, u64> {
-    let keys = stream.log.keys().filter(|key| matches(filter, key.name()));
-    keys.map(|key| (String::from_utf8_lossy(key.name()).into_owned(), key.count())).collect()
+/// What every subject begins with that `filter` takes: all before its first wildcard.
+pub(super) fn literal_prefix(filter: &[u8]) -> &[u8] {
+    let mut end = 0;
+    for token in filter.split(|byte| *byte == b'.') {
+        if matches!(token, b"*" | b">") {
+            break;
+        }
+        end = (end + token.len() + 1).min(filter.len());
+    }
+    &filter[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_begin_as_their_filter_does() {
+        for (filter, prefix) in
+            [("a.*.b", "a."), ("*.a", ""), (">", ""), ("a.b.>", "a.b."), ("a.b*.>", "a.b*.")]
+        {
+            assert_eq!(literal_prefix(filter.as_bytes()), prefix.as_bytes());
+        }
+    }
 }

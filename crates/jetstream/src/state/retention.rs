@@ -3,7 +3,7 @@
 use watershed_store::Record;
 use watershed_wire::jetstream::asked::Rollup;
 use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
-use watershed_wire::subject::{self, has_wildcard};
+use watershed_wire::subject::has_wildcard;
 use watershed_wire::time::UnixNanos;
 
 use super::changes::Changes;
@@ -161,24 +161,12 @@ impl Stream {
         fresh.unwrap_or(self.log.last() + 1).min(self.first_by_age().saturating_add(slice))
     }
 
-    /// Sequence before which a purge that keeps the last `keep` messages of a filter removes.
-    pub(crate) fn start_of_last(&self, filter: &[u8], keep: u64) -> u64 {
-        if filter == b">" {
+    /// Sequence before which a purge that keeps the last `keep` messages of a subject, or of `>`, removes.
+    pub(crate) fn start_of_last(&self, subject: &[u8], keep: u64) -> u64 {
+        if subject == b">" {
             return self.log.nth_last(keep).unwrap_or(0);
         }
-        if !has_wildcard(filter) {
-            return self.log.key(filter).map_or(0, |key| key.nth_last(keep));
-        }
-        let mut end = self.log.last();
-        let mut start = 0;
-        for _ in 0..keep {
-            let wanted = |key| subject::matches(filter, self.log.key_name(key));
-            let Some(found) = self.log.last_where(end, wanted) else { return 0 };
-            start = found;
-            let Some(before) = found.checked_sub(1) else { break };
-            end = before;
-        }
-        start
+        self.log.key(subject).map_or(0, |key| key.nth_last(keep))
     }
 
     /// Where a slice of a purge ends: it removes or looks at about `slice` messages.

@@ -23,6 +23,8 @@ enum Way {
     /// The last one: those from `bottom` to `upto` are still to be looked at. Those up to `top` that
     /// are not, are behind `found`, or are not wanted.
     Last { bottom: u64, upto: u64, top: u64, found: Option<u64> },
+    /// The one with `left` of them from it up to `upto`.
+    NthLast { upto: u64, left: u64 },
 }
 
 impl Search {
@@ -36,6 +38,12 @@ impl Search {
         let top = log.last();
         let way = Way::Last { bottom: 0, upto: top, top, found: None };
         Self { filters: filters.map(Box::from).collect(), way }
+    }
+
+    /// Looks for the first of the last `count` messages that `filter` takes, of those that are there now.
+    pub(crate) fn nth_last(filter: &[u8], count: u64, log: &Log) -> Self {
+        let way = Way::NthLast { upto: log.last(), left: count };
+        Self { filters: vec![filter.into()], way }
     }
 
     /// Looks at about `budget` messages more. Says what was found, when all is looked at that must be.
@@ -71,6 +79,31 @@ impl Search {
                     return None;
                 }
                 Some(Hit(*found))
+            }
+            Way::NthLast { upto, left } => {
+                let mut budget = budget;
+                loop {
+                    let mut looked_at = 0;
+                    let seen = log.scan_back(*upto, budget, |key| {
+                        looked_at += 1;
+                        wanted(key)
+                    });
+                    budget -= looked_at;
+                    match seen {
+                        Scan::Found(found) => {
+                            *left = left.saturating_sub(1);
+                            if *left == 0 {
+                                return Some(Hit(Some(found)));
+                            }
+                            *upto = found.saturating_sub(1);
+                        }
+                        Scan::More(next) => {
+                            *upto = next;
+                            return None;
+                        }
+                        Scan::End => return Some(Hit(None)),
+                    }
+                }
             }
         }
     }

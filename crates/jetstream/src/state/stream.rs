@@ -20,6 +20,7 @@ use super::consumer::Consumer;
 use super::consumers::Consumers;
 use super::deadlines::Deadlines;
 use super::dedup::Dedup;
+use super::garbage::Garbage;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
@@ -140,6 +141,8 @@ impl Stream {
         let time = UnixNanos(record.time);
         self.last_time = time;
         if let Some(place) = place {
+            let last = self.tail.back();
+            changes.first_of_round = last.is_none_or(|(_, last)| last.round != place.round);
             self.tail.push_back((record.sequence, place));
             changes.placement = Some(appended.position);
             changes.sealed |= appended.sealed;
@@ -219,13 +222,25 @@ impl Stream {
         let id = self.log.id();
         changes.removed += cleared.records;
         changes.dropped.extend(cleared.dropped.into_iter().map(|block| (id, block)));
-        changes.remains.push(cleared.remains);
+        changes.garbage.push(Garbage::Index(cleared.remains));
         changes.emptied = true;
         self.consumers.emptied();
-        self.deadlines = Deadlines::default();
-        self.memory = VecDeque::new();
+        changes.garbage.push(Garbage::Deadlines(std::mem::take(&mut self.deadlines)));
+        changes.garbage.push(Garbage::Messages(std::mem::take(&mut self.memory)));
         self.memory_first = self.log.last() + 1;
         self.tail.clear();
+    }
+
+    /// The stream is deleted: its memory is freed later. Its consumers stay, for those who wait there.
+    pub(super) fn discard(&mut self, changes: &mut Changes) {
+        let id = self.log.id();
+        changes.dropped.extend(self.log.block_numbers().map(|block| (id, block)));
+        changes.garbage.extend([
+            Garbage::Index(self.log.clear().remains),
+            Garbage::Deadlines(std::mem::take(&mut self.deadlines)),
+            Garbage::Messages(std::mem::take(&mut self.memory)),
+            Garbage::Ids(std::mem::take(&mut self.dedup)),
+        ]);
     }
 
     fn tidy_memory(&mut self) {

@@ -260,3 +260,156 @@ fn the_last_of_a_wildcard_is_found_in_turns() {
         assert!(reply.unwrap().starts_with(&format!("$JS.ACK.S.C.1.{expected}.1.")));
     }
 }
+
+/// What a publish expects of a wildcard is looked at in turns, and is decided when all is looked at.
+#[test]
+fn what_a_publish_expects_of_a_wildcard_is_found_in_turns() {
+    // As nats-server 2.14: of subjects that are not the message's own, too, and 0 is none.
+    for (filter, expected, later, turns_at_least) in [
+        ("s.*.last", 1, None, 2),
+        ("s.*.none", 0, None, 2),
+        ("s.*.last", 1, Some("s.1.last"), 2),
+        ("s.0.*", 1, None, 0),
+        ("s.>", MANY + 1, None, 0),
+    ] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        call(&mut node, "$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.>\"]}");
+        node.settle().unwrap();
+        let mut lines = "PUB s.0.last 1\r\nx\r\n".to_owned();
+        for number in 1..=MANY {
+            let _ = write!(lines, "PUB s.{number} 1\r\nx\r\n");
+        }
+        node.send(lines.as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        let name = "Nats-Expected-Last-Subject-Sequence";
+        let header = format!("NATS/1.0\r\n{name}: {expected}\r\n{name}-Subject: {filter}\r\n\r\n");
+        let (start, all) = (header.len(), header.len() + 1);
+        node.send(format!("HPUB s.x r.call {start} {all}\r\n{header}x\r\n").as_bytes());
+        if let Some(subject) = later {
+            // It came behind, and may be there before all is looked at.
+            node.send(format!("PUB {subject} 1\r\nx\r\n").as_bytes());
+        }
+        let (turns, stored) = answer(&mut node);
+        assert!(turns > turns_at_least, "{filter}: it was decided in {turns} turns");
+        let next = MANY + 2;
+        if later.is_some() {
+            assert_eq!(stored["error"]["description"], format!("wrong last sequence: {next}"));
+        } else {
+            assert_eq!(stored["seq"], next, "{filter}: {stored}");
+        }
+        node.settle().unwrap();
+        let state = node.state();
+        assert!(started(&disk.after_kill()).state() == state, "the state differs after a restart");
+    }
+}
+
+/// Without the time at which it was made.
+fn timeless(mut info: Value) -> Value {
+    info["ts"] = Value::Null;
+    info
+}
+
+#[test]
+fn subjects_are_looked_at_in_turns() {
+    let disk = SimDisk::default();
+    let mut node = started(&disk);
+    filled(&mut node);
+    node.settle().unwrap();
+    for _ in 0..100 {
+        node.turn();
+    }
+    node.send(b"PUB s.7 1\r\ny\r\nPUB s.\"7\" 1\r\ny\r\n");
+    node.settle().unwrap();
+    node.received();
+    for (filter, offset, turns_at_least) in
+        [("s.*", 0, 5), ("s.>", MANY - 2, 5), (">", MANY + 9, 5), ("s.7", 0, 0), ("s.x.>", 0, 0)]
+    {
+        let body = format!("{{\"subjects_filter\":\"{filter}\",\"offset\":{offset}}}");
+        call(&mut node, "$JS.API.STREAM.INFO.S", &body);
+        let (turns, info) = answer(&mut node);
+        assert!(turns >= turns_at_least, "{filter}: it was answered in {turns} turns");
+        let mut names: Vec<_> = (0..MANY).map(|number| format!("s.{number}")).collect();
+        names.push("s.\"7\"".to_owned());
+        names.sort_unstable();
+        names.retain(|name| match filter {
+            "s.7" => name == "s.7",
+            filter => filter != "s.x.>",
+        });
+        assert_eq!(info["total"], names.len(), "{filter}");
+        let page = names.into_iter().skip(usize::try_from(offset).unwrap());
+        let page = page.map(|name| {
+            let count = if name == "s.7" { 2 } else { 1 };
+            (name, Value::from(count))
+        });
+        let page: serde_json::Map<_, _> = page.collect();
+        let shown = info["state"].get("subjects").cloned().unwrap_or_default();
+        let shown = shown.as_object().cloned().unwrap_or_default();
+        assert!(shown == page, "{filter}: {} subjects, not {}", shown.len(), page.len());
+        // The rest of the answer is what it is without.
+        let mut without = info;
+        without["state"].as_object_mut().unwrap().remove("subjects");
+        for field in ["total", "offset", "limit"] {
+            without[field] = Value::from(0);
+        }
+        call(&mut node, "$JS.API.STREAM.INFO.S", "");
+        assert_eq!(timeless(without), timeless(answer(&mut node).1));
+    }
+}
+
+#[test]
+fn what_a_purge_keeps_of_a_wildcard_is_found_in_turns() {
+    for (keep, left) in [(2, 2), (MANY / 2, MANY / 2), (2 * MANY, MANY)] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        filled(&mut node);
+        node.settle().unwrap();
+        node.send("PUB s.x.y 1\r\nx\r\n".repeat(usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        for _ in 0..100 {
+            node.turn();
+        }
+        node.received();
+        // What is kept is behind more than is looked at in one turn.
+        let body = format!("{{\"filter\":\"s.*\",\"keep\":{keep}}}");
+        call(&mut node, "$JS.API.STREAM.PURGE.S", &body);
+        node.send(b"");
+        let before = node.received().len();
+        assert_eq!(before, 0, "it was done in one turn");
+        let (turns, purged) = answer(&mut node);
+        assert!(turns > 2, "{keep}: it was begun in {turns} turns");
+        assert_eq!(purged["purged"], MANY - left, "{purged}");
+        node.settle().unwrap();
+        let state = node.state();
+        assert!(started(&disk.after_kill()).state() == state, "the state differs after a restart");
+    }
+}
+
+/// Has turns for as long as there is something to do at once. Says how many.
+fn turns_left(node: &mut Node) -> usize {
+    (0..1000).find(|_| !node.turn()).expect("there is an end to what there is to do")
+}
+
+#[test]
+fn what_has_gone_is_freed_in_turns() {
+    for subject in ["$JS.API.STREAM.PURGE.S", "$JS.API.STREAM.DELETE.S"] {
+        let disk = SimDisk::default();
+        let mut node = started(&disk);
+        let config = "{\"name\":\"S\",\"subjects\":[\"s.>\"],\"storage\":\"memory\"}";
+        call(&mut node, "$JS.API.STREAM.CREATE.S", config);
+        node.settle().unwrap();
+        node.send("PUB s.x 1\r\nx\r\n".repeat(usize::try_from(MANY).unwrap()).as_bytes());
+        node.settle().unwrap();
+        turns_left(&mut node);
+        node.received();
+        call(&mut node, subject, "");
+        let (_, done) = answer(&mut node);
+        assert_eq!(done["success"], true, "{done}");
+        let turns = turns_left(&mut node);
+        assert!(turns > 20, "{subject}: it was freed in {turns} turns");
+    }
+}

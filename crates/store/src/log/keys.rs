@@ -124,9 +124,14 @@ impl Keys {
         keys.skip_while(move |(id, _)| *id < from)
     }
 
+    /// Keys that are not before `from`, in order of their bytes.
+    pub(super) fn in_order_from(&self, from: &[u8]) -> impl Iterator<Item = KeyId> {
+        self.ordered.iter_from(from, |id| self.state(id).name())
+    }
+
     /// Keys that begin with `prefix`, in order of their bytes.
     pub(super) fn with_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = KeyId> {
-        let ids = self.ordered.iter_from(prefix, |id| self.state(id).name());
+        let ids = self.in_order_from(prefix);
         ids.take_while(move |id| self.state(*id).name().starts_with(prefix))
     }
 

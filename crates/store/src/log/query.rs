@@ -42,6 +42,11 @@ impl Log {
         self.keys.with_prefix(prefix).map(|id| (id, self.keys.state(id)))
     }
 
+    /// Keys that are not before `from`, in order of their bytes.
+    pub fn keys_behind(&self, from: &[u8]) -> impl Iterator<Item = &KeyState> {
+        self.keys.in_order_from(from).map(|id| self.keys.state(id))
+    }
+
     /// Number of a key, which it has as long as it has a record.
     pub fn key_id(&self, key: &[u8]) -> Option<KeyId> {
         self.keys.find(key)
