@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use watershed_base::AccountId;
 use watershed_wire::op::Publish;
 
+use crate::consumer_key::ConsumerKey;
 use crate::limits::CALL_BYTES_WAITING_MAX;
 
 /// A call that waits.
@@ -41,6 +42,9 @@ struct Queue {
 pub(crate) struct Calls {
     /// Accounts with calls that wait or a change on its way.
     queues: BTreeMap<AccountId, Queue>,
+    /// Consumers that get another configuration by a change that is on its way. They deliver nothing
+    /// meanwhile: what they pass over by their old filters would be passed over for good.
+    held: BTreeMap<AccountId, ConsumerKey>,
     bytes: usize,
 }
 
@@ -73,10 +77,26 @@ impl Calls {
         true
     }
 
-    /// A change of an account is on its way, or has arrived.
-    pub(crate) fn set_changing(&mut self, account: AccountId, changing: bool) {
-        self.queues.entry(account).or_default().changing = changing;
+    /// A change of an account is on its way.
+    pub(crate) fn begin_change(&mut self, account: AccountId) {
+        self.queues.entry(account).or_default().changing = true;
+    }
+
+    /// The change of an account has arrived. Says which consumer was held up by it.
+    pub(crate) fn end_change(&mut self, account: AccountId) -> Option<ConsumerKey> {
+        self.queues.entry(account).or_default().changing = false;
         self.tidy(account);
+        self.held.remove(&account)
+    }
+
+    /// A consumer delivers nothing until the change arrives that is on its way.
+    pub(crate) fn hold_up(&mut self, account: AccountId, key: ConsumerKey) {
+        self.held.insert(account, key);
+    }
+
+    /// Whether a consumer is held up.
+    pub(crate) fn holds_up(&self, key: ConsumerKey) -> bool {
+        self.held.values().any(|held| *held == key)
     }
 
     /// Calls of an account that wait do so until this round is applied, too.
@@ -88,6 +108,7 @@ impl Calls {
 
     /// Nothing is on its way any more that a call could wait for.
     pub(crate) fn nothing_comes(&mut self) {
+        self.held.clear();
         for queue in self.queues.values_mut() {
             queue.changing = false;
             queue.waiting.iter_mut().for_each(|call| call.after = 0);

@@ -466,7 +466,9 @@ impl JetStream {
     /// Calls behind a change have their turn, now that it is made, or begun.
     pub(crate) fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
         let Asked::Change(kind) = owed.asked else { return owed };
-        self.calls.set_changing(owed.account, false);
+        if let Some(key) = self.calls.end_change(owed.account) {
+            self.wake(key);
+        }
         Owed { asked: Asked::Rest(kind), ..owed }
     }
 

@@ -83,6 +83,9 @@ impl JetStream {
     }
 
     fn step(&mut self, net: &mut impl Network, key: ConsumerKey) -> Step {
+        if self.calls.holds_up(key) {
+            return Step::Rest;
+        }
         let Self { state, live, tail, record: bytes, via, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };

@@ -29,7 +29,7 @@ impl JetStream {
         });
         let account = request.account;
         if changes {
-            self.calls.set_changing(account, true);
+            self.calls.begin_change(account);
         }
         let (reply, body) = (request.reply.into(), request.body.into());
         let subject = subject.into();
@@ -63,7 +63,7 @@ impl JetStream {
             }
         }
         if own.changes {
-            self.calls.set_changing(own.account, false);
+            self.calls.end_change(own.account);
         }
         let request = Request { account: own.account, reply: &own.reply, body: &own.body };
         self.answer(net, &request, &own.subject);

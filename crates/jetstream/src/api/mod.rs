@@ -21,8 +21,10 @@ use watershed_wire::jetstream::unbuilt::Unbuilt;
 use watershed_wire::op::Publish;
 
 pub(crate) use self::request::{Answer, Created, Purged, Request};
+use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
 use crate::network::Network;
+use crate::record::Command;
 use crate::rounds::{Asked, Owed};
 
 impl JetStream {
@@ -138,7 +140,7 @@ impl JetStream {
             Answer::Create(log, kind, command) => {
                 let asked = Asked::Change(kind);
                 let owed = Owed { account, subject: request.reply, asked };
-                self.calls.set_changing(account, true);
+                self.calls.begin_change(account);
                 if !self.journal(log, &command, owed) {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }
@@ -146,7 +148,12 @@ impl JetStream {
             Answer::Change(key, kind, command) => {
                 let asked = Asked::Change(kind);
                 let owed = Owed { account, subject: request.reply, asked };
-                self.calls.set_changing(account, true);
+                self.calls.begin_change(account);
+                if let Command::PutConsumer { config, .. } = &command
+                    && let Some((index, _)) = self.state.stream(key).consumers.find(&config.name)
+                {
+                    self.calls.hold_up(account, ConsumerKey::new(key, index));
+                }
                 if !self.submit(net, key, &command, owed) {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }

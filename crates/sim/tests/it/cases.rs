@@ -409,8 +409,8 @@ fn a_delivery_outlives_the_filter_that_took_it() {
     tell(&mut node, "s.a", "x");
     let config = "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"filter_subject\":\"s.b\"}";
     let body = format!("{{\"stream_name\":\"S\",\"config\":{config}}}");
-    send(&mut node, "$JS.API.CONSUMER.CREATE.S.c", "r.1", &body);
     send(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.c", "r.2", "1");
+    send(&mut node, "$JS.API.CONSUMER.CREATE.S.c", "r.1", &body);
     node.settle().unwrap();
     let delivered = node.received().iter().any(|message| message.payload == "x");
     assert!(delivered, "it is delivered before the change is applied");
@@ -528,4 +528,21 @@ fn a_change_is_carried_on_after_the_disk_refused_a_part_of_it() {
     refuse_once(&mut node, &disk);
     pass(&mut node, SECOND);
     assert_eq!(ask(&mut node, "STREAM.INFO.S", "")["state"]["messages"], 800);
+}
+
+/// What a consumer looks at between a change of its filters and the record of it, it must not pass over.
+#[test]
+fn nothing_is_passed_over_while_a_consumer_changes() {
+    let mut node = start(&SimDisk::default());
+    create(&mut node, r#"{"name": "S", "subjects": ["s.>"]}"#);
+    consume(&mut node, "S", ",\"filter_subject\":\"s.1\"");
+    tell(&mut node, "s.2", "two");
+    let config = "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\",\"filter_subject\":\"s.2\"}";
+    let body = format!("{{\"stream_name\":\"S\",\"config\":{config}}}");
+    send(&mut node, "$JS.API.CONSUMER.CREATE.S.c", "r.1", &body);
+    send(&mut node, "$JS.API.CONSUMER.MSG.NEXT.S.c", "r.2", "{\"batch\":1,\"no_wait\":true}");
+    node.settle().unwrap();
+    let mut got = node.received();
+    got.extend(pull(&mut node, "S", 1));
+    assert_eq!(got.iter().filter(|message| message.payload == "two").count(), 1, "{got:?}");
 }
