@@ -459,8 +459,17 @@ impl<'a> Client<'a> {
             }
             Some(code) if UNAVAILABLE.contains(&code) && !self.dies => self.not_answered(),
             Some(code) => {
+                let gone = |sequence| {
+                    let own = self.world[stream].now();
+                    own.is_some_and(|own| own.just_gone.contains_key(&sequence))
+                };
                 // While the disk fails, what the call was about may be among what is not stored.
-                let certain = self.works() && !matches!(operation, Operation::PutConsumer(..));
+                let certain = self.works()
+                    && match operation {
+                        Operation::PutConsumer(..) => false,
+                        Operation::DeleteMessage(sequence) => !gone(sequence),
+                        _ => true,
+                    };
                 if after.is_some() && certain {
                     return Err(format!("it should be done, and is refused with {code}"));
                 }

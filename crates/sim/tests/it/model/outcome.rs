@@ -31,7 +31,9 @@ pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation)
         }
         (Operation::DeleteMessage(sequence), Some(own)) => {
             let mut next = own.clone();
-            if next.remove(&[*sequence]) == 1 { one(next) } else { None }
+            // What a consumer has just finished with may still be there.
+            let deletes = next.remove(&[*sequence]) == 1 || own.just_gone.contains_key(sequence);
+            if deletes { one(next) } else { None }
         }
         (Operation::PutConsumer(name, rules), Some(own)) => {
             let all = own.put_consumer(now, name, rules);
