@@ -171,7 +171,9 @@ impl State {
             Command::CreateStream { account, config } => {
                 self.create_stream(&account, *config, log, time)
             }
-            Command::UpdateStream { config } => self.update_stream(log, *config, effects),
+            Command::UpdateStream { config } => {
+                self.update_stream(log, *config, UnixNanos(record.time), effects)
+            }
             Command::DeleteStream => self.delete_stream(log, effects),
             Command::Purge { filter, from, until, end, before } => {
                 let purged = self.purge(log, filter.as_bytes(), from..until, effects);
@@ -210,6 +212,7 @@ impl State {
         &mut self,
         log: LogId,
         config: StreamConfig,
+        time: UnixNanos,
         effects: &mut Effects,
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
@@ -218,6 +221,9 @@ impl State {
         stream.origins = origins(&config, &stream.origins);
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));
+        if stream.config.duplicate_window > old.duplicate_window {
+            stream.dedup.lengthen(time, old.duplicate_window);
+        }
         // The reply shows what is left; a large stream loses the rest in later slices.
         let slice = stream.slice();
         self.link(key);

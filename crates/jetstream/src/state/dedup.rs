@@ -26,13 +26,21 @@ pub(crate) struct Dedup {
     hasher: FixedState,
     /// In the order in which they came.
     order: VecDeque<(UnixNanos, u64, Box<[u8]>)>,
+    /// Time before which ids had passed when the window became longer: they stay forgotten.
+    passed: i64,
 }
 
 impl Dedup {
     /// The sequence under which `id` was stored inside the window.
     pub(crate) fn find(&self, id: &[u8], now: UnixNanos, window: i64) -> Option<u64> {
         let (sequence, time) = *self.shards.get(self.shard_of(id))?.get(id)?;
-        (now.0.saturating_sub(time.0) < window).then_some(sequence)
+        let passed = time.0 < self.passed || now.0.saturating_sub(time.0) >= window;
+        (!passed).then_some(sequence)
+    }
+
+    /// The window becomes longer than `window`: what has passed it is not found again.
+    pub(crate) fn lengthen(&mut self, now: UnixNanos, window: i64) {
+        self.passed = self.passed.max(now.0.saturating_sub(window).saturating_add(1));
     }
 
     /// Remembers an id, and forgets some of those that are older than the window.
@@ -61,7 +69,7 @@ impl Dedup {
     fn expire(&mut self, now: UnixNanos, window: i64) {
         for _ in 0..FORGOTTEN_PER_ID {
             let Some((time, ..)) = self.order.front() else { return };
-            if now.0.saturating_sub(time.0) < window {
+            if time.0 >= self.passed && now.0.saturating_sub(time.0) < window {
                 return;
             }
             let Some((_, sequence, id)) = self.order.pop_front() else { return };
@@ -102,17 +110,19 @@ impl Dedup {
         budget: &mut usize,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
+        let forgotten = self.order.partition_point(|(time, ..)| time.0 < self.passed);
+        let count = self.order.len() - forgotten;
         if from == 0 {
-            put_u64(out, self.order.len() as u64);
+            put_u64(out, count as u64);
         }
-        let end = from.saturating_add(*budget).min(self.order.len());
-        for (time, sequence, id) in self.order.range(from..end) {
+        let end = from.saturating_add(*budget).min(count);
+        for (time, sequence, id) in self.order.range(forgotten + from..forgotten + end) {
             put_i64(out, time.0);
             put_u64(out, *sequence);
             put_counted(out, id);
         }
         *budget -= end - from;
-        (end < self.order.len()).then_some(end)
+        (end < count).then_some(end)
     }
 
     pub(crate) fn restore(reader: &mut Reader<'_>) -> Result<Self, BadState> {
@@ -151,6 +161,27 @@ mod tests {
             slices += 1;
         }
         assert!(slices >= 500 / 64, "they are freed in {slices} slices");
+    }
+
+    #[test]
+    fn what_has_passed_is_not_found_in_a_longer_window() {
+        let mut dedup = Dedup::default();
+        for number in 0..10_u64 {
+            dedup.insert(&number.to_le_bytes(), number, UnixNanos(100), 50);
+        }
+        dedup.insert(b"a", 10, UnixNanos(130), 50);
+        dedup.lengthen(UnixNanos(150), 50);
+        let state = |dedup: &Dedup| {
+            let mut state = Vec::new();
+            assert_eq!(dedup.checkpoint(0, &mut 100, &mut state), None);
+            state
+        };
+        let restored = Dedup::restore(&mut Reader(&state(&dedup))).unwrap();
+        assert_eq!(state(&restored), state(&dedup));
+        for dedup in [&dedup, &restored] {
+            assert_eq!(dedup.find(&9_u64.to_le_bytes(), UnixNanos(150), 1000), None);
+            assert_eq!(dedup.find(b"a", UnixNanos(150), 1000), Some(10));
+        }
     }
 
     #[test]

@@ -322,6 +322,9 @@ impl Stream {
 
     pub(crate) fn configure(&mut self, now: i64, rules: Rules) {
         let old = std::mem::replace(&mut self.rules, rules);
+        if self.rules.window > old.window {
+            self.ids.retain(|(_, _, time)| now - time < old.window);
+        }
         // In this order: what is too much for the stream goes before what is too much for a subject.
         self.enforce_size();
         self.enforce_per_subject();
