@@ -1,6 +1,9 @@
 //! A client of a node on a simulated disk. It does whatever comes to mind, remembers what it was told,
 //! and says where what it sees is not what the model says.
 
+mod hearing;
+mod trouble;
+
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
@@ -11,7 +14,7 @@ use super::api::{self, Server, StreamView};
 use super::consumer::{Delivery, Said};
 use super::operation::{Operation, STREAMS, Taste, operations};
 use super::outcome::{agrees, every_outcome, outcomes};
-use super::past::{Past, Restarts, find};
+use super::past::Past;
 use super::stream::{Now, Stream, Told};
 
 /// Longest time that events of consumers wait for a record, and a little more.
@@ -489,135 +492,6 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// What the client waits for is done on what is on disk, if that is possible. Says what was done.
-    fn finish_call(&mut self) -> Option<(u64, &'static str)> {
-        let (number, stream, operation) = self.awaited.take()?;
-        let now = self.now();
-        let all = self.world[stream]
-            .states()
-            .flat_map(|(_, state)| every_outcome(state, now, &operation));
-        for next in all.collect::<Vec<_>>() {
-            self.past(stream).push_doubtful(number, next);
-        }
-        for _ in 0..PATIENCE {
-            if !self.node.has_work() {
-                break;
-            }
-            let (Ok(()) | Err(_)) = self.node.commit();
-            self.unheard.extend(self.node.received());
-            let mut came = self.unheard.iter();
-            if let Some(answer) = came.find(|own| own.subject == format!("r.{number}")) {
-                let reply = serde_json::from_str(&answer.payload).ok()?;
-                return api::code(&reply).is_none().then_some((number, stream));
-            }
-        }
-        None
-    }
-
-    /// Takes note of what came.
-    fn listen(&mut self) -> Result<(), String> {
-        if self.is_dead() {
-            return Ok(());
-        }
-        let mut came = std::mem::take(&mut self.unheard);
-        came.extend(self.node.received());
-        for message in came {
-            self.trace(|| {
-                format!("    {} {:?} {}", message.subject, message.reply, message.payload)
-            });
-            if let Some(delivery) =
-                api::delivery(&message.subject, message.reply.as_deref(), &message.payload)
-            {
-                self.delivered(delivery)?;
-            } else if message.subject.starts_with("$JS.EVENT.") {
-                self.advised(&message)?;
-            } else if let Some(number) = message.subject.strip_prefix("r.") {
-                let number = number.parse().map_err(|_| format!("{message:?}"))?;
-                self.answered(number, &message.payload)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn answered(&mut self, number: u64, payload: &str) -> Result<(), String> {
-        if let Some(step) = self.journal.as_mut().and_then(|all| all.last_mut()) {
-            step.answer = serde_json::from_str(payload).ok();
-            step.heard = true;
-        }
-        if self.awaited.as_ref().is_some_and(|(awaited, ..)| *awaited == number) {
-            return self.call_answered(payload);
-        }
-        let Some(asked) = self.asked.remove(&number) else { return Ok(()) };
-        if let Some(expected) = asked.told {
-            let reply = serde_json::from_str(payload).map_err(|error| error.to_string())?;
-            let told = api::told(&reply);
-            match told {
-                // It may have happened, where it is not known whether the disk did its part.
-                Told::Refused(code) if UNAVAILABLE.contains(&code) && !self.dies => {
-                    self.refused = number;
-                    return Ok(());
-                }
-                // Without a disk, what a client said to its deliveries has no effect yet.
-                Told::Refused(_) if !self.works() => return Ok(()),
-                _ if told != expected => {
-                    let number = asked.operation;
-                    return Err(format!("publish {number} is told {told:?}, not {expected:?}"));
-                }
-                // What was so before says nothing of what is on its way.
-                Told::Refused(_) | Told::Duplicate(_) => return Ok(()),
-                Told::Stored(_) => {}
-            }
-        }
-        self.answered = asked.operation;
-        if let Some((_, next)) = self.doubted.take_if(|(own, _)| *own == asked.operation) {
-            self.past(asked.stream).push(asked.operation, Some(next));
-        }
-        self.past(asked.stream).told(asked.operation);
-        Ok(())
-    }
-
-    fn delivered(&mut self, delivery: Delivery) -> Result<(), String> {
-        let Some(stream) = STREAMS.into_iter().find(|own| *own == delivery.stream) else {
-            return Err(format!("a delivery of no stream: {delivery:?}"));
-        };
-        let number = self.operations;
-        let mut next = self.world[stream].now().cloned().ok_or("a delivery of no stream")?;
-        let purges = matches!(&self.awaited,
-            Some((_, own, Operation::Purge { .. })) if *own == stream);
-        let set = |stream: &mut Stream, loses| {
-            stream.consumers.values_mut().for_each(|consumer| consumer.loses = loses);
-        };
-        set(&mut next, purges);
-        next.delivered(self.present(), &delivery)
-            .map_err(|error| format!("{error}: {delivery:?}"))?;
-        set(&mut next, false);
-        self.past(stream).push(number, Some(next));
-        if let Some(step) = self.journal.as_mut().and_then(|all| all.last_mut()) {
-            step.got.push(delivery.clone());
-        }
-        self.deliveries.push(delivery);
-        self.served += 1;
-        self.happened += 1;
-        Ok(())
-    }
-
-    /// A consumer has given a message up.
-    fn advised(&mut self, message: &Received) -> Result<(), String> {
-        let advice: Value =
-            serde_json::from_str(&message.payload).map_err(|error| error.to_string())?;
-        let name = advice["stream"].as_str().unwrap_or_default();
-        let Some(stream) = STREAMS.into_iter().find(|own| *own == name) else { return Ok(()) };
-        let number = self.operations;
-        let mut next = self.world[stream].now().cloned().ok_or("advice on no stream")?;
-        let consumer = advice["consumer"].as_str().unwrap_or_default();
-        let sequence = advice["stream_seq"].as_u64().unwrap_or(0);
-        self.happened += 1;
-        next.given_up(self.present(), consumer, sequence)
-            .map_err(|error| format!("{error}: {advice}"))?;
-        self.past(stream).push(number, Some(next));
-        Ok(())
-    }
-
     /// Who asked for messages and did not want to wait got all that there are.
     fn check_served(&self, stream: &str, operation: &Operation) -> Result<(), String> {
         let Operation::Pull { consumer, batch, expires: 0 } = operation else { return Ok(()) };
@@ -631,93 +505,6 @@ impl<'a> Client<'a> {
             return Err("there is more to deliver".into());
         }
         Ok(())
-    }
-
-    /// The disk refused: what is on it is what is true, and that is what clients are shown.
-    fn failed(&mut self) -> Result<(), String> {
-        self.health = Health::Failed;
-        self.trace(|| "    the disk failed".into());
-        // Who waited is told; what comes after that follows from what is on disk.
-        let (told, others) =
-            self.node.received().into_iter().partition(|message| message.subject.starts_with("r."));
-        self.unheard = told;
-        self.listen()?;
-        self.unheard = others;
-        self.asked.clear();
-        let done = self.finish_call();
-        self.look(Restarts::Yes);
-        if let Some((number, stream)) = done {
-            self.past(stream).told(number);
-        }
-        if self.is_dead() { Ok(()) } else { self.listen() }
-    }
-
-    /// Tries whether a disk that refused takes writes again. If it does, everything works as before.
-    pub(crate) fn heal(&mut self) -> Result<(), String> {
-        if self.health != Health::Failed || self.node.heal().is_err() {
-            return Ok(());
-        }
-        self.trace(|| "    the disk is tried again".into());
-        for _ in 0..PATIENCE {
-            if self.node.commit().is_err() {
-                return self.failed();
-            }
-            self.listen()?;
-            self.keep()?;
-        }
-        self.pass(RETRY)?;
-        if self.is_dead() {
-            return Ok(());
-        }
-        self.asked.clear();
-        self.look(Restarts::No);
-        if self.is_dead() {
-            return Ok(());
-        }
-        self.health = Health::Works;
-        self.listen()
-    }
-
-    /// Looks which of the states that streams may have they do have.
-    fn look(&mut self, restarts: Restarts) {
-        let now = self.now();
-        for stream in STREAMS {
-            // Where nothing can be read, a restart will tell.
-            let Ok(seen) = StreamView::seen(self, stream) else { continue };
-            if let Some(seen) = &seen {
-                self.delivered_before(stream, seen);
-            }
-            match find(&self.world[stream], now, restarts, seen.as_ref()) {
-                Ok((operation, state)) => self.past(stream).push(operation, state),
-                // What a change leaves to be done is not done yet: a restart will tell.
-                Err(_) => self.health = Health::Dead,
-            }
-        }
-    }
-
-    /// What came before the client looked was delivered from a state that it does not know yet.
-    fn delivered_before(&mut self, stream: &'static str, seen: &StreamView) {
-        let (number, present) = (self.operations, self.present());
-        for message in std::mem::take(&mut self.unheard) {
-            let delivery =
-                api::delivery(&message.subject, message.reply.as_deref(), &message.payload);
-            let delivery = delivery.filter(|own| {
-                let consumer = seen.consumers.get(&own.consumer).filter(|_| own.stream == stream);
-                consumer.is_some_and(|consumer| own.consumer_seq <= consumer.delivered.0)
-            });
-            let Some(delivery) = delivery else {
-                self.unheard.push(message);
-                continue;
-            };
-            let after = self.world[stream].states().filter_map(|(_, state)| {
-                let mut next = state?.clone();
-                next.delivered(present, &delivery).is_ok().then_some(next)
-            });
-            for next in after.collect::<Vec<_>>() {
-                self.past(stream).push_doubtful(number, Some(next));
-            }
-            self.deliveries.push(delivery);
-        }
     }
 
     /// Compares everything that a client can see with the model; everything must be settled.
