@@ -110,15 +110,20 @@ impl Dedup {
         budget: &mut usize,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
-        let forgotten = self.order.partition_point(|(time, ..)| time.0 < self.passed);
-        let count = self.order.len() - forgotten;
+        // An empty id is none: it stands for what had passed when the window became longer.
+        let passed = usize::from(self.passed > 0);
+        let count = self.order.len() + passed;
         if from == 0 {
             put_u64(out, count as u64);
         }
         let end = from.saturating_add(*budget).min(count);
-        for (time, sequence, id) in self.order.range(forgotten + from..forgotten + end) {
-            put_i64(out, time.0);
-            put_u64(out, *sequence);
+        for index in from..end {
+            let (time, sequence, id): (_, _, &[u8]) = match index.checked_sub(passed) {
+                Some(index) => (self.order[index].0.0, self.order[index].1, &self.order[index].2),
+                None => (self.passed, 0, b""),
+            };
+            put_i64(out, time);
+            put_u64(out, sequence);
             put_counted(out, id);
         }
         *budget -= end - from;
@@ -130,8 +135,12 @@ impl Dedup {
         for _ in 0..reader.u64()? {
             let time = UnixNanos(reader.i64()?);
             let sequence = reader.u64()?;
-            let id: Box<[u8]> = reader.counted()?.into();
-            dedup.put(id, sequence, time);
+            let id = reader.counted()?;
+            if id.is_empty() {
+                dedup.passed = time.0;
+            } else {
+                dedup.put(id.into(), sequence, time);
+            }
         }
         Ok(dedup)
     }
@@ -176,12 +185,13 @@ mod tests {
             assert_eq!(dedup.checkpoint(0, &mut 100, &mut state), None);
             state
         };
-        let restored = Dedup::restore(&mut Reader(&state(&dedup))).unwrap();
-        assert_eq!(state(&restored), state(&dedup));
-        for dedup in [&dedup, &restored] {
+        let mut restored = Dedup::restore(&mut Reader(&state(&dedup))).unwrap();
+        for dedup in [&mut dedup, &mut restored] {
             assert_eq!(dedup.find(&9_u64.to_le_bytes(), UnixNanos(150), 1000), None);
             assert_eq!(dedup.find(b"a", UnixNanos(150), 1000), Some(10));
+            dedup.insert(b"b", 11, UnixNanos(160), 1000);
         }
+        assert_eq!(state(&restored), state(&dedup));
     }
 
     #[test]
