@@ -15,7 +15,7 @@ const RETRY: Duration = Duration::from_millis(250);
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 impl JetStream {
-    /// Sees to it that a message goes that was stored and goes by itself at `expiry`.
+    /// Arms the timer for a message that was just stored and expires at `expiry`.
     pub(crate) fn arm_expiry_by(&mut self, net: &mut impl Network, key: StreamKey, expiry: i64) {
         let left = u64::try_from(expiry.saturating_sub(self.now.wall.0)).unwrap_or(0);
         let due = self.now.tick.after(Duration::from_nanos(left));

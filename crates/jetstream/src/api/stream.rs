@@ -235,12 +235,14 @@ impl JetStream {
         info.state.deleted = self.state.stream(key).log.gaps().take(listed).collect();
         let leader = net.server_name().to_owned();
         info.cluster = Some(ClusterInfo { leader, ..ClusterInfo::default() });
-        if !subjects.members().is_empty() {
+        let lists = !subjects.members().is_empty();
+        if lists {
             info.state.subjects.insert(String::new(), 0);
         }
         let paged = PagedInfo { page, info: Some(info) };
         let reply = json::encode(&Reply::new(INFO, Ok(paged)));
-        Answer::Reply(with_subjects(reply, subjects.members()))
+        // Nothing of a large reply is searched where there is nothing to put in.
+        Answer::Reply(if lists { with_subjects(reply, subjects.members()) } else { reply })
     }
 
     /// The stream, or the answer that there is none.

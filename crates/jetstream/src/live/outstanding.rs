@@ -21,7 +21,7 @@ pub(crate) struct Delivery {
 enum Next {
     /// It counts as failed then.
     Due(Tick),
-    /// It waits to be made again, behind those with lower numbers.
+    /// It waits to be redelivered, after those with lower numbers.
     Again(u64),
     /// Nothing: it is done.
     Nothing,
@@ -122,7 +122,7 @@ impl Outstanding {
         }
     }
 
-    /// A delivery failed: it is to be made again, unless it is done.
+    /// A delivery failed: the message is to be redelivered, unless it is done.
     pub(crate) fn retry(&mut self, sequence: u64) {
         let Some(delivery) = self.by_sequence.get_mut(sequence) else { return };
         let old = delivery.next;

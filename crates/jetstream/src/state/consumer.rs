@@ -276,7 +276,7 @@ impl Consumer {
         self.forget_unacked(sequence)
     }
 
-    /// A message is no longer waited for. Says whether it was.
+    /// Removes a message from those that wait for an acknowledgement. Says whether it was one.
     fn forget_unacked(&mut self, sequence: u64) -> bool {
         let Some(unacked) = self.unacked.remove(sequence) else { return false };
         self.redelivered -= usize::from(unacked.deliveries > 1);

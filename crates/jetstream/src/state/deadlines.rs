@@ -14,28 +14,28 @@ const NEVER: i64 = i64::MAX;
 pub(crate) struct Deadlines {
     by_sequence: BTreeMap<u64, i64>,
     order: BTreeSet<(i64, u64)>,
-    /// Sequence before which every message that is there goes by its own word. Found out on the way,
-    /// so that nothing looks at those again; not kept on disk.
+    /// Sequence before which every message has a TTL of its own. Learned while messages expire, so that
+    /// none of them is looked at again; not kept on disk.
     own_before: u64,
 }
 
 impl Deadlines {
-    /// Whether no message before the sequence `until` goes by its own word.
+    /// Whether no message before the sequence `until` has a TTL of its own.
     pub(crate) fn is_free_before(&self, until: u64) -> bool {
         self.by_sequence.first_key_value().is_none_or(|(first, _)| *first >= until)
     }
 
-    /// When a message goes by its own word; [`NEVER`] if that says that it stays.
+    /// When a message expires by a TTL of its own; [`NEVER`] if that is `never`.
     pub(crate) fn of(&self, sequence: u64) -> Option<i64> {
         self.by_sequence.get(&sequence).copied()
     }
 
-    /// Sequence before which every message goes by its own word.
+    /// Sequence before which every message has a TTL of its own.
     pub(crate) fn own_before(&self) -> u64 {
         self.own_before
     }
 
-    /// Every message before the sequence `until` goes by its own word.
+    /// Every message before the sequence `until` has a TTL of its own.
     pub(crate) fn set_own_before(&mut self, until: u64) {
         self.own_before = self.own_before.max(until);
     }

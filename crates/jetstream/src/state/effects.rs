@@ -60,7 +60,7 @@ pub(crate) struct Effects {
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
     /// Messages that were finished by an acknowledgement of many.
     pub(crate) finished: u64,
-    /// When a message that was stored goes by itself.
+    /// When the message that was stored expires.
     pub(crate) expiry: Option<i64>,
 }
 

@@ -93,14 +93,14 @@ impl Stream {
         !self.chores.is_empty() || self.is_over_size()
     }
 
-    /// When a message that was stored at `time` goes by itself.
+    /// When a message that was stored at `time` expires.
     pub(crate) fn expiry(&self, sequence: u64, time: i64) -> Option<i64> {
         let own = self.deadlines.of(sequence);
         own.or_else(|| Some(time.saturating_add(self.age()?)))
     }
 
-    /// Before when no message goes by itself; `None` if none does. The next one that is not known to go
-    /// by its own word may do so all the same: it is looked at then.
+    /// Time before which no message expires; `None` if none ever does. It may be too early: whether the
+    /// next message has a TTL of its own is looked at only then.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
         let own = self.deadlines.next().map(|(time, _)| time);
         own.into_iter().chain(self.next_by_age()).min()
