@@ -137,6 +137,13 @@ pub(crate) struct Searching {
     pub(crate) changes: bool,
 }
 
+impl Searching {
+    /// Memory that the call takes while it waits, beside what it has found.
+    pub(crate) fn len(&self) -> usize {
+        self.subject.len() + self.reply.len() + self.body.len() + size_of::<Self>()
+    }
+}
+
 /// A reply that is owed, with its subject.
 #[derive(Debug)]
 pub(crate) struct OwnedOwed {
@@ -189,8 +196,9 @@ pub struct JetStream {
     pub(crate) local: Vec<LocalChange>,
     /// Consumers that do not know yet what they have before them.
     pub(crate) counting: VecDeque<Counting>,
-    /// Calls that wait for a search.
+    /// Calls that wait for a search, and what they take.
     pub(crate) searching: VecDeque<Searching>,
+    pub(crate) searching_bytes: usize,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
@@ -260,6 +268,7 @@ impl JetStream {
             local: Vec::new(),
             counting: VecDeque::new(),
             searching: VecDeque::new(),
+            searching_bytes: 0,
             expecting: Expecting::default(),
             found: None,
             acknowledging: BTreeMap::new(),

@@ -1,9 +1,11 @@
 //! Calls that wait for a search are answered when it is done. Others are served meanwhile.
 
 use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::error::table;
 
 use crate::api::Request;
 use crate::jetstream::{Found, JetStream, Searching, Work};
+use crate::limits::CALL_BYTES_WAITING_MAX;
 use crate::network::Network;
 use crate::state::{Hit, Search, StreamKey, Subjects};
 
@@ -17,6 +19,7 @@ impl JetStream {
     /// A call is to be answered when a search is done.
     pub(crate) fn search_later(
         &mut self,
+        net: &mut impl Network,
         request: &Request<'_>,
         subject: &str,
         key: StreamKey,
@@ -28,17 +31,25 @@ impl JetStream {
             !get && !matches!(call, Call::DirectGetLast { .. } | Call::StreamInfo(_))
         });
         let account = request.account;
+        let (reply, body) = (request.reply.into(), request.body.into());
+        let subject = subject.into();
+        let own = Searching { log, work, account, subject, reply, body, changes };
+        if self.searching_bytes + own.len() > CALL_BYTES_WAITING_MAX {
+            let error = table::CLUSTER_NOT_AVAIL.into();
+            self.answer_error(net, account, request.reply, "error", error);
+            return;
+        }
         if changes {
             self.calls.begin_change(account);
         }
-        let (reply, body) = (request.reply.into(), request.body.into());
-        let subject = subject.into();
-        self.searching.push_back(Searching { log, work, account, subject, reply, body, changes });
+        self.searching_bytes += own.len();
+        self.searching.push_back(own);
     }
 
     /// Goes on with the search of one call. Says whether there is more to do.
     pub(crate) fn search_some(&mut self, net: &mut impl Network) -> bool {
         let Some(own) = self.searching.pop_front() else { return false };
+        let bytes = own.len();
         let stream = self.state.by_log(own.log).map(|key| self.state.stream(key));
         let found = match (own.work, stream) {
             // What is gone is not searched.
@@ -62,6 +73,7 @@ impl JetStream {
                 return true;
             }
         }
+        self.searching_bytes -= bytes;
         if own.changes {
             self.calls.end_change(own.account);
         }

@@ -158,7 +158,7 @@ impl JetStream {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 }
             }
-            Answer::Search(key, work) => self.search_later(request, subject, key, work),
+            Answer::Search(key, work) => self.search_later(net, request, subject, key, work),
             Answer::Later => {}
         }
     }
@@ -203,7 +203,7 @@ impl JetStream {
         Answer::Reply(json::encode(&Reply::<()>::new(kind, Err(error.into()))))
     }
 
-    fn answer_error(
+    pub(crate) fn answer_error(
         &mut self,
         net: &mut impl Network,
         account: AccountId,

@@ -546,3 +546,28 @@ fn nothing_is_passed_over_while_a_consumer_changes() {
     got.extend(pull(&mut node, "S", 1));
     assert_eq!(got.iter().filter(|message| message.payload == "two").count(), 1, "{got:?}");
 }
+
+#[test]
+fn calls_that_wait_for_a_search_have_a_bound() {
+    let mut node = start(&SimDisk::default());
+    create(&mut node, r#"{"name": "S", "subjects": ["s.>"], "storage": "memory"}"#);
+    // More than are searched in one turn, so that each call waits.
+    for _ in 0..10_000 {
+        node.say(b"PUB s.a 0\r\n\r\n");
+    }
+    node.settle().unwrap();
+    node.received();
+    let padding = " ".repeat(1_000_000);
+    let body = format!("{{\"last_by_subj\":\"s.*.b\"{padding}}}");
+    let call = format!("PUB $JS.API.STREAM.MSG.GET.S r.1 {}\r\n{body}\r\n", body.len());
+    let all = call.repeat(40);
+    node.say(all.as_bytes());
+    for _ in 0..1000 {
+        node.turn();
+    }
+    let answers = node.received();
+    let refused = answers.iter().filter(|own| own.payload.contains("10008")).count();
+    let answered = answers.iter().filter(|own| own.payload.contains("10037")).count();
+    assert_eq!((answers.len(), refused + answered), (40, 40));
+    assert!((20..30).contains(&refused), "{refused} of 40 are refused");
+}
