@@ -9,35 +9,48 @@ use watershed_wire::time::UnixNanos;
 /// Deadline of a message that never goes by itself.
 const NEVER: i64 = i64::MAX;
 
-/// Deadlines of messages that have one of their own, nanoseconds since 1970.
+/// Deadlines of messages that have one of their own, nanoseconds since 1970. One that never goes by
+/// itself is exempt from `max_age`, too; a TTL that is longer than `max_age` is not (ADR-43, and
+/// nats-server 2.14).
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     by_sequence: BTreeMap<u64, i64>,
     order: BTreeSet<(i64, u64)>,
-    /// Sequence before which every message has a TTL of its own. Learned while messages expire, so that
-    /// none of them is looked at again; not kept on disk.
-    own_before: u64,
+    /// Those of `by_sequence` that never go.
+    never: BTreeSet<u64>,
+    /// Sequence before which every message never goes. Learned while messages expire, so that none of
+    /// them is looked at again; not kept on disk.
+    never_before: u64,
 }
 
 impl Deadlines {
-    /// Whether no message before the sequence `until` has a TTL of its own.
-    pub(crate) fn is_free_before(&self, until: u64) -> bool {
-        self.by_sequence.first_key_value().is_none_or(|(first, _)| *first >= until)
+    /// Whether every message before the sequence `until` goes by itself.
+    pub(crate) fn all_go_before(&self, until: u64) -> bool {
+        self.never.first().is_none_or(|first| *first >= until)
     }
 
-    /// When a message expires by a TTL of its own; [`NEVER`] if that is `never`.
-    pub(crate) fn of(&self, sequence: u64) -> Option<i64> {
-        self.by_sequence.get(&sequence).copied()
+    /// Whether a message never goes by itself.
+    pub(crate) fn is_never(&self, sequence: u64) -> bool {
+        self.never.contains(&sequence)
     }
 
-    /// Sequence before which every message has a TTL of its own.
-    pub(crate) fn own_before(&self) -> u64 {
-        self.own_before
+    /// When a message goes that is in a stream with that `max_age` and was stored at `time`.
+    pub(crate) fn of(&self, sequence: u64, time: i64, max_age: Option<i64>) -> Option<i64> {
+        let own = self.by_sequence.get(&sequence).copied();
+        if own == Some(NEVER) {
+            return None;
+        }
+        own.into_iter().chain(max_age.map(|age| time.saturating_add(age))).min()
     }
 
-    /// Every message before the sequence `until` has a TTL of its own.
-    pub(crate) fn set_own_before(&mut self, until: u64) {
-        self.own_before = self.own_before.max(until);
+    /// Sequence before which every message never goes.
+    pub(crate) fn never_before(&self) -> u64 {
+        self.never_before
+    }
+
+    /// Every message before the sequence `until` never goes.
+    pub(crate) fn set_never_before(&mut self, until: u64) {
+        self.never_before = self.never_before.max(until);
     }
 
     pub(crate) fn insert(&mut self, sequence: u64, stored: UnixNanos, ttl: TimeToLive) {
@@ -50,7 +63,9 @@ impl Deadlines {
 
     fn put(&mut self, sequence: u64, deadline: i64) {
         self.by_sequence.insert(sequence, deadline);
-        if deadline != NEVER {
+        if deadline == NEVER {
+            self.never.insert(sequence);
+        } else {
             self.order.insert((deadline, sequence));
         }
     }
@@ -58,6 +73,7 @@ impl Deadlines {
     pub(crate) fn remove(&mut self, sequence: u64) {
         if let Some(deadline) = self.by_sequence.remove(&sequence) {
             self.order.remove(&(deadline, sequence));
+            self.never.remove(&sequence);
         }
     }
 
@@ -74,7 +90,10 @@ impl Deadlines {
     /// Lets the memory of `budget` of them go, for good. Says whether none is left.
     pub(crate) fn free(&mut self, budget: usize) -> bool {
         for _ in 0..budget {
-            if self.order.pop_last().is_none() && self.by_sequence.pop_last().is_none() {
+            let some = self.order.pop_last().is_some()
+                || self.never.pop_last().is_some()
+                || self.by_sequence.pop_last().is_some();
+            if !some {
                 return true;
             }
         }

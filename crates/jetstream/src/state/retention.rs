@@ -95,12 +95,11 @@ impl Stream {
 
     /// When a message that was stored at `time` expires.
     pub(crate) fn expiry(&self, sequence: u64, time: i64) -> Option<i64> {
-        let own = self.deadlines.of(sequence);
-        own.or_else(|| Some(time.saturating_add(self.age()?)))
+        self.deadlines.of(sequence, time, self.age())
     }
 
     /// Time before which no message expires; `None` if none ever does. It may be too early: whether the
-    /// next message has a TTL of its own is looked at only then.
+    /// next message never goes is looked at only then.
     pub(crate) fn next_expiry(&self) -> Option<i64> {
         let own = self.deadlines.next().map(|(time, _)| time);
         own.into_iter().chain(self.next_by_age()).min()
@@ -119,11 +118,11 @@ impl Stream {
 
     /// Sequence from which on messages may go by `max_age`.
     fn first_by_age(&self) -> u64 {
-        self.log.first().max(self.deadlines.own_before())
+        self.log.first().max(self.deadlines.never_before())
     }
 
-    /// Removes messages that are too old: by their own word, `budget` of them at most, and by
-    /// `max_age` those before the sequence `until`. Says whether there are more that say so themselves.
+    /// Removes messages that are too old: by a TTL of their own, `budget` of them at most, and by
+    /// `max_age` those before the sequence `until`. Says whether more are to go by their own.
     pub(super) fn expire(
         &mut self,
         now: UnixNanos,
@@ -131,17 +130,17 @@ impl Stream {
         budget: &mut Budget,
         changes: &mut Changes,
     ) -> bool {
-        if self.deadlines.is_free_before(until) {
+        if self.deadlines.all_go_before(until) {
             self.remove_before(until, changes);
         } else {
             let mut next = self.log.next(self.first_by_age());
             while let Some(sequence) = next.filter(|sequence| *sequence < until) {
-                if self.deadlines.of(sequence).is_none() {
+                if !self.deadlines.is_never(sequence) {
                     self.remove(sequence, changes);
                 }
                 next = self.log.next(sequence + 1);
             }
-            self.deadlines.set_own_before(until);
+            self.deadlines.set_never_before(until);
         }
         while let Some((_, sequence)) = self.deadlines.next().filter(|(time, _)| *time <= now.0) {
             if !budget.take() {

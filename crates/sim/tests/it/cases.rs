@@ -425,9 +425,9 @@ fn a_delivery_outlives_the_filter_that_took_it() {
     assert_eq!(restart(node, &mut disk).state(), state);
 }
 
-/// Sends a message that says after how many seconds it goes.
-fn tell_ttl(node: &mut Node, subject: &str, seconds: u64) {
-    let header = format!("NATS/1.0\r\nNats-TTL: {seconds}s\r\n\r\n");
+/// Sends a message that says after which time it goes.
+fn tell_ttl(node: &mut Node, subject: &str, ttl: &str) {
+    let header = format!("NATS/1.0\r\nNats-TTL: {ttl}\r\n\r\n");
     let length = header.len();
     node.send(format!("HPUB {subject} r.1 {length} {length}\r\n{header}\r\n").as_bytes());
     node.settle().unwrap();
@@ -443,36 +443,42 @@ fn pass(node: &mut Node, nanos: u64) {
 }
 
 #[test]
-fn a_message_goes_by_age_before_an_older_one_that_goes_later() {
+fn age_takes_what_would_go_later_and_leaves_what_never_goes() {
     let mut node = start(&SimDisk::default());
     create(
         &mut node,
         r#"{"name": "S", "subjects": ["s"], "max_age": 5000000000, "allow_msg_ttl": true}"#,
     );
-    tell_ttl(&mut node, "s", 20);
+    let sequences = |node: &mut Node| {
+        let state = &ask(node, "STREAM.INFO.S", "")["state"];
+        (state["first_seq"].as_u64().unwrap(), state["messages"].as_u64().unwrap())
+    };
+    for ttl in ["1m", "never", "1s"] {
+        tell_ttl(&mut node, "s", ttl);
+    }
     tell(&mut node, "s", "one");
-    pass(&mut node, 5 * SECOND);
-    assert_eq!(content(&mut node, "S"), [""]);
-    pass(&mut node, 15 * SECOND);
-    assert!(content(&mut node, "S").is_empty());
+    pass(&mut node, SECOND);
+    assert_eq!(sequences(&mut node), (1, 3));
+    pass(&mut node, 4 * SECOND);
+    assert_eq!(sequences(&mut node), (2, 1));
+    pass(&mut node, 120 * SECOND);
+    assert_eq!(sequences(&mut node), (2, 1));
 }
 
 #[test]
-fn a_message_goes_by_age_behind_many_that_go_later() {
+fn a_message_goes_by_age_behind_many_that_never_go() {
     let mut node = start(&SimDisk::default());
     create(
         &mut node,
         r#"{"name": "S", "subjects": ["s.>"], "max_age": 5000000000, "allow_msg_ttl": true}"#,
     );
     // More than one slice, as each has a subject of its own.
-    let later = 600;
-    (0..later).for_each(|n| tell_ttl(&mut node, &format!("s.{n}"), 60));
+    let kept = 600;
+    (0..kept).for_each(|n| tell_ttl(&mut node, &format!("s.{n}"), "never"));
     tell(&mut node, "s.one", "one");
     pass(&mut node, 15 * SECOND);
     let info = ask(&mut node, "STREAM.INFO.S", "");
-    assert_eq!(info["state"]["messages"], later);
-    pass(&mut node, 60 * SECOND);
-    assert!(content(&mut node, "S").is_empty());
+    assert_eq!(info["state"]["messages"], kept);
 }
 
 #[test]

@@ -227,7 +227,8 @@ impl Client<'_> {
         match self.rng.u8(..12) {
             0 => {
                 operation = "publish with ttl";
-                let _ = write!(header, "Nats-TTL: {}s\r\n", self.rng.u8(1..9));
+                let ttl = self.one_of(&["never", "1s", "3s", "8s"]);
+                let _ = write!(header, "Nats-TTL: {ttl}\r\n");
             }
             1 => {
                 operation = "publish with rollup";

@@ -3,15 +3,15 @@
 use fastrand::Rng;
 
 use super::consumer::{AckPolicy, ConsumerRules, Delivery, Said, Start};
-use super::stream::{Publish, Retention, Rules, Stream};
+use super::stream::{NEVER, Publish, Retention, Rules, Stream};
 
 pub(crate) const STREAMS: [&str; 3] = ["A", "B", "C"];
 pub(crate) const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
 
 const SECOND: i64 = 1_000_000_000;
 
-/// Messages of a burst: more than one record of a change removes.
-const BURST: u64 = 300;
+/// Messages of a burst: more than one record of a change removes, once or several times.
+const BURSTS: [u64; 2] = [300, 700];
 
 /// Something that a client does.
 #[derive(Debug, Clone)]
@@ -238,12 +238,13 @@ fn burst(rng: &mut Rng, taste: Taste, name: &str) -> Vec<Operation> {
         payload: number.to_string(),
         ..Publish::default()
     };
-    let mut all: Vec<_> = (0..BURST).map(|number| Operation::Publish(message(number))).collect();
+    let count = one_of(rng, &BURSTS);
+    let mut all: Vec<_> = (0..count).map(|number| Operation::Publish(message(number))).collect();
     all.push(match rng.u8(..3) {
         _ if !taste.apart => Operation::Purge { filter: None, before: 0, keep: 0 },
         0 => Operation::Purge { filter: Some(format!("{name}.burst.*")), before: 0, keep: 0 },
         1 => Operation::Purge { filter: None, before: 0, keep: 1 },
-        _ => Operation::Publish(Publish { rollup: Some("all"), ..message(BURST) }),
+        _ => Operation::Publish(Publish { rollup: Some("all"), ..message(count) }),
     });
     all
 }
@@ -278,6 +279,14 @@ fn answer(rng: &mut Rng, taste: Taste, deliveries: &mut Vec<Delivery>) -> Option
     Some(Operation::Answer { delivery, said, confirm: rng.bool() })
 }
 
+fn time_to_live(rng: &mut Rng, taste: Taste) -> i64 {
+    match rng.u8(..4) {
+        0 => NEVER,
+        _ if taste.time => rng.i64(1..9) * SECOND,
+        _ => 3600 * SECOND,
+    }
+}
+
 fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish {
     let subject = format!("{name}.{}", rng.u8(..4));
     let number = rng.u32(..1_000_000);
@@ -285,7 +294,7 @@ fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish 
     let mut publish = Publish { subject, payload, ..Publish::default() };
     let off = u64::from(rng.u8(..4) == 0);
     match rng.u8(..14) {
-        0 => publish.ttl = Some(if taste.time { rng.i64(1..9) } else { 3600 } * SECOND),
+        0 => publish.ttl = Some(time_to_live(rng, taste)),
         1 if taste.apart => {
             publish.rollup = Some(one_of(rng, &["sub", "all"]));
         }

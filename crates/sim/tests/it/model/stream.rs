@@ -38,13 +38,16 @@ pub(crate) struct Rules {
     pub(crate) window: i64,
 }
 
+/// TTL and deadline of a message that never goes by itself.
+pub(crate) const NEVER: i64 = i64::MAX;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) subject: String,
     pub(crate) header: String,
     pub(crate) payload: String,
     pub(crate) time: i64,
-    /// When it goes by its own word.
+    /// When it goes by its own word; [`NEVER`].
     deadline: Option<i64>,
     /// Whether it may have gone: one consumer has finished with it, another one has given it up, and
     /// only the server knows in which order these are recorded.
@@ -65,7 +68,7 @@ pub(crate) struct Publish {
     pub(crate) subject: String,
     pub(crate) payload: String,
     pub(crate) id: Option<String>,
-    /// Nanoseconds.
+    /// Nanoseconds; [`NEVER`].
     pub(crate) ttl: Option<i64>,
     pub(crate) rollup: Option<&'static str>,
     pub(crate) expected_last: Option<u64>,
@@ -81,7 +84,11 @@ impl Publish {
             fields.extend(value.map(|value| format!("{name}: {value}\r\n")));
         };
         field("Nats-Msg-Id", self.id.clone());
-        field("Nats-TTL", self.ttl.map(|nanos| format!("{}s", nanos / 1_000_000_000)));
+        let ttl = |nanos| match nanos {
+            NEVER => "never".to_owned(),
+            nanos => format!("{}s", nanos / 1_000_000_000),
+        };
+        field("Nats-TTL", self.ttl.map(ttl));
         field("Nats-Rollup", self.rollup.map(str::to_owned));
         field("Nats-Expected-Last-Sequence", self.expected_last.map(|last| last.to_string()));
         let of_subject = self.expected_last_of_subject.map(|last| last.to_string());
@@ -190,7 +197,7 @@ impl Stream {
             header: publish.header(),
             payload: publish.payload.clone(),
             time: now,
-            deadline: publish.ttl.map(|ttl| now + ttl),
+            deadline: publish.ttl.map(|ttl| now.saturating_add(ttl)),
             open: false,
         };
         if self.is_full_for(&message) {
@@ -337,9 +344,9 @@ impl Stream {
     /// What is too old goes.
     pub(crate) fn pass(&mut self, now: i64) {
         let age = self.rules.max_age;
-        self.remove_where(|_, message| match message.deadline {
-            Some(deadline) => deadline <= now,
-            None => age > 0 && message.time + age <= now,
+        self.remove_where(|_, message| {
+            let aged = age > 0 && message.time + age <= now;
+            message.deadline.map_or(aged, |own| own != NEVER && (aged || own <= now))
         });
     }
 
