@@ -7,10 +7,8 @@ use async_nats::{HeaderMap, Message, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use watershed_topology::Topology;
-use watershed_topology::apply::{Halt, Run};
 use watershed_topology::call::{CallError, Request};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
-use watershed_topology::plan::{Plan, Policy, Step};
 use watershed_topology::probe::{Outcome, Probe};
 use watershed_topology::system::Accounts;
 
@@ -101,24 +99,6 @@ impl Client {
             accounts.done(&answer.payload)?;
         }
         Ok(Some(accounts.finish()))
-    }
-
-    /// Carries a plan out as far as `policy` allows, telling of each step that is done.
-    pub async fn apply(
-        &self,
-        plan: &Plan,
-        policy: &Policy,
-        mut done: impl FnMut(&Step),
-    ) -> Result<usize, Halt> {
-        let mut run = Run::new(plan, policy);
-        while let Some((_, request)) = run.next() {
-            let reply = self.call(request).await;
-            let reply = reply.as_deref().map_err(Clone::clone);
-            if let Some(step) = run.done(reply)? {
-                done(step);
-            }
-        }
-        Ok(run.steps().len())
     }
 
     /// Publishes and waits for the acknowledgement of the stream that stores it. The answer is the

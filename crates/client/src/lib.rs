@@ -2,12 +2,15 @@
 //!
 //! What to ask and what to do is decided in [`watershed_topology`]; this crate sends it.
 
+mod backup;
+mod carry;
 mod client;
 mod context;
 mod newest;
 mod options;
 mod wait;
 
+pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored};
 pub use client::{Client, Subscription};
 pub use context::{ContextError, load_context};
 pub use newest::Newest;

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use thiserror::Error;
 use watershed_wire::jetstream::ApiError;
 use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::error::table;
 
 /// A request to the JetStream API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,41 @@ pub enum CallError {
     /// An answer that says nothing this program understands.
     #[error("an answer that cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl CallError {
+    /// Whether it is not known what the server did.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Timeout(_) | Self::Connection(_))
+    }
+
+    /// Whether it is over by itself after a while: no leader now, or no answer among servers.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.err_code == table::CLUSTER_NOT_AVAIL.code)
+    }
+
+    /// Whether the server still clears away what was deleted just before.
+    pub fn follows_a_delete(&self) -> bool {
+        let codes = [table::STREAM_CREATE.code, table::STREAM_NAME_EXIST.code];
+        matches!(self, Self::Refused(error) if codes.contains(&error.err_code))
+    }
+
+    /// Whether what is to be created is there, or what is to be changed is not.
+    pub fn meets_another(&self) -> bool {
+        let codes = [
+            table::STREAM_NAME_EXIST.code,
+            table::CONSUMER_ALREADY_EXISTS.code,
+            table::CONSUMER_NAME_EXIST.code,
+        ];
+        let met = matches!(self, Self::Refused(error) if codes.contains(&error.err_code));
+        met || self.is_absence()
+    }
+
+    /// Whether the server says that there is no such stream or consumer.
+    pub fn is_absence(&self) -> bool {
+        let codes = [table::STREAM_NOT_FOUND.code, table::CONSUMER_NOT_FOUND.code];
+        matches!(self, Self::Refused(error) if codes.contains(&error.err_code))
+    }
 }
 
 /// Whether an answer is one, whatever it says.

@@ -16,6 +16,9 @@ use crate::version::Version;
 /// Key of the metadata that names the topology that owns an asset.
 pub const OWNER: &str = "watershed.topology";
 
+/// Prefix of the metadata that says whose an asset is.
+pub const OURS: &str = "watershed.";
+
 /// Prefix of the metadata that the server writes itself.
 pub const RESERVED: &str = "_nats.";
 

@@ -15,7 +15,7 @@ use crate::diagnostic::Severity;
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, ServerSettings, Stream, Topology};
 use crate::monitor;
-use crate::observe::{OWNER, PROTECT, RESERVED};
+use crate::observe::{OURS, RESERVED};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{
     BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, EXPORT, Field, IMPORT, JETSTREAM,
@@ -366,7 +366,7 @@ fn consumer_fields(config: &ConsumerConfig, of: &StreamConfig) -> Map<String, Js
 /// What is not the server's, and marks no owner.
 fn own_metadata(fields: &mut Map<String, Json>) {
     let Some(Json::Object(metadata)) = fields.get_mut("metadata") else { return };
-    metadata.retain(|key, _| key != OWNER && key != PROTECT && !key.starts_with(RESERVED));
+    metadata.retain(|key, _| !key.starts_with(OURS) && !key.starts_with(RESERVED));
     if metadata.is_empty() {
         fields.remove("metadata");
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, destroy, explain, import, init, lint, next, plan, publish, schema, serve, status, store,
-    subscribe, up, verify, view,
+    apply, backup, destroy, explain, import, init, lint, next, plan, publish, restore, schema,
+    serve, status, store, subscribe, up, verify, view,
 };
 use crate::exit::Exit;
 
@@ -31,6 +31,8 @@ enum Command {
     Apply(apply::Arguments),
     Verify(verify::Arguments),
     Destroy(destroy::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Status(status::Arguments),
     #[command(name = "pub")]
     Publish(publish::Arguments),
@@ -60,6 +62,8 @@ impl Cli {
             Command::Apply(arguments) => apply::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
             Command::Destroy(arguments) => destroy::run(&arguments),
+            Command::Backup(arguments) => backup::run(&arguments),
+            Command::Restore(arguments) => restore::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
             Command::Publish(arguments) => publish::run(&arguments),
             Command::Subscribe(arguments) => subscribe::run(&arguments),

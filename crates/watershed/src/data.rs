@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use watershed_topology::plan::{Action, Plan, Policy, Step};
 
 use crate::load::{DEFAULT_FILE, Loaded, Workspace};
 use crate::private::{self, DEFAULT};
@@ -81,6 +82,16 @@ pub(crate) fn data_folders(loaded: &Loaded) -> Vec<PathBuf> {
         Some(folder) => vec![folder.clone()],
         None => store_dir(loaded).into_iter().chain([home(loaded)]).collect(),
     }
+}
+
+/// Folder for backups of what a plan makes again. It is made if there is anything.
+pub(crate) fn backups(loaded: &Loaded, plan: &Plan, policy: &Policy) -> anyhow::Result<PathBuf> {
+    let home = loaded.data.clone().unwrap_or_else(|| home(loaded));
+    let goes = |step: &&Step| step.action == Action::Recreate && step.target.consumer.is_none();
+    if plan.steps.iter().filter(goes).any(|step| policy.allows(step)) {
+        make(&home).with_context(|| format!("cannot create {} for backups", shown(&home)))?;
+    }
+    Ok(home.join("backups"))
 }
 
 /// Where a topology's data is if nobody says otherwise. It may be a link.

@@ -6,7 +6,7 @@ use fastrand::Rng;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::SimDisk;
 use watershed_sim::node::Node;
-use watershed_topology::apply::Run;
+use watershed_topology::apply::{Event, Run, Task};
 use watershed_topology::call::Request;
 use watershed_topology::lower::lower;
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
@@ -102,13 +102,24 @@ fn messages(observed: &Observed, stream: &str) -> u64 {
     observed.streams.get(stream).map_or(0, |there| there.info.state.messages)
 }
 
+/// Does one thing that a run wants done.
+fn carry(node: &mut Node, run: &mut Run, task: Task) -> Result<(), String> {
+    let done = match task {
+        Task::Call(request) => run.done(Event::Answer(Ok(&call(node, &request)))),
+        Task::Pause(_) => run.done(Event::Passed),
+        // Whether a backup is one is looked at where files are.
+        Task::BackUp(_) => run.done(Event::BackedUp(Ok(()))),
+        Task::PutBack(stream) => return Err(format!("{stream} was not made again")),
+    };
+    done.map(drop).map_err(|halt| format!("{halt}: {}", halt.source))
+}
+
 fn carry_out(node: &mut Node, topology: &Topology, policy: &Policy) -> Result<(), String> {
     let before = observe(node, topology);
     let planned = plan(topology, &before);
     let mut run = Run::new(&planned, policy);
-    while let Some((_, request)) = run.next() {
-        let reply = call(node, request);
-        run.done(Ok(&reply)).map_err(|halt| format!("{halt}: {}", halt.source))?;
+    while let Some(task) = run.next() {
+        carry(node, &mut run, task)?;
     }
     let after = observe(node, topology);
     // Whatever lost messages had said so.
@@ -132,7 +143,7 @@ fn carry_out(node: &mut Node, topology: &Topology, policy: &Policy) -> Result<()
 }
 
 fn everything() -> Policy {
-    Policy { allow_loss: Names::All, recreate: Names::All, prune: true }
+    Policy { allow_loss: Names::All, recreate: Names::All, adopt: Names::All, prune: true }
 }
 
 fn run(seed: u64) -> Result<(), String> {
@@ -157,9 +168,8 @@ fn run(seed: u64) -> Result<(), String> {
     let Some(topology) = last else { return Ok(()) };
     let plan = destroy("random", &observe(&mut node, &topology));
     let mut run = Run::new(&plan, &everything());
-    while let Some((_, request)) = run.next() {
-        let reply = call(&mut node, request);
-        run.done(Ok(&reply)).map_err(|halt| halt.to_string())?;
+    while let Some(task) = run.next() {
+        carry(&mut node, &mut run, task)?;
     }
     let left = observe(&mut node, &topology);
     if left.streams.is_empty() { Ok(()) } else { Err("something is left".into()) }

@@ -1,17 +1,18 @@
 //! The declared consumers of a stream against what is there.
 
-use watershed_wire::jetstream::call::Call;
+use std::collections::BTreeMap;
+
 use watershed_wire::jetstream::change::{consumer_changes, refuse_consumer};
 use watershed_wire::jetstream::check::{Bounds, fill_consumer};
-use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, CreateRequest};
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+use watershed_wire::subject::contains;
 
-use super::difference::{changes, json, merged};
+use super::difference::{METADATA, changes, json};
+use super::live::{self, one_filter};
 use super::loss;
-use super::mark::{mark, unmark, unreserved};
-use super::step::{Action, Plan, Refusal, Step, Target};
-use crate::call::Request;
+use super::mark::{mark, marks_of, unmark};
+use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
@@ -21,6 +22,7 @@ fn desired(
     consumer: &Consumer,
     stream: &StreamConfig,
     observed: &Observed,
+    live: Option<&BTreeMap<String, String>>,
 ) -> ConsumerConfig {
     let mut config = consumer.config.clone();
     // An account that allows less than the default has another default.
@@ -29,22 +31,8 @@ fn desired(
         config.max_ack_pending = config.max_ack_pending.min(limit);
     }
     fill_consumer(&mut config, stream, &Bounds::default());
-    mark(&mut config.metadata, topology, consumer.protect, observed);
-    config
-}
-
-/// A live configuration, comparable.
-fn live(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerConfig {
-    let mut config = info.config.clone();
-    fill_consumer(&mut config, stream, &Bounds::default());
-    unreserved(&mut config.metadata);
-    // One filter may be said in two ways.
-    if let [only] = config.filter_subjects.as_slice()
-        && config.filter_subject.is_empty()
-    {
-        config.filter_subject.clone_from(only);
-        config.filter_subjects.clear();
-    }
+    mark(&mut config.metadata, topology, consumer.protect, observed, live);
+    one_filter(&mut config);
     config
 }
 
@@ -57,7 +45,7 @@ pub(super) fn new_ones(
     plan: &mut Plan,
 ) {
     for consumer in &stream.consumers {
-        let desired = desired(topology, consumer, config, observed);
+        let desired = desired(topology, consumer, config, observed, None);
         plan.steps.push(create(&stream.name.value, &desired));
     }
 }
@@ -72,103 +60,138 @@ pub(super) fn compare_all(
     plan: &mut Plan,
 ) {
     for consumer in &stream.consumers {
-        let target = Target::consumer(&stream.name.value, &consumer.name.value);
-        let mut desired = desired(topology, consumer, config, observed);
-        if let [only] = desired.filter_subjects.as_slice() {
-            desired.filter_subject.clone_from(only);
-            desired.filter_subjects.clear();
-        }
-        let Some(live_one) = there.consumers.get(&consumer.name.value) else {
+        let name = &consumer.name.value;
+        let target = Target::consumer(&stream.name.value, name);
+        let live_one = there.consumers.get(name);
+        let metadata = live_one.map(|live| &live.info.config.metadata);
+        let mut desired = desired(topology, consumer, config, observed, metadata);
+        let Some(live_one) = live_one else {
             plan.steps.push(create(&stream.name.value, &desired));
             continue;
         };
-        let before = live(&live_one.info, config);
-        let owner = live_one.owner();
+        let before = live::consumer(&live_one.info, config);
+        // A pause is what an operator does, unless the file says it.
+        if consumer.places.get("pause_until").is_none() {
+            desired.pause_until = before.pause_until;
+        }
+        let nobodys = live_one.owner().is_none();
         let mut compared = desired.clone();
-        if owner.is_none() {
+        if nobodys {
             unmark(&mut compared.metadata);
         }
-        let fields: Vec<&str> =
-            consumer_changes(&before, &compared).into_iter().map(|(field, _)| field).collect();
-        let refuse = |reason: String| Refusal { target: target.clone(), reason, for_safety: true };
-        match owner {
-            _ if owner == Some(&topology.name.value) && fields.is_empty() => {
-                plan.unchanged.push(target);
-            }
-            None if fields.is_empty() => plan.unmanaged.push(target),
+        let same = fields(&before, &compared).is_empty();
+        match live_one.owner() {
             Some(owner) if owner != topology.name.value => {
-                plan.refused.push(refuse(format!("it belongs to the topology `{owner}`")));
+                let reason = format!("it belongs to the topology `{owner}`");
+                plan.refused.push(Refusal { target, reason, for_safety: true });
+                continue;
             }
-            None => plan.refused.push(refuse(format!(
-                "it is there, unmanaged, and differs in {}: taking it over is not built yet; make \
-                 the file say what is there, or delete the consumer",
-                fields.join(", ")
-            ))),
-            Some(_) => {
-                let interest = config.retention == Retention::Interest;
-                plan.steps.push(change(target, &before, &desired, &fields, live_one, interest));
-            }
+            None if same => plan.unmanaged.push(target.clone()),
+            Some(_) if same => plan.unchanged.push(target.clone()),
+            _ => {}
         }
+        let mut steps = Vec::new();
+        if !same {
+            let mut marked = before.clone();
+            if nobodys {
+                marked.metadata.extend(marks_of(&desired.metadata));
+            }
+            let change = Change { stream, config, there, live: live_one };
+            let step = change.step(target.clone(), &marked, &desired);
+            steps.push(Step { adopts: nobodys, ..step });
+        }
+        let again = steps.iter().any(|step| step.action == Action::Recreate);
+        if nobodys && observed.server.keeps_metadata() && !again {
+            steps.insert(0, adopt(target, &before, &desired, live_one));
+        }
+        plan.steps.append(&mut steps);
     }
 }
 
-fn create_request(stream: &str, config: &serde_json::Value, action: CreateAction) -> Request {
-    let name = config.get("durable_name").and_then(serde_json::Value::as_str).unwrap_or_default();
-    let call = Call::ConsumerCreateDurable { stream, consumer: name };
-    let mut request =
-        json(&CreateRequest { stream_name: stream.to_owned(), action, ..CreateRequest::default() });
-    // The configuration as it is, with the fields that this program does not know.
-    if let Some(object) = request.as_object_mut() {
-        object.insert("config".into(), config.clone());
-    }
-    Request::new(call, &request)
+fn fields(before: &ConsumerConfig, after: &ConsumerConfig) -> Vec<&'static str> {
+    consumer_changes(before, after).into_iter().map(|(field, _)| field).collect()
 }
 
 fn create(stream: &str, desired: &ConsumerConfig) -> Step {
-    Step {
-        target: Target::consumer(stream, &desired.name),
-        action: Action::Create,
-        changes: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-        requests: vec![create_request(stream, &json(desired), CreateAction::Create)],
+    let target = Target::consumer(stream, &desired.name);
+    Step::new(target, Action::Create, Work::Create(json(desired)), None)
+}
+
+/// Marks a consumer that is nobody's.
+fn adopt(
+    target: Target,
+    before: &ConsumerConfig,
+    desired: &ConsumerConfig,
+    live: &ObservedConsumer,
+) -> Step {
+    let mut after = before.clone();
+    after.metadata.extend(marks_of(&desired.metadata));
+    let work = Work::Update { fields: vec![METADATA], after: json(&after) };
+    Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(live.seen())) }
+}
+
+/// A consumer that is to become another one, and where it is.
+struct Change<'a> {
+    stream: &'a Stream,
+    /// The stream's configuration, as it will be.
+    config: &'a StreamConfig,
+    there: &'a ObservedStream,
+    live: &'a ObservedConsumer,
+}
+
+impl Change<'_> {
+    fn step(&self, target: Target, before: &ConsumerConfig, after: &ConsumerConfig) -> Step {
+        let info = &self.live.info;
+        let interest = self.config.retention == Retention::Interest;
+        let fields = fields(before, after);
+        let changes = changes(&fields, &json(before), &json(after));
+        if let Some(error) = refuse_consumer(before, after) {
+            let work = Work::Recreate(json(after));
+            let step = Step::new(target, Action::Recreate, work, Some(self.live.seen()));
+            let losses = loss::position(info, interest);
+            let notes = vec![format!("the server does not change it in place: {error}")];
+            return Step { changes, losses, notes, ..step };
+        }
+        let (mut notes, mut losses) = (Vec::new(), Vec::new());
+        if fields.iter().any(|field| field.starts_with("filter_subject")) {
+            notes.push("messages that it has passed by already are not looked at again".into());
+            if interest {
+                losses.extend(loss::of_interest(info));
+            }
+            losses.extend(self.stranded(before));
+        }
+        losses.extend(loss::of_fewer_deliveries(before, after, info));
+        let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
+        let work = Work::Update { fields, after: json(after) };
+        let step = Step::new(target, action, work, Some(self.live.seen()));
+        Step { changes, losses, notes, ..step }
+    }
+
+    /// What nobody takes out of a work queue when a consumer takes less.
+    fn stranded(&self, before: &ConsumerConfig) -> Option<String> {
+        if self.config.retention != Retention::WorkQueue {
+            return None;
+        }
+        let declared = self.stream.consumers.iter().map(|consumer| &consumer.config);
+        let others = self.there.consumers.iter();
+        let others = others.filter(|(name, _)| self.stream.consumer(name).is_none());
+        let takers: Vec<Vec<&str>> =
+            declared.chain(others.map(|(_, live)| &live.info.config)).map(filters).collect();
+        let taken = |filter: &&str| {
+            let mut all = takers.iter().flatten();
+            all.any(|other| contains(other.as_bytes(), filter.as_bytes()))
+        };
+        if filters(before).iter().all(taken) {
+            return None;
+        }
+        loss::stranded(&self.live.info)
     }
 }
 
-fn change(
-    target: Target,
-    before: &ConsumerConfig,
-    after: &ConsumerConfig,
-    fields: &[&str],
-    live: &ObservedConsumer,
-    interest: bool,
-) -> Step {
-    let info = &live.info;
-    let changes = changes(fields, &json(before), &json(after));
-    let stream = target.stream.clone();
-    if let Some(error) = refuse_consumer(before, after) {
-        let delete = Call::ConsumerDelete { stream: &stream, consumer: &after.name };
-        return Step {
-            target,
-            action: Action::Recreate,
-            changes,
-            losses: loss::position(info, interest),
-            notes: vec![format!("the server does not change it in place: {error}")],
-            requests: vec![
-                Request::bare(delete),
-                create_request(&stream, &json(after), CreateAction::Create),
-            ],
-        };
+/// What a consumer takes.
+pub(super) fn filters(config: &ConsumerConfig) -> Vec<&str> {
+    if !config.filter_subjects.is_empty() {
+        return config.filter_subjects.iter().map(String::as_str).collect();
     }
-    let (mut notes, mut losses) = (Vec::new(), Vec::new());
-    if fields.iter().any(|field| field.starts_with("filter_subject")) {
-        notes.push("messages that it has passed by already are not looked at again".into());
-        if interest {
-            losses.extend(loss::of_interest(info));
-        }
-    }
-    let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
-    let body = merged(&live.config, &json(after), fields);
-    let requests = vec![create_request(&stream, &body, CreateAction::Update)];
-    Step { target, action, changes, losses, notes, requests }
+    vec![if config.filter_subject.is_empty() { ">" } else { &config.filter_subject }]
 }

@@ -1,8 +1,12 @@
 //! What a change would delete, with the counts of now.
 
+use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig, StreamInfo};
+use watershed_wire::jetstream::stream::{
+    Discard, Retention, StreamConfig, StreamInfo, StreamSource,
+};
 
+use crate::observe::Observed;
 use crate::quantity::{show_duration, show_size};
 
 /// What goes with a stream.
@@ -73,6 +77,81 @@ pub(super) fn of_update(
     losses
 }
 
+/// What copying does that begins with a change: of a changed source everything comes again, and a
+/// work queue that nobody reads is emptied by its copies.
+pub(super) fn of_copying(
+    before: &StreamConfig,
+    after: &StreamConfig,
+    observed: &Observed,
+) -> Vec<String> {
+    let origins = |config: &StreamConfig| -> Vec<StreamSource> {
+        config.mirror.iter().chain(&config.sources).cloned().collect()
+    };
+    let known = origins(before);
+    let mut losses = Vec::new();
+    for origin in origins(after).iter().filter(|origin| !known.contains(origin)) {
+        let same = |other: &&StreamSource| {
+            (&other.name, &other.external) == (&origin.name, &origin.external)
+        };
+        if known.iter().any(|other| same(&other)) {
+            losses.push(format!(
+                "nothing, but stores again what it has copied from `{}`: a changed source starts from its \
+                 beginning",
+                origin.name
+            ));
+            continue;
+        }
+        let live = observed.streams.get(&origin.name).map(|live| &live.info);
+        if let Some(info) = live.filter(|info| origin.external.is_none() && is_unread(info)) {
+            losses.push(format!(
+                "{} of `{}`: a work queue without consumers is emptied by whoever copies it",
+                messages(info.state.messages),
+                origin.name
+            ));
+        }
+    }
+    losses
+}
+
+/// Whether it is a work queue that nobody reads.
+fn is_unread(info: &StreamInfo) -> bool {
+    info.config.retention == Retention::WorkQueue && info.state.consumer_count == 0
+}
+
+/// What those who copy a stream miss when it begins anew.
+pub(super) fn of_copies(name: &str, info: &StreamInfo, observed: &Observed) -> Vec<String> {
+    if info.state.last_seq == 0 {
+        return Vec::new();
+    }
+    let copies = observed.streams.iter().filter(|(_, other)| {
+        let config = &other.info.config;
+        config.mirror.iter().chain(&config.sources).any(|origin| origin.name == name)
+    });
+    let missed = |(copy, _): (&String, _)| {
+        format!(
+            "the first {} for `{copy}`, which copies on from there",
+            messages(info.state.last_seq)
+        )
+    };
+    copies.map(missed).collect()
+}
+
+/// What is outstanding and has been delivered as often as a consumer may now.
+pub(super) fn of_fewer_deliveries(
+    before: &ConsumerConfig,
+    after: &ConsumerConfig,
+    info: &ConsumerInfo,
+) -> Option<String> {
+    let (old, new) = (before.max_deliver, after.max_deliver);
+    let fewer = new > 0 && (old <= 0 || new < old);
+    (fewer && info.num_ack_pending > 0).then(|| {
+        format!(
+            "further deliveries of what was delivered {new} times already, of {} outstanding",
+            messages(info.num_ack_pending as u64)
+        )
+    })
+}
+
 /// What goes with a consumer; `interest` is whether its stream keeps only what is wanted.
 pub(super) fn position(info: &ConsumerInfo, interest: bool) -> Vec<String> {
     let mut losses = vec![format!(
@@ -89,6 +168,14 @@ pub(super) fn position(info: &ConsumerInfo, interest: bool) -> Vec<String> {
 pub(super) fn of_interest(info: &ConsumerInfo) -> Option<String> {
     let waiting = info.num_pending + info.num_ack_pending as u64;
     (waiting > 0).then(|| format!("what only it waits for, of {}", messages(waiting)))
+}
+
+/// What stays in a work queue when a consumer takes less of it, and nobody takes the rest.
+pub(super) fn stranded(info: &ConsumerInfo) -> Option<String> {
+    let waiting = info.num_pending + info.num_ack_pending as u64;
+    (waiting > 0).then(|| {
+        format!("the work that only it takes, of {}: it stays, untaken", messages(waiting))
+    })
 }
 
 fn messages(count: u64) -> String {

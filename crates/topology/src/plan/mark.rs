@@ -4,18 +4,38 @@ use std::collections::BTreeMap;
 
 use super::step::{Action, Plan, Refusal, Target};
 use crate::model::Topology;
-use crate::observe::{OWNER, Observed, PROTECT, RESERVED};
+use crate::observe::{OURS, OWNER, Observed, PROTECT, RESERVED};
 
-/// Marks what the topology owns; servers that keep no metadata get none.
+/// Key of the metadata that says which further keys the file declared, as a JSON array. What is not in
+/// there was written by somebody else and stays.
+pub(super) const DECLARED: &str = "watershed.metadata";
+
+/// Marks what the topology owns, and keeps what others have written beside it; servers that keep no
+/// metadata get none. `live` is the metadata of now.
 pub(super) fn mark(
     metadata: &mut BTreeMap<String, String>,
     topology: &Topology,
     protect: bool,
     observed: &Observed,
+    live: Option<&BTreeMap<String, String>>,
 ) {
     if !observed.server.keeps_metadata() {
         metadata.clear();
         return;
+    }
+    let declared: Vec<String> = metadata.keys().cloned().collect();
+    if let Some(live) = live {
+        let earlier = live.get(DECLARED).map(String::as_str).unwrap_or_default();
+        let earlier: Vec<String> = serde_json::from_str(earlier).unwrap_or_default();
+        for (key, value) in live {
+            if !key.starts_with(RESERVED) && !key.starts_with(OURS) && !earlier.contains(key) {
+                metadata.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    if !declared.is_empty() {
+        let declared = serde_json::to_string(&declared).expect("texts are JSON");
+        metadata.insert(DECLARED.to_owned(), declared);
     }
     metadata.insert(OWNER.to_owned(), topology.name.value.clone());
     if protect {
@@ -25,8 +45,15 @@ pub(super) fn mark(
 
 /// Takes the marks away: what is nobody's is compared without those that it can't have.
 pub(super) fn unmark(metadata: &mut BTreeMap<String, String>) {
-    metadata.remove(OWNER);
-    metadata.remove(PROTECT);
+    for key in [OWNER, PROTECT, DECLARED] {
+        metadata.remove(key);
+    }
+}
+
+/// The marks among these.
+pub(super) fn marks_of(metadata: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let marks = [OWNER, PROTECT, DECLARED].into_iter();
+    marks.filter_map(|key| Some((key.to_owned(), metadata.get(key)?.clone()))).collect()
 }
 
 /// Takes what the server notes for itself away.

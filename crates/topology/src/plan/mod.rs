@@ -5,10 +5,12 @@
 //! [`watershed_wire::jetstream::change`].
 
 mod consumer;
-mod difference;
+pub(crate) mod difference;
+pub(crate) mod live;
 mod loss;
 mod mark;
 mod order;
+mod policy;
 mod step;
 mod stream;
 
@@ -16,7 +18,8 @@ use crate::model::Topology;
 use crate::observe::Observed;
 
 pub use self::order::destroy;
-pub use self::step::{Action, Change, Names, Plan, Policy, Refusal, Step, Target};
+pub use self::policy::{Names, Policy};
+pub use self::step::{Action, Change, Plan, Refusal, Seen, Step, Target, Work};
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here.
 pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
@@ -27,6 +30,7 @@ pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
     order::leftovers(topology, observed, &mut plan);
     mark::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);
+    order::untangle(topology, observed, &mut plan);
     plan
 }
 

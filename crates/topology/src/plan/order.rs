@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::subject::overlaps;
 
-use super::step::{Action, Plan, Step, Target};
+use super::consumer::filters;
+use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::{loss, mark};
-use crate::call::Request;
 use crate::model::Topology;
-use crate::observe::{Observed, ObservedStream};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
 /// Steps that delete what the topology owns and no longer declares.
 pub(super) fn leftovers(topology: &Topology, observed: &Observed, plan: &mut Plan) {
@@ -17,7 +17,13 @@ pub(super) fn leftovers(topology: &Topology, observed: &Observed, plan: &mut Pla
     for (name, there) in &observed.streams {
         let declared = topology.stream(name);
         if declared.is_none() && there.owner() == owner {
-            plan.steps.push(delete_stream(name, there));
+            plan.steps.push(delete_stream(
+                name,
+                &topology.name.value,
+                there,
+                observed,
+                |other, live| topology.stream(other).is_none() && live.owner() == owner,
+            ));
             continue;
         }
         let target = Target::stream(name);
@@ -41,7 +47,8 @@ pub fn destroy(name: &str, observed: &Observed) -> Plan {
     let mut streams = Vec::new();
     for (stream, there) in &observed.streams {
         if there.owner() == owner {
-            streams.push(delete_stream(stream, there));
+            let goes = |_: &str, live: &ObservedStream| live.owner() == owner;
+            streams.push(delete_stream(stream, name, there, observed, goes));
             continue;
         }
         let own = there.consumers.iter().filter(|(_, live)| live.owner() == owner);
@@ -58,34 +65,34 @@ pub fn destroy(name: &str, observed: &Observed) -> Plan {
     plan
 }
 
-fn delete_stream(name: &str, there: &ObservedStream) -> Step {
-    let foreign = there.consumers.values().filter(|live| live.owner() != there.owner()).count();
-    let mut notes = Vec::new();
-    if foreign > 0 {
-        notes.push(format!("{foreign} of its consumers are not this topology's"));
-    }
+/// Deletes a stream of `owner`; others that go with it are told by `goes`.
+fn delete_stream(
+    name: &str,
+    owner: &str,
+    there: &ObservedStream,
+    observed: &Observed,
+    goes: impl Fn(&str, &ObservedStream) -> bool,
+) -> Step {
+    let step = Step::new(Target::stream(name), Action::Delete, Work::Delete, Some(there.seen()));
+    let copies = observed.streams.iter().filter(|(copy, other)| {
+        !goes(copy, other) && origins(&other.info.config).iter().any(|origin| origin == name)
+    });
+    let notes = copies.map(|(copy, _)| format!("`{copy}` copies it, and will get nothing more"));
     Step {
-        target: Target::stream(name),
-        action: Action::Delete,
-        changes: Vec::new(),
         losses: loss::everything(&there.info),
-        notes,
-        requests: vec![Request::bare(Call::StreamDelete(name))],
+        notes: notes.collect(),
+        takes: there.takes(name, owner),
+        ..step
     }
 }
 
 fn delete_consumer(stream: &str, consumer: &str, there: &ObservedStream) -> Step {
-    let info = there.consumers.get(consumer).map(|live| &live.info);
+    let live = there.consumers.get(consumer);
     let interest = there.info.config.retention == Retention::Interest;
-    let losses = info.map(|info| loss::position(info, interest)).unwrap_or_default();
-    Step {
-        target: Target::consumer(stream, consumer),
-        action: Action::Delete,
-        changes: Vec::new(),
-        losses,
-        notes: Vec::new(),
-        requests: vec![Request::bare(Call::ConsumerDelete { stream, consumer })],
-    }
+    let losses = live.map(|live| loss::position(&live.info, interest)).unwrap_or_default();
+    let target = Target::consumer(stream, consumer);
+    let seen = live.map(ObservedConsumer::seen);
+    Step { losses, ..Step::new(target, Action::Delete, Work::Delete, seen) }
 }
 
 fn origins(config: &watershed_wire::jetstream::StreamConfig) -> Vec<String> {
@@ -125,6 +132,7 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         live.info.config.subjects.iter().any(|own| !declared.config.subjects.contains(own))
     };
     let rank = |step: &Step| match (step.action, step.target.consumer.is_some()) {
+        (Action::Adopt, _) => -1,
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
         (Action::Update | Action::UpdateLosing, false) => 2,
@@ -135,4 +143,67 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
     };
     // Stable: within a rank the file's own order stays.
     plan.steps.sort_by_key(|step| (rank(step), depths(&step.target.stream)));
+}
+
+/// Puts changes of filters in a work queue into an order in which no two consumers ever take the same
+/// (10100); those for which there is none are refused.
+pub(super) fn untangle(topology: &Topology, observed: &Observed, plan: &mut Plan) {
+    for (name, there) in &observed.streams {
+        if there.info.config.retention != Retention::WorkQueue || topology.stream(name).is_none() {
+            continue;
+        }
+        let changes = |step: &Step| step.target.stream == *name && new_filters(step).is_some();
+        let Some(place) = plan.steps.iter().position(changes) else { continue };
+        let steps = std::mem::take(&mut plan.steps);
+        let (mut waiting, others): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(changes);
+        plan.steps = others;
+        // What each takes at this point of the run.
+        let mut taken: BTreeMap<String, Vec<String>> = there
+            .consumers
+            .iter()
+            .map(|(name, live)| {
+                let own = filters(&live.info.config);
+                (name.clone(), own.into_iter().map(str::to_owned).collect())
+            })
+            .collect();
+        let deleted = plan.steps.iter().filter(|step| step.action == Action::Delete);
+        for gone in deleted.filter(|step| step.target.stream == *name) {
+            taken.remove(gone.target.consumer.as_deref().unwrap_or_default());
+        }
+        let mut ordered = Vec::new();
+        while let Some(index) = waiting.iter().position(|step| is_free(step, &taken)) {
+            let step = waiting.remove(index);
+            let consumer = step.target.consumer.clone().unwrap_or_default();
+            taken.insert(consumer, new_filters(&step).unwrap_or_default());
+            ordered.push(step);
+        }
+        plan.steps.splice(place..place, ordered);
+        plan.refused.extend(waiting.into_iter().map(|step| Refusal {
+            reason: "its new filter takes what another consumer of this work queue takes now, and \
+                     would not be let go of before (10100): apply the filters in two steps, the first \
+                     of which lets go"
+                .into(),
+            target: step.target,
+            for_safety: false,
+        }));
+    }
+}
+
+/// The filters that a step gives a consumer, where it changes them in place.
+fn new_filters(step: &Step) -> Option<Vec<String>> {
+    let Work::Update { fields, after } = &step.work else { return None };
+    step.target.consumer.as_ref()?;
+    if !fields.iter().any(|field| field.starts_with("filter_subject")) {
+        return None;
+    }
+    let config = serde_json::from_value(after.clone()).ok()?;
+    Some(filters(&config).into_iter().map(str::to_owned).collect())
+}
+
+/// Whether nobody else takes what the step's consumer is to take.
+fn is_free(step: &Step, taken: &BTreeMap<String, Vec<String>>) -> bool {
+    let own = new_filters(step).unwrap_or_default();
+    let others = taken.iter().filter(|(name, _)| step.target.consumer.as_ref() != Some(*name));
+    let mut others = others.flat_map(|(_, filters)| filters);
+    !others.any(|other| own.iter().any(|own| overlaps(own.as_bytes(), other.as_bytes())))
 }

@@ -1,8 +1,9 @@
 //! What a plan consists of, and what may be lost.
 
-use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
-use crate::call::Request;
+use serde_json::Value as Json;
+use watershed_wire::time::UnixNanos;
 
 /// A stream, or a consumer of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ impl std::fmt::Display for Target {
 pub enum Action {
     /// Makes it.
     Create,
+    /// Marks what is nobody's as the topology's; nothing else about it changes.
+    Adopt,
     /// Changes it in place; nothing is lost.
     Update,
     /// Changes it in place; the server deletes messages at once.
@@ -59,6 +62,7 @@ impl Action {
     pub fn sign(self) -> &'static str {
         match self {
             Self::Create => "+",
+            Self::Adopt => "=",
             Self::Update => "~",
             Self::UpdateLosing => "~!",
             Self::Recreate => "-/+",
@@ -66,24 +70,23 @@ impl Action {
         }
     }
 
+    /// What it does, as one would say it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::UpdateLosing => "update",
+            other => other.word(),
+        }
+    }
+
     /// What it is, in a word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Create => "create",
+            Self::Adopt => "adopt",
             Self::Update => "update",
             Self::UpdateLosing => "update_losing",
             Self::Recreate => "recreate",
             Self::Delete => "delete",
-        }
-    }
-
-    /// The flag that allows it; none for what loses nothing.
-    pub fn flag(self) -> Option<&'static str> {
-        match self {
-            Self::Create | Self::Update => None,
-            Self::UpdateLosing => Some("--allow-loss"),
-            Self::Recreate => Some("--recreate"),
-            Self::Delete => Some("--prune"),
         }
     }
 }
@@ -112,8 +115,56 @@ pub struct Step {
     pub losses: Vec<String>,
     /// What else there is to know.
     pub notes: Vec<String>,
-    /// The calls that do it, in order.
-    pub requests: Vec<Request>,
+    /// Whether it is about what is nobody's, and has to be adopted.
+    pub adopts: bool,
+    /// Consumers of others that go with it, and the topology of each.
+    pub takes: Vec<(Target, Option<String>)>,
+    /// What is to be done.
+    pub work: Work,
+    /// What was there when this was planned; `None` where nothing was.
+    pub seen: Option<Seen>,
+}
+
+impl Step {
+    /// A step that loses nothing and concerns nobody else.
+    pub(super) fn new(target: Target, action: Action, work: Work, seen: Option<Seen>) -> Self {
+        let (changes, losses, notes) = (Vec::new(), Vec::new(), Vec::new());
+        let (adopts, takes) = (false, Vec::new());
+        Self { target, action, changes, losses, notes, adopts, takes, work, seen }
+    }
+}
+
+/// What a step has to do. The calls follow from this and from what is there when it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Create it with this configuration.
+    Create(Json),
+    /// Give it these fields of a configuration.
+    Update {
+        /// API names.
+        fields: Vec<&'static str>,
+        /// The whole configuration, as it will be.
+        after: Json,
+    },
+    /// Delete it.
+    Delete,
+    /// Delete it and create it with this configuration.
+    Recreate(Json),
+}
+
+/// What a plan relies on about an asset. It is looked at again before the step runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Topology that owned it.
+    pub owner: Option<String>,
+    /// When it was created.
+    pub created: UnixNanos,
+    /// Its configuration with every default filled in, without what the server notes for itself.
+    pub config: Json,
+    /// Last sequence, of a stream.
+    pub last_sequence: u64,
+    /// Its durable consumers, if it is a stream whose consumers were looked at.
+    pub consumers: Option<BTreeSet<String>>,
 }
 
 /// Something that no flag of this program makes possible.
@@ -143,64 +194,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the server is what the topology says.
+    /// Whether the server is what the topology says; what is so and nobody's may be adopted.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.refused.is_empty()
-    }
-}
-
-/// What may be lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// Streams that may lose messages.
-    pub allow_loss: Names,
-    /// Streams and consumers that may be deleted and made again.
-    pub recreate: Names,
-    /// Whether what is owned and no longer declared is deleted.
-    pub prune: bool,
-}
-
-/// Names that were given to a flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Names {
-    /// These.
-    Only(Vec<String>),
-    /// `all`.
-    All,
-}
-
-impl Default for Names {
-    fn default() -> Self {
-        Self::Only(Vec::new())
-    }
-}
-
-impl Names {
-    /// From the words that were given.
-    pub fn from_words(words: &[String]) -> Self {
-        if words.iter().any(|word| word == "all") { Self::All } else { Self::Only(words.to_vec()) }
-    }
-
-    fn has(&self, target: &Target) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(names) => names.iter().any(|name| *name == target.to_string()),
-        }
-    }
-}
-
-impl Policy {
-    /// Whether `step` may run.
-    pub fn allows(&self, step: &Step) -> bool {
-        match step.action {
-            Action::Create | Action::Update => true,
-            // A stream's name stands for what its consumers make it lose, too.
-            Action::UpdateLosing => {
-                self.allow_loss.has(&step.target)
-                    || self.allow_loss.has(&Target::stream(&step.target.stream))
-            }
-            Action::Recreate => self.recreate.has(&step.target),
-            Action::Delete => self.prune,
-        }
+        self.refused.is_empty() && self.steps.iter().all(|step| step.action == Action::Adopt)
     }
 }

@@ -1,32 +1,29 @@
 //! One declared stream against what is there.
 
-use watershed_wire::jetstream::call::Call;
+use std::collections::BTreeMap;
+
 use watershed_wire::jetstream::change::{refuse_stream, stream_changes};
 use watershed_wire::jetstream::check::{Bounds, fill_stream};
-use watershed_wire::jetstream::stream::{StreamConfig, StreamInfo};
+use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::subject::{is_valid, witness};
 
-use super::difference::{changes, json, merged};
-use super::mark::{mark, unmark, unreserved};
-use super::step::{Action, Plan, Refusal, Step, Target};
-use super::{consumer, loss};
-use crate::call::Request;
+use super::difference::{METADATA, changes, json};
+use super::mark::{mark, marks_of, unmark};
+use super::step::{Action, Plan, Refusal, Step, Target, Work};
+use super::{consumer, live, loss};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 
 /// What a declared stream is to be on the server: as declared, with the owner's mark.
-pub(super) fn desired(topology: &Topology, stream: &Stream, observed: &Observed) -> StreamConfig {
+fn desired(
+    topology: &Topology,
+    stream: &Stream,
+    observed: &Observed,
+    live: Option<&BTreeMap<String, String>>,
+) -> StreamConfig {
     let mut config = stream.config.clone();
     fill_stream(&mut config, &Bounds::default());
-    mark(&mut config.metadata, topology, stream.protect, observed);
-    config
-}
-
-/// A live configuration, comparable: filled in, without what the server notes for itself.
-fn live(info: &StreamInfo) -> StreamConfig {
-    let mut config = info.config.clone();
-    fill_stream(&mut config, &Bounds::default());
-    unreserved(&mut config.metadata);
+    mark(&mut config.metadata, topology, stream.protect, observed, live);
     config
 }
 
@@ -45,41 +42,60 @@ fn forgive(before: &mut StreamConfig, desired: &StreamConfig) {
 pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed, plan: &mut Plan) {
     let name = &stream.name.value;
     let target = Target::stream(name);
-    let mut desired = desired(topology, stream, observed);
+    let there = observed.streams.get(name);
+    let metadata = there.map(|there| &there.info.config.metadata);
+    let desired = desired(topology, stream, observed, metadata);
     if let Some((reason, for_safety)) = impossible(name, &desired, topology, observed) {
         plan.refused.push(Refusal { target, reason, for_safety });
         return;
     }
-    let Some(there) = observed.streams.get(name) else {
-        plan.steps.push(create(target, &desired));
+    let Some(there) = there else {
+        plan.steps.push(create(target, &desired, observed));
         consumer::new_ones(topology, stream, &desired, observed, plan);
         return;
     };
-    let mut before = live(&there.info);
+    let mut before = live::stream(&there.info);
     forgive(&mut before, &desired);
-    let owned = there.owner() == Some(&topology.name.value);
-    if !owned {
-        unmark(&mut desired.metadata);
+    let nobodys = there.owner().is_none();
+    let mut compared = desired.clone();
+    if nobodys {
+        unmark(&mut compared.metadata);
     }
-    let fields = fields(&before, &desired);
-    if !owned && (there.owner().is_some() || !fields.is_empty()) {
-        let reason = foreign(there, &fields, observed);
-        plan.refused.push(Refusal { target, reason, for_safety: true });
-        return;
+    let same = fields(&before, &compared).is_empty();
+    match there.owner() {
+        Some(owner) if owner != topology.name.value => {
+            let reason = format!("it belongs to the topology `{owner}`");
+            plan.refused.push(Refusal { target, reason, for_safety: true });
+            return;
+        }
+        None if !same && !observed.server.keeps_metadata() => {
+            let reason = unowned(&fields(&before, &compared), observed);
+            plan.refused.push(Refusal { target, reason, for_safety: true });
+            return;
+        }
+        None if same => plan.unmanaged.push(target.clone()),
+        Some(_) if same => plan.unchanged.push(target.clone()),
+        _ => {}
     }
-    if fields.is_empty() {
-        let same = if owned { &mut plan.unchanged } else { &mut plan.unmanaged };
-        same.push(target);
-        consumer::compare_all(topology, stream, &desired, there, observed, plan);
-        return;
+    let mut steps = Vec::new();
+    if !same {
+        let mut marked = before.clone();
+        if nobodys {
+            marked.metadata.extend(marks_of(&desired.metadata));
+        }
+        let step = change(target.clone(), &marked, &desired, there, topology, observed);
+        steps.push(Step { adopts: nobodys, ..step });
     }
-    let step = change(target, &before, &desired, there);
-    if step.action == Action::Recreate {
+    let again = steps.iter().any(|step| step.action == Action::Recreate);
+    if nobodys && observed.server.keeps_metadata() && !again {
+        steps.insert(0, adopt(target, &before, &desired, there));
+    }
+    plan.steps.append(&mut steps);
+    if again {
         consumer::new_ones(topology, stream, &desired, observed, plan);
     } else {
         consumer::compare_all(topology, stream, &desired, there, observed, plan);
     }
-    plan.steps.push(step);
 }
 
 /// Why there is no way to make the stream so here; and whether somebody's data is the reason.
@@ -100,37 +116,36 @@ fn impossible(
     taken(name, desired, topology, observed).map(|reason| (reason, true))
 }
 
-/// Why a stream that is not this topology's is left as it is.
-fn foreign(there: &ObservedStream, fields: &[&str], observed: &Observed) -> String {
-    let fields = fields.join(", ");
-    match there.owner() {
-        Some(owner) => format!("it belongs to the topology `{owner}`"),
-        None if observed.server.keeps_metadata() => format!(
-            "it is there, unmanaged, and differs in {fields}: taking it over is not built yet; \
-             make the file say what is there, or delete the stream"
-        ),
-        None => format!(
-            "it differs in {fields}, and nats-server {} keeps no metadata by which its owner could \
-             be known: only what is missing is created on servers before 2.10",
-            observed.server.version
-        ),
-    }
+/// Why a stream that may be anybody's is left as it is.
+fn unowned(fields: &[&str], observed: &Observed) -> String {
+    format!(
+        "it differs in {}, and nats-server {} keeps no metadata by which its owner could be known: \
+         only what is missing is created on servers before 2.10",
+        fields.join(", "),
+        observed.server.version
+    )
 }
 
 fn fields(before: &StreamConfig, after: &StreamConfig) -> Vec<&'static str> {
     stream_changes(before, after).into_iter().map(|(field, _)| field).collect()
 }
 
-fn create(target: Target, desired: &StreamConfig) -> Step {
-    let request = Request::new(Call::StreamCreate(&target.stream), desired);
-    Step {
-        target,
-        action: Action::Create,
-        changes: Vec::new(),
-        losses: Vec::new(),
-        notes: Vec::new(),
-        requests: vec![request],
-    }
+fn create(target: Target, desired: &StreamConfig, observed: &Observed) -> Step {
+    let losses = loss::of_copying(&StreamConfig::default(), desired, observed);
+    Step { losses, ..Step::new(target, Action::Create, Work::Create(json(desired)), None) }
+}
+
+/// Marks a stream that is nobody's.
+fn adopt(
+    target: Target,
+    before: &StreamConfig,
+    desired: &StreamConfig,
+    there: &ObservedStream,
+) -> Step {
+    let mut after = before.clone();
+    after.metadata.extend(marks_of(&desired.metadata));
+    let work = Work::Update { fields: vec![METADATA], after: json(&after) };
+    Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(there.seen())) }
 }
 
 fn change(
@@ -138,6 +153,8 @@ fn change(
     before: &StreamConfig,
     after: &StreamConfig,
     there: &ObservedStream,
+    topology: &Topology,
+    observed: &Observed,
 ) -> Step {
     let fields = fields(before, after);
     let changes = changes(&fields, &json(before), &json(after));
@@ -149,24 +166,21 @@ fn change(
             Some(error) => format!("the server does not change it in place: {error}"),
             None => "the server does not change this in place".into(),
         };
-        return Step {
-            losses: loss::everything(&there.info),
-            changes,
-            notes: vec![why],
-            action: Action::Recreate,
-            requests: vec![
-                Request::bare(Call::StreamDelete(&target.stream)),
-                Request::new(Call::StreamCreate(&target.stream), after),
-            ],
-            target,
-        };
+        let mut losses = loss::everything(&there.info);
+        losses.extend(loss::of_copying(&StreamConfig::default(), after, observed));
+        losses.extend(loss::of_copies(&target.stream, &there.info, observed));
+        let takes = there.takes(&target.stream, &topology.name.value);
+        let work = Work::Recreate(json(after));
+        let step = Step::new(target, Action::Recreate, work, Some(there.seen()));
+        return Step { changes, losses, notes: vec![why], takes, ..step };
     }
-    let losses = loss::of_update(before, after, &there.info);
+    let mut losses = loss::of_update(before, after, &there.info);
+    losses.extend(loss::of_copying(before, after, observed));
     let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
-    let body = merged(&there.config, &json(after), &fields);
     let notes = notes(before, after);
-    let requests = vec![Request::new(Call::StreamUpdate(&target.stream), &body)];
-    Step { target, action, changes, losses, notes, requests }
+    let work = Work::Update { fields, after: json(after) };
+    let step = Step::new(target, action, work, Some(there.seen()));
+    Step { changes, losses, notes, ..step }
 }
 
 fn notes(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {
@@ -189,8 +203,8 @@ fn notes(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {
     for (field, _) in one_way.iter().filter(|(_, on)| *on) {
         notes.push(format!("`{field}` cannot be switched off again"));
     }
-    if before.sources != after.sources {
-        notes.push("a source that is new or changed starts from its beginning".into());
+    if after.sources.iter().any(|source| !before.sources.contains(source)) {
+        notes.push("a source that is new starts from its beginning".into());
     }
     notes
 }

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::StreamInfo;
 
@@ -24,33 +24,34 @@ fn facts() -> ServerFacts {
     ServerFacts { version: "2.14.6".into(), clustered: false }
 }
 
-/// A server that took every call of a plan.
+/// A server on which every step of a plan was done.
 fn after(observed: &mut Observed, plan: &Plan) {
-    for request in plan.steps.iter().flat_map(|step| &step.requests) {
-        let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
-        let words: Vec<&str> = request.subject.split('.').collect();
-        match words.as_slice() {
-            ["$JS", "API", "STREAM", "CREATE" | "UPDATE", name] => {
-                let info: StreamInfo = serde_json::from_value(json!({"config": body})).unwrap();
-                let stream = observed.streams.entry((*name).to_owned()).or_default();
+    for step in &plan.steps {
+        let (stream, consumer) = (&step.target.stream, step.target.consumer.as_ref());
+        match (&step.work, consumer) {
+            (Work::Delete, None) => {
+                observed.streams.remove(stream);
+            }
+            (Work::Delete, Some(consumer)) => {
+                observed.streams.get_mut(stream).unwrap().consumers.remove(consumer);
+            }
+            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), None) => {
+                let json = json!({"config": after});
+                let info: StreamInfo = serde_json::from_value(json).unwrap();
+                let stream = observed.streams.entry(stream.clone()).or_default();
                 stream.info.config = info.config;
-                stream.config = body;
+                stream.config = after.clone();
             }
-            ["$JS", "API", "STREAM", "DELETE", name] => {
-                observed.streams.remove(*name);
-            }
-            ["$JS", "API", "CONSUMER", "DURABLE", "CREATE", stream, name] => {
-                let config = body["config"].clone();
-                let json = json!({"config": config, "name": name});
+            (
+                Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after),
+                Some(consumer),
+            ) => {
+                let json = json!({"config": after, "name": consumer});
                 let info: ConsumerInfo = serde_json::from_value(json).unwrap();
-                let consumer = ObservedConsumer { info, config };
-                let stream = observed.streams.get_mut(*stream).unwrap();
-                stream.consumers.insert((*name).to_owned(), consumer);
+                let live = ObservedConsumer { info, config: after.clone() };
+                let stream = observed.streams.get_mut(stream).unwrap();
+                stream.consumers.insert(consumer.clone(), live);
             }
-            ["$JS", "API", "CONSUMER", "DELETE", stream, name] => {
-                observed.streams.get_mut(*stream).unwrap().consumers.remove(*name);
-            }
-            other => panic!("{other:?}"),
         }
     }
 }
@@ -201,6 +202,7 @@ fn what_belongs_to_somebody_else_is_left_alone() {
     observed.streams.insert("STRAY".into(), stray);
     let body = format!("{BASE}  N: {{ subjects: [n.1], max_age: 1d }}\n");
     insta::assert_snapshot!(show(&plan(&topology(&body), &observed)), @"
+    = stream A
     x stream B: it belongs to the topology `other`
     x stream N: `STRAY`, which is nobody's, has `n.1` (10065)
     unmanaged A

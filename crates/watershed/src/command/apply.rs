@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use clap::Args;
-use watershed_client::Client;
-use watershed_topology::plan::{Action, Plan, Policy, plan};
+use watershed_client::{Backups, Client};
+use watershed_topology::apply::Cause;
+use watershed_topology::plan::{Action, Plan, Policy, Step, plan};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, ready};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
-use crate::ui;
+use crate::ui::path::{quoted, shown};
 use crate::ui::prompt::confirm;
+use crate::{data, ui};
 
 /// Make the server match the file (idempotent).
 #[derive(Debug, Args)]
@@ -56,13 +58,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// Says what stands in the way of a plan, if anything does. Nothing was changed then.
 pub(crate) fn refused(plan: &Plan, policy: &Policy) -> Option<Exit> {
-    let lossy = |action| matches!(action, Action::UpdateLosing | Action::Recreate);
-    let losses = plan.steps.iter().any(|step| lossy(step.action) && !policy.allows(step));
-    if !losses && plan.refused.is_empty() {
+    let blocked = plan.steps.iter().any(|step| policy.is_blocked_by(step));
+    if !blocked && plan.refused.is_empty() {
         return None;
     }
     ui::say("error: refused, and nothing was changed");
-    let safety = losses || plan.refused.iter().any(|refusal| refusal.for_safety);
+    let safety = blocked || plan.refused.iter().any(|refusal| refusal.for_safety);
     Some(if safety { Exit::Refused } else { Exit::Error })
 }
 
@@ -73,15 +74,10 @@ pub(crate) async fn carry_out(
     plan: &Plan,
     policy: &Policy,
 ) -> anyhow::Result<Exit> {
-    let steps = client
-        .apply(plan, policy, |step| {
-            ui::say(&format!("{} {} {}", past(step.action), step.target.kind(), step.target));
-        })
-        .await
-        .map_err(|halt| {
-            let done = ui::count(halt.done, "step");
-            anyhow::Error::new(halt).context(format!("stopped after {done}; apply again to go on"))
-        })?;
+    let steps = match run_steps(client, loaded, plan, policy).await? {
+        Ok(steps) => steps,
+        Err(exit) => return Ok(exit),
+    };
     if steps == 0 {
         return Ok(Exit::Clean);
     }
@@ -98,10 +94,48 @@ pub(crate) async fn carry_out(
     }
 }
 
+/// Runs the steps that are allowed, saying each one. How many there were, or how the command ends if
+/// somebody else has changed what the plan was made for.
+pub(crate) async fn run_steps(
+    client: &Client,
+    loaded: &Loaded,
+    plan: &Plan,
+    policy: &Policy,
+) -> anyhow::Result<Result<usize, Exit>> {
+    let backups = Backups::below(data::backups(loaded, plan, policy)?);
+    let told = |step: &Step| {
+        ui::say(&format!("{} {} {}", past(step.action), step.target.kind(), step.target));
+        if let Some(folder) = backups.made().get(&step.target.stream).filter(|_| goes(step)) {
+            ui::say(&format!("  what it was is in {}", shown(folder)));
+        }
+    };
+    let halt = match client.apply(plan, policy, &backups, told).await {
+        Ok(steps) => return Ok(Ok(steps)),
+        Err(halt) => halt,
+    };
+    let kept = backups
+        .made()
+        .get(&halt.target.stream)
+        .map(|folder| format!("; a backup of it was made: watershed restore {}", quoted(folder)));
+    let done = ui::count(halt.done, "step");
+    let text = format!("stopped after {done}");
+    if let Cause::Changed(_) = halt.source {
+        ui::say(&format!("error: {text}: {halt}: {}", halt.source));
+        return Ok(Err(Exit::Refused));
+    }
+    let next = kept.unwrap_or_else(|| "; apply again to go on".into());
+    Err(anyhow::Error::new(*halt).context(format!("{text}{next}")))
+}
+
+fn goes(step: &Step) -> bool {
+    step.action == Action::Recreate && step.target.consumer.is_none()
+}
+
 /// What was done by a step.
 fn past(action: Action) -> &'static str {
     match action {
         Action::Create => "created",
+        Action::Adopt => "adopted",
         Action::Update | Action::UpdateLosing => "updated",
         Action::Recreate => "recreated",
         Action::Delete => "deleted",

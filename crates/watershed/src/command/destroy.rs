@@ -1,10 +1,10 @@
 //! `watershed destroy`: removes what a topology owns.
 
 use clap::Args;
-use watershed_topology::plan::{Policy, destroy};
+use watershed_topology::plan::{Names, Policy, destroy};
 
 use super::TopologyFile;
-use super::apply::refused;
+use super::apply::{refused, run_steps};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -16,6 +16,9 @@ use crate::ui::prompt::confirm;
 pub(crate) struct Arguments {
     #[command(flatten)]
     topology: TopologyFile,
+    /// Let these consumers of others go with their stream (STREAM/CONSUMER), or `all`.
+    #[arg(long, value_name = "NAME")]
+    allow_loss: Vec<String>,
     /// Skip the confirmation.
     #[arg(long)]
     yes: bool,
@@ -32,7 +35,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             ui::out(&format!("{}: nothing here belongs to it", plan.topology));
             return Ok(Exit::Clean);
         }
-        let policy = Policy { prune: true, ..Policy::default() };
+        let allow_loss = Names::from_words(&arguments.allow_loss);
+        let policy = Policy { prune: true, allow_loss, ..Policy::default() };
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
@@ -42,8 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         {
             return Ok(exit);
         }
-        let steps = client.apply(&plan, &policy, |_| {}).await?;
-        ui::say(&format!("deleted {}", ui::count(steps, "asset")));
-        Ok(Exit::Clean)
+        Ok(match run_steps(&client, loaded, &plan, &policy).await? {
+            Ok(steps) => {
+                ui::say(&format!("deleted {}", ui::count(steps, "asset")));
+                Exit::Clean
+            }
+            Err(exit) => exit,
+        })
     })
 }

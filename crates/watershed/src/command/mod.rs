@@ -1,6 +1,7 @@
 //! One command, one file: load, call a function of a library, show.
 
 pub(crate) mod apply;
+pub(crate) mod backup;
 pub(crate) mod destroy;
 pub(crate) mod explain;
 pub(crate) mod import;
@@ -9,6 +10,7 @@ pub(crate) mod lint;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod status;
@@ -60,6 +62,9 @@ pub(crate) struct LossArguments {
     /// Delete and recreate these streams or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     recreate: Vec<String>,
+    /// Take over these unmanaged streams, with their consumers, or consumers (STREAM/CONSUMER), or `all`.
+    #[arg(long, value_name = "NAME")]
+    adopt: Vec<String>,
     /// Delete what the topology owns and no longer declares.
     #[arg(long)]
     prune: bool,
@@ -70,6 +75,7 @@ impl LossArguments {
         Policy {
             allow_loss: Names::from_words(&self.allow_loss),
             recreate: Names::from_words(&self.recreate),
+            adopt: Names::from_words(&self.adopt),
             prune: self.prune,
         }
     }

@@ -73,6 +73,11 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
                 .iter()
                 .map(|c| json!({"field": c.field, "before": c.before, "after": c.after}))
                 .collect();
+            let takes: Vec<Json> = step
+                .takes
+                .iter()
+                .map(|(target, owner)| json!({"target": target.to_string(), "owner": owner}))
+                .collect();
             json!({
                 "action": step.action.word(),
                 "kind": step.target.kind(),
@@ -81,7 +86,8 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
                 "losses": step.losses,
                 "notes": step.notes,
                 "allowed": policy.allows(step),
-                "flag": step.action.flag(),
+                "takes": takes,
+                "missing": policy.missing(step),
             })
         })
         .collect();

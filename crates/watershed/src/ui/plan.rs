@@ -1,22 +1,29 @@
 //! Plans as people read them.
 
 use serde_json::Value as Json;
-use watershed_topology::plan::{Action, Change, Plan, Policy, Step};
+use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target};
 use watershed_topology::quantity::{show_duration, show_size};
 
 use super::{count, out};
 
 /// Prints a plan.
 pub(crate) fn show(plan: &Plan, policy: &Policy) {
-    for step in &plan.steps {
+    // What is nobody's and as declared is said below, unless it is adopted.
+    for step in plan.steps.iter().filter(|step| step.action != Action::Adopt || policy.allows(step))
+    {
         show_step(step, policy);
     }
     for refusal in &plan.refused {
         out(&format!("  ✗ {} {}", refusal.target.kind(), refusal.target));
         out(&format!("        {}", refusal.reason));
     }
-    for target in &plan.unmanaged {
+    let adopts = |target: &&Target| {
+        let mut steps = plan.steps.iter().filter(|step| step.target == **target);
+        steps.any(|step| policy.allows(step))
+    };
+    for target in plan.unmanaged.iter().filter(|target| !adopts(target)) {
         out(&format!("    {} {target} is as declared, and unmanaged: left alone", target.kind()));
+        out(&format!("        take it over with --adopt {target}"));
     }
     out(&summary(plan, policy));
 }
@@ -37,20 +44,28 @@ fn show_step(step: &Step, policy: &Policy) {
     for note in &step.notes {
         out(&format!("        {note}"));
     }
-    if !policy.allows(step) {
-        let flag = step.action.flag().unwrap_or_default();
-        out(&match step.action {
-            Action::Delete => format!("        left alone without {flag}"),
-            _ => format!("        refused without {flag} {}", step.target),
-        });
+    for (taken, owner) in &step.takes {
+        let whose = match owner {
+            Some(owner) => format!("of the topology `{owner}`"),
+            None => "unmanaged".into(),
+        };
+        out(&format!("        takes consumer {taken} with it ({whose})"));
+    }
+    let missing = policy.missing(step);
+    if !missing.is_empty() {
+        let what = if policy.is_blocked_by(step) { "refused" } else { "left alone" };
+        out(&format!("        {what} without {}", missing.join(" ")));
     }
 }
 
 /// How much there is to do, in a line.
 pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
     let number = |action| plan.steps.iter().filter(|step| step.action == action).count();
+    let adopts = |step: &&Step| step.action == Action::Adopt && policy.allows(step);
+    let adopted = plan.steps.iter().filter(adopts).count();
     let words = [
         (number(Action::Create), "to create"),
+        (adopted, "to adopt"),
         (number(Action::Update), "to update"),
         (number(Action::UpdateLosing), "to update with loss"),
         (number(Action::Recreate), "to recreate"),

@@ -14,7 +14,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
-use watershed_client::{Client, Credential, Options, wait};
+use watershed_client::{Backups, Client, Credential, Options, wait};
 use watershed_server::{
     AccountStore, Bounds, Config, JetStreamConfig, Server, raise_descriptor_limit,
 };
@@ -237,7 +237,8 @@ async fn hold(
     let mut seen: Vec<Observed> = Vec::new();
     for topology in &held {
         let Held { loaded, client, plan } = topology;
-        client.apply(plan, &policy, |_| {}).await?;
+        let backups = Backups::below(data::backups(loaded, plan, &policy)?);
+        client.apply(plan, &policy, &backups, |_| {}).await?;
         let observed = client.observe(&loaded.topology).await?;
         let verdict = verify(&loaded.topology, &observed);
         if let Some(problem) = verdict.problems.first() {
@@ -258,10 +259,7 @@ async fn hold(
 fn refused(held: &[Held<'_>], policy: &Policy) -> Option<Exit> {
     let mut worst = None;
     for Held { plan, .. } in held {
-        let blocked = plan
-            .steps
-            .iter()
-            .any(|step| !policy.allows(step) && step.action.flag() != Some("--prune"));
+        let blocked = plan.steps.iter().any(|step| policy.is_blocked_by(step));
         if blocked || !plan.refused.is_empty() {
             ui::plan::show(plan, policy);
             worst = worst.or(apply::refused(plan, policy));

@@ -122,10 +122,11 @@ pub(super) fn json(place: &Place, workspace: &Workspace, server: &Server, people
 
 /// What became of an asset.
 fn state(plan: &Plan, target: &Target) -> &'static str {
-    let step = plan.steps.iter().find(|step| step.target == *target);
-    match step.map(|step| step.action) {
+    let mut steps = plan.steps.iter().filter(|step| step.target == *target);
+    match steps.find(|step| step.action != Action::Adopt).map(|step| step.action) {
         None if plan.unmanaged.contains(target) => "unmanaged",
         None => "unchanged",
+        Some(Action::Adopt) => "adopted",
         Some(Action::Create) => "created",
         Some(Action::Update | Action::UpdateLosing) => "updated",
         Some(Action::Recreate) => "recreated",

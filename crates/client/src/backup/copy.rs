@@ -1,0 +1,153 @@
+//! Copying a stream out of a server. Nothing on the server changes, whatever the stream's retention.
+
+use std::path::Path;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use watershed_topology::call::{CallError, Request, answer};
+use watershed_wire::jetstream::account::Page;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::consumer::ConsumerInfo;
+use watershed_wire::jetstream::error::table;
+use watershed_wire::jetstream::stream::StreamInfo;
+
+use super::format::{Backup, ConsumerBackup, Message, Writer};
+use super::{BackupError, Client};
+
+/// Messages that are asked for at once.
+const WINDOW: u64 = 128;
+
+/// How many are asked for before a stretch without messages is jumped over.
+const MISSES_MAX: u64 = WINDOW;
+
+#[derive(Deserialize)]
+struct Got {
+    message: Message,
+}
+
+#[derive(Deserialize)]
+struct Consumers {
+    #[serde(flatten)]
+    page: Page,
+    #[serde(default)]
+    consumers: Option<Vec<Json>>,
+}
+
+impl Client {
+    /// Copies a stream into `folder`, which must be new, telling how many messages are there.
+    pub async fn back_up(
+        &self,
+        stream: &str,
+        folder: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Backup, BackupError> {
+        let reply = self.call(&Request::bare(Call::StreamInfo(stream))).await?;
+        let json: Json = answer(&reply)?;
+        let info: StreamInfo = answer(&reply)?;
+        let config = json.get("config").cloned().unwrap_or_default();
+        // Positions first: what is acknowledged meanwhile is delivered again, and not lost.
+        let consumers = self.consumers(stream).await?;
+        let mut writer = Writer::create(folder)?;
+        let mut copy = Copy { client: self, stream, next: 1, last: info.state.last_seq };
+        let mut count = 0;
+        while let Some(first) = copy.jump().await? {
+            writer.push(&first)?;
+            count += 1;
+            loop {
+                let (some, asked) = copy.window(&mut writer).await?;
+                count += some;
+                progress(count);
+                if asked == 0 || (some == 0 && asked >= MISSES_MAX) {
+                    break;
+                }
+            }
+        }
+        writer.finish(self.facts().version, config, info.created, info.state, consumers)
+    }
+
+    async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
+        let mut all = Vec::new();
+        let mut offset = 0;
+        loop {
+            let request = Request::new(Call::ConsumerList(stream), &json!({"offset": offset}));
+            let page: Consumers = answer(&self.call(&request).await?)?;
+            let entries = page.consumers.unwrap_or_default();
+            offset += entries.len();
+            let whole = entries.is_empty() || offset >= page.page.total;
+            for json in entries {
+                let config = json.get("config").cloned().unwrap_or_default();
+                let unreadable =
+                    |error: serde_json::Error| CallError::Unreadable(error.to_string());
+                let info: ConsumerInfo = serde_json::from_value(json).map_err(unreadable)?;
+                if info.config.durable_name.is_empty() {
+                    continue;
+                }
+                all.push(ConsumerBackup {
+                    config,
+                    delivered: info.delivered,
+                    ack_floor: info.ack_floor,
+                    num_ack_pending: info.num_ack_pending,
+                });
+            }
+            if whole {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// A message that a body of `STREAM.MSG.GET` asks for; `None` if there is no such one.
+    async fn message(&self, stream: &str, body: &Json) -> Result<Option<Message>, CallError> {
+        let reply = self.call(&Request::new(Call::MessageGet(stream), body)).await?;
+        match answer::<Got>(&reply) {
+            Ok(got) => Ok(Some(got.message)),
+            Err(CallError::Refused(error)) if error.err_code == table::NO_MESSAGE_FOUND.code => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A stream on its way into a file.
+struct Copy<'a> {
+    client: &'a Client,
+    stream: &'a str,
+    next: u64,
+    last: u64,
+}
+
+impl Copy<'_> {
+    /// The next message, wherever it is.
+    async fn jump(&mut self) -> Result<Option<Message>, CallError> {
+        if self.next > self.last {
+            return Ok(None);
+        }
+        let body = json!({"seq": self.next, "next_by_subj": ">"});
+        let message = self.client.message(self.stream, &body).await?;
+        let message = message.filter(|message| message.seq <= self.last);
+        self.next = message.as_ref().map_or(self.last, |message| message.seq) + 1;
+        Ok(message)
+    }
+
+    /// Writes the messages of the next sequences. How many there were, and how many sequences.
+    async fn window(&mut self, writer: &mut Writer) -> Result<(u64, u64), BackupError> {
+        let end = self.next.saturating_add(WINDOW).min(self.last + 1);
+        let asked = end - self.next;
+        let (client, stream) = (self.client, self.stream);
+        let all = iter(self.next..end)
+            .map(|sequence| async move { client.message(stream, &json!({"seq": sequence})).await });
+        let mut messages = all.buffered(usize::try_from(WINDOW).unwrap_or(1));
+        let mut count = 0;
+        while let Some(message) = messages.next().await {
+            if let Some(message) = message? {
+                writer.push(&message)?;
+                count += 1;
+            }
+        }
+        drop(messages);
+        self.next = end;
+        Ok((count, asked))
+    }
+}

@@ -1,0 +1,214 @@
+//! The files of a backup.
+
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+use watershed_wire::jetstream::consumer::SequencePair;
+use watershed_wire::jetstream::stream::StreamState;
+use watershed_wire::time::UnixNanos;
+
+use super::BackupError;
+
+/// What a backup calls its form.
+const FORM: &str = "watershed backup 1";
+
+const MANIFEST: &str = "backup.json";
+const MESSAGES: &str = "messages.jsonl";
+
+/// Longest line: a message of 64 MiB in base64, and its header.
+const LINE_BYTES_MAX: u64 = 192 << 20;
+
+/// Everything about a backup but the messages: `backup.json`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Backup {
+    format: String,
+    /// Version of the server that it was made of.
+    pub server: String,
+    /// The stream's configuration, as the server gave it.
+    pub config: Json,
+    /// When the stream was created.
+    pub created: UnixNanos,
+    /// What it held when the backup began.
+    pub state: StreamState,
+    /// Its durable consumers.
+    pub consumers: Vec<ConsumerBackup>,
+    /// Messages in the backup.
+    pub messages: u64,
+    /// SHA-256 of `messages.jsonl`.
+    sha256: String,
+}
+
+/// A consumer, and how far it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ConsumerBackup {
+    /// Its configuration, as the server gave it.
+    pub config: Json,
+    /// Last delivery.
+    pub delivered: SequencePair,
+    /// Everything up to here is acknowledged.
+    pub ack_floor: SequencePair,
+    /// Delivered and not acknowledged.
+    pub num_ack_pending: usize,
+}
+
+/// A message of a stream, as the server gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Message {
+    pub(super) subject: String,
+    pub(super) seq: u64,
+    /// Header block, base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) hdrs: String,
+    /// Payload, base64.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) data: String,
+    pub(super) time: String,
+}
+
+/// A backup that is being written.
+pub(super) struct Writer {
+    folder: PathBuf,
+    messages: BufWriter<File>,
+    hash: Sha256,
+    count: u64,
+}
+
+impl Writer {
+    /// A new folder, which nobody else may read.
+    pub(super) fn create(folder: &Path) -> Result<Self, BackupError> {
+        let failed = BackupError::file("create", folder);
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let path = folder.join(MESSAGES);
+        let file = create_file(&path)?;
+        let messages = BufWriter::with_capacity(1 << 20, file);
+        Ok(Self { folder: folder.to_owned(), messages, hash: Sha256::new(), count: 0 })
+    }
+
+    pub(super) fn push(&mut self, message: &Message) -> Result<(), BackupError> {
+        let mut line = serde_json::to_vec(message).expect("texts and numbers are JSON");
+        line.push(b'\n');
+        self.hash.update(&line);
+        self.count += 1;
+        let path = self.folder.join(MESSAGES);
+        self.messages.write_all(&line).map_err(BackupError::file("write", &path))
+    }
+
+    /// Makes it a backup: messages first, then what says that they are whole.
+    pub(super) fn finish(
+        self,
+        server: String,
+        config: Json,
+        created: UnixNanos,
+        state: StreamState,
+        consumers: Vec<ConsumerBackup>,
+    ) -> Result<Backup, BackupError> {
+        let path = self.folder.join(MESSAGES);
+        let file = self.messages.into_inner().map_err(std::io::IntoInnerError::into_error);
+        let file = file.map_err(BackupError::file("write", &path))?;
+        file.sync_all().map_err(BackupError::file("write", &path))?;
+        let backup = Backup {
+            format: FORM.to_owned(),
+            server,
+            config,
+            created,
+            state,
+            consumers,
+            messages: self.count,
+            sha256: hex(&self.hash.finalize()),
+        };
+        let path = self.folder.join(MANIFEST);
+        let unfinished = self.folder.join(format!("{MANIFEST}.new"));
+        let text = serde_json::to_vec_pretty(&backup).expect("configurations are JSON");
+        let mut file = create_file(&unfinished)?;
+        let written = file.write_all(&text).and_then(|()| file.sync_all());
+        written.map_err(BackupError::file("write", &unfinished))?;
+        let named =
+            std::fs::rename(&unfinished, &path).and_then(|()| File::open(&self.folder)?.sync_all());
+        named.map_err(BackupError::file("write", &path))?;
+        Ok(backup)
+    }
+}
+
+fn create_file(path: &Path) -> Result<File, BackupError> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(BackupError::file("create", path))
+}
+
+impl Backup {
+    /// Reads the backup in `folder`, and checks every byte of it.
+    pub fn open(folder: &Path) -> Result<Self, BackupError> {
+        let path = folder.join(MANIFEST);
+        let text = std::fs::read(&path).map_err(BackupError::file("read", &path))?;
+        let damaged = |why: String| BackupError::Damaged { path: path.clone(), why };
+        let backup: Self =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if backup.format != FORM {
+            return Err(damaged(format!(
+                "it is `{}`, and this program reads `{FORM}`",
+                backup.format
+            )));
+        }
+        let mut count = 0;
+        let sum = each_line(folder, |_| {
+            count += 1;
+            Ok(())
+        })?;
+        let path = folder.join(MESSAGES);
+        if count != backup.messages {
+            let why = format!("it has {count} messages of {}", backup.messages);
+            return Err(BackupError::Damaged { path, why });
+        }
+        if sum != backup.sha256 {
+            return Err(BackupError::Damaged { path, why: "its checksum is another".into() });
+        }
+        Ok(backup)
+    }
+}
+
+/// Goes through the messages of a backup.
+pub(super) fn each_message(
+    folder: &Path,
+    mut take: impl FnMut(Message) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
+    let path = folder.join(MESSAGES);
+    each_line(folder, |line| {
+        let message = serde_json::from_slice(line)
+            .map_err(|error| BackupError::Damaged { path: path.clone(), why: error.to_string() })?;
+        take(message)
+    })?;
+    Ok(())
+}
+
+/// Goes through the lines of the messages, and says their checksum.
+fn each_line(
+    folder: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), BackupError>,
+) -> Result<String, BackupError> {
+    let path = folder.join(MESSAGES);
+    let file = File::open(&path).map_err(BackupError::file("read", &path))?;
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    let (mut hash, mut line) = (Sha256::new(), Vec::new());
+    loop {
+        line.clear();
+        let mut bounded = std::io::Read::take(&mut reader, LINE_BYTES_MAX);
+        let read = bounded.read_until(b'\n', &mut line);
+        if read.map_err(BackupError::file("read", &path))? == 0 {
+            return Ok(hex(&hash.finalize()));
+        }
+        hash.update(&line);
+        take(&line)?;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,171 @@
+//! A plan on its way, step by step.
+
+use serde_json::Value as Json;
+
+use super::decide::{Decision, decide};
+use super::recreate::Recreation;
+use super::request::{self, Look, Looked};
+use super::task::{CALLS_MAX, Event, Halt, PAUSE, PAUSES_MAX, Stop, Task};
+use crate::call::{CallError, Request, answer};
+use crate::plan::{Action, Plan, Policy, Step, Target, Work};
+
+/// A plan on its way. [`next`](Self::next) says what to do, [`done`](Self::done) takes what came of it;
+/// the first surprise ends it.
+#[derive(Debug)]
+pub struct Run {
+    steps: Vec<Step>,
+    step: usize,
+    course: Course,
+}
+
+/// Where a step is.
+#[derive(Debug)]
+enum Course {
+    /// The asset is looked at.
+    Look { look: Look, calls: u32 },
+    /// What was decided is called for.
+    Act { request: Request, calls: u32, pauses: u32 },
+    /// The same, later.
+    Pause { request: Request, calls: u32, pauses: u32 },
+    /// It is made again.
+    Recreate(Recreation),
+}
+
+/// What follows from an event.
+enum Next {
+    Course(Box<Course>),
+    /// The step is done.
+    Done,
+}
+
+impl From<Course> for Next {
+    fn from(course: Course) -> Self {
+        Self::Course(Box::new(course))
+    }
+}
+
+impl Run {
+    /// The steps of `plan` that `policy` allows, without those that need one that it does not.
+    pub fn new(plan: &Plan, policy: &Policy) -> Self {
+        // The consumers of a stream that would be made again are planned for the new one.
+        let waits = |step: &Step| {
+            let stream = Target::stream(&step.target.stream);
+            let needed = |other: &&Step| {
+                other.target == stream && other.action == Action::Recreate && !policy.allows(other)
+            };
+            step.target != stream && plan.steps.iter().any(|other| needed(&other))
+        };
+        let allowed = plan.steps.iter().filter(|step| policy.allows(step) && !waits(step));
+        let steps: Vec<Step> = allowed.cloned().collect();
+        let course = Course::first(steps.first());
+        Self { steps, step: 0, course }
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// What is to be done next; `None` when all is.
+    pub fn next(&self) -> Option<Task> {
+        let step = self.steps.get(self.step)?;
+        Some(match &self.course {
+            Course::Look { look, .. } => Task::Call(look.request(&step.target)),
+            Course::Act { request, .. } => Task::Call(request.clone()),
+            Course::Pause { .. } => Task::Pause(PAUSE),
+            Course::Recreate(recreation) => recreation.task(step),
+        })
+    }
+
+    /// Takes what came of the last [`next`](Self::next). The step that is complete by it, if any.
+    pub fn done(&mut self, event: Event<'_>) -> Result<Option<&Step>, Box<Halt>> {
+        let Some(step) = self.steps.get(self.step) else { return Ok(None) };
+        let course = std::mem::replace(&mut self.course, Course::first(None));
+        let next = course.take(step, event).map_err(|stop| {
+            Box::new(Halt {
+                action: step.action.verb(),
+                kind: step.target.kind(),
+                target: step.target.clone(),
+                done: self.step,
+                after: stop.after,
+                source: stop.cause,
+            })
+        })?;
+        match next {
+            Next::Course(course) => {
+                self.course = *course;
+                Ok(None)
+            }
+            Next::Done => {
+                self.step += 1;
+                self.course = Course::first(self.steps.get(self.step));
+                Ok(self.steps.get(self.step - 1))
+            }
+        }
+    }
+}
+
+impl Course {
+    /// How a step begins. What is to be created is most often not there.
+    fn first(step: Option<&Step>) -> Self {
+        match step {
+            Some(Step { target, work: Work::Create(after), .. }) => {
+                Self::Act { request: request::create(target, after), calls: 0, pauses: 0 }
+            }
+            _ => Self::Look { look: Look::default(), calls: 0 },
+        }
+    }
+
+    fn take(self, step: &Step, event: Event<'_>) -> Result<Next, Stop> {
+        match (self, event) {
+            (Self::Recreate(recreation), event) => Ok(match recreation.take(step, event)? {
+                None => Next::Done,
+                Some(recreation) => Self::Recreate(recreation).into(),
+            }),
+            (Self::Look { look, calls }, Event::Answer(reply)) => looked(step, look, calls, reply),
+            (Self::Act { request, calls, pauses }, Event::Answer(reply)) => {
+                match reply.and_then(answer::<Json>) {
+                    Ok(_) => Ok(Next::Done),
+                    Err(error) => acted(error, request, calls, pauses),
+                }
+            }
+            (Self::Pause { request, calls, pauses }, Event::Passed) => {
+                Ok(Self::Act { request, calls, pauses }.into())
+            }
+            // What was not asked for changes nothing.
+            (course, _) => Ok(course.into()),
+        }
+    }
+}
+
+/// What the look at an asset leads to.
+fn looked(
+    step: &Step,
+    mut look: Look,
+    calls: u32,
+    reply: Result<&[u8], CallError>,
+) -> Result<Next, Stop> {
+    let goes = matches!(step.work, Work::Delete | Work::Recreate(_));
+    let live = match look.done(&step.target, goes, reply)? {
+        Looked::Open => return Ok(Course::Look { look, calls }.into()),
+        Looked::Absent => None,
+        Looked::There(live) => Some(live),
+    };
+    Ok(match decide(step, live.as_deref())? {
+        Decision::Nothing => Next::Done,
+        Decision::Call(request) => Course::Act { request, calls, pauses: 0 }.into(),
+        Decision::Recreate(live) => Course::Recreate(Recreation::new(*live)).into(),
+    })
+}
+
+/// What a refused or lost call leads to.
+fn acted(error: CallError, request: Request, calls: u32, pauses: u32) -> Result<Next, Stop> {
+    let calls = calls + 1;
+    if error.passes() && pauses < PAUSES_MAX {
+        return Ok(Course::Pause { request, calls: 0, pauses: pauses + 1 }.into());
+    }
+    if (error.is_lost() || error.meets_another()) && calls < CALLS_MAX {
+        return Ok(Course::Look { look: Look::default(), calls }.into());
+    }
+    Err(error.into())
+}

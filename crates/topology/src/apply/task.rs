@@ -1,0 +1,88 @@
+//! What a run wants done, what comes of it, and how it ends before its time.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::call::{CallError, Request};
+use crate::plan::Target;
+
+/// Time until what passes by itself is tried again.
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
+
+/// How often that is done: ten seconds.
+pub(super) const PAUSES_MAX: u32 = 40;
+
+/// How often a call is made whose answer was lost, or that met somebody else's.
+pub(super) const CALLS_MAX: u32 = 3;
+
+/// What a run wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Send this, and wait for the answer: [`Event::Answer`].
+    Call(Request),
+    /// Let this time pass: [`Event::Passed`].
+    Pause(Duration),
+    /// Back this stream up, with its messages and the positions of its consumers: [`Event::BackedUp`].
+    BackUp(String),
+    /// Make this stream what its backup says: [`Event::PutBack`].
+    PutBack(String),
+}
+
+/// What came of a [`Task`].
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The answer to a call.
+    Answer(Result<&'a [u8], CallError>),
+    /// The time is over.
+    Passed,
+    /// There is a complete backup, or why there is none.
+    BackedUp(Result<(), String>),
+    /// The stream is back, or why it is not.
+    PutBack(Result<(), String>),
+}
+
+/// Why a run ended before its time.
+#[derive(Debug, Error)]
+#[error("cannot {action} {kind} `{target}`{}", after.as_deref().unwrap_or_default())]
+pub struct Halt {
+    /// What was to be done.
+    pub action: &'static str,
+    /// To a stream or a consumer.
+    pub kind: &'static str,
+    /// Which one.
+    pub target: Target,
+    /// How many steps were done before.
+    pub done: usize,
+    /// Where that leaves the asset, if not as it was.
+    pub after: Option<String>,
+    /// What happened.
+    pub source: Cause,
+}
+
+/// What ends a run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// A call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The asset is not what the plan was made for.
+    #[error("{0}; plan again")]
+    Changed(String),
+    /// It could not be backed up.
+    #[error("it cannot be backed up: {0}")]
+    Backup(String),
+}
+
+/// Why a step ends without being done, and where that leaves its asset.
+#[derive(Debug)]
+pub(super) struct Stop {
+    pub(super) cause: Cause,
+    pub(super) after: Option<String>,
+}
+
+impl<C: Into<Cause>> From<C> for Stop {
+    fn from(cause: C) -> Self {
+        Self { cause: cause.into(), after: None }
+    }
+}

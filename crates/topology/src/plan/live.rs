@@ -1,0 +1,94 @@
+//! What is there, comparable with what is declared: every default filled in, without what the server
+//! notes for itself.
+
+use std::collections::BTreeSet;
+
+use watershed_wire::jetstream::check::{Bounds, fill_consumer, fill_stream};
+use watershed_wire::jetstream::consumer::ConsumerInfo;
+use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+
+use super::difference::json;
+use super::mark::unreserved;
+use super::step::{Seen, Target};
+use crate::observe::{OWNER, ObservedConsumer, ObservedStream};
+
+pub(crate) fn stream(info: &StreamInfo) -> StreamConfig {
+    let mut config = info.config.clone();
+    fill_stream(&mut config, &Bounds::default());
+    unreserved(&mut config.metadata);
+    config
+}
+
+/// A consumer of a stream that is configured so.
+pub(crate) fn consumer(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerConfig {
+    let mut config = info.config.clone();
+    fill_consumer(&mut config, stream, &Bounds::default());
+    unreserved(&mut config.metadata);
+    one_filter(&mut config);
+    config
+}
+
+/// One filter may be said in two ways.
+pub(super) fn one_filter(config: &mut ConsumerConfig) {
+    if let [only] = config.filter_subjects.as_slice()
+        && config.filter_subject.is_empty()
+    {
+        config.filter_subject.clone_from(only);
+        config.filter_subjects.clear();
+    }
+}
+
+/// What a plan relies on about a stream; `consumers` are its durable ones, where they are known.
+pub(crate) fn seen_stream(info: &StreamInfo, consumers: Option<BTreeSet<String>>) -> Seen {
+    Seen {
+        owner: info.config.metadata.get(OWNER).cloned(),
+        created: info.created,
+        config: json(&stream(info)),
+        last_sequence: info.state.last_seq,
+        consumers,
+    }
+}
+
+/// What a plan relies on about a consumer.
+pub(crate) fn seen_consumer(info: &ConsumerInfo) -> Seen {
+    Seen {
+        owner: info.config.metadata.get(OWNER).cloned(),
+        created: info.created,
+        // Servers show a consumer with the defaults of its stream filled in.
+        config: json(&consumer(info, &StreamConfig::default())),
+        last_sequence: 0,
+        consumers: None,
+    }
+}
+
+impl ObservedStream {
+    /// What a plan relies on.
+    pub(super) fn seen(&self) -> Seen {
+        let durable = |(_, live): &(&String, &ObservedConsumer)| live.is_durable();
+        let names = self.consumers.iter().filter(durable).map(|(name, _)| name.clone());
+        seen_stream(&self.info, Some(names.collect()))
+    }
+
+    /// Its durable consumers that are not the topology's, and whose they are.
+    pub(super) fn takes(&self, name: &str, topology: &str) -> Vec<(Target, Option<String>)> {
+        let others = self.consumers.iter().filter(|(_, live)| live.owner() != Some(topology));
+        let durable = others.filter(|(_, live)| live.is_durable());
+        let taken = |(consumer, live): (&String, &ObservedConsumer)| {
+            (Target::consumer(name, consumer), live.owner().map(str::to_owned))
+        };
+        durable.map(taken).collect()
+    }
+}
+
+impl ObservedConsumer {
+    /// What a plan relies on.
+    pub(super) fn seen(&self) -> Seen {
+        seen_consumer(&self.info)
+    }
+
+    /// Whether it stays when nobody uses it.
+    pub(super) fn is_durable(&self) -> bool {
+        !self.info.config.durable_name.is_empty()
+    }
+}

@@ -1,0 +1,96 @@
+//! What a person allows.
+
+use super::step::{Action, Step, Target};
+
+/// What may be lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Streams that may lose messages.
+    pub allow_loss: Names,
+    /// Streams and consumers that may be deleted and made again.
+    pub recreate: Names,
+    /// Streams and consumers of nobody that become the topology's; a stream's name stands for its
+    /// consumers, too.
+    pub adopt: Names,
+    /// Whether what is owned and no longer declared is deleted.
+    pub prune: bool,
+}
+
+/// Names that were given to a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Names {
+    /// These.
+    Only(Vec<String>),
+    /// `all`.
+    All,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::Only(Vec::new())
+    }
+}
+
+impl Names {
+    /// From the words that were given.
+    pub fn from_words(words: &[String]) -> Self {
+        if words.iter().any(|word| word == "all") { Self::All } else { Self::Only(words.to_vec()) }
+    }
+
+    fn has_or_stream(&self, target: &Target) -> bool {
+        self.has(target) || self.has(&Target::stream(&target.stream))
+    }
+
+    fn has(&self, target: &Target) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.iter().any(|name| *name == target.to_string()),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether `step` may run.
+    pub fn allows(&self, step: &Step) -> bool {
+        self.missing(step).is_empty()
+    }
+
+    /// Whether nothing at all is done because `step` may not run. What is no longer declared, and what is
+    /// nobody's and as declared, is left alone instead.
+    pub fn is_blocked_by(&self, step: &Step) -> bool {
+        let left_alone = match step.action {
+            Action::Adopt => true,
+            Action::Delete => !self.prune,
+            _ => false,
+        };
+        !left_alone && !self.allows(step)
+    }
+
+    /// The flags, with their values, that `step` needs and does not have.
+    pub fn missing(&self, step: &Step) -> Vec<String> {
+        let target = &step.target;
+        let mut missing = Vec::new();
+        let mut need = |has: bool, flag: &str, name: &Target| {
+            if !has {
+                missing.push(format!("{flag} {name}"));
+            }
+        };
+        if step.adopts {
+            need(self.adopt.has_or_stream(target), "--adopt", target);
+        }
+        match step.action {
+            // A stream's name stands for what its consumers make it lose, too.
+            Action::Create | Action::Update | Action::UpdateLosing if !step.losses.is_empty() => {
+                need(self.allow_loss.has_or_stream(target), "--allow-loss", target);
+            }
+            Action::Create | Action::Update | Action::UpdateLosing | Action::Adopt => {}
+            Action::Recreate => need(self.recreate.has(target), "--recreate", target),
+            Action::Delete if self.prune => {}
+            Action::Delete => return vec!["--prune".to_owned()],
+        }
+        for (taken, _) in &step.takes {
+            need(self.allow_loss.has(taken), "--allow-loss", taken);
+        }
+        missing
+    }
+}

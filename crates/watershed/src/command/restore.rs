@@ -1,0 +1,79 @@
+//! `watershed restore`: makes streams what their backups say.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use watershed_client::Backup;
+
+use super::{ServerArguments, block_on};
+use crate::exit::Exit;
+use crate::ui;
+use crate::ui::path::shown;
+
+/// Create streams from a backup. Messages get new sequences and times; consumers go on where they were.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: watershed restore ./backup/ORDERS --as ORDERS_COPY")]
+pub(crate) struct Arguments {
+    /// Backup of a stream, or a folder of them.
+    folder: PathBuf,
+    /// Name for the stream, if it is only one.
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    // Every byte is checked before anything changes.
+    let mut backups = Vec::new();
+    for folder in folders(&arguments.folder)? {
+        let backup = Backup::open(&folder)?;
+        let name = backup.config.get("name").and_then(|name| name.as_str()).unwrap_or_default();
+        backups.push((arguments.name.clone().unwrap_or_else(|| name.to_owned()), folder));
+    }
+    if backups.is_empty() {
+        bail!("no backup in {}", shown(&arguments.folder));
+    }
+    if arguments.name.is_some() && backups.len() > 1 {
+        bail!("--as names one stream, and {} has {}", shown(&arguments.folder), backups.len());
+    }
+    block_on(async {
+        let client = arguments.server.connect().await?;
+        let observed = client.observe_everything().await?;
+        for (name, _) in &backups {
+            if observed.streams.contains_key(name) {
+                bail!("stream `{name}` is there already; nothing was restored");
+            }
+        }
+        for (name, folder) in &backups {
+            let restored = client.restore(folder, name, |_| {}).await?;
+            let messages = usize::try_from(restored.messages).unwrap_or(usize::MAX);
+            ui::say(&format!(
+                "restored {name}: {}, {}",
+                ui::count(messages, "message"),
+                ui::count(restored.consumers, "consumer")
+            ));
+        }
+        Ok(Exit::Clean)
+    })
+}
+
+/// The backups in a folder: itself, or those in it.
+fn folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    if folder.join("backup.json").is_file() {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let read = || format!("cannot read {}", shown(folder));
+    let mut folders = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(read)? {
+        let path = entry.with_context(read)?.path();
+        if path.join("backup.json").is_file() {
+            folders.push(path);
+        } else if path.join("messages.jsonl").is_file() {
+            bail!("{} is a backup that was cut off; nothing was restored", shown(&path));
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
