@@ -4,6 +4,7 @@
 
 mod client;
 mod context;
+mod denials;
 mod newest;
 mod options;
 mod wait;

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use watershed_client::ConnectError;
+use watershed_topology::call::CallError;
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -19,6 +22,18 @@ pub(crate) enum Exit {
     Refused = 5,
     /// The server was not ready in time.
     NotReady = 6,
+}
+
+impl Exit {
+    /// How a command ends that could not go on.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        let is = |cause: &(dyn std::error::Error + 'static)| {
+            let silent = cause.downcast_ref().is_some_and(CallError::is_unavailable);
+            let away = cause.downcast_ref().is_some_and(ConnectError::is_unavailable);
+            (silent || away).then_some(Self::NotReady)
+        };
+        error.chain().find_map(is).unwrap_or(Self::Error)
+    }
 }
 
 impl From<Exit> for ExitCode {

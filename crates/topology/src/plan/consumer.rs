@@ -11,6 +11,7 @@ use super::difference::{changes, json, merged};
 use super::loss;
 use super::mark::{mark, unmark, unreserved};
 use super::step::{Action, Plan, Refusal, Step, Target};
+use super::unknown::level;
 use crate::call::Request;
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
@@ -82,7 +83,8 @@ pub(super) fn compare_all(
             plan.steps.push(create(&stream.name.value, &desired));
             continue;
         };
-        let before = live(&live_one.info, config);
+        let mut before = live(&live_one.info, config);
+        level(&mut before, &desired, &live_one.not_understood);
         let owner = live_one.owner();
         let mut compared = desired.clone();
         if owner.is_none() {

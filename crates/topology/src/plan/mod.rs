@@ -11,6 +11,7 @@ mod mark;
 mod order;
 mod step;
 mod stream;
+mod unknown;
 
 use crate::model::Topology;
 use crate::observe::Observed;
@@ -26,6 +27,7 @@ pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
     }
     order::leftovers(topology, observed, &mut plan);
     mark::guard(Some(topology), observed, &mut plan);
+    unknown::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);
     plan
 }

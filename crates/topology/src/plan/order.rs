@@ -6,7 +6,7 @@ use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::Retention;
 
 use super::step::{Action, Plan, Step, Target};
-use super::{loss, mark};
+use super::{loss, mark, unknown};
 use crate::call::Request;
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};
@@ -55,6 +55,7 @@ pub fn destroy(name: &str, observed: &Observed) -> Plan {
     streams.sort_by_key(|step| std::cmp::Reverse(depths(&step.target.stream)));
     plan.steps.extend(streams);
     mark::guard(None, observed, &mut plan);
+    unknown::guard(None, observed, &mut plan);
     plan
 }
 

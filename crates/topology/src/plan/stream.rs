@@ -9,6 +9,7 @@ use watershed_wire::subject::{is_valid, witness};
 use super::difference::{changes, json, merged};
 use super::mark::{mark, unmark, unreserved};
 use super::step::{Action, Plan, Refusal, Step, Target};
+use super::unknown::level;
 use super::{consumer, loss};
 use crate::call::Request;
 use crate::model::{Stream, Topology};
@@ -57,6 +58,7 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
     };
     let mut before = live(&there.info);
     forgive(&mut before, &desired);
+    level(&mut before, &desired, &there.not_understood);
     let owned = there.owner() == Some(&topology.name.value);
     if !owned {
         unmark(&mut desired.metadata);

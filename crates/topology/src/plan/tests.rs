@@ -43,7 +43,7 @@ fn after(observed: &mut Observed, plan: &Plan) {
                 let config = body["config"].clone();
                 let json = json!({"config": config, "name": name});
                 let info: ConsumerInfo = serde_json::from_value(json).unwrap();
-                let consumer = ObservedConsumer { info, config };
+                let consumer = ObservedConsumer { info, config, ..ObservedConsumer::default() };
                 let stream = observed.streams.get_mut(*stream).unwrap();
                 stream.consumers.insert((*name).to_owned(), consumer);
             }

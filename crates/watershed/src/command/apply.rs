@@ -7,7 +7,7 @@ use watershed_client::Client;
 use watershed_topology::plan::{Action, Plan, Policy, plan};
 use watershed_topology::verify::verify;
 
-use super::{LossArguments, TopologyFile, ready};
+use super::{LossArguments, TopologyFile, ready, unanswered};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let policy = arguments.loss.policy();
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(exit);
+            return Ok(unanswered(exit, &plan));
         }
         if plan.steps.iter().any(|step| policy.allows(step))
             && !arguments.yes

@@ -3,8 +3,8 @@
 use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
-use super::TopologyFile;
 use super::apply::refused;
+use super::{TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let policy = Policy { prune: true, ..Policy::default() };
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(exit);
+            return Ok(unanswered(exit, &plan));
         }
         if !arguments.yes
             && let Err(exit) = confirm("delete all of this, with its messages?")

@@ -27,8 +27,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
+use watershed_topology::plan::{Names, Plan, Policy};
 use watershed_topology::Severity;
-use watershed_topology::plan::{Names, Policy};
 
 use crate::connection::{Connection, guard_account};
 use crate::exit::Exit;
@@ -194,5 +194,14 @@ pub(crate) async fn ready(
             Ok(None)
         }
         Err(NotReady::Connect(error)) => Err(error.into()),
+        Err(NotReady::Denied(denied)) => Err(denied.into()),
     }
+}
+
+/// How a command ends that would end with `exit`, if nothing is wrong but that some of what is there did
+/// not answer.
+fn unanswered(exit: Exit, plan: &Plan) -> Exit {
+    let all = plan.refused.iter().all(|refusal| plan.unknown.contains(&refusal.target));
+    let alone = all && !plan.unknown.is_empty() && exit != Exit::Refused;
+    if alone { Exit::NotReady } else { exit }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use watershed_topology::plan::plan;
 
-use super::{LossArguments, TopologyFile};
+use super::{LossArguments, TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -34,6 +34,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         } else {
             ui::plan::show(&plan, &policy);
         }
-        Ok(if plan.is_empty() { Exit::Clean } else { Exit::Differs })
+        Ok(match plan.is_empty() {
+            true => Exit::Clean,
+            false if plan.steps.is_empty() => unanswered(Exit::Differs, &plan),
+            false => Exit::Differs,
+        })
     })
 }

@@ -55,7 +55,8 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         (number(Action::UpdateLosing), "to update with loss"),
         (number(Action::Recreate), "to recreate"),
         (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),
-        (plan.refused.len(), "impossible"),
+        (plan.refused.len() - plan.unknown.len(), "impossible"),
+        (plan.unknown.len(), "not known"),
     ];
     let parts: Vec<String> =
         words.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
