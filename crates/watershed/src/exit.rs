@@ -24,10 +24,25 @@ pub(crate) enum Exit {
     NotReady = 6,
 }
 
+/// Something was typed that cannot be meant.
+#[derive(Debug)]
+pub(crate) struct Mistyped(pub(crate) String);
+
+impl std::fmt::Display for Mistyped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistyped {}
+
 impl Exit {
     /// How a command ends that could not go on.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let is = |cause: &(dyn std::error::Error + 'static)| {
+            if cause.is::<Mistyped>() {
+                return Some(Self::Usage);
+            }
             let silent = cause.downcast_ref().is_some_and(CallError::is_unavailable);
             let away = cause.downcast_ref().is_some_and(ConnectError::is_unavailable);
             (silent || away).then_some(Self::NotReady)

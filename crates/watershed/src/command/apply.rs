@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         };
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy();
+        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(unanswered(exit, &plan));

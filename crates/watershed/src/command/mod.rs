@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lint;
+mod names;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod publish;
@@ -27,11 +28,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
-use watershed_topology::plan::{Names, Plan, Policy};
-use watershed_topology::Severity;
+use watershed_topology::plan::{Plan, Policy};
+use watershed_topology::{Severity, Topology};
 
+use self::names::Known;
 use crate::connection::{Connection, guard_account};
-use crate::exit::Exit;
+use crate::exit::{Exit, Mistyped};
 use crate::load::{Loaded, Reading, Workspace, load};
 use crate::ui;
 
@@ -44,7 +46,7 @@ pub(crate) struct TopologyFile {
     #[arg(long)]
     env: Option<String>,
     /// Override `num_replicas` for every stream.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=5))]
     replicas: Option<i64>,
     /// Data directory that `watershed up --data` was given, to take passwords from.
     #[arg(long, value_name = "DIR")]
@@ -54,10 +56,10 @@ pub(crate) struct TopologyFile {
 /// What may be lost.
 #[derive(Debug, Args, Default)]
 pub(crate) struct LossArguments {
-    /// Let these streams lose messages where the change deletes some; or `all`.
-    #[arg(long, value_name = "STREAM")]
+    /// Let these streams or buckets lose messages where the change deletes some; or `all`.
+    #[arg(long, value_name = "NAME")]
     allow_loss: Vec<String>,
-    /// Delete and recreate these streams or consumers (STREAM/CONSUMER), or `all`.
+    /// Delete and recreate these streams, buckets or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     recreate: Vec<String>,
     /// Delete what the topology owns and no longer declares.
@@ -66,12 +68,17 @@ pub(crate) struct LossArguments {
 }
 
 impl LossArguments {
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
-            allow_loss: Names::from_words(&self.allow_loss),
-            recreate: Names::from_words(&self.recreate),
+    /// What the flags allow of these topologies' plans, whose names they must be.
+    pub(crate) fn policy<'a>(
+        &self,
+        plans: impl IntoIterator<Item = (&'a Topology, &'a Plan)>,
+    ) -> Result<Policy, Mistyped> {
+        let known = Known::new(plans);
+        Ok(Policy {
+            allow_loss: known.named("--allow-loss", &self.allow_loss)?,
+            recreate: known.named("--recreate", &self.recreate)?,
             prune: self.prune,
-        }
+        })
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy();
+        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         if arguments.json {
             ui::json::plan(&plan, &policy);
         } else {

@@ -10,6 +10,7 @@ mod embedded;
 mod kill;
 mod leader;
 mod lint;
+mod names;
 mod nats_tool;
 mod observing;
 mod own;
