@@ -34,13 +34,14 @@ use watershed_topology::{Severity, Topology};
 use self::names::Known;
 use crate::connection::{Connection, guard_account};
 use crate::exit::{Exit, Mistyped};
-use crate::load::{Loaded, Reading, Workspace, load};
+use crate::load::{Loaded, Reading, Workspace, beside, load};
 use crate::ui;
+use crate::ui::path::shown;
 
 /// Which topology a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct TopologyFile {
-    /// Topology file, or a folder of them [default: watershed.yaml].
+    /// Topology file, or a folder whose files are one topology [default: the current folder].
     file: Option<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
     #[arg(long)]
@@ -113,6 +114,19 @@ impl TopologyFile {
         }
         mention(&workspace);
         let mut loaded = workspace.topologies.pop().context("no topology")?;
+        if loaded.path.is_file() {
+            // What they declare would look as if it were declared no longer.
+            for (other, name) in beside(&loaded.path) {
+                if name.is_none_or(|name| name == loaded.topology.name.value) {
+                    ui::say(&format!(
+                        "note: {} is a part of `{}` as well and is not read: name the folder to read \
+                         both",
+                        shown(&other),
+                        loaded.topology.name.value
+                    ));
+                }
+            }
+        }
         if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
             ui::say("exports and imports are the server's configuration: not looked at here");
         }

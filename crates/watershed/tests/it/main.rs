@@ -7,6 +7,7 @@ mod clients;
 mod data;
 mod denied;
 mod embedded;
+mod folder;
 mod kill;
 mod leader;
 mod lint;

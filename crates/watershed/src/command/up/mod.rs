@@ -43,7 +43,7 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed up examples/persistent-events")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them [default: watershed.yaml].
+    /// Topology files, or folders of them [default: the current folder].
     files: Vec<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to each file.
     #[arg(long)]
