@@ -13,6 +13,8 @@ use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
+use crate::ui::path::word;
+
 /// The file that a command takes if none is named, and that a folder stands for.
 pub(crate) const DEFAULT_FILE: &str = "watershed.yaml";
 
@@ -255,7 +257,7 @@ fn refuse_overlay(path: &Path) -> anyhow::Result<()> {
     let base = path.with_file_name(format!("{name}.yaml"));
     if base.is_file() && is_yaml(path) {
         let (shown, base) = (path.display(), base.display());
-        bail!("{shown} is an overlay of {base}: name that one, with --env {env}");
+        bail!("{shown} is an overlay of {base}: name that one, with --env {}", word(env));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use watershed_topology::plan::{Action, Change, Plan, Policy, Step};
 use watershed_topology::quantity::{show_duration, show_size};
 
+use super::path::word;
 use super::{count, out};
 
 /// Prints a plan.
@@ -41,7 +42,7 @@ fn show_step(step: &Step, policy: &Policy) {
         let flag = step.action.flag().unwrap_or_default();
         out(&match step.action {
             Action::Delete => format!("        left alone without {flag}"),
-            _ => format!("        refused without {flag} {}", step.target),
+            _ => format!("        refused without {flag} {}", word(&step.target.to_string())),
         });
     }
 }

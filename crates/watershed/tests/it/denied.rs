@@ -13,6 +13,7 @@ authorization {
   users: [
     { user: admin, password: secret }
     { user: mute, password: secret, permissions: { publish: { deny: ["a.>", "$JS.>"] } } }
+    { user: reader, password: secret, permissions: { publish: { deny: ["$JS.API.*.CREATE.>", "$JS.API.*.DELETE.>"] } } }
     { user: deaf, password: secret, permissions: { subscribe: { allow: ["elsewhere.>"] } } }
   ]
 }
@@ -85,6 +86,17 @@ fn check(url: &str) {
     ] {
         deaf(command, "_INBOX.….*`");
     }
+    // Who may look, and not change anything, is told at the first change.
+    let reader = |command: &[&str], subject: &str| {
+        denied(url, "reader", command, &format!("user `reader` may not publish to `{subject}`"));
+    };
+    reader(&["destroy", "--yes", &file], "$JS.API.STREAM.DELETE.S");
+    let other = tempfile::tempdir().unwrap();
+    let new = write(
+        &other,
+        &FILE.replace("name: x", "name: y").replace("S:", "T:").replace("a.>", "t.>"),
+    );
+    reader(&["apply", "--yes", &new], "$JS.API.STREAM.CREATE.T");
     // What is allowed goes on.
     let url = url.replace("nats://", "nats://mute:secret@");
     succeed(&["pub", "--core", "-s", &url, "b.x", "hello"]);

@@ -50,6 +50,28 @@ fn names_of_what_is_not_there_are_refused() {
     assert!(!succeed(&["status", "-s", &url]).contains("ORDERS"));
 }
 
+/// Flags that are printed can be pasted into a shell.
+#[test]
+fn printed_names_are_quoted() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&data.path().join("store"));
+    let url = server.url();
+    let text = |storage: &str| {
+        let stream = format!("{{ subjects: [a.>], max_age: 1d, storage: {storage} }}");
+        format!("watershed: 1\nname: x\nstreams: {{ \"A$HOME;B\": {stream} }}\n")
+    };
+    let file = write(&folder, &text("file"));
+    succeed(&["apply", "--yes", "-s", &url, &file]);
+    write(&folder, &text("memory"));
+    let plan = run(&["plan", "-s", &url, &file]).out;
+    assert!(plan.contains("refused without --recreate 'A$HOME;B'\n"), "{plan}");
+    std::fs::write(folder.path().join("watershed.a b.yaml"), "name: y\n").unwrap();
+    let overlay = folder.path().join("watershed.a b.yaml").display().to_string();
+    let ran = run(&["plan", "-s", &url, &overlay]);
+    assert!(ran.err.ends_with("name that one, with --env 'a b'\n"), "{}", ran.err);
+}
+
 #[test]
 fn a_bucket_is_called_as_in_the_file_or_as_its_stream() {
     let data = tempfile::tempdir().unwrap();
