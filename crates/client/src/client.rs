@@ -1,30 +1,46 @@
 //! A connection, and what the planner wants of it.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
-use async_nats::{HeaderMap, Message, RequestErrorKind};
+use async_nats::{HeaderMap, Message, PublishErrorKind, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 use watershed_topology::Topology;
-use watershed_topology::call::{CallError, Request};
+use watershed_topology::call::{CallError, Denied, Operation, Request, answer, check};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
 use watershed_topology::probe::{Outcome, Probe};
 use watershed_topology::system::Accounts;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::stream::StreamListRequest;
 
+use crate::denials::{Denials, Mark};
 use crate::options::{ConnectError, Options};
+
+/// Most calls that are under way at once.
+const CALLS_MAX: usize = 32;
 
 /// A connection to a live server.
 #[derive(Debug, Clone)]
 pub struct Client {
     nats: async_nats::Client,
     timeout: Duration,
+    denials: Denials,
+    /// What the subjects for answers begin with.
+    inboxes: String,
 }
 
 impl Client {
     /// Connects, once.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
-        Ok(Self { nats: options.connect().await?, timeout: options.timeout })
+        let denials = Denials::new(options.user());
+        let nats = options.connect(&denials).await?;
+        let inbox = nats.new_inbox();
+        let inboxes = inbox.rsplit_once('.').map_or("", |(prefix, _)| prefix).to_owned();
+        Ok(Self { nats, timeout: options.timeout, denials, inboxes })
     }
 
     /// What the server said about itself.
@@ -41,14 +57,79 @@ impl Client {
 
     async fn send(&self, subject: &str, wanted: async_nats::Request) -> Result<Bytes, CallError> {
         let wanted = wanted.timeout(Some(self.timeout));
-        match self.nats.send_request(subject.to_owned(), wanted).await {
-            Ok(message) => Ok(message.payload),
-            Err(error) => Err(match error.kind() {
+        let mark = self.denials.mark();
+        let answered = pin!(self.nats.send_request(subject.to_owned(), wanted));
+        let denied = pin!(self.denied(mark, subject));
+        match select(answered, denied).await {
+            Either::Left((Ok(message), _)) => Ok(message.payload),
+            Either::Left((Err(error), _)) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => CallError::NoJetStream,
                 RequestErrorKind::TimedOut => CallError::Timeout(subject.to_owned()),
-                _ => CallError::Connection(error.to_string()),
+                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                    CallError::Unsendable(error.to_string())
+                }
+                RequestErrorKind::Other => CallError::Connection(error.to_string()),
             }),
+            Either::Right((denied, _)) => Err(denied.into()),
         }
+    }
+
+    /// Ends when the server has said that a request to `subject` is not allowed, or that nobody may
+    /// listen to the answer.
+    async fn denied(&self, mark: Mark, subject: &str) -> Denied {
+        let publish =
+            |denied: &Denied| denied.what == Operation::Publish && denied.subject == subject;
+        // All answers come to one subscription, which is made once.
+        let answer = |denied: &Denied| {
+            let rest = denied.subject.strip_prefix(&self.inboxes);
+            denied.what == Operation::Subscribe && rest.is_some_and(|rest| rest.ends_with(".*"))
+        };
+        let asked = pin!(self.denials.wait(mark, publish));
+        let answered = pin!(self.denials.wait(Mark::default(), answer));
+        select(asked, answered).await.factor_first().0
+    }
+
+    /// Waits until the server has dealt with all that was sent to it. What it said meanwhile of something
+    /// that `concerns` the caller, it said behind `mark`.
+    async fn settle(
+        &self,
+        mark: Mark,
+        concerns: impl Fn(&Denied) -> bool,
+    ) -> Result<(), CallError> {
+        // What is sent to oneself comes back, or is not allowed: both are an answer.
+        let inbox = self.nats.new_inbox();
+        let echo = async {
+            let mut back = self.nats.subscribe(inbox.clone()).await.map_err(lost)?;
+            self.nats.publish(inbox.clone(), Bytes::new()).await.map_err(|error| unsent(&error))?;
+            self.nats.flush().await.map_err(lost)?;
+            let back = pin!(back.next());
+            let denied = pin!(self.denials.wait(mark, |denied| denied.subject == inbox));
+            select(back, denied).await;
+            Ok::<(), CallError>(())
+        };
+        match tokio::time::timeout(self.timeout, echo).await {
+            Ok(done) => done?,
+            Err(_) => return Err(CallError::Connection("the server does not answer".into())),
+        }
+        // Messages and errors come on two ways, the latter through a task of its own.
+        tokio::task::yield_now().await;
+        self.denials.find(mark, concerns).map_or(Ok(()), |denied| Err(denied.into()))
+    }
+
+    /// Whether JetStream answers.
+    pub async fn ready(&self) -> Result<(), CallError> {
+        check(&self.call(&Request::bare(Call::AccountInfo)).await?)
+    }
+
+    /// The stream that stores a subject, if there is one.
+    pub async fn stream_of(&self, subject: &str) -> Result<Option<String>, CallError> {
+        #[derive(serde::Deserialize)]
+        struct Names {
+            streams: Option<Vec<String>>,
+        }
+        let wanted = StreamListRequest { subject: subject.to_owned(), ..Default::default() };
+        let reply = self.call(&Request::new(Call::StreamNames, &wanted)).await?;
+        Ok(answer::<Names>(&reply)?.streams.into_iter().flatten().next())
     }
 
     /// The account that the credentials lead to; `None` where the server does not say.
@@ -70,10 +151,16 @@ impl Client {
     }
 
     async fn finish(&self, mut observation: Observation) -> Result<Observed, CallError> {
-        while let Some(request) = observation.next() {
-            observation.done(&self.call(&request).await?)?;
+        let mut calls = FuturesUnordered::new();
+        loop {
+            while calls.len() < CALLS_MAX
+                && let Some((tag, request)) = observation.next()
+            {
+                calls.push(async move { (tag, self.call(&request).await) });
+            }
+            let Some((tag, reply)) = calls.next().await else { return Ok(observation.finish()) };
+            observation.done(tag, &reply?)?;
         }
-        Ok(observation.finish())
     }
 
     /// Looks at every account, as a user of the system account may; `None` for anybody else. A server
@@ -84,10 +171,14 @@ impl Client {
     ) -> Result<Option<BTreeMap<String, Observed>>, CallError> {
         let inbox = self.inbox();
         let mut answers = self.subscribe(&inbox, None).await?;
-        self.ask(&Accounts::request(), &inbox).await?;
+        answers.ask(&Accounts::request()).await?;
         let mut accounts = Accounts::default();
         // Nobody answers whoever may not ask.
-        let Some(first) = answers.next_within(self.timeout).await else { return Ok(None) };
+        let first = match answers.next_within(self.timeout).await {
+            Err(CallError::Denied(_)) | Ok(None) => return Ok(None),
+            first => first?,
+        };
+        let Some(first) = first else { return Ok(None) };
         if first.status.is_some() {
             return Ok(None);
         }
@@ -95,7 +186,7 @@ impl Client {
         if !self.facts().clustered {
             return Ok(Some(accounts.finish()));
         }
-        while let Some(answer) = answers.next_within(quiet).await {
+        while let Some(answer) = answers.next_within(quiet).await? {
             accounts.done(&answer.payload)?;
         }
         Ok(Some(accounts.finish()))
@@ -137,57 +228,93 @@ impl Client {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), CallError> {
-        let lost = |error: &dyn std::fmt::Display| CallError::Connection(error.to_string());
+        let mark = self.denials.mark();
         let sent = self.nats.publish_with_headers(subject.to_owned(), headers, payload).await;
-        sent.map_err(|error| lost(&error))?;
-        self.nats.flush().await.map_err(|error| lost(&error))
+        sent.map_err(|error| unsent(&error))?;
+        let concerns =
+            |denied: &Denied| denied.what == Operation::Publish && denied.subject == subject;
+        self.settle(mark, concerns).await
     }
 
-    /// Listens.
+    /// Listens. When this returns, the server knows.
     pub async fn subscribe(
         &self,
         subject: &str,
         queue: Option<&str>,
     ) -> Result<Subscription, CallError> {
-        let subject = subject.to_owned();
+        let mark = self.denials.mark();
+        let name = subject.to_owned();
         let subscribed = match queue {
-            None => self.nats.subscribe(subject).await.map_err(|error| error.to_string()),
-            Some(queue) => {
-                let queue = queue.to_owned();
-                self.nats.queue_subscribe(subject, queue).await.map_err(|error| error.to_string())
-            }
+            None => self.nats.subscribe(name).await.map_err(lost),
+            Some(queue) => self.nats.queue_subscribe(name, queue.to_owned()).await.map_err(lost),
         };
-        let subscriber = subscribed.map_err(CallError::Connection)?;
-        self.nats.flush().await.map_err(|error| CallError::Connection(error.to_string()))?;
-        Ok(Subscription(subscriber))
+        let subscriber = subscribed?;
+        let concerns =
+            |denied: &Denied| denied.what == Operation::Subscribe && denied.subject == subject;
+        self.settle(mark, concerns).await?;
+        let (client, subject) = (self.clone(), subject.to_owned());
+        Ok(Subscription { client, subscriber, subject, mark, asked: None })
     }
 
     /// A new subject for answers.
     pub fn inbox(&self) -> String {
         self.nats.new_inbox()
     }
+}
 
-    /// Publishes with a subject for answers.
-    pub async fn ask(&self, request: &Request, inbox: &str) -> Result<(), CallError> {
-        let payload: Bytes = request.body.clone().into();
-        let sent =
-            self.nats.publish_with_reply(request.subject.clone(), inbox.to_owned(), payload).await;
-        sent.map_err(|error| CallError::Connection(error.to_string()))
+fn lost(error: impl std::fmt::Display) -> CallError {
+    CallError::Connection(error.to_string())
+}
+
+fn unsent(error: &async_nats::PublishError) -> CallError {
+    match error.kind() {
+        PublishErrorKind::Send => CallError::Connection(error.to_string()),
+        _ => CallError::Unsendable(error.to_string()),
     }
 }
 
 /// Somebody who listens.
 #[derive(Debug)]
-pub struct Subscription(async_nats::Subscriber);
+pub struct Subscription {
+    client: Client,
+    subscriber: async_nats::Subscriber,
+    subject: String,
+    /// Behind this stand the denials that concern it.
+    mark: Mark,
+    /// Whom it waits for.
+    asked: Option<String>,
+}
 
 impl Subscription {
-    /// The next message; `None` when the connection is closed.
-    pub async fn next(&mut self) -> Option<Message> {
-        self.0.next().await
+    /// Sends a request, the answers to which come here.
+    pub async fn ask(&mut self, request: &Request) -> Result<(), CallError> {
+        let (payload, inbox) = (request.body.clone().into(), self.subject.clone());
+        let subject = request.subject.clone();
+        self.asked = Some(subject.clone());
+        self.client
+            .nats
+            .publish_with_reply(subject, inbox, payload)
+            .await
+            .map_err(|error| unsent(&error))
+    }
+
+    /// The next message; `None` when the connection is closed. An error when the server does not allow
+    /// to listen, or to ask what was asked.
+    pub async fn next(&mut self) -> Result<Option<Message>, CallError> {
+        let (subject, asked) = (&self.subject, self.asked.as_ref());
+        let concerns = |denied: &Denied| match denied.what {
+            Operation::Publish => asked == Some(&denied.subject),
+            Operation::Subscribe => denied.subject == *subject,
+        };
+        let denied = pin!(self.client.denials.wait(self.mark, concerns));
+        match select(self.subscriber.next(), denied).await {
+            Either::Left((message, _)) => Ok(message),
+            Either::Right((denied, _)) => Err(denied.into()),
+        }
     }
 
     /// The next message, within `limit`.
-    pub async fn next_within(&mut self, limit: Duration) -> Option<Message> {
-        tokio::time::timeout(limit, self.next()).await.ok().flatten()
+    pub async fn next_within(&mut self, limit: Duration) -> Result<Option<Message>, CallError> {
+        tokio::time::timeout(limit, self.next()).await.unwrap_or(Ok(None))
     }
 }

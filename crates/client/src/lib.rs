@@ -6,6 +6,7 @@ mod backup;
 mod carry;
 mod client;
 mod context;
+mod denials;
 mod newest;
 mod options;
 mod wait;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::ServerAddr;
+use async_nats::{Event, ServerAddr};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
+
+use crate::denials::Denials;
 
 /// Where to connect, and as whom.
 #[derive(Debug, Clone)]
@@ -94,6 +96,13 @@ pub enum ConnectError {
     },
 }
 
+impl ConnectError {
+    /// Whether the server is not there: trying again may help.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Refused { settled: false, .. })
+    }
+}
+
 impl Options {
     /// The URLs without user and password, to be shown.
     pub fn shown(&self) -> String {
@@ -123,21 +132,44 @@ impl Options {
         held.unwrap_or_default()
     }
 
-    pub(crate) async fn connect(&self) -> Result<async_nats::Client, ConnectError> {
+    /// The credential that a connection shows.
+    fn held(&self) -> Credential {
+        match &self.credential {
+            Credential::None => self.held_by_url(),
+            other => other.clone(),
+        }
+    }
+
+    /// The name of the user, if the credential has one.
+    pub(crate) fn user(&self) -> Option<String> {
+        match self.held() {
+            Credential::Password { user, .. } => Some(user),
+            _ => None,
+        }
+    }
+
+    /// Connects. Tells `denials` of what the server does not allow.
+    pub(crate) async fn connect(
+        &self,
+        denials: &Denials,
+    ) -> Result<async_nats::Client, ConnectError> {
+        let heard = denials.clone();
         let mut options = async_nats::ConnectOptions::new()
             .name("watershed")
             .connection_timeout(self.timeout)
             .request_timeout(Some(self.timeout))
-            .subscription_capacity(1 << 16);
+            .subscription_capacity(1 << 16)
+            .event_callback(move |event| {
+                if let Event::ServerError(error) = event {
+                    heard.hear(&error.to_string());
+                }
+                std::future::ready(())
+            });
         let file = |path: &PathBuf, cause: &dyn std::fmt::Display| ConnectError::File {
             path: path.display().to_string(),
             cause: cause.to_string(),
         };
-        let held = match &self.credential {
-            Credential::None => self.held_by_url(),
-            other => other.clone(),
-        };
-        options = match &held {
+        options = match &self.held() {
             Credential::None => options,
             Credential::Password { user, password } => {
                 options.user_and_password(user.clone(), password.clone())

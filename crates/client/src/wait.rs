@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
-use watershed_topology::call::{CallError, Request};
-use watershed_wire::jetstream::call::Call;
+use watershed_topology::call::{CallError, Denied};
 
 use crate::client::Client;
 use crate::options::{ConnectError, Options};
@@ -27,6 +26,9 @@ pub enum NotReady {
     /// Waiting would not help.
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// The user may not ask.
+    #[error(transparent)]
+    Denied(Box<Denied>),
 }
 
 /// Connects and waits until JetStream answers, for `limit` at most. Tells what it waits for,
@@ -46,11 +48,12 @@ pub async fn wait(
                     client = Some(connected);
                     continue;
                 }
-                Err(error) if settled(&error) => return Err(error.into()),
+                Err(error) if !error.is_unavailable() => return Err(error.into()),
                 Err(error) => error.to_string(),
             },
-            Some(connected) => match ready(connected).await {
+            Some(connected) => match connected.ready().await {
                 Ok(()) => return Ok(connected.clone()),
+                Err(CallError::Denied(denied)) => return Err(NotReady::Denied(denied)),
                 Err(error) => error.to_string(),
             },
         };
@@ -63,13 +66,4 @@ pub async fn wait(
         }
         sleep(PAUSE).await;
     }
-}
-
-fn settled(error: &ConnectError) -> bool {
-    matches!(error, ConnectError::File { .. } | ConnectError::Refused { settled: true, .. })
-}
-
-async fn ready(client: &Client) -> Result<(), CallError> {
-    let reply = client.call(&Request::bare(Call::AccountInfo)).await?;
-    watershed_topology::call::check(&reply)
 }

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use thiserror::Error;
 use watershed_wire::jetstream::ApiError;
-use watershed_wire::jetstream::call::Call;
-use watershed_wire::jetstream::error::table;
+use watershed_wire::jetstream::call::{Call, PREFIX};
+use watershed_wire::jetstream::error::{Coded, table};
 
 /// A request to the JetStream API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,22 +34,118 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
     /// The server says no.
-    #[error("the server answers: {0}")]
+    #[error("{}", refused(.0))]
     Refused(ApiError),
+    /// The user may not do it.
+    #[error(transparent)]
+    Denied(Box<Denied>),
     /// Nobody listens on the API's subjects.
     #[error(
-        "JetStream does not answer: it is switched off, not ready yet, or not allowed for this user"
+        "JetStream does not answer: it is switched off, not ready yet, or not enabled for this account"
     )]
     NoJetStream,
-    /// No answer came in time.
-    #[error("timed out waiting for the answer to {0}")]
+    /// No answer came in time to a message to this subject.
+    #[error("{}", timed_out(.0))]
     Timeout(String),
     /// The connection is gone.
     #[error("the connection failed: {0}")]
     Connection(String),
+    /// The message is not one that can be sent to this server.
+    #[error("cannot send: {0}")]
+    Unsendable(String),
     /// An answer that says nothing this program understands.
     #[error("an answer that cannot be read: {0}")]
     Unreadable(String),
+    /// A list was never the same long enough to be read.
+    #[error(
+        "the streams or consumers of this account change faster than they can be listed: try again"
+    )]
+    Unsettled,
+}
+
+/// What a user did without the permission for it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{} may not {what} `{subject}`: connect as a user who may, or allow it where the server's users are \
+     configured",
+    who(.user.as_deref())
+)]
+pub struct Denied {
+    /// What it was.
+    pub what: Operation,
+    /// Where.
+    pub subject: String,
+    /// Name of the user, if the connection has one.
+    pub user: Option<String>,
+}
+
+/// What permissions are given for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// To publish.
+    Publish,
+    /// To subscribe.
+    Subscribe,
+}
+
+impl From<Denied> for CallError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(Box::new(denied))
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Publish => "publish to",
+            Self::Subscribe => "subscribe to",
+        })
+    }
+}
+
+/// Errors by which a server says that JetStream is not there for now, or not at all.
+const UNAVAILABLE: [Coded; 7] = [
+    table::CLUSTER_NOT_ASSIGNED,
+    table::CLUSTER_NOT_AVAIL,
+    table::CLUSTER_NOT_LEADER,
+    table::NOT_ENABLED_FOR_ACCOUNT,
+    table::NOT_ENABLED,
+    table::STREAM_OFFLINE,
+    table::CONSUMER_OFFLINE,
+];
+
+impl CallError {
+    /// Whether the server or its JetStream is not there: what was asked may well be possible later.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::NoJetStream | Self::Timeout(_) | Self::Connection(_) => true,
+            Self::Refused(error) => UNAVAILABLE.iter().any(|known| known.code == error.err_code),
+            Self::Denied(_) | Self::Unsendable(_) | Self::Unreadable(_) | Self::Unsettled => false,
+        }
+    }
+}
+
+fn refused(error: &ApiError) -> String {
+    if error.err_code == table::CLUSTER_NOT_AVAIL.code {
+        return format!(
+            "JetStream is not available: its cluster is without a leader ({})",
+            error.err_code
+        );
+    }
+    format!("the server answers: {error}")
+}
+
+fn timed_out(subject: &str) -> String {
+    if subject.starts_with(PREFIX) {
+        return format!(
+            "JetStream does not answer: {subject} timed out (a cluster without a leader is silent)"
+        );
+    }
+    format!("timed out waiting for the answer to {subject}")
+}
+
+fn who(user: Option<&str>) -> String {
+    user.map_or_else(|| "this user".to_owned(), |user| format!("user `{user}`"))
 }
 
 impl CallError {

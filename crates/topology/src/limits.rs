@@ -16,3 +16,6 @@ const _: () = assert!(FILE_BYTES_MAX < u32::MAX as usize, "spans count in 32 bit
 
 /// Most streams that messages are followed through, from source to source.
 pub const ORIGIN_DEPTH_MAX: usize = 256;
+
+/// How often a list is begun again because it changed while its pages were read.
+pub const LIST_BEGUN_MAX: u32 = 8;

@@ -84,13 +84,26 @@ fn read(stream: &str, publish: &mut BTreeSet<String>) {
     }
 }
 
-/// What clients publish to write to a bucket. An object that is written anew takes the place of the
-/// old one's pieces, which are purged.
+/// What clients call to write to a bucket. They look first at what is there: at the marker of a key that
+/// was deleted, to create it again, and at an object that is replaced or deleted, whose pieces they
+/// purge.
 fn write(bucket: &Stream, publish: &mut BTreeSet<String>) {
     let name = &bucket.name.value;
     publish.insert(format!("$JS.API.STREAM.INFO.{name}"));
     publish.extend(bucket.config.subjects.iter().cloned());
-    if bucket.kind == StreamKind::ObjectStore {
+    let is_store = bucket.kind == StreamKind::ObjectStore;
+    let direct = bucket.config.allow_direct;
+    if direct {
+        // Of an object that is what is said about it; its pieces are read by a consumer.
+        let looked_at =
+            bucket.config.subjects.iter().filter(|own| !is_store || own.contains(".M."));
+        publish.extend(looked_at.map(|own| format!("$JS.API.DIRECT.GET.{name}.{own}")));
+    }
+    // nats-py asks so of every object store.
+    if is_store || !direct {
+        publish.insert(format!("$JS.API.STREAM.MSG.GET.{name}"));
+    }
+    if is_store {
         publish.insert(format!("$JS.API.STREAM.PURGE.{name}"));
     }
 }

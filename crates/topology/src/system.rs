@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::call::{CallError, Request, answer};
-use crate::observe::{Observed, ObservedConsumer, ObservedStream, typed};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
 /// Most accounts in one answer; the server's own default is 1,024.
 const ACCOUNTS_MAX: usize = 100_000;
@@ -54,17 +54,12 @@ impl Accounts {
             let observed = self.seen.entry(account.name).or_default();
             for mut json in account.stream_detail {
                 let consumers = json.get_mut("consumer_detail").map(Json::take);
-                let config = json.get("config").cloned().unwrap_or_default();
-                let info: watershed_wire::jetstream::stream::StreamInfo = typed(json)?;
-                let stream = observed
-                    .streams
-                    .entry(info.config.name.clone())
-                    .or_insert_with(|| ObservedStream { info, config, consumers: BTreeMap::new() });
+                let there = ObservedStream::read(json);
+                let name = there.info.config.name.clone();
+                let stream = observed.streams.entry(name).or_insert(there);
                 for json in consumers.as_ref().and_then(Json::as_array).into_iter().flatten() {
-                    let config = json.get("config").cloned().unwrap_or_default();
-                    let info: watershed_wire::jetstream::consumer::ConsumerInfo =
-                        typed(json.clone())?;
-                    stream.consumers.insert(info.name.clone(), ObservedConsumer { info, config });
+                    let there = ObservedConsumer::read(json.clone());
+                    stream.consumers.insert(there.info.name.clone(), there);
                 }
             }
         }

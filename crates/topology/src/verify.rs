@@ -2,7 +2,7 @@
 
 use watershed_wire::subject::{contains, overlaps};
 
-use crate::model::Topology;
+use crate::model::{Stream, Topology};
 use crate::observe::Observed;
 use crate::plan::{Action, Target, plan};
 
@@ -26,17 +26,26 @@ impl std::fmt::Display for Problem {
 pub struct Verdict {
     /// Streams and consumers that are as declared.
     pub held: Vec<Target>,
-    /// What is not.
+    /// What is not, or is not known.
     pub problems: Vec<Problem>,
+    /// Streams and consumers among them that did not answer, so that nothing is known.
+    pub unknown: Vec<Target>,
     /// What is worth knowing.
     pub notes: Vec<Problem>,
+}
+
+impl Verdict {
+    /// Whether something is otherwise than declared, rather than not known.
+    pub fn differs(&self) -> bool {
+        self.problems.iter().any(|problem| !self.unknown.contains(&problem.target))
+    }
 }
 
 /// Looks at everything that is declared: that it is there and equal, that copies run, and that
 /// every subject that a service publishes is stored where the file says.
 pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
     let plan = plan(topology, observed);
-    let mut verdict = Verdict { held: plan.unchanged, ..Verdict::default() };
+    let mut verdict = Verdict { held: plan.unchanged, unknown: plan.unknown, ..Verdict::default() };
     for target in plan.unmanaged {
         verdict
             .notes
@@ -57,11 +66,15 @@ pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
         };
         verdict.problems.push(Problem { target: step.target, text });
     }
-    let refused = plan.refused.into_iter();
-    verdict.problems.extend(refused.map(|refusal| Problem {
-        target: refusal.target,
-        text: format!("is not as declared: {}", refusal.reason),
-    }));
+    for refusal in plan.refused {
+        let target = refusal.target;
+        let text = if verdict.unknown.contains(&target) {
+            format!("is {}", refusal.reason)
+        } else {
+            format!("is not as declared: {}", refusal.reason)
+        };
+        verdict.problems.push(Problem { target, text });
+    }
     verdict.held.sort();
     health(topology, observed, &mut verdict);
     routing(topology, observed, &mut verdict);
@@ -92,7 +105,8 @@ fn health(topology: &Topology, observed: &Observed, verdict: &mut Verdict) {
 fn routing(topology: &Topology, observed: &Observed, verdict: &mut Verdict) {
     for (_, subject) in topology.published() {
         let text = subject.value.as_bytes();
-        for stream in &topology.streams {
+        let known = |stream: &&Stream| !observed.silent.contains(&stream.name.value);
+        for stream in topology.streams.iter().filter(known) {
             let declared =
                 stream.config.subjects.iter().filter(|own| overlaps(own.as_bytes(), text));
             for own in declared {

@@ -13,6 +13,8 @@ use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
+use crate::ui::path::word;
+
 /// The file that a command takes if none is named, and that a folder stands for.
 pub(crate) const DEFAULT_FILE: &str = "watershed.yaml";
 
@@ -72,7 +74,7 @@ pub(crate) struct Reading {
 /// Reads and lints the topologies that `paths` name, or the one in the current folder.
 pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Workspace> {
     let mut workspace = Workspace::default();
-    let default = [PathBuf::from(DEFAULT_FILE)];
+    let default = [here()];
     let paths = if paths.is_empty() { &default } else { paths };
     for path in paths {
         load_one(path, reading, &mut workspace)?;
@@ -104,6 +106,32 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     workspace.diagnostics.append(&mut strangers(&all));
     sort(&mut workspace.diagnostics);
     Ok(workspace)
+}
+
+/// The topology in the current folder: all of its files, which may be one.
+fn here() -> PathBuf {
+    let folder = Path::new(".");
+    let alone = beside(&folder.join(DEFAULT_FILE)).is_empty();
+    if alone { DEFAULT_FILE.into() } else { folder.into() }
+}
+
+/// The other files in the folder of a topology file that are topologies, or parts of one, with the name
+/// that each gives.
+pub(crate) fn beside(file: &Path) -> Vec<(PathBuf, Option<String>)> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let others = parts(folder).unwrap_or_default();
+    let others = others.into_iter().filter(|other| other.file_name() != file.file_name());
+    let topologies = others.filter_map(|other| {
+        let mut sources = SourceMap::default();
+        let id = sources.add("", &text(&other).ok()?);
+        let document = Document::new(&sources, id);
+        let name = document.name().map(str::to_owned);
+        document.is_topology().then_some((other, name))
+    });
+    topologies.collect()
 }
 
 /// A file, or the files of a folder, are one topology.
@@ -229,7 +257,7 @@ fn refuse_overlay(path: &Path) -> anyhow::Result<()> {
     let base = path.with_file_name(format!("{name}.yaml"));
     if base.is_file() && is_yaml(path) {
         let (shown, base) = (path.display(), base.display());
-        bail!("{shown} is an overlay of {base}: name that one, with --env {env}");
+        bail!("{shown} is an overlay of {base}: name that one, with --env {}", word(env));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(code) => code.into(),
         Err(error) => {
             let _ = print_error(&error);
-            exit::Exit::Error.into()
+            exit::Exit::of(&error).into()
         }
     }
 }

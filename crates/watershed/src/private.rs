@@ -6,6 +6,8 @@ use std::io::{Error, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use crate::ui::path::quoted;
+
 /// Folder beside a topology file where its data goes by default.
 pub(crate) const DEFAULT: &str = ".watershed";
 
@@ -28,7 +30,8 @@ pub(crate) fn create(folder: &Path) -> std::io::Result<()> {
         if folder.metadata()?.permissions().mode() & others != 0 {
             let shown = folder.display();
             return Err(Error::other(format!(
-                "others can write to {shown}: run `chmod 700 {shown}`, or choose another directory"
+                "others can write to {shown}: run `chmod 700 {}`, or choose another directory",
+                quoted(folder)
             )));
         }
     }

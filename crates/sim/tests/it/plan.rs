@@ -90,9 +90,9 @@ fn call(node: &mut Node, request: &Request) -> Vec<u8> {
 fn observe(node: &mut Node, topology: &Topology) -> Observed {
     let server = ServerFacts { version: "2.14.6".into(), clustered: false };
     let mut observation = Observation::new(topology, server);
-    while let Some(request) = observation.next() {
+    while let Some((tag, request)) = observation.next() {
         let reply = call(node, &request);
-        observation.done(&reply).unwrap();
+        observation.done(tag, &reply).unwrap();
     }
     observation.finish()
 }

@@ -146,7 +146,9 @@ impl Recreation {
         let again = error.is_lost() && self.calls < CALLS_MAX;
         match self.phase {
             // Whatever the server says, it let the call through.
-            Phase::MayCreate if !error.is_lost() => self.succeeded(step),
+            Phase::MayCreate if matches!(error, CallError::Refused(_)) => self.succeeded(step),
+            // A user who may create streams of their names only. There is the backup.
+            Phase::Prove if matches!(error, CallError::Denied(_)) => self.then(Phase::BackUp),
             // Left by a run that was cut off.
             Phase::Prove if error.meets_another() && self.calls < CALLS_MAX => {
                 self.then(Phase::ClearProof { proven: false })

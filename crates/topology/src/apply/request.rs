@@ -6,11 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::account::Page;
 use watershed_wire::jetstream::call::Call;
-use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction};
-use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::jetstream::consumer::CreateAction;
 
 use crate::call::{CallError, Request, answer};
-use crate::observe::{RESERVED, typed};
+use crate::observe::{ObservedConsumer, ObservedStream, RESERVED};
 use crate::plan::difference::METADATA;
 use crate::plan::live::{seen_consumer, seen_stream};
 use crate::plan::{Seen, Target};
@@ -121,14 +120,13 @@ impl Look {
         if self.stream.is_some() {
             return self.consumers(json);
         }
-        let config = json.get("config").cloned().unwrap_or_default();
         if target.consumer.is_some() {
-            let info: ConsumerInfo = typed(json)?;
+            let ObservedConsumer { info, config, .. } = ObservedConsumer::read(json);
             let resume = info.ack_floor.stream_seq + 1;
             let live = Live { seen: seen_consumer(&info), config, resume };
             return Ok(Looked::There(Box::new(live)));
         }
-        let info: StreamInfo = typed(json)?;
+        let ObservedStream { info, config, .. } = ObservedStream::read(json);
         let live = Live { seen: seen_stream(&info, None), config, resume: 0 };
         if wanted && info.state.consumer_count > 0 {
             self.stream = Some(live);
@@ -138,14 +136,15 @@ impl Look {
     }
 
     fn consumers(&mut self, json: Json) -> Result<Looked, CallError> {
-        let page: Consumers = typed(json)?;
+        let unreadable = |error: serde_json::Error| CallError::Unreadable(error.to_string());
+        let page: Consumers = serde_json::from_value(json).map_err(unreadable)?;
         let entries = page.consumers.unwrap_or_default();
         self.offset += entries.len();
         let whole = entries.is_empty() || self.offset >= page.page.total;
         for json in entries {
-            let info: ConsumerInfo = typed(json)?;
-            if !info.config.durable_name.is_empty() {
-                self.consumers.insert(info.name);
+            let consumer = ObservedConsumer::read(json);
+            if consumer.is_durable() {
+                self.consumers.insert(consumer.info.name);
             }
         }
         Ok(match self.stream.take_if(|_| whole) {

@@ -118,8 +118,8 @@ impl Fake {
     fn observe(&mut self, topology: &Topology) -> Observed {
         let server = ServerFacts { version: "2.14.6".into(), clustered: false };
         let mut observation = Observation::new(topology, server);
-        while let Some(request) = observation.next() {
-            observation.done(self.call(&request).to_string().as_bytes()).unwrap();
+        while let Some((tag, request)) = observation.next() {
+            observation.done(tag, self.call(&request).to_string().as_bytes()).unwrap();
         }
         observation.finish()
     }

@@ -1,5 +1,10 @@
 //! What a live server has.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::findings::Findings;
 use super::{Imported, kind, runs};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, PROTECT};
@@ -24,7 +29,25 @@ pub fn live(observed: &Observed) -> Imported {
             ..Stream::default()
         }
     });
+    let mut findings = Findings::default();
+    for (stream, there) in &observed.streams {
+        left_out(&format!("stream {stream}"), &there.not_understood, &mut findings);
+        for (consumer, live) in &there.consumers {
+            let what = format!("consumer {stream}/{consumer}");
+            left_out(&what, &live.not_understood, &mut findings);
+        }
+    }
     let mut topology = Topology { streams: streams.collect(), ..Topology::default() };
     runs(&mut topology);
-    Imported { topology, findings: Vec::new(), recognized: true }
+    Imported { topology, findings: findings.0, recognized: true }
+}
+
+/// Says what a file cannot say, because this program does not know it.
+fn left_out(what: &str, fields: &BTreeMap<String, Json>, findings: &mut Findings) {
+    for (field, value) in fields {
+        let message = format!(
+            "{what}: `{field}: {value}` is left out, because this version of watershed does not know it"
+        );
+        findings.skipped(Span::default(), message);
+    }
 }

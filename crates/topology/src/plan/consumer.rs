@@ -13,6 +13,7 @@ use super::live::{self, one_filter};
 use super::loss;
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
+use super::unknown::level;
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
@@ -69,7 +70,8 @@ pub(super) fn compare_all(
             plan.steps.push(create(&stream.name.value, &desired));
             continue;
         };
-        let before = live::consumer(&live_one.info, config);
+        let mut before = live::consumer(&live_one.info, config);
+        level(&mut before, &desired, &live_one.not_understood);
         // A pause is what an operator does, unless the file says it.
         if consumer.places.get("pause_until").is_none() {
             desired.pause_until = before.pause_until;

@@ -88,7 +88,7 @@ impl ObservedConsumer {
     }
 
     /// Whether it stays when nobody uses it.
-    pub(super) fn is_durable(&self) -> bool {
+    pub(crate) fn is_durable(&self) -> bool {
         !self.info.config.durable_name.is_empty()
     }
 }

@@ -13,6 +13,7 @@ mod order;
 mod policy;
 mod step;
 mod stream;
+mod unknown;
 
 use crate::model::Topology;
 use crate::observe::Observed;
@@ -29,6 +30,7 @@ pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
     }
     order::leftovers(topology, observed, &mut plan);
     mark::guard(Some(topology), observed, &mut plan);
+    unknown::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);
     order::untangle(topology, observed, &mut plan);
     plan

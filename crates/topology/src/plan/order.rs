@@ -7,7 +7,7 @@ use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
-use super::{loss, mark};
+use super::{loss, mark, unknown};
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
@@ -62,6 +62,7 @@ pub fn destroy(name: &str, observed: &Observed) -> Plan {
     streams.sort_by_key(|step| std::cmp::Reverse(depths(&step.target.stream)));
     plan.steps.extend(streams);
     mark::guard(None, observed, &mut plan);
+    unknown::guard(None, observed, &mut plan);
     plan
 }
 

@@ -66,13 +66,13 @@ impl Policy {
         !left_alone && !self.allows(step)
     }
 
-    /// The flags, with their values, that `step` needs and does not have.
-    pub fn missing(&self, step: &Step) -> Vec<String> {
+    /// The flags, and what they must name, that `step` needs and does not have.
+    pub fn missing(&self, step: &Step) -> Vec<(&'static str, Option<Target>)> {
         let target = &step.target;
         let mut missing = Vec::new();
-        let mut need = |has: bool, flag: &str, name: &Target| {
+        let mut need = |has: bool, flag: &'static str, name: &Target| {
             if !has {
-                missing.push(format!("{flag} {name}"));
+                missing.push((flag, Some(name.clone())));
             }
         };
         if step.adopts {
@@ -86,7 +86,7 @@ impl Policy {
             Action::Create | Action::Update | Action::UpdateLosing | Action::Adopt => {}
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
             Action::Delete if self.prune => {}
-            Action::Delete => return vec!["--prune".to_owned()],
+            Action::Delete => return vec![("--prune", None)],
         }
         for (taken, _) in &step.takes {
             need(self.allow_loss.has(taken), "--allow-loss", taken);

@@ -191,6 +191,8 @@ pub struct Plan {
     pub unmanaged: Vec<Target>,
     /// What cannot be done.
     pub refused: Vec<Refusal>,
+    /// Among what is refused, what did not answer: nothing is known of it.
+    pub unknown: Vec<Target>,
 }
 
 impl Plan {

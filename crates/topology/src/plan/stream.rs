@@ -10,6 +10,7 @@ use watershed_wire::subject::{is_valid, witness};
 use super::difference::{METADATA, changes, json};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
+use super::unknown::level;
 use super::{consumer, live, loss};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
@@ -56,6 +57,7 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
     };
     let mut before = live::stream(&there.info);
     forgive(&mut before, &desired);
+    level(&mut before, &desired, &there.not_understood);
     let nobodys = there.owner().is_none();
     let mut compared = desired.clone();
     if nobodys {

@@ -48,7 +48,8 @@ fn after(observed: &mut Observed, plan: &Plan) {
             ) => {
                 let json = json!({"config": after, "name": consumer});
                 let info: ConsumerInfo = serde_json::from_value(json).unwrap();
-                let live = ObservedConsumer { info, config: after.clone() };
+                let config = after.clone();
+                let live = ObservedConsumer { info, config, ..ObservedConsumer::default() };
                 let stream = observed.streams.get_mut(stream).unwrap();
                 stream.consumers.insert(consumer.clone(), live);
             }

@@ -41,6 +41,14 @@ impl Document {
         self.root.as_ref().is_some_and(|root| root.get("watershed").is_some())
     }
 
+    /// The name that it gives the topology; one file of several gives it.
+    pub fn name(&self) -> Option<&str> {
+        match &self.root.as_ref()?.get("name")?.node.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
     /// What is wrong with a file that is no topology: nothing, unless it cannot be read at all.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics

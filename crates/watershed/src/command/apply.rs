@@ -8,7 +8,7 @@ use watershed_topology::apply::Cause;
 use watershed_topology::plan::{Action, Plan, Policy, Step, plan};
 use watershed_topology::verify::verify;
 
-use super::{LossArguments, TopologyFile, ready};
+use super::{LossArguments, TopologyFile, ready, unanswered};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -41,10 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         };
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy();
+        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(exit);
+            return Ok(unanswered(exit, &plan));
         }
         if plan.steps.iter().any(|step| policy.allows(step))
             && !arguments.yes

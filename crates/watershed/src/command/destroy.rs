@@ -1,10 +1,11 @@
 //! `watershed destroy`: removes what a topology owns.
 
 use clap::Args;
-use watershed_topology::plan::{Names, Policy, destroy};
+use watershed_topology::plan::{Policy, destroy};
 
-use super::TopologyFile;
 use super::apply::{refused, run_steps};
+use super::names::Known;
+use super::{TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -35,11 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             ui::out(&format!("{}: nothing here belongs to it", plan.topology));
             return Ok(Exit::Clean);
         }
-        let allow_loss = Names::from_words(&arguments.allow_loss);
+        let known = Known::new([(&loaded.topology, &plan)]);
+        let allow_loss = known.named("--allow-loss", &arguments.allow_loss)?;
         let policy = Policy { prune: true, allow_loss, ..Policy::default() };
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(exit);
+            return Ok(unanswered(exit, &plan));
         }
         if !arguments.yes
             && let Err(exit) = confirm("delete all of this, with its messages?")

@@ -60,6 +60,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     match block_on(from_server(&arguments.connection))? {
         Live::Account(observed) => {
+            let silent = observed.all_silent();
+            if !silent.is_empty() {
+                ui::say(&format!(
+                    "error: the servers that keep {} did not answer, and a file without them would be \
+                     wrong: try again when they are back",
+                    silent.join(", ")
+                ));
+                return Ok(Exit::NotReady);
+            }
             let imported = durable(&observed);
             write(arguments, imported, &Comments::new(), arguments.output.as_deref())
         }
@@ -122,6 +131,9 @@ fn durable(observed: &Observed) -> Imported {
     let all: usize = observed.streams.values().map(|stream| stream.consumers.len()).sum();
     let imported = live(observed);
     let left_out = all - imported.topology.consumers().count();
+    for finding in &imported.findings {
+        ui::say(&finding.message);
+    }
     if left_out > 0 {
         ui::say(&format!(
             "{} without a durable name left out: they go with their clients",

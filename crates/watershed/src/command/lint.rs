@@ -17,7 +17,7 @@ use crate::ui;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed lint examples/agentic-platform --deny warnings")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them [default: watershed.yaml]. Also files
+    /// Topology files, or folders of them [default: the current folder]. Also files
     /// that other tools read: answers and lists as JSON, manifests, Terraform, shell scripts,
     /// nats.conf.
     files: Vec<PathBuf>,

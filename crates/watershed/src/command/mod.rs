@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lint;
+mod names;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod publish;
@@ -29,24 +30,26 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
-use watershed_topology::Severity;
-use watershed_topology::plan::{Names, Policy};
+use watershed_topology::plan::{Plan, Policy};
+use watershed_topology::{Severity, Topology};
 
+use self::names::Known;
 use crate::connection::{Connection, guard_account};
-use crate::exit::Exit;
-use crate::load::{Loaded, Reading, Workspace, load};
+use crate::exit::{Exit, Mistyped};
+use crate::load::{Loaded, Reading, Workspace, beside, load};
 use crate::ui;
+use crate::ui::path::shown;
 
 /// Which topology a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct TopologyFile {
-    /// Topology file, or a folder of them [default: watershed.yaml].
+    /// Topology file, or a folder whose files are one topology [default: the current folder].
     file: Option<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
     #[arg(long)]
     env: Option<String>,
     /// Override `num_replicas` for every stream.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=5))]
     replicas: Option<i64>,
     /// Data directory that `watershed up --data` was given, to take passwords from.
     #[arg(long, value_name = "DIR")]
@@ -56,10 +59,10 @@ pub(crate) struct TopologyFile {
 /// What may be lost.
 #[derive(Debug, Args, Default)]
 pub(crate) struct LossArguments {
-    /// Let these streams lose messages where the change deletes some; or `all`.
-    #[arg(long, value_name = "STREAM")]
+    /// Let these streams or buckets lose messages where the change deletes some; or `all`.
+    #[arg(long, value_name = "NAME")]
     allow_loss: Vec<String>,
-    /// Delete and recreate these streams or consumers (STREAM/CONSUMER), or `all`.
+    /// Delete and recreate these streams, buckets or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     recreate: Vec<String>,
     /// Take over these unmanaged streams, with their consumers, or consumers (STREAM/CONSUMER), or `all`.
@@ -71,13 +74,18 @@ pub(crate) struct LossArguments {
 }
 
 impl LossArguments {
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
-            allow_loss: Names::from_words(&self.allow_loss),
-            recreate: Names::from_words(&self.recreate),
-            adopt: Names::from_words(&self.adopt),
+    /// What the flags allow of these topologies' plans, whose names they must be.
+    pub(crate) fn policy<'a>(
+        &self,
+        plans: impl IntoIterator<Item = (&'a Topology, &'a Plan)>,
+    ) -> Result<Policy, Mistyped> {
+        let known = Known::new(plans);
+        Ok(Policy {
+            allow_loss: known.named("--allow-loss", &self.allow_loss)?,
+            recreate: known.named("--recreate", &self.recreate)?,
+            adopt: known.named("--adopt", &self.adopt)?,
             prune: self.prune,
-        }
+        })
     }
 }
 
@@ -112,6 +120,19 @@ impl TopologyFile {
         }
         mention(&workspace);
         let mut loaded = workspace.topologies.pop().context("no topology")?;
+        if loaded.path.is_file() {
+            // What they declare would look as if it were declared no longer.
+            for (other, name) in beside(&loaded.path) {
+                if name.is_none_or(|name| name == loaded.topology.name.value) {
+                    ui::say(&format!(
+                        "note: {} is a part of `{}` as well and is not read: name the folder to read \
+                         both",
+                        shown(&other),
+                        loaded.topology.name.value
+                    ));
+                }
+            }
+        }
         if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
             ui::say("exports and imports are the server's configuration: not looked at here");
         }
@@ -200,5 +221,14 @@ pub(crate) async fn ready(
             Ok(None)
         }
         Err(NotReady::Connect(error)) => Err(error.into()),
+        Err(NotReady::Denied(denied)) => Err(denied.into()),
     }
+}
+
+/// How a command ends that would end with `exit`, if nothing is wrong but that some of what is there did
+/// not answer.
+fn unanswered(exit: Exit, plan: &Plan) -> Exit {
+    let all = plan.refused.iter().all(|refusal| plan.unknown.contains(&refusal.target));
+    let alone = all && !plan.unknown.is_empty() && exit != Exit::Refused;
+    if alone { Exit::NotReady } else { exit }
 }

@@ -48,12 +48,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let call = Call::ConsumerNext { stream: &arguments.stream, consumer: &arguments.consumer };
         let expires = u64::try_from(arguments.wait.as_nanos()).unwrap_or(u64::MAX);
         let body = json!({"batch": arguments.count, "expires": expires});
-        client.ask(&Request::new(call, &body), &inbox).await?;
+        replies.ask(&Request::new(call, &body)).await?;
         let mut taken = 0;
         while taken < arguments.count {
             // The server says when the time is up; somewhat longer means that it is gone.
             let patience = arguments.wait + Duration::from_secs(2);
-            let Some(message) = replies.next_within(patience).await else {
+            let Some(message) = replies.next_within(patience).await? else {
                 bail!("no answer from {}/{}", arguments.stream, arguments.consumer);
             };
             if let Some(status) = message.status.filter(|_| message.reply.is_none()) {
@@ -61,11 +61,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 match status.as_u16() {
                     404 | 408 => break,
                     100 => continue,
-                    503 => bail!(
-                        "unknown pull consumer {}/{}, or this user may not read it",
-                        arguments.stream,
-                        arguments.consumer
-                    ),
+                    503 => {
+                        if let Err(error) = client.ready().await
+                            && error.is_unavailable()
+                        {
+                            return Err(error.into());
+                        }
+                        bail!("unknown pull consumer {}/{}", arguments.stream, arguments.consumer)
+                    }
                     code => bail!("the server answers: {code} {text}"),
                 }
             }

@@ -3,7 +3,7 @@
 use clap::Args;
 use watershed_topology::plan::plan;
 
-use super::{LossArguments, TopologyFile};
+use super::{LossArguments, TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -28,13 +28,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy();
+        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         if arguments.json {
             ui::json::plan(&plan, &policy);
         } else {
             ui::plan::show(&plan, &policy);
         }
         let work = plan.steps.iter().any(|step| policy.allows(step));
-        Ok(if plan.is_empty() && !work { Exit::Clean } else { Exit::Differs })
+        Ok(match plan.is_empty() && !work {
+            true => Exit::Clean,
+            false if plan.steps.is_empty() => unanswered(Exit::Differs, &plan),
+            false => Exit::Differs,
+        })
     })
 }

@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use serde_json::json;
-use watershed_client::HeaderMap;
+use watershed_client::{Client, HeaderMap};
 use watershed_topology::call::{CallError, answer};
 use watershed_wire::jetstream::publish::PubAck;
 
@@ -47,14 +47,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             client.publish(subject, headers, payload.into()).await?;
             return Ok(Exit::Clean);
         }
-        let reply = client.publish_stored(subject, headers, payload.into()).await;
-        let reply = match reply {
-            Err(CallError::NoJetStream) => {
-                bail!(
-                    "no stream stores `{subject}`; nothing was published (use --core to publish anyway)"
-                )
-            }
-            other => other?,
+        let reply = match client.publish_stored(subject, headers, payload.into()).await {
+            Ok(reply) => reply,
+            Err(error) => return Err(not_stored(&client, subject, error).await),
         };
         let ack: PubAck = answer(&reply)?;
         if arguments.json {
@@ -68,6 +63,29 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         Ok(Exit::Clean)
     })
+}
+
+/// Why nothing was stored: what a server answers, or that it does not, says little of it.
+async fn not_stored(client: &Client, subject: &str, error: CallError) -> anyhow::Error {
+    if !matches!(error, CallError::NoJetStream | CallError::Timeout(_)) {
+        return error.into();
+    }
+    match client.stream_of(subject).await {
+        // Where JetStream is away, so are all streams.
+        Err(away) if away.is_unavailable() => away.into(),
+        Err(_) => error.into(),
+        Ok(Some(stream)) => {
+            let text = format!(
+                "stream `{stream}` stores `{subject}` and did not acknowledge it: it is without a leader, or \
+                 `no_ack` is set"
+            );
+            anyhow::Error::new(CallError::Timeout(subject.to_owned())).context(text)
+        }
+        Ok(None) if error == CallError::NoJetStream => anyhow!(
+            "no stream stores `{subject}`; nothing was published (use --core to publish anyway)"
+        ),
+        Ok(None) => anyhow!("no stream stores `{subject}`; only who listens there got the message"),
+    }
 }
 
 fn payload(typed: Option<&str>) -> anyhow::Result<Vec<u8>> {

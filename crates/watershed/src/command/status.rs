@@ -21,9 +21,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     block_on(async {
         let client = arguments.server.connect().await?;
         let observed = client.observe_everything().await?;
+        let silent = observed.all_silent();
+        let exit = if silent.is_empty() { Exit::Clean } else { Exit::NotReady };
         if arguments.json {
             ui::json::status(&observed);
-            return Ok(Exit::Clean);
+            return Ok(exit);
         }
         let names = observed.streams.keys().map(String::as_str);
         let owner = |name: &str| match observed.streams.get(name).and_then(|s| s.owner()) {
@@ -37,6 +39,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         if let Some(table) = ui::table::consumers(rows) {
             ui::out(&table);
         }
+        for name in silent {
+            ui::out(&format!("{name}: not known, because the server that keeps it did not answer"));
+        }
         let account = &observed.account;
         ui::out(&format!(
             "server {}, {} and {} in this account, {} stored on disk, {} in memory",
@@ -46,6 +51,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             ui::table::bytes(account.storage),
             ui::table::bytes(account.memory),
         ));
-        Ok(Exit::Clean)
+        Ok(exit)
     })
 }

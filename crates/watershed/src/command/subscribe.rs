@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         say(&format!("listening to {}", arguments.subject));
         let mut left = arguments.count;
         while left != Some(0) {
-            let Some(message) = subscription.next().await else { break };
+            let Some(message) = subscription.next().await? else { break };
             shown(&message).print(arguments.json);
             left = left.map(|left| left - 1);
         }

@@ -33,7 +33,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         // What is not as declared may store it elsewhere.
         if verdict.problems.is_empty() {
             for probe in probes(&loaded.topology) {
-                tried(&probe, client.probe(&probe).await, &mut verdict);
+                let result = client.probe(&probe).await;
+                if let Err(CallError::Denied(denied)) = result {
+                    return Err(denied.into());
+                }
+                tried(&probe, result, &mut verdict);
             }
         }
         let name = &loaded.topology.name.value;
@@ -47,12 +51,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 ui::out(&format!("✗ {problem}"));
             }
             let held = ui::count(verdict.held.len(), "asset");
-            ui::out(&match verdict.problems.len() {
-                0 => format!("{name}: verified, {held} as declared"),
-                wrong => format!("{name}: {}, {held} as declared", ui::count(wrong, "difference")),
+            ui::out(&match (verdict.problems.len(), verdict.unknown.len()) {
+                (0, _) => format!("{name}: verified, {held} as declared"),
+                (all, unknown) if all == unknown => {
+                    format!("{name}: {unknown} not known, {held} as declared")
+                }
+                (all, _) => format!("{name}: {}, {held} as declared", ui::count(all, "difference")),
             });
         }
-        Ok(if verdict.problems.is_empty() { Exit::Clean } else { Exit::Differs })
+        Ok(match verdict.problems.is_empty() {
+            true => Exit::Clean,
+            false if verdict.differs() => Exit::Differs,
+            false => Exit::NotReady,
+        })
     })
 }
 

@@ -10,7 +10,7 @@ use watershed_topology::call::{CallError, Request, answer};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::message::StoredMessage;
-use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
+use watershed_wire::jetstream::stream::StreamState;
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
@@ -39,6 +39,12 @@ pub(crate) struct Arguments {
     server: ServerArguments,
 }
 
+/// What this command reads of a stream's info: it knows nothing of configurations.
+#[derive(serde::Deserialize)]
+struct Held {
+    state: StreamState,
+}
+
 #[derive(serde::Deserialize)]
 struct Found {
     message: StoredMessage,
@@ -49,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     block_on(async {
         let client = arguments.server.connect().await?;
         let reply = client.call(&Request::bare(Call::StreamInfo(name))).await?;
-        let info: StreamInfo = match answer(&reply) {
+        let info: Held = match answer(&reply) {
             Err(CallError::Refused(error)) if error.err_code == table::STREAM_NOT_FOUND.code => {
                 bail!("unknown stream `{name}`")
             }

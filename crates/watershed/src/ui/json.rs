@@ -73,6 +73,13 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
                 .iter()
                 .map(|c| json!({"field": c.field, "before": c.before, "after": c.after}))
                 .collect();
+            let missing: Vec<Json> = policy
+                .missing(step)
+                .into_iter()
+                .map(
+                    |(flag, name)| json!({"flag": flag, "name": name.map(|name| name.to_string())}),
+                )
+                .collect();
             let takes: Vec<Json> = step
                 .takes
                 .iter()
@@ -87,7 +94,7 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
                 "notes": step.notes,
                 "allowed": policy.allows(step),
                 "takes": takes,
-                "missing": policy.missing(step),
+                "missing": missing,
             })
         })
         .collect();
@@ -108,6 +115,7 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
         "topology": plan.topology,
         "steps": steps,
         "refused": refused,
+        "unknown": names(&plan.unknown),
         "unchanged": names(&plan.unchanged),
         "unmanaged": names(&plan.unmanaged),
     }));
@@ -130,6 +138,7 @@ pub(crate) fn verdict(topology: &str, verdict: &Verdict) {
         "topology": topology,
         "held": names(&verdict.held),
         "problems": problems(&verdict.problems),
+        "unknown": names(&verdict.unknown),
         "notes": problems(&verdict.notes),
     }));
 }
@@ -140,8 +149,10 @@ pub(crate) fn status(observed: &Observed) {
         .streams
         .values()
         .map(|stream| {
-            let consumers: Vec<&_> = stream.consumers.values().map(|c| &c.info).collect();
-            json!({"stream": stream.info, "owner": stream.owner(), "consumers": consumers})
+            let consumers = stream.consumers.values().map(|c| as_it_came(&c.info, &c.config));
+            let consumers: Vec<Json> = consumers.collect();
+            let info = as_it_came(&stream.info, &stream.config);
+            json!({"stream": info, "owner": stream.owner(), "consumers": consumers})
         })
         .collect();
     print(&json!({
@@ -149,7 +160,18 @@ pub(crate) fn status(observed: &Observed) {
         "server": observed.server.version,
         "account": observed.account,
         "streams": streams,
+        "unknown": observed.all_silent(),
     }));
+}
+
+/// What a server says about something, with its configuration as it came: this program may not know
+/// all of it.
+fn as_it_came(info: &impl serde::Serialize, config: &Json) -> Json {
+    let mut info = serde_json::to_value(info).unwrap_or_default();
+    if let Some(slot) = info.get_mut("config") {
+        slot.clone_from(config);
+    }
+    info
 }
 
 /// Prints what a store holds, and what is wrong with it.

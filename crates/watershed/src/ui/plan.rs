@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target};
 use watershed_topology::quantity::{show_duration, show_size};
 
+use super::path::word;
 use super::{count, out};
 
 /// Prints a plan.
@@ -23,7 +24,7 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
     };
     for target in plan.unmanaged.iter().filter(|target| !adopts(target)) {
         out(&format!("    {} {target} is as declared, and unmanaged: left alone", target.kind()));
-        out(&format!("        take it over with --adopt {target}"));
+        out(&format!("        take it over with --adopt {}", word(&target.to_string())));
     }
     out(&summary(plan, policy));
 }
@@ -54,7 +55,14 @@ fn show_step(step: &Step, policy: &Policy) {
     let missing = policy.missing(step);
     if !missing.is_empty() {
         let what = if policy.is_blocked_by(step) { "refused" } else { "left alone" };
-        out(&format!("        {what} without {}", missing.join(" ")));
+        let flags: Vec<String> = missing
+            .iter()
+            .map(|(flag, name)| match name {
+                Some(name) => format!("{flag} {}", word(&name.to_string())),
+                None => (*flag).to_owned(),
+            })
+            .collect();
+        out(&format!("        {what} without {}", flags.join(" ")));
     }
 }
 
@@ -70,7 +78,8 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         (number(Action::UpdateLosing), "to update with loss"),
         (number(Action::Recreate), "to recreate"),
         (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),
-        (plan.refused.len(), "impossible"),
+        (plan.refused.len() - plan.unknown.len(), "impossible"),
+        (plan.unknown.len(), "not known"),
     ];
     let parts: Vec<String> =
         words.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();

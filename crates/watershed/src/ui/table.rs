@@ -1,10 +1,10 @@
 //! Tables of streams and consumers.
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
+use serde_json::Value as Json;
 use watershed_topology::observe::{Observed, ObservedStream};
 use watershed_topology::quantity::show_size;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::stream::{Retention, Storage};
 
 /// A table of streams.
 pub(crate) fn streams<'a>(
@@ -18,12 +18,11 @@ pub(crate) fn streams<'a>(
     );
     for name in names {
         let Some(stream) = observed.streams.get(name) else { continue };
-        let config = &stream.info.config;
         table.add_row([
             name.to_owned(),
             subjects(stream),
-            word(config.retention).to_owned(),
-            storage(config.storage).to_owned(),
+            word(stream, "retention"),
+            word(stream, "storage"),
             stream.info.state.messages.to_string(),
             bytes(stream.info.state.bytes),
             stream.info.state.consumer_count.to_string(),
@@ -94,19 +93,9 @@ fn subjects(stream: &ObservedStream) -> String {
     lines.join("\n")
 }
 
-fn word(retention: Retention) -> &'static str {
-    match retention {
-        Retention::Limits => "limits",
-        Retention::Interest => "interest",
-        Retention::WorkQueue => "workqueue",
-    }
-}
-
-fn storage(storage: Storage) -> &'static str {
-    match storage {
-        Storage::File => "file",
-        Storage::Memory => "memory",
-    }
+/// The value of a field as the server says it.
+fn word(stream: &ObservedStream, field: &str) -> String {
+    stream.config.get(field).and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
 /// A size that people can compare; exact below a KiB.

@@ -54,6 +54,22 @@ async def main():
     assert update.key == "a.c"
     assert len((await (await r.object_store("files")).get("note")).data) == 300_000
 
+    # Who only writes may replace, delete and create again; a list is for those who read.
+    filler, f = await connect("filler")
+    keys = await f.key_value("settings")
+    assert await keys.create("lock", b"1") == 4
+    await keys.delete("lock")
+    assert await keys.create("lock", b"2") == 6
+    await keys.purge("lock")
+    notes = await f.object_store("files")
+    for content in (b"1" * 300_000, b"2" * 300_000):
+        await notes.put("other", content)
+    await notes.delete("other")
+    assert VIOLATIONS.empty(), VIOLATIONS.get_nowait()
+    await refused(keys.keys())
+    await refused(notes.get("note"))
+    await filler.close()
+
     # Who reads does not write; nobody sees what is not theirs, or makes and deletes buckets.
     await refused(seen.put("a.b", b"mine"))
     assert (await settings.get("a.b")).value == b"2"

@@ -37,7 +37,9 @@ object_stores: { files: {} }
 services:
   writer: { reads: [settings, files], writes: [settings, files] }
   reader: { reads: [settings, files] }
+  filler: { writes: [settings, files] }
 users:
+  filler: { service: filler }
   writer: { service: writer }
   reader: { service: reader }
 ";

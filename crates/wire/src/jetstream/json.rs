@@ -1,5 +1,7 @@
-//! Reading JSON requests the way nats-server reads them: `null` is absence, an unknown field is an
-//! error (strict mode, on by default since 2.12).
+//! Reading JSON: requests the way nats-server reads them (`null` is absence, an unknown field is an
+//! error: strict mode, on by default since 2.12), and what a newer server says as far as it is known.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +52,47 @@ pub fn decode_lenient<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
     let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return T::default() };
     strip_nulls(&mut value);
     serde_json::from_value(value).unwrap_or_default()
+}
+
+/// Reads what a server of any version says, as far as this program understands it. Also the fields that
+/// it does not know, or whose values it does not, by their path: they are absent in what was read.
+pub fn understood<T: DeserializeOwned + Default>(json: &Value) -> (T, BTreeMap<String, Value>) {
+    let mut json = json.clone();
+    strip_nulls(&mut json);
+    if let Ok(read) = known::<T>(&json) {
+        return read;
+    }
+    // Something in it is of another kind than expected, such as a new word: which field, is found by
+    // reading each alone.
+    let mut left_out = BTreeMap::new();
+    if let Value::Object(fields) = &mut json {
+        fields.retain(|field, value| {
+            let alone = serde_json::Map::from_iter([(field.clone(), value.clone())]);
+            let fine = known::<T>(&Value::Object(alone)).is_ok();
+            if !fine {
+                left_out.insert(field.clone(), value.take());
+            }
+            fine
+        });
+    }
+    let (read, mut others) = known(&json).unwrap_or_default();
+    left_out.append(&mut others);
+    (read, left_out)
+}
+
+/// Reads, and says which fields the type does not have.
+fn known<T: DeserializeOwned>(
+    json: &Value,
+) -> Result<(T, BTreeMap<String, Value>), serde_json::Error> {
+    let mut unknown = BTreeMap::new();
+    let read = serde_ignored::deserialize(json, |path| {
+        // What may be absent is a step of its own.
+        let path = path.to_string();
+        let steps: Vec<&str> = path.split('.').filter(|step| *step != "?").collect();
+        let value = json.pointer(&format!("/{}", steps.join("/"))).cloned();
+        unknown.insert(steps.join("."), value.unwrap_or_default());
+    })?;
+    Ok((read, unknown))
 }
 
 /// Serializes a reply. The types of this crate always can be.
@@ -124,6 +167,28 @@ mod tests {
         assert_eq!(config.name, "A");
         assert!(config.subjects.is_empty());
         assert_eq!(decode(b"null"), Ok(StreamConfig::default()));
+    }
+
+    /// What a newer server says is read as far as it can be.
+    #[test]
+    fn what_is_not_understood_is_left_out_and_told() {
+        let json = serde_json::json!({
+            "name": "A", "subjects": null, "compression": "zstd", "max_msgs": 5, "retention": 7,
+            "mirror": {"name": "B", "pace": {"rate": 1}}, "tiers": ["cold"],
+        });
+        let (config, left_out) = understood::<StreamConfig>(&json);
+        assert_eq!((config.name.as_str(), config.max_msgs), ("A", 5));
+        assert_eq!(config.mirror.unwrap().name, "B");
+        assert_eq!(
+            serde_json::to_value(left_out).unwrap(),
+            serde_json::json!({
+                "compression": "zstd", "retention": 7, "mirror.pace": {"rate": 1}, "tiers": ["cold"],
+            })
+        );
+        let (config, left_out) = understood::<StreamConfig>(&serde_json::json!("nonsense"));
+        assert_eq!((config, left_out.len()), (StreamConfig::default(), 0));
+        let known = serde_json::json!({"name": "A", "compression": "s2"});
+        assert!(understood::<StreamConfig>(&known).1.is_empty());
     }
 
     #[test]

@@ -43,7 +43,7 @@ const READY: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed up examples/persistent-events")]
 pub(crate) struct Arguments {
-    /// Topology files, or folders of them [default: watershed.yaml].
+    /// Topology files, or folders of them [default: the current folder].
     files: Vec<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to each file.
     #[arg(long)]
@@ -217,7 +217,6 @@ async fn hold(
     server: &Server,
     people: &People,
 ) -> anyhow::Result<Exit> {
-    let policy = arguments.loss.policy();
     let mut held = Vec::new();
     for loaded in &workspace.topologies {
         let (user, password) = people.keeper(loaded.topology.account_name());
@@ -231,6 +230,8 @@ async fn hold(
         let plan = plan(&loaded.topology, &observed);
         held.push(Held { loaded, client, plan });
     }
+    let plans = held.iter().map(|held| (&held.loaded.topology, &held.plan));
+    let policy = arguments.loss.policy(plans)?;
     if let Some(exit) = refused(&held, &policy) {
         return Ok(exit);
     }

@@ -1,0 +1,10 @@
+//! What a live server has, and the calls that find it out.
+
+mod listing;
+mod observation;
+mod observed;
+
+pub use self::observation::{Observation, Tag};
+pub use self::observed::{
+    OURS, OWNER, Observed, ObservedConsumer, ObservedStream, PROTECT, RESERVED, ServerFacts,
+};
