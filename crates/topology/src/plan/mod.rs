@@ -6,6 +6,7 @@
 
 mod consumer;
 pub(crate) mod difference;
+mod limits;
 pub(crate) mod live;
 mod loss;
 mod mark;
@@ -33,6 +34,7 @@ pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
     unknown::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);
     order::untangle(topology, observed, &mut plan);
+    limits::guard(observed, &mut plan);
     plan
 }
 

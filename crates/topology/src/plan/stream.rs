@@ -205,7 +205,8 @@ fn notes(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {
     for (field, _) in one_way.iter().filter(|(_, on)| *on) {
         notes.push(format!("`{field}` cannot be switched off again"));
     }
-    if after.sources.iter().any(|source| !before.sources.contains(source)) {
+    let names: Vec<&String> = before.sources.iter().map(|source| &source.name).collect();
+    if after.sources.iter().any(|source| !names.contains(&&source.name)) {
         notes.push("a source that is new starts from its beginning".into());
     }
     notes

@@ -78,6 +78,9 @@ fn show(plan: &Plan) -> String {
         for note in &step.notes {
             let _ = writeln!(out, "    {note}");
         }
+        for (taken, owner) in &step.takes {
+            let _ = writeln!(out, "    takes {taken} of {owner:?}");
+        }
     }
     for refusal in &plan.refused {
         let _ = writeln!(out, "x {} {}: {}", refusal.target.kind(), refusal.target, refusal.reason);
@@ -248,4 +251,117 @@ fn less_interest_is_a_loss() {
     };
     assert!(!allowed(&[]) && !allowed(&["X"]));
     assert!(allowed(&["I"]) && allowed(&["I/c"]) && allowed(&["all"]));
+}
+
+/// A server whose account has these limits.
+fn limited(observed: &mut Observed, limits: &serde_json::Value, reserved: u64) {
+    observed.account.limits = serde_json::from_value(limits.clone()).unwrap();
+    observed.account.reserved_storage = reserved;
+}
+
+#[test]
+fn what_the_account_does_not_allow_is_said_before_anything_is_done() {
+    let limits = json!({"max_streams": 3, "max_consumers": 2, "max_storage": 10 << 20,
+        "storage_max_stream_bytes": 8 << 20, "max_ack_pending": 100, "max_bytes_required": true});
+    let mut observed = server(BASE);
+    observed.streams.get_mut("A").unwrap().info.state.consumer_count = 2;
+    limited(&mut observed, &limits, 4 << 20);
+    let consumers = "consumers: { c: { filter_subject: a.x }, d: {}, e: { max_ack_pending: 50 } }";
+    let body = format!(
+        "  A: {{ subjects: [a.>], max_age: 7d, {consumers} }}\n  B: {{ max_age: 1d, sources: [{{ name: A }}] }}\n  N1: {{ subjects: [n1.>], max_bytes: 5MiB, consumers: {{ big: {{ max_ack_pending: 500 }} }} }}\n  N2: {{ subjects: [n2.>], max_bytes: 1MiB }}\n  N3: {{ subjects: [n3.>], max_bytes: 9MiB }}\n  N4: {{ subjects: [n4.>], max_age: 1d }}\n"
+    );
+    insta::assert_snapshot!(show(&plan(&topology(&body), &observed)), @"
+    + stream N1
+    ~ consumer A/c
+        max_ack_pending: 1000 -> 100
+    ~ consumer A/d
+        max_ack_pending: 1000 -> 100
+    x stream N2: the account may have 3 streams, and has 3 by then (10027)
+    x stream N3: `max_bytes`: the account does not allow it: stream max bytes exceeds account limit max stream bytes (10122)
+    x stream N3: the account may have 3 streams, and has 3 by then (10027)
+    x stream N3: `max_bytes` sets aside 9MiB of the account's storage, and 1MiB of 10MiB is left (10047)
+    x stream N4: `max_bytes`: the account does not allow it: account requires a stream config to have max bytes set (10113)
+    x stream N4: the account may have 3 streams, and has 3 by then (10027)
+    x consumer A/e: the account allows a stream 2 consumers, and this one has 2 by then (10026)
+    x consumer N1/big: `max_ack_pending`: the account does not allow it: consumer max ack pending exceeds system limit of 100 (10121)
+    ");
+}
+
+#[test]
+fn consumers_above_a_new_limit_of_their_stream_are_named() {
+    let body = |limits: &str| {
+        format!(
+            "  A: {{ subjects: [a.>], max_age: 7d, {limits}consumers: {{ c: {{ max_ack_pending: 200 }} }} }}\n"
+        )
+    };
+    let observed = server(&body(""));
+    let limits = "consumer_limits: { max_ack_pending: 100 }, ";
+    insta::assert_snapshot!(show(&plan(&topology(&body(limits)), &observed)), @"
+    x stream A: its consumer `c` has `max_ack_pending` above the new limit (10069): apply the consumer's change first, and then the limit
+    ");
+}
+
+#[test]
+fn filters_of_a_work_queue_are_changed_in_an_order_that_works() {
+    let body = |filters: [&str; 3]| {
+        let [a, b, c] = filters;
+        format!(
+            "  Q: {{ subjects: [q.>], retention: workqueue, consumers: {{ a: {{ filter_subject: {a} }}, b: {{ filter_subject: {b} }}, c: {{ filter_subject: {c} }} }} }}\n"
+        )
+    };
+    let observed = server(&body(["q.1", "q.2", "q.3"]));
+    // One after the other moves on.
+    insta::assert_snapshot!(show(&plan(&topology(&body(["q.2", "q.3", "q.4"])), &observed)), @r#"
+    ~ consumer Q/c
+        filter_subject: "q.3" -> "q.4"
+        messages that it has passed by already are not looked at again
+    ~ consumer Q/b
+        filter_subject: "q.2" -> "q.3"
+        messages that it has passed by already are not looked at again
+    ~ consumer Q/a
+        filter_subject: "q.1" -> "q.2"
+        messages that it has passed by already are not looked at again
+    "#);
+    // Nobody can begin.
+    insta::assert_snapshot!(show(&plan(&topology(&body(["q.2", "q.1", "q.3"])), &observed)), @"
+    x consumer Q/a: its new filter takes what another consumer of this work queue takes now, and would not be let go of before (10100): apply the filters in two steps, the first of which lets go
+    x consumer Q/b: its new filter takes what another consumer of this work queue takes now, and would not be let go of before (10100): apply the filters in two steps, the first of which lets go
+    ");
+}
+
+#[test]
+fn what_a_change_loses_elsewhere_is_said() {
+    let mut observed = server(
+        "  Q: { subjects: [q.>], retention: workqueue }\n  A: { subjects: [a.>], max_age: 1d, consumers: { c: { max_deliver: 5 } } }\n  COPY: { max_age: 1d, sources: [{ name: A }] }\n",
+    );
+    for name in ["Q", "A", "COPY"] {
+        let state = &mut observed.streams.get_mut(name).unwrap().info.state;
+        (state.messages, state.last_seq) = (7, 9);
+    }
+    let live = observed.streams.get_mut("A").unwrap();
+    let consumer = live.consumers.get_mut("c").unwrap();
+    consumer.info.num_ack_pending = 3;
+    let mut theirs = consumer.clone();
+    theirs.info.config.metadata.insert(crate::observe::OWNER.into(), "other".into());
+    live.consumers.insert("theirs".into(), theirs);
+    let body = "  Q: { subjects: [q.>], retention: workqueue }\n  A: { subjects: [a.>], max_age: 1d, storage: memory }\n  COPY: { max_age: 1d, sources: [{ name: A, filter_subject: a.x }] }\n  TAKES: { max_age: 1d, sources: [{ name: Q }] }\n";
+    insta::assert_snapshot!(show(&plan(&topology(body), &observed)), @r#"
+    -/+ stream A
+        storage: "file" -> "memory"
+        loses 7 messages (0B)
+        loses the first 9 messages for `COPY`, which copies on from there
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        takes A/theirs of Some("other")
+    + stream TAKES
+        loses 7 messages of `Q`: a work queue without consumers is emptied by whoever copies it
+    ~! stream COPY
+        sources: [{"name":"A"}] -> [{"filter_subject":"a.x","name":"A"}]
+        loses nothing, but stores again what it has copied from `A`: a changed source starts from its beginning
+    "#);
+    let body = "  Q: { subjects: [q.>], retention: workqueue }\n  A: { subjects: [a.>], max_age: 1d, consumers: { c: { max_deliver: 2 } } }\n  COPY: { max_age: 1d, sources: [{ name: A }] }\n";
+    insta::assert_snapshot!(show(&plan(&topology(body), &observed)), @"
+    ~! consumer A/c
+        max_deliver: 5 -> 2
+        loses further deliveries of what was delivered 2 times already, of 3 messages outstanding
+    ");
 }

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(unanswered(exit, &plan));
+            return Ok(exit);
         }
         if plan.steps.iter().any(|step| policy.allows(step))
             && !arguments.yes
@@ -63,8 +63,7 @@ pub(crate) fn refused(plan: &Plan, policy: &Policy) -> Option<Exit> {
         return None;
     }
     ui::say("error: refused, and nothing was changed");
-    let safety = blocked || plan.refused.iter().any(|refusal| refusal.for_safety);
-    Some(if safety { Exit::Refused } else { Exit::Error })
+    Some(if blocked { Exit::Refused } else { unanswered(Exit::Refused, plan) })
 }
 
 /// Runs the steps that are allowed, and looks whether they did it.

@@ -3,9 +3,9 @@
 use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
+use super::TopologyFile;
 use super::apply::{refused, run_steps};
 use super::names::Known;
-use super::{TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let policy = Policy { prune: true, allow_loss, ..Policy::default() };
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
-            return Ok(unanswered(exit, &plan));
+            return Ok(exit);
         }
         if !arguments.yes
             && let Err(exit) = confirm("delete all of this, with its messages?")

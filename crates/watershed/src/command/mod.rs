@@ -229,6 +229,5 @@ pub(crate) async fn ready(
 /// not answer.
 fn unanswered(exit: Exit, plan: &Plan) -> Exit {
     let all = plan.refused.iter().all(|refusal| plan.unknown.contains(&refusal.target));
-    let alone = all && !plan.unknown.is_empty() && exit != Exit::Refused;
-    if alone { Exit::NotReady } else { exit }
+    if all && !plan.unknown.is_empty() { Exit::NotReady } else { exit }
 }

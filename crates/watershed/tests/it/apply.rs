@@ -157,7 +157,7 @@ fn copies_need_a_cluster() {
     let server = Running::start(&folder.path().join("store"));
     let ran =
         run(&["apply", "--yes", "--replicas", "3", "-s", &server.url(), &example("20-streams")]);
-    assert_eq!(ran.code, Some(1), "{}", ran.out);
+    assert_eq!(ran.code, Some(5), "{}", ran.out);
     assert!(ran.out.contains("needs a cluster, and this server is alone (10074)"), "{}", ran.out);
 }
 

@@ -1,0 +1,211 @@
+//! What the account, and a stream for its consumers, allow: added up before the first step.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use watershed_wire::jetstream::account::AccountLimits;
+use watershed_wire::jetstream::check::{Bounds, Violation, consumer_within, stream_within};
+use watershed_wire::jetstream::stream::Storage;
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
+
+use super::live;
+use super::step::{Action, Plan, Refusal, Step, Target, Work};
+use crate::observe::Observed;
+use crate::quantity::show_size;
+
+/// Refuses the steps for which there is no room, and those that come behind them for the same reason.
+pub(super) fn guard(observed: &Observed, plan: &mut Plan) {
+    let mut account = Account::new(observed);
+    let gone = deleted(plan);
+    let mut refused = Vec::new();
+    plan.steps.retain(|step| {
+        let reasons = account.refuse(step, &gone);
+        let target = || step.target.clone();
+        refused.extend(reasons.iter().map(|reason| Refusal {
+            target: target(),
+            reason: reason.clone(),
+            for_safety: false,
+        }));
+        reasons.is_empty()
+    });
+    plan.refused.append(&mut refused);
+}
+
+/// How many consumers of each stream the plan deletes.
+fn deleted(plan: &Plan) -> BTreeMap<String, usize> {
+    let mut gone = BTreeMap::new();
+    let deletes = plan.steps.iter().filter(|step| step.action == Action::Delete);
+    for step in deletes.filter(|step| step.target.consumer.is_some()) {
+        *gone.entry(step.target.stream.clone()).or_default() += 1;
+    }
+    gone
+}
+
+/// What an account has at some point of a plan.
+struct Account<'a> {
+    observed: &'a Observed,
+    limits: AccountLimits,
+    bounds: Bounds,
+    streams: usize,
+    /// Bytes set aside by `max_bytes`, in memory and on disk.
+    reserved: [i64; 2],
+    consumers: BTreeMap<String, usize>,
+}
+
+impl<'a> Account<'a> {
+    fn new(observed: &'a Observed) -> Self {
+        let account = &observed.account;
+        let limits = account.limits;
+        let some = |limit: i64| (limit > 0).then_some(limit);
+        let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let counts = |(name, live): (&String, &crate::observe::ObservedStream)| {
+            (name.clone(), live.info.state.consumer_count)
+        };
+        Self {
+            observed,
+            limits,
+            bounds: Bounds {
+                max_ack_pending: some(limits.max_ack_pending),
+                max_bytes_required: limits.max_bytes_required,
+                disk_max_stream_bytes: some(limits.storage_max_stream_bytes),
+                memory_max_stream_bytes: some(limits.memory_max_stream_bytes),
+                ..Bounds::default()
+            },
+            streams: observed.streams.len() + observed.silent.len(),
+            reserved: [bytes(account.reserved_memory), bytes(account.reserved_storage)],
+            consumers: observed.streams.iter().map(counts).collect(),
+        }
+    }
+
+    /// Why a step has no room; else it takes it.
+    fn refuse(&mut self, step: &Step, gone: &BTreeMap<String, usize>) -> Vec<String> {
+        match (&step.work, &step.target.consumer) {
+            (Work::Delete, _) => Vec::new(),
+            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), None) => {
+                self.refuse_stream(step, after)
+            }
+            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), Some(_)) => {
+                self.refuse_consumer(step, after, gone)
+            }
+        }
+    }
+
+    fn refuse_stream(&mut self, step: &Step, after: &Json) -> Vec<String> {
+        let Ok(config) = serde_json::from_value::<StreamConfig>(after.clone()) else {
+            return Vec::new();
+        };
+        if step.action == Action::Adopt {
+            return Vec::new();
+        }
+        let mut reasons: Vec<String> =
+            stream_within(&config, &self.bounds).iter().map(says).collect();
+        let max = self.limits.max_streams;
+        let new = usize::from(step.action == Action::Create);
+        let streams = self.streams + new;
+        if new > 0 && max > 0 && i64::try_from(streams).unwrap_or(i64::MAX) > max {
+            let (has, plural) = (self.streams, if max == 1 { "" } else { "s" });
+            reasons.push(format!(
+                "the account may have {max} stream{plural}, and has {has} by then (10027)"
+            ));
+        }
+        if let Some(seen) = step.seen.as_ref().filter(|_| step.action != Action::Recreate) {
+            reasons.extend(self.too_much_for_consumers(&step.target, &seen.config, &config));
+        }
+        let reserved = self.reserve(step, &config);
+        for (kind, (now, (before, limit))) in
+            ["memory", "storage"].into_iter().zip(reserved.into_iter().zip(
+                self.reserved.into_iter().zip([self.limits.max_memory, self.limits.max_storage]),
+            ))
+        {
+            if limit > 0 && now > limit && now > before {
+                reasons.push(format!(
+                    "`max_bytes` sets aside {} of the account's {kind}, and {} of {} is left (10047)",
+                    show_size(now - before),
+                    show_size((limit - before).max(0)),
+                    show_size(limit)
+                ));
+            }
+        }
+        if reasons.is_empty() {
+            self.streams = streams;
+            self.reserved = reserved;
+        }
+        reasons
+    }
+
+    /// What is set aside after a step.
+    fn reserve(&self, step: &Step, after: &StreamConfig) -> [i64; 2] {
+        let mut reserved = self.reserved;
+        let mut add = |config: &StreamConfig, sign: i64| {
+            let [memory, disk] = &mut reserved;
+            let kind = if config.storage == Storage::Memory { memory } else { disk };
+            *kind = kind.saturating_add(config.max_bytes.max(0).saturating_mul(sign));
+        };
+        add(after, 1);
+        if let Some(live) = self.observed.streams.get(&step.target.stream) {
+            add(&live::stream(&live.info), -1);
+        }
+        reserved
+    }
+
+    /// Consumers that are above what their stream is to allow them. The server changes neither then.
+    fn too_much_for_consumers(
+        &self,
+        target: &Target,
+        before: &Json,
+        after: &StreamConfig,
+    ) -> Vec<String> {
+        let limits = after.consumer_limits;
+        let same = before.get("consumer_limits") == serde_json::to_value(limits).ok().as_ref();
+        let Some(live) = self.observed.streams.get(&target.stream).filter(|_| !same) else {
+            return Vec::new();
+        };
+        let mut reasons = Vec::new();
+        for (name, consumer) in &live.consumers {
+            let config = &consumer.info.config;
+            for (field, value, limit) in [
+                ("max_ack_pending", config.max_ack_pending, limits.max_ack_pending),
+                ("inactive_threshold", config.inactive_threshold, limits.inactive_threshold),
+            ] {
+                if limit > 0 && value > limit {
+                    reasons.push(format!(
+                        "its consumer `{name}` has `{field}` above the new limit (10069): apply the consumer's \
+                         change first, and then the limit"
+                    ));
+                }
+            }
+        }
+        reasons
+    }
+
+    fn refuse_consumer(
+        &mut self,
+        step: &Step,
+        after: &Json,
+        gone: &BTreeMap<String, usize>,
+    ) -> Vec<String> {
+        let Ok(config) = serde_json::from_value::<ConsumerConfig>(after.clone()) else {
+            return Vec::new();
+        };
+        let stream = &step.target.stream;
+        let mut reasons: Vec<String> =
+            consumer_within(&config, &self.bounds).iter().map(says).collect();
+        if step.action == Action::Create {
+            let count = self.consumers.entry(stream.clone()).or_default();
+            let left = count.saturating_sub(gone.get(stream).copied().unwrap_or(0));
+            let max = self.limits.max_consumers;
+            if max > 0 && i64::try_from(left).unwrap_or(i64::MAX) >= max {
+                reasons.push(format!(
+                    "the account allows a stream {max} consumers, and this one has {left} by then (10026)"
+                ));
+            } else {
+                *count += 1;
+            }
+        }
+        reasons
+    }
+}
+
+fn says(violation: &Violation) -> String {
+    format!("`{}`: the account does not allow it: {}", violation.field, violation.error)
+}
