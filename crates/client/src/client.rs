@@ -9,6 +9,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
+use serde_json::Value as Json;
 use watershed_topology::Topology;
 use watershed_topology::call::{CallError, Denied, Operation, Request, answer, check};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
@@ -26,6 +28,8 @@ const CALLS_MAX: usize = 32;
 /// A connection to a live server.
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// Where it was told to connect.
+    url: String,
     nats: async_nats::Client,
     timeout: Duration,
     denials: Denials,
@@ -40,7 +44,8 @@ impl Client {
         let nats = options.connect(&denials).await?;
         let inbox = nats.new_inbox();
         let inboxes = inbox.rsplit_once('.').map_or("", |(prefix, _)| prefix).to_owned();
-        Ok(Self { nats, timeout: options.timeout, denials, inboxes })
+        let url = options.shown();
+        Ok(Self { url, nats, timeout: options.timeout, denials, inboxes })
     }
 
     /// What the server said about itself.
@@ -132,12 +137,24 @@ impl Client {
         Ok(answer::<Names>(&reply)?.streams.into_iter().flatten().next())
     }
 
-    /// The account that the credentials lead to; `None` where the server does not say.
-    pub async fn account(&self) -> Option<String> {
+    /// Which server this is, and as whom it is used.
+    pub async fn whereabouts(&self) -> Whereabouts {
+        let info = self.nats.server_info();
         let request = Request { subject: "$SYS.REQ.USER.INFO".into(), body: Vec::new() };
-        let reply = self.call(&request).await.ok()?;
-        let reply: serde_json::Value = serde_json::from_slice(&reply).ok()?;
-        Some(reply.get("data")?.get("account")?.as_str()?.to_owned())
+        let reply = self.call(&request).await.ok();
+        let reply = reply.and_then(|reply| serde_json::from_slice::<Json>(&reply).ok());
+        let said = |key: &str| {
+            let text = reply.as_ref()?.get("data")?.get(key)?.as_str()?;
+            (!text.is_empty()).then(|| text.to_owned())
+        };
+        Whereabouts {
+            url: self.url.clone(),
+            server: Some(info.server_name).filter(|name| *name != info.server_id),
+            version: info.version,
+            cluster: info.cluster,
+            account: said("account"),
+            user: said("user"),
+        }
     }
 
     /// Looks at everything that `topology` has to do with.
@@ -270,6 +287,40 @@ fn unsent(error: &async_nats::PublishError) -> CallError {
     match error.kind() {
         PublishErrorKind::Send => CallError::Connection(error.to_string()),
         _ => CallError::Unsendable(error.to_string()),
+    }
+}
+
+/// A server, and as whom it is used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Whereabouts {
+    /// URL, or several with commas.
+    pub url: String,
+    /// Name of the server, if somebody gave it one.
+    pub server: Option<String>,
+    /// Its version.
+    pub version: String,
+    /// Its cluster, if it is in one.
+    pub cluster: Option<String>,
+    /// Account that the credentials lead to, where the server says it.
+    pub account: Option<String>,
+    /// User, where the server says it.
+    pub user: Option<String>,
+}
+
+impl std::fmt::Display for Whereabouts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (NATS {}", self.url, self.version)?;
+        for (what, value) in [
+            ("server", &self.server),
+            ("cluster", &self.cluster),
+            ("account", &self.account),
+            ("user", &self.user),
+        ] {
+            if let Some(value) = value {
+                write!(f, ", {what} {value}")?;
+            }
+        }
+        f.write_str(")")
     }
 }
 

@@ -12,7 +12,7 @@ mod options;
 mod wait;
 
 pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored};
-pub use client::{Client, Subscription};
+pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};
 pub use newest::Newest;
 pub use options::{ConnectError, Credential, Options};

@@ -142,7 +142,7 @@ impl Connection {
 /// say which one they are of has the last word by refusing them.
 pub(crate) async fn guard_account(client: &Client, loaded: &Loaded) -> anyhow::Result<()> {
     let Some(wanted) = &loaded.topology.account else { return Ok(()) };
-    match client.account().await {
+    match client.whereabouts().await.account {
         Some(account) if account != wanted.value => bail!(
             "these credentials are of the account `{account}`, and the file is for `{}`",
             wanted.value

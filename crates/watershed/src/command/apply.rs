@@ -42,13 +42,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
         let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
+        let server = client.whereabouts().await;
+        ui::out(&format!("{}, on {server}", plan.topology));
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
         }
         if plan.steps.iter().any(|step| policy.allows(step))
             && !arguments.yes
-            && let Err(exit) = confirm("apply this?")
+            && let Err(exit) = confirm(&format!("apply this to {server}?"))
         {
             return Ok(exit);
         }

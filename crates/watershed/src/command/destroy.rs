@@ -39,12 +39,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let known = Known::new([(&loaded.topology, &plan)]);
         let allow_loss = known.named("--allow-loss", &arguments.allow_loss)?;
         let policy = Policy { prune: true, allow_loss, ..Policy::default() };
+        let server = client.whereabouts().await;
+        ui::out(&format!("{}, on {server}", plan.topology));
         ui::plan::show(&plan, &policy);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
         }
         if !arguments.yes
-            && let Err(exit) = confirm("delete all of this, with its messages?")
+            && let Err(exit) =
+                confirm(&format!("delete all of this on {server}, with its messages?"))
         {
             return Ok(exit);
         }

@@ -30,8 +30,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let plan = plan(&loaded.topology, &observed);
         let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         if arguments.json {
-            ui::json::plan(&plan, &policy);
+            ui::json::plan(&plan, &policy, &client.whereabouts().await);
         } else {
+            ui::out(&format!("{}, on {}", plan.topology, client.whereabouts().await));
             ui::plan::show(&plan, &policy);
         }
         let work = plan.steps.iter().any(|step| policy.allows(step));

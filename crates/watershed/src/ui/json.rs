@@ -1,6 +1,7 @@
 //! The published JSON form of what commands report. `version` counts changes that readers notice.
 
 use serde_json::{Value as Json, json};
+use watershed_client::Whereabouts;
 use watershed_server::offline::{Repaired, StoreReport};
 use watershed_topology::diagnostic::{Diagnostic, Label, ServerSays};
 use watershed_topology::observe::Observed;
@@ -63,7 +64,7 @@ fn finding(workspace: &Workspace, diagnostic: &Diagnostic) -> Json {
 }
 
 /// Prints a plan.
-pub(crate) fn plan(plan: &Plan, policy: &Policy) {
+pub(crate) fn plan(plan: &Plan, policy: &Policy, server: &Whereabouts) {
     let steps: Vec<Json> = plan
         .steps
         .iter()
@@ -113,6 +114,7 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy) {
     print(&json!({
         "version": VERSION,
         "topology": plan.topology,
+        "server": server,
         "steps": steps,
         "refused": refused,
         "unknown": names(&plan.unknown),

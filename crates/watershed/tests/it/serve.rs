@@ -137,7 +137,7 @@ fn accounts_of_a_configuration_are_apart() {
         outcome(&command.env("NATS_PASSWORD", password).output().unwrap())
     };
     let (code, said) = apply("a", "hush", "2MB");
-    assert!(code == Some(1) && said.contains("10047"), "{said}");
+    assert!(code == Some(5) && said.contains("refused, and nothing was changed"), "{said}");
     assert_eq!(apply("a", "hush", "1MB").0, Some(0));
     assert_eq!(apply("b", "b", "2MB").0, Some(0));
     let (code, said) = apply("c", "c", "1MB");
