@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, destroy, explain, import, init, lint, next, plan, publish, restore, schema,
-    serve, status, store, subscribe, up, verify, view,
+    apply, backup, destroy, explain, import, init, lint, next, plan, publish, purge, release,
+    restore, schema, serve, status, store, subscribe, up, verify, view, wait,
 };
 use crate::exit::Exit;
 
@@ -30,6 +30,8 @@ enum Command {
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Verify(verify::Arguments),
+    Wait(wait::Arguments),
+    Release(release::Arguments),
     Destroy(destroy::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
@@ -40,6 +42,7 @@ enum Command {
     Subscribe(subscribe::Arguments),
     Next(next::Arguments),
     View(view::Arguments),
+    Purge(purge::Arguments),
     Serve(serve::Arguments),
     Store(store::Arguments),
     /// Print the completion script of a shell.
@@ -61,6 +64,8 @@ impl Cli {
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Apply(arguments) => apply::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
+            Command::Wait(arguments) => wait::run(&arguments),
+            Command::Release(arguments) => release::run(&arguments),
             Command::Destroy(arguments) => destroy::run(&arguments),
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
@@ -69,6 +74,7 @@ impl Cli {
             Command::Subscribe(arguments) => subscribe::run(&arguments),
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
+            Command::Purge(arguments) => purge::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Store(arguments) => store::run(&arguments),
             Command::Completion { shell } => {

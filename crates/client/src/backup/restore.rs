@@ -109,12 +109,17 @@ impl Client {
             sequences.push(message.seq);
             Ok(())
         })?;
-        // Consumers first: an interest stream keeps only what somebody wants.
-        self.restore_consumers(name, backup, |floor| {
-            sequences.partition_point(|sequence| *sequence <= floor) as u64
-        })
-        .await?;
+        let finished = |floor: u64| sequences.partition_point(|sequence| *sequence <= floor) as u64;
+        // An interest stream keeps only what somebody wants. Elsewhere servers before 2.11 count from the
+        // beginning for a consumer that begins behind the end.
+        let first = config.get("retention").and_then(Json::as_str) == Some("interest");
+        if first {
+            self.restore_consumers(name, backup, finished).await?;
+        }
         let messages = self.publish_all(folder, config, progress).await?;
+        if !first {
+            self.restore_consumers(name, backup, finished).await?;
+        }
         self.done(&Request::new(Call::StreamUpdate(name), config)).await?;
         Ok(messages)
     }
@@ -133,8 +138,9 @@ impl Client {
         for consumer in &backup.consumers {
             let mut config = plain(&consumer.config);
             let floor = finished(consumer.ack_floor.stream_seq);
-            let new = consumer.ack_floor.stream_seq == 0 && consumer.delivered.stream_seq == 0;
-            if let Some(object) = config.as_object_mut().filter(|_| !new && floor > 0) {
+            // What is in a work queue is what nobody has finished with.
+            let queue = backup.config.get("retention").and_then(Json::as_str) == Some("workqueue");
+            if let Some(object) = config.as_object_mut().filter(|_| !queue && floor > 0) {
                 object.remove("opt_start_time");
                 object.insert("deliver_policy".into(), json!("by_start_sequence"));
                 object.insert("opt_start_seq".into(), json!(floor + 1));

@@ -12,6 +12,7 @@ mod loss;
 mod mark;
 mod order;
 mod policy;
+mod release;
 mod step;
 mod stream;
 mod unknown;
@@ -21,6 +22,7 @@ use crate::observe::Observed;
 
 pub use self::order::destroy;
 pub use self::policy::{Names, Policy};
+pub use self::release::release;
 pub use self::step::{Action, Change, Plan, Refusal, Seen, Step, Target, Work};
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here.

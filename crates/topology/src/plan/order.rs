@@ -133,7 +133,7 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         live.info.config.subjects.iter().any(|own| !declared.config.subjects.contains(own))
     };
     let rank = |step: &Step| match (step.action, step.target.consumer.is_some()) {
-        (Action::Adopt, _) => -1,
+        (Action::Adopt | Action::Release, _) => -1,
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
         (Action::Update | Action::UpdateLosing, false) => 2,

@@ -37,11 +37,11 @@ impl Names {
         if words.iter().any(|word| word == "all") { Self::All } else { Self::Only(words.to_vec()) }
     }
 
-    fn has_or_stream(&self, target: &Target) -> bool {
+    pub(super) fn has_or_stream(&self, target: &Target) -> bool {
         self.has(target) || self.has(&Target::stream(&target.stream))
     }
 
-    fn has(&self, target: &Target) -> bool {
+    pub(super) fn has(&self, target: &Target) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.iter().any(|name| *name == target.to_string()),
@@ -83,7 +83,11 @@ impl Policy {
             Action::Create | Action::Update | Action::UpdateLosing if !step.losses.is_empty() => {
                 need(self.allow_loss.has_or_stream(target), "--allow-loss", target);
             }
-            Action::Create | Action::Update | Action::UpdateLosing | Action::Adopt => {}
+            Action::Create
+            | Action::Update
+            | Action::UpdateLosing
+            | Action::Adopt
+            | Action::Release => {}
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
             Action::Delete if self.prune => {}
             Action::Delete => return vec![("--prune", None)],

@@ -47,6 +47,8 @@ pub enum Action {
     Create,
     /// Marks what is nobody's as the topology's; nothing else about it changes.
     Adopt,
+    /// Takes the mark away; nothing else about it changes.
+    Release,
     /// Changes it in place; nothing is lost.
     Update,
     /// Changes it in place; the server deletes messages at once.
@@ -62,7 +64,7 @@ impl Action {
     pub fn sign(self) -> &'static str {
         match self {
             Self::Create => "+",
-            Self::Adopt => "=",
+            Self::Adopt | Self::Release => "=",
             Self::Update => "~",
             Self::UpdateLosing => "~!",
             Self::Recreate => "-/+",
@@ -83,6 +85,7 @@ impl Action {
         match self {
             Self::Create => "create",
             Self::Adopt => "adopt",
+            Self::Release => "release",
             Self::Update => "update",
             Self::UpdateLosing => "update_losing",
             Self::Recreate => "recreate",

@@ -1,5 +1,6 @@
 //! `watershed apply`: makes a server what a topology says.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -75,7 +76,7 @@ pub(crate) async fn carry_out(
     plan: &Plan,
     policy: &Policy,
 ) -> anyhow::Result<Exit> {
-    let steps = match run_steps(client, loaded, plan, policy).await? {
+    let steps = match run_steps(client, data::backups(loaded, plan, policy)?, plan, policy).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
     };
@@ -99,11 +100,11 @@ pub(crate) async fn carry_out(
 /// somebody else has changed what the plan was made for.
 pub(crate) async fn run_steps(
     client: &Client,
-    loaded: &Loaded,
+    backups: PathBuf,
     plan: &Plan,
     policy: &Policy,
 ) -> anyhow::Result<Result<usize, Exit>> {
-    let backups = Backups::below(data::backups(loaded, plan, policy)?);
+    let backups = Backups::below(backups);
     let told = |step: &Step| {
         ui::say(&format!("{} {} {}", past(step.action), step.target.kind(), step.target));
         if let Some(folder) = backups.made().get(&step.target.stream).filter(|_| goes(step)) {
@@ -137,6 +138,7 @@ fn past(action: Action) -> &'static str {
     match action {
         Action::Create => "created",
         Action::Adopt => "adopted",
+        Action::Release => "released",
         Action::Update | Action::UpdateLosing => "updated",
         Action::Recreate => "recreated",
         Action::Delete => "deleted",

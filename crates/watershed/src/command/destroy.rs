@@ -8,8 +8,8 @@ use super::apply::{refused, run_steps};
 use super::names::Known;
 use crate::connection::Connection;
 use crate::exit::Exit;
-use crate::ui;
 use crate::ui::prompt::confirm;
+use crate::{data, ui};
 
 /// Delete exactly the streams and consumers that the topology owns, with their messages.
 #[derive(Debug, Args)]
@@ -51,12 +51,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         {
             return Ok(exit);
         }
-        Ok(match run_steps(&client, loaded, &plan, &policy).await? {
-            Ok(steps) => {
-                ui::say(&format!("deleted {}", ui::count(steps, "asset")));
-                Exit::Clean
-            }
-            Err(exit) => exit,
-        })
+        Ok(
+            match run_steps(&client, data::backups(loaded, &plan, &policy)?, &plan, &policy).await?
+            {
+                Ok(steps) => {
+                    ui::say(&format!("deleted {}", ui::count(steps, "asset")));
+                    Exit::Clean
+                }
+                Err(exit) => exit,
+            },
+        )
     })
 }

@@ -11,6 +11,8 @@ mod names;
 pub(crate) mod next;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod purge;
+pub(crate) mod release;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod serve;
@@ -20,6 +22,7 @@ pub(crate) mod subscribe;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;
+pub(crate) mod wait;
 
 use std::fs::OpenOptions;
 use std::future::Future;

@@ -8,6 +8,7 @@ mod data;
 mod denied;
 mod embedded;
 mod folder;
+mod keeping;
 mod kill;
 mod leader;
 mod lint;

@@ -127,6 +127,7 @@ fn state(plan: &Plan, target: &Target) -> &'static str {
         None if plan.unmanaged.contains(target) => "unmanaged",
         None => "unchanged",
         Some(Action::Adopt) => "adopted",
+        Some(Action::Release) => "released",
         Some(Action::Create) => "created",
         Some(Action::Update | Action::UpdateLosing) => "updated",
         Some(Action::Recreate) => "recreated",
