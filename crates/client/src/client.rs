@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use watershed_topology::Topology;
 use watershed_topology::call::{CallError, Denied, Operation, Request, answer, check};
@@ -291,7 +291,7 @@ fn unsent(error: &async_nats::PublishError) -> CallError {
 }
 
 /// A server, and as whom it is used.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     /// URL, or several with commas.
     pub url: String,

@@ -7,6 +7,7 @@ mod data;
 mod exit;
 mod load;
 mod private;
+mod saved;
 mod secret;
 mod ui;
 

@@ -34,11 +34,11 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
                 return Ok(Decision::Nothing);
             }
             let seen = same_asset(step, live, Some(after))?;
-            let other = |field: &&&str| {
-                **field != METADATA && !has(live, after, field) && !has(live, &seen.config, field)
+            let other = |field: &&String| {
+                *field != METADATA && !has(live, after, field) && !has(live, &seen.config, field)
             };
             if let Some(field) = fields.iter().find(other) {
-                let value = live.seen.config.get(*field).cloned().unwrap_or_default();
+                let value = live.seen.config.get(field).cloned().unwrap_or_default();
                 return Err(Cause::Changed(format!("`{field}` was changed to {value} since")));
             }
             let body = merged(&plain(&live.config), &seen.config, after, fields);

@@ -128,7 +128,7 @@ fn adopt(
 ) -> Step {
     let mut after = before.clone();
     after.metadata.extend(marks_of(&desired.metadata));
-    let work = Work::Update { fields: vec![METADATA], after: json(&after) };
+    let work = Work::Update { fields: vec![METADATA.to_owned()], after: json(&after) };
     Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(live.seen())) }
 }
 
@@ -164,6 +164,7 @@ impl Change<'_> {
         }
         losses.extend(loss::of_fewer_deliveries(before, after, info));
         let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
+        let fields = fields.into_iter().map(str::to_owned).collect();
         let work = Work::Update { fields, after: json(after) };
         let step = Step::new(target, action, work, Some(self.live.seen()));
         Step { changes, losses, notes, ..step }

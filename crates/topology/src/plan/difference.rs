@@ -43,18 +43,18 @@ fn changed_keys(before: &Json, after: &Json) -> Vec<Change> {
 
 /// The live configuration with some fields replaced: what this program does not know stays. Of the
 /// metadata, only the keys change in which `seen` and `after` differ.
-pub(crate) fn merged(live: &Json, seen: &Json, after: &Json, fields: &[&str]) -> Json {
+pub(crate) fn merged(live: &Json, seen: &Json, after: &Json, fields: &[String]) -> Json {
     let mut merged = live.clone();
     let Json::Object(object) = &mut merged else { return after.clone() };
-    for field in fields.iter().filter(|field| **field != METADATA) {
+    for field in fields.iter().filter(|field| *field != METADATA) {
         match after.get(field) {
-            Some(value) => object.insert((*field).to_owned(), value.clone()),
-            None => object.remove(*field),
+            Some(value) => object.insert(field.clone(), value.clone()),
+            None => object.remove(field),
         };
     }
     let mut metadata = keys(live);
     metadata.retain(|key, _| !key.starts_with(RESERVED));
-    if fields.contains(&METADATA) {
+    if fields.iter().any(|field| field == METADATA) {
         let (seen, after) = (keys(seen), keys(after));
         metadata.retain(|key, _| after.contains_key(key) || !seen.contains_key(key));
         let changed = after.into_iter().filter(|(key, value)| seen.get(key) != Some(value));

@@ -1,9 +1,11 @@
 //! What a person allows.
 
+use serde::{Deserialize, Serialize};
+
 use super::step::{Action, Step, Target};
 
 /// What may be lost.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Streams that may lose messages.
     pub allow_loss: Names,
@@ -17,7 +19,8 @@ pub struct Policy {
 }
 
 /// Names that were given to a flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Names {
     /// These.
     Only(Vec<String>),

@@ -14,7 +14,7 @@ pub fn release(names: &Names, owner: Option<&str>, observed: &Observed) -> Plan 
     let mut plan = Plan { topology: owner.unwrap_or_default().to_owned(), ..Plan::default() };
     let mut push = |target: Target, seen, config: &Json, after: Json| {
         if *config != after {
-            let work = Work::Update { fields: vec![METADATA], after };
+            let work = Work::Update { fields: vec![METADATA.to_owned()], after };
             plan.steps.push(Step::new(target, Action::Release, work, Some(seen)));
         }
     };

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use watershed_wire::time::UnixNanos;
 
 /// A stream, or a consumer of one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Target {
     /// Stream.
     pub stream: String,
@@ -41,7 +42,8 @@ impl std::fmt::Display for Target {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Makes it.
     Create,
@@ -95,7 +97,7 @@ impl Action {
 }
 
 /// A field that changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Its API name.
     pub field: String,
@@ -106,7 +108,7 @@ pub struct Change {
 }
 
 /// A step of a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// What it is about.
     pub target: Target,
@@ -138,14 +140,15 @@ impl Step {
 }
 
 /// What a step has to do. The calls follow from this and from what is there when it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Work {
     /// Create it with this configuration.
     Create(Json),
     /// Give it these fields of a configuration.
     Update {
         /// API names.
-        fields: Vec<&'static str>,
+        fields: Vec<String>,
         /// The whole configuration, as it will be.
         after: Json,
     },
@@ -156,7 +159,7 @@ pub enum Work {
 }
 
 /// What a plan relies on about an asset. It is looked at again before the step runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Topology that owned it.
     pub owner: Option<String>,
@@ -171,7 +174,7 @@ pub struct Seen {
 }
 
 /// Something that no flag of this program makes possible.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// What it is about.
     pub target: Target,
@@ -182,7 +185,7 @@ pub struct Refusal {
 }
 
 /// What it takes to make a server what a topology says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The topology's name.
     pub topology: String,

@@ -146,7 +146,7 @@ fn adopt(
 ) -> Step {
     let mut after = before.clone();
     after.metadata.extend(marks_of(&desired.metadata));
-    let work = Work::Update { fields: vec![METADATA], after: json(&after) };
+    let work = Work::Update { fields: vec![METADATA.to_owned()], after: json(&after) };
     Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(there.seen())) }
 }
 
@@ -180,6 +180,7 @@ fn change(
     losses.extend(loss::of_copying(before, after, observed));
     let action = if losses.is_empty() { Action::Update } else { Action::UpdateLosing };
     let notes = notes(before, after);
+    let fields = fields.into_iter().map(str::to_owned).collect();
     let work = Work::Update { fields, after: json(after) };
     let step = Step::new(target, action, work, Some(there.seen()));
     Step { changes, losses, notes, ..step }

@@ -1,25 +1,30 @@
 //! `watershed apply`: makes a server what a topology says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Args;
 use watershed_client::{Backups, Client};
 use watershed_topology::apply::Cause;
 use watershed_topology::plan::{Action, Plan, Policy, Step, plan};
 use watershed_topology::verify::verify;
 
-use super::{LossArguments, TopologyFile, ready, unanswered};
+use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
+use crate::private::DEFAULT;
+use crate::saved::Saved;
 use crate::ui::path::{quoted, shown};
 use crate::ui::prompt::confirm;
 use crate::{data, ui};
 
-/// Make the server match the file (idempotent).
+/// Make the server match the file (idempotent), or carry out a plan that `plan --out` saved.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: watershed apply watershed.yaml -s nats://prod:4222 --yes")]
+#[command(after_help = "Examples:
+  watershed apply watershed.yaml -s nats://prod:4222 --yes
+  watershed apply plan.json -s nats://prod:4222")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     topology: TopologyFile,
@@ -36,6 +41,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if let Some(saved) = arguments.topology.saved()? {
+        return block_on(carry_out_saved(arguments, saved));
+    }
     arguments.topology.run(async |loaded| {
         let Some(client) = ready(&arguments.connection, loaded, arguments.wait).await? else {
             return Ok(Exit::NotReady);
@@ -56,6 +64,38 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         carry_out(&client, loaded, &plan, &policy).await
+    })
+}
+
+/// Carries out a plan as it was saved, on the account that it was made for.
+async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<Exit> {
+    if arguments.loss.is_given() {
+        bail!("a saved plan has its own flags: give them to `watershed plan --out`");
+    }
+    let Saved { server: planned, policy, plan, .. } = saved;
+    let client = arguments.connection.connect(None).await?;
+    let server = client.whereabouts().await;
+    ui::out(&format!("{}, on {server}", plan.topology));
+    ui::plan::show(&plan, &policy);
+    if server.account != planned.account || server.cluster != planned.cluster {
+        ui::say(&format!("error: refused, and nothing was changed: the plan is for {planned}"));
+        return Ok(Exit::Refused);
+    }
+    if !arguments.yes
+        && let Err(exit) = confirm(&format!("apply this to {server}?"))
+    {
+        return Ok(exit);
+    }
+    let backups = match &arguments.topology.data {
+        Some(folder) => folder.join("backups"),
+        None => Path::new(DEFAULT).join(&plan.topology).join("backups"),
+    };
+    Ok(match run_steps(&client, backups, &plan, &policy).await? {
+        Ok(steps) => {
+            ui::say(&format!("applied {}", ui::count(steps, "step")));
+            Exit::Clean
+        }
+        Err(exit) => exit,
     })
 }
 

@@ -40,6 +40,7 @@ use self::names::Known;
 use crate::connection::{Connection, guard_account};
 use crate::exit::{Exit, Mistyped};
 use crate::load::{Loaded, Reading, Workspace, beside, load};
+use crate::saved::Saved;
 use crate::ui;
 use crate::ui::path::shown;
 
@@ -77,6 +78,11 @@ pub(crate) struct LossArguments {
 }
 
 impl LossArguments {
+    fn is_given(&self) -> bool {
+        let names = [&self.allow_loss, &self.recreate, &self.adopt];
+        self.prune || names.iter().any(|names| !names.is_empty())
+    }
+
     /// What the flags allow of these topologies' plans, whose names they must be.
     pub(crate) fn policy<'a>(
         &self,
@@ -101,6 +107,11 @@ enum Read {
 }
 
 impl TopologyFile {
+    /// The saved plan that was named in place of a topology, if it was.
+    fn saved(&self) -> anyhow::Result<Option<Saved>> {
+        self.file.as_deref().map_or(Ok(None), Saved::read)
+    }
+
     /// Reads the topology and runs what has to do with it and a server.
     pub(crate) fn run(
         &self,

@@ -1,12 +1,17 @@
 //! `watershed plan`: how a server differs from a topology.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use watershed_topology::plan::plan;
 
+use super::apply::refused;
 use super::{LossArguments, TopologyFile, unanswered};
 use crate::connection::Connection;
 use crate::exit::Exit;
+use crate::saved::Saved;
 use crate::ui;
+use crate::ui::path::quoted;
 
 /// Show what would change on a server, and what would be lost.
 #[derive(Debug, Args)]
@@ -16,6 +21,9 @@ pub(crate) struct Arguments {
     topology: TopologyFile,
     #[command(flatten)]
     loss: LossArguments,
+    /// Save the plan, with what the flags allow, for `watershed apply FILE`.
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -29,11 +37,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
         let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
+        let server = client.whereabouts().await;
         if arguments.json {
-            ui::json::plan(&plan, &policy, &client.whereabouts().await);
+            ui::json::plan(&plan, &policy, &server);
         } else {
-            ui::out(&format!("{}, on {}", plan.topology, client.whereabouts().await));
+            ui::out(&format!("{}, on {server}", plan.topology));
             ui::plan::show(&plan, &policy);
+        }
+        if let Some(path) = &arguments.out {
+            if let Some(exit) = refused(&plan, &policy) {
+                return Ok(exit);
+            }
+            let saved = Saved::new(server, policy.clone(), plan.clone());
+            saved.write(path)?;
+            ui::say(&format!("saved; carry it out with `watershed apply {}`", quoted(path)));
         }
         let work = plan.steps.iter().any(|step| policy.allows(step));
         Ok(match plan.is_empty() && !work {

@@ -61,6 +61,34 @@ fn check(url: &str) {
     adopted_and_released(url);
     made_again(url);
     backed_up(url);
+    saved(url);
+}
+
+/// A plan that was saved is carried out as it is, or not at all.
+fn saved(url: &str) {
+    let shop = Kept::new(url);
+    let plan = shop.folder.path().join("plan.json").display().to_string();
+    assert_eq!(run(&["plan", "--out", &plan, "-s", url, &shop.file]).code, Some(3));
+    // Whatever the file says meanwhile.
+    write(&shop.folder, "watershed: 1\nname: shop\n");
+    let done = run(&["apply", "--yes", "-s", url, &plan]);
+    assert!(done.code == Some(0) && done.err.ends_with("applied 2 steps\n"), "{}", done.err);
+    // Doing it again changes nothing.
+    assert_eq!(run(&["apply", "--yes", "-s", url, &plan]).code, Some(0));
+    assert_eq!(run(&["apply", "--yes", "--prune", "-s", url, &plan]).code, Some(1));
+    publish(url, 2);
+    let memory = FILE.replace("storage: memory", "storage: file");
+    write(&shop.folder, &memory);
+    let refused = run(&["plan", "--out", &plan, "-s", url, &shop.file]);
+    assert_eq!(refused.code, Some(5), "{}", refused.err);
+    run(&["plan", "--out", &plan, "--recreate", "ORDERS", "-s", url, &shop.file]);
+    publish(url, 1);
+    let stale = run(&["apply", "--yes", "-s", url, &plan]);
+    let said = "cannot recreate stream `ORDERS`: 1 message was stored in it since; plan again";
+    assert!(stale.code == Some(5) && stale.err.contains(said), "{}", stale.err);
+    assert_eq!(content(url, "ORDERS").len(), 3);
+    write(&shop.folder, FILE);
+    succeed(&["destroy", "--yes", "-s", url, &shop.file]);
 }
 
 /// Somebody's streams become the topology's, and go back.
