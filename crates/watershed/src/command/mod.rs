@@ -147,8 +147,18 @@ impl TopologyFile {
                 }
             }
         }
-        if !(loaded.topology.exports.is_empty() && loaded.topology.imports.is_empty()) {
-            ui::say("exports and imports are the server's configuration: not looked at here");
+        let of_server = [
+            ("users", !loaded.topology.users.is_empty()),
+            ("exports", !loaded.topology.exports.is_empty()),
+            ("imports", !loaded.topology.imports.is_empty()),
+        ];
+        let of_server: Vec<&str> =
+            of_server.into_iter().filter(|(_, some)| *some).map(|(what, _)| what).collect();
+        if !of_server.is_empty() {
+            ui::say(&format!(
+                "note: {} are the server's configuration: `up` carries them out, and this does not look at them",
+                of_server.join(", ")
+            ));
         }
         loaded.data.clone_from(&self.data);
         if let Some(replicas) = self.replicas {

@@ -22,9 +22,14 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
         let mut steps = plan.steps.iter().filter(|step| step.target == **target);
         steps.any(|step| policy.allows(step))
     };
-    for target in plan.unmanaged.iter().filter(|target| !adopts(target)) {
+    let left: Vec<&Target> = plan.unmanaged.iter().filter(|target| !adopts(target)).collect();
+    for target in &left {
         out(&format!("    {} {target} is as declared, and unmanaged: left alone", target.kind()));
-        out(&format!("        take it over with --adopt {}", word(&target.to_string())));
+    }
+    match left.as_slice() {
+        [] => {}
+        [one] => out(&format!("    take it over with --adopt {}", word(&one.to_string()))),
+        all => out(&format!("    take these {} over with --adopt all, or by name", all.len())),
     }
     out(&summary(plan, policy));
 }

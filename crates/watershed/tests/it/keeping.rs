@@ -105,7 +105,7 @@ fn adopted_and_released(url: &str) {
     assert!(other.code == Some(1) && other.err.contains("belongs to no topology"), "{}", other.err);
     succeed(&["release", "-s", url, "ORDERS"]);
     let (code, said) = shop.apply(FILE, &[]);
-    assert!(code == Some(0) && said.contains("take it over with --adopt ORDERS"), "{said}");
+    assert!(code == Some(0) && said.contains("take these 2 over with --adopt all"), "{said}");
     let longer = FILE.replace("max_age: 1d", "max_age: 2d");
     let (code, said) = shop.apply(&longer, &[]);
     assert!(code == Some(5) && said.contains("refused without --adopt ORDERS"), "{said}");
