@@ -84,6 +84,19 @@ pub(crate) fn data_folders(loaded: &Loaded) -> Vec<PathBuf> {
     }
 }
 
+/// The newest complete backup of a stream that a run has made.
+pub(crate) fn backup_of(loaded: &Loaded, stream: &str) -> Option<PathBuf> {
+    let home = loaded.data.clone().unwrap_or_else(|| home(loaded));
+    let all = std::fs::read_dir(home.join("backups")).ok()?;
+    let own = |path: &PathBuf| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        // Names end with the time: the last one is the newest.
+        name.rsplit_once('-').is_some_and(|(name, _)| name == stream)
+            && path.join("backup.json").is_file()
+    };
+    all.flatten().map(|entry| entry.path()).filter(own).max()
+}
+
 /// Folder for backups of what a plan makes again. It is made if there is anything.
 pub(crate) fn backups(loaded: &Loaded, plan: &Plan, policy: &Policy) -> anyhow::Result<PathBuf> {
     let home = loaded.data.clone().unwrap_or_else(|| home(loaded));

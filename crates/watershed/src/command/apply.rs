@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let server = client.whereabouts().await;
         ui::out(&format!("{}, on {server}", plan.topology));
         ui::plan::show(&plan, &policy);
+        mention_backups(loaded, &plan);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
         }
@@ -65,6 +66,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         carry_out(&client, loaded, &plan, &policy).await
     })
+}
+
+/// Says of what is to be created that a run which was cut off may have deleted it.
+fn mention_backups(loaded: &Loaded, plan: &Plan) {
+    let created = plan.steps.iter().filter(|step| step.action == Action::Create);
+    for step in created.filter(|step| step.target.consumer.is_none()) {
+        let name = &step.target.stream;
+        if let Some(folder) = data::backup_of(loaded, name) {
+            ui::say(&format!(
+                "note: there is a backup of {name}: to have that back, run `watershed restore {}` instead",
+                quoted(&folder)
+            ));
+        }
+    }
 }
 
 /// Carries out a plan as it was saved, on the account that it was made for.

@@ -140,6 +140,14 @@ fn made_again(url: &str) {
     assert!(ran.code == Some(1) && ran.err.contains("is damaged"), "{}", ran.err);
     assert_eq!(info(url, "ORDERS"), Value::Null);
     std::fs::write(&file, bytes).unwrap();
+    // Whoever applies now is told of it.
+    write(&shop.folder, FILE);
+    let asked = run(&["apply", "-s", url, &shop.file]);
+    assert!(
+        asked.err.contains(&format!("run `watershed restore {backup}` instead")),
+        "{}",
+        asked.err
+    );
     succeed(&["restore", "-s", url, backup]);
     assert_eq!(content(url, "ORDERS"), before);
     // With its mark: it is the topology's as before.
