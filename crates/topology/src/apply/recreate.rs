@@ -12,10 +12,11 @@ use super::decide::{is, unchanged};
 use super::request::{self, Live, Look, Looked, plain};
 use super::task::{CALLS_MAX, Cause, Event, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
+use crate::observe::PROOF;
 use crate::plan::{Step, Target, Work};
 
 /// Prefix of the name under which a definition is proven.
-const PROOF: &str = "watershed_proof_";
+const PROOF_NAME: &str = "watershed_proof_";
 
 /// Longest name of a stream.
 const NAME_MAX: usize = 255;
@@ -48,8 +49,12 @@ enum Phase {
     /// Was it created? The answer was lost.
     LookWhetherThere(Look),
     Wait,
-    /// The old one is made again, because of this.
-    PutBack(CallError),
+    /// The old one is made again, because of this: a consumer behind what it had finished, or, where a
+    /// work queue refuses that, as it was.
+    PutBack {
+        error: CallError,
+        behind: bool,
+    },
 }
 
 impl Recreation {
@@ -70,10 +75,13 @@ impl Recreation {
             Phase::Delete => request::delete(target),
             Phase::Create => request::create(target, after(step)),
             Phase::Wait => return Task::Pause(PAUSE),
-            Phase::PutBack(_) if target.consumer.is_none() => {
+            Phase::PutBack { .. } if target.consumer.is_none() => {
                 return Task::PutBack(target.stream.clone());
             }
-            Phase::PutBack(_) => request::create(target, &resumed(&self.old)),
+            Phase::PutBack { behind: true, .. } => request::create(target, &resumed(&self.old)),
+            Phase::PutBack { behind: false, .. } => {
+                request::create(target, &plain(&self.old.config))
+            }
         })
     }
 
@@ -136,7 +144,7 @@ impl Recreation {
             Phase::ClearProof { proven: false } => self.then(Phase::Prove),
             Phase::Delete => self.then(Phase::Create),
             Phase::Create => Ok(None),
-            Phase::PutBack(_) => Err(self.put_back(Ok(()))),
+            Phase::PutBack { .. } => Err(self.put_back(Ok(()))),
             _ => Ok(Some(self)),
         }
     }
@@ -168,15 +176,21 @@ impl Recreation {
                 self.then(Phase::Wait)
             }
             Phase::Create if again => self.then(Phase::LookWhetherThere(Look::default())),
-            Phase::Create => self.then(Phase::PutBack(error)),
-            Phase::PutBack(_) => Err(self.put_back(Err(error.to_string()))),
+            Phase::Create => self.then(Phase::PutBack { error, behind: true }),
+            Phase::PutBack { error: ref why, behind: true }
+                if matches!(error, CallError::Refused(_)) =>
+            {
+                let error = why.clone();
+                self.then(Phase::PutBack { error, behind: false })
+            }
+            Phase::PutBack { .. } => Err(self.put_back(Err(error.to_string()))),
             _ => Err(error.into()),
         }
     }
 
     /// How it ends when the new one could not be created.
     fn put_back(self, done: Result<(), String>) -> Stop {
-        let Phase::PutBack(error) = self.phase else {
+        let Phase::PutBack { error, .. } = self.phase else {
             return Cause::Backup("it was not asked for".into()).into();
         };
         let after = match done {
@@ -206,7 +220,7 @@ fn resumed(old: &Live) -> Json {
 }
 
 fn proof_name(target: &Target) -> String {
-    let mut name = format!("{PROOF}{}", target.stream);
+    let mut name = format!("{PROOF_NAME}{}", target.stream);
     let end = (0..=NAME_MAX.min(name.len())).rev().find(|end| name.is_char_boundary(*end));
     name.truncate(end.unwrap_or_default());
     name
@@ -225,7 +239,7 @@ fn proof(target: &Target, after: &Json) -> Request {
         let subjects: Vec<String> =
             (0..count).map(|index| format!("_watershed.proof.{}.{index}", target.stream)).collect();
         object.insert("subjects".into(), json!(subjects));
-        object.insert("metadata".into(), json!({"watershed.proof": target.stream}));
+        object.insert("metadata".into(), json!({PROOF: target.stream}));
     }
     request::create(&Target::stream(&name), &config)
 }

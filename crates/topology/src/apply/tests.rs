@@ -277,6 +277,35 @@ fn what_the_server_refuses_loses_nothing() {
     assert!(end.contains("; the old one is back: "), "{end}");
 }
 
+#[test]
+fn a_consumer_that_cannot_be_made_again_comes_back_where_it_was() {
+    let body = |policy: &str| {
+        topology(&format!(
+            "  A: {{ subjects: [a.>], max_age: 7d, consumers: {{ d: {{ deliver_policy: {policy} }} }} }}\n"
+        ))
+    };
+    let refuse = |what: fn(&Json) -> bool| {
+        let mut fake = Fake::default();
+        let plan = fake.plan(&body("new"));
+        fake.run(&plan, none).unwrap();
+        let plan = fake.plan(&body("all"));
+        let end = fake.run(&plan, |fake, request| {
+            let config = serde_json::from_slice::<Json>(&request.body).ok()?["config"].take();
+            let gone = fake.streams["A"].consumers.is_empty();
+            (gone && what(&config)).then(|| Ok(refusal(10100, "filtered consumer not unique")))
+        });
+        let (config, _) = &fake.streams["A"].consumers["d"];
+        (end.unwrap_err(), config["deliver_policy"].clone(), config["opt_start_seq"].clone())
+    };
+    let said = "cannot recreate consumer `A/d`; the old one is back: the server answers: filtered \
+                consumer not unique (10100)";
+    let (end, policy, start) = refuse(|config| config["deliver_policy"] == "all");
+    assert_eq!((end.as_str(), policy, start), (said, json!("by_start_sequence"), json!(1)));
+    // A work queue takes it only as it was.
+    let (end, policy, _) = refuse(|config| config["deliver_policy"] != "new");
+    assert_eq!((end.as_str(), policy), (said, json!("new")));
+}
+
 /// What happens to the server after the plan was made ends the run with these words.
 #[track_caller]
 fn stale(change: impl FnOnce(&mut Fake), expected: &str) {
@@ -385,6 +414,8 @@ fn a_run_that_is_cut_off_is_gone_on_with() {
         let plan = fake.plan(&topology(NEW));
         fake.run(&plan, none).unwrap();
         assert!(fake.plan(&topology(NEW)).is_empty(), "cut at {cut}");
+        let names: Vec<&str> = fake.streams.keys().map(String::as_str).collect();
+        assert_eq!(names, ["A", "B", "D"], "cut at {cut}");
         if tasks < cut {
             break;
         }

@@ -6,5 +6,5 @@ mod observed;
 
 pub use self::observation::{Observation, Tag};
 pub use self::observed::{
-    OURS, OWNER, Observed, ObservedConsumer, ObservedStream, PROTECT, RESERVED, ServerFacts,
+    OURS, OWNER, Observed, ObservedConsumer, ObservedStream, PROOF, PROTECT, RESERVED, ServerFacts,
 };

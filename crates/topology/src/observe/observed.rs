@@ -13,6 +13,9 @@ use crate::version::Version;
 /// Key of the metadata that names the topology that owns an asset.
 pub const OWNER: &str = "watershed.topology";
 
+/// Key of the metadata of a stream that only proves the definition of another one, which it names.
+pub const PROOF: &str = "watershed.proof";
+
 /// Prefix of the metadata that says whose an asset is.
 pub const OURS: &str = "watershed.";
 

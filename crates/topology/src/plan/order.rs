@@ -9,13 +9,23 @@ use super::consumer::filters;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::{loss, mark, unknown};
 use crate::model::Topology;
-use crate::observe::{Observed, ObservedConsumer, ObservedStream};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream, PROOF};
 
 /// Steps that delete what the topology owns and no longer declares.
 pub(super) fn leftovers(topology: &Topology, observed: &Observed, plan: &mut Plan) {
     let owner = Some(topology.name.value.as_str());
     for (name, there) in &observed.streams {
         let declared = topology.stream(name);
+        if let Some(proven) = there.info.config.metadata.get(PROOF)
+            && there.info.state.last_seq == 0
+            && topology.stream(proven).is_some()
+        {
+            let target = Target::stream(name);
+            let step = Step::new(target, Action::Clear, Work::Delete, Some(there.seen()));
+            let note = format!("a run that was cut off has left it behind: it proved `{proven}`");
+            plan.steps.push(Step { notes: vec![note], ..step });
+            continue;
+        }
         if declared.is_none() && there.owner() == owner {
             plan.steps.push(delete_stream(
                 name,
@@ -137,10 +147,10 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
         (Action::Update | Action::UpdateLosing, false) => 2,
-        (Action::Delete, true) => 3,
+        (Action::Delete | Action::Clear, true) => 3,
         (Action::Update | Action::UpdateLosing | Action::Recreate, true) => 4,
         (Action::Create, true) => 5,
-        (Action::Delete, false) => 6,
+        (Action::Delete | Action::Clear, false) => 6,
     };
     // Stable: within a rank the file's own order stays.
     plan.steps.sort_by_key(|step| (rank(step), depths(&step.target.stream)));

@@ -90,7 +90,8 @@ impl Policy {
             | Action::Update
             | Action::UpdateLosing
             | Action::Adopt
-            | Action::Release => {}
+            | Action::Release
+            | Action::Clear => {}
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
             Action::Delete if self.prune => {}
             Action::Delete => return vec![("--prune", None)],

@@ -59,6 +59,8 @@ pub enum Action {
     Recreate,
     /// Deletes what the topology owns and no longer declares.
     Delete,
+    /// Deletes what a run that was cut off has left behind, and nobody has used.
+    Clear,
 }
 
 impl Action {
@@ -70,7 +72,7 @@ impl Action {
             Self::Update => "~",
             Self::UpdateLosing => "~!",
             Self::Recreate => "-/+",
-            Self::Delete => "-",
+            Self::Delete | Self::Clear => "-",
         }
     }
 
@@ -92,6 +94,7 @@ impl Action {
             Self::UpdateLosing => "update_losing",
             Self::Recreate => "recreate",
             Self::Delete => "delete",
+            Self::Clear => "clear",
         }
     }
 }

@@ -197,5 +197,6 @@ fn past(action: Action) -> &'static str {
         Action::Update | Action::UpdateLosing => "updated",
         Action::Recreate => "recreated",
         Action::Delete => "deleted",
+        Action::Clear => "cleared",
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         (number(Action::Update), "to update"),
         (number(Action::UpdateLosing), "to update with loss"),
         (number(Action::Recreate), "to recreate"),
+        (number(Action::Clear), "to clear"),
         (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),
         (plan.refused.len() - plan.unknown.len(), "impossible"),
         (plan.unknown.len(), "not known"),

@@ -131,6 +131,6 @@ fn state(plan: &Plan, target: &Target) -> &'static str {
         Some(Action::Create) => "created",
         Some(Action::Update | Action::UpdateLosing) => "updated",
         Some(Action::Recreate) => "recreated",
-        Some(Action::Delete) => "deleted",
+        Some(Action::Delete | Action::Clear) => "deleted",
     }
 }
