@@ -21,7 +21,7 @@ use crate::ui::say;
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// Server URL, or several with commas [default: the topology's].
-    #[arg(short, long, env = "NATS_URL", value_name = "URL")]
+    #[arg(short, long, env = "NATS_URL", hide_env_values = true, value_name = "URL")]
     server: Option<String>,
     /// User name, from the topology or the server.
     #[arg(long, env = "NATS_USER")]
