@@ -112,6 +112,27 @@ fn a_configuration_file_is_obeyed_or_refused() {
     assert_eq!(outcome(&output), (Some(0), "the configuration is valid\n".into()));
 }
 
+/// A server in `folder` for whom the shell has set limits, and where it says its ports.
+fn limited(
+    limits: &str,
+    folder: &Path,
+    more: &[&str],
+    log: impl Into<Stdio>,
+) -> (std::process::Child, std::path::PathBuf) {
+    let child = Command::new("sh")
+        .args(["-c", &format!("{limits}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_watershed")])
+        .args(["serve", "-a", "127.0.0.1", "-p", "-1", "-sd"])
+        .arg(folder.join("store"))
+        .arg("--ports_file_dir")
+        .arg(folder)
+        .args(more)
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let ports = folder.join(format!("nats-server_{}.ports", child.id()));
+    (child, ports)
+}
+
 /// Two accounts of one configuration see nothing of each other, and keep to what they may keep.
 #[test]
 fn accounts_of_a_configuration_are_apart() {
@@ -203,17 +224,8 @@ fn a_hangup_is_survived() {
 fn connections_leave_descriptors_for_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
-        ])
-        .arg(env!("CARGO_BIN_EXE_watershed"))
-        .args([folder.path().join("store"), folder.path().to_owned()])
-        .stderr(std::fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let (mut child, ports) =
+        limited("ulimit -n 64", folder.path(), &[], std::fs::File::create(&log).unwrap());
     let running = Running::wait(&mut child, &ports);
     let mut client = Client::connect_to(running);
     let created = client.request("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s.>"]}"#);
@@ -244,18 +256,8 @@ fn connections_leave_descriptors_for_the_store() {
 #[test]
 fn the_limit_of_open_files_is_raised() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -Sn 64; ulimit -Hn 700; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" \
-             --ports_file_dir \"$2\"",
-        ])
-        .arg(env!("CARGO_BIN_EXE_watershed"))
-        .args([folder.path().join("store"), folder.path().to_owned()])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let (mut child, ports) =
+        limited("ulimit -Sn 64; ulimit -Hn 700", folder.path(), &[], Stdio::null());
     Running::wait(&mut child, &ports);
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     child.kill().unwrap();
@@ -271,17 +273,8 @@ fn many_streams_share_few_descriptors() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let store = folder.path().join("store");
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 64; exec \"$0\" serve -a 127.0.0.1 -p -1 -sd \"$1\" --ports_file_dir \"$2\"",
-        ])
-        .arg(env!("CARGO_BIN_EXE_watershed"))
-        .args([&store, &folder.path().to_owned()])
-        .stderr(std::fs::File::create(&log).unwrap())
-        .spawn()
-        .unwrap();
-    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let (mut child, ports) =
+        limited("ulimit -n 64", folder.path(), &[], std::fs::File::create(&log).unwrap());
     let running = Running::wait(&mut child, &ports);
     let mut client = Client::connect_to(running);
     for number in 0..200 {
@@ -310,18 +303,7 @@ fn many_streams_share_few_descriptors() {
 #[test]
 fn half_requests_keep_nobody_from_monitoring() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new("sh")
-        .args([
-            "-c",
-            "ulimit -n 128; exec \"$0\" serve -a 127.0.0.1 -p -1 -m -1 -sd \"$1\" \
-             --ports_file_dir \"$2\"",
-        ])
-        .arg(env!("CARGO_BIN_EXE_watershed"))
-        .args([folder.path().join("store"), folder.path().to_owned()])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let ports = folder.path().join(format!("nats-server_{}.ports", child.id()));
+    let (mut child, ports) = limited("ulimit -n 128", folder.path(), &["-m", "-1"], Stdio::null());
     Running::wait(&mut child, &ports);
     let said = std::fs::read_to_string(&ports).unwrap();
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
