@@ -30,6 +30,15 @@ fn answer(node: &mut Node) -> (usize, Value) {
     panic!("the call is not answered");
 }
 
+/// A [`filled`] node that has nothing left to do.
+fn filled_and_at_rest(node: &mut Node) {
+    filled(node);
+    node.settle().unwrap();
+    for _ in 0..100 {
+        node.turn();
+    }
+}
+
 /// A stream with that many messages, each of a subject of its own.
 fn filled(node: &mut Node) {
     call(node, "$JS.API.STREAM.CREATE.S", "{\"name\":\"S\",\"subjects\":[\"s.>\"]}");
@@ -67,11 +76,7 @@ fn a_consumer_over_many_subjects_is_made_while_others_are_served() {
     ] {
         let disk = SimDisk::default();
         let mut node = started(&disk);
-        filled(&mut node);
-        node.settle().unwrap();
-        for _ in 0..100 {
-            node.turn();
-        }
+        filled_and_at_rest(&mut node);
         // The first subject has two messages: of the last of each, one is not delivered.
         node.send(b"PUB s.0 1\r\ny\r\nPUB $JS.API.STREAM.MSG.DELETE.S r.x 9\r\n{\"seq\":3}\r\n");
         node.settle().unwrap();
@@ -318,11 +323,7 @@ fn timeless(mut info: Value) -> Value {
 fn subjects_are_looked_at_in_turns() {
     let disk = SimDisk::default();
     let mut node = started(&disk);
-    filled(&mut node);
-    node.settle().unwrap();
-    for _ in 0..100 {
-        node.turn();
-    }
+    filled_and_at_rest(&mut node);
     node.send(b"PUB s.7 1\r\ny\r\nPUB s.\"7\" 1\r\ny\r\n");
     node.settle().unwrap();
     node.received();
