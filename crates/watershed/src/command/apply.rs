@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
-use watershed_client::{Backups, Client};
+use serde_json::json;
+use watershed_client::{Backups, Client, Whereabouts};
 use watershed_topology::apply::Cause;
 use watershed_topology::plan::{Action, Plan, Policy, Step, plan};
 use watershed_topology::verify::verify;
@@ -16,8 +17,9 @@ use crate::exit::Exit;
 use crate::load::Loaded;
 use crate::private::DEFAULT;
 use crate::saved::Saved;
-use crate::ui::path::{quoted, shown};
+use crate::ui::path::quoted;
 use crate::ui::prompt::confirm;
+use crate::ui::steps::{Steps, line};
 use crate::{data, ui};
 
 /// Make the server match the file (idempotent), or carry out a plan that `plan --out` saved.
@@ -33,6 +35,9 @@ pub(crate) struct Arguments {
     /// Skip the confirmation.
     #[arg(long)]
     yes: bool,
+    /// Print JSON, an object a line: the plan, each step, the end.
+    #[arg(long)]
+    json: bool,
     /// Longest wait until JetStream is ready.
     #[arg(long, default_value = "60s", value_parser = duration)]
     wait: Duration,
@@ -52,8 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let plan = plan(&loaded.topology, &observed);
         let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
         let server = client.whereabouts().await;
-        ui::out(&format!("{}, on {server}", plan.topology));
-        ui::plan::show(&plan, &policy);
+        shown_plan(&plan, &policy, &server, arguments.json);
         mention_backups(loaded, &plan);
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
@@ -64,8 +68,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         {
             return Ok(exit);
         }
-        carry_out(&client, loaded, &plan, &policy).await
+        carry_out(&client, loaded, &plan, &policy, arguments.json).await
     })
+}
+
+/// Shows a plan before it is carried out.
+fn shown_plan(plan: &Plan, policy: &Policy, server: &Whereabouts, json: bool) {
+    if json {
+        let mut event = ui::json::planned(plan, policy, server);
+        event["event"] = "plan".into();
+        line(&event);
+    } else {
+        ui::out(&format!("{}, on {server}", plan.topology));
+        ui::plan::show(plan, policy);
+    }
 }
 
 /// Says of what is to be created that a run which was cut off may have deleted it.
@@ -90,8 +106,7 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     let Saved { server: planned, policy, plan, .. } = saved;
     let client = arguments.connection.connect(None).await?;
     let server = client.whereabouts().await;
-    ui::out(&format!("{}, on {server}", plan.topology));
-    ui::plan::show(&plan, &policy);
+    shown_plan(&plan, &policy, &server, arguments.json);
     if server.account != planned.account || server.cluster != planned.cluster {
         ui::say(&format!("error: refused, and nothing was changed: the plan is for {planned}"));
         return Ok(Exit::Refused);
@@ -105,7 +120,11 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
         Some(folder) => folder.join("backups"),
         None => Path::new(DEFAULT).join(&plan.topology).join("backups"),
     };
-    Ok(match run_steps(&client, backups, &plan, &policy).await? {
+    Ok(match run_steps(&client, backups, &plan, &policy, arguments.json).await? {
+        Ok(steps) if arguments.json => {
+            line(&json!({"event": "end", "steps": steps}));
+            Exit::Clean
+        }
         Ok(steps) => {
             ui::say(&format!("applied {}", ui::count(steps, "step")));
             Exit::Clean
@@ -130,8 +149,10 @@ pub(crate) async fn carry_out(
     loaded: &Loaded,
     plan: &Plan,
     policy: &Policy,
+    json: bool,
 ) -> anyhow::Result<Exit> {
-    let steps = match run_steps(client, data::backups(loaded, plan, policy)?, plan, policy).await? {
+    let backups = data::backups(loaded, plan, policy)?;
+    let steps = match run_steps(client, backups, plan, policy, json).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
     };
@@ -139,6 +160,11 @@ pub(crate) async fn carry_out(
         return Ok(Exit::Clean);
     }
     let verdict = verify(&loaded.topology, &client.observe(&loaded.topology).await?);
+    if json {
+        let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
+        line(&json!({"event": "end", "steps": steps, "problems": problems}));
+        return Ok(if problems.is_empty() { Exit::Clean } else { Exit::Differs });
+    }
     for problem in &verdict.problems {
         ui::say(&problem.to_string());
     }
@@ -158,13 +184,14 @@ pub(crate) async fn run_steps(
     backups: PathBuf,
     plan: &Plan,
     policy: &Policy,
+    json: bool,
 ) -> anyhow::Result<Result<usize, Exit>> {
     let backups = Backups::below(backups);
+    let mut steps = Steps::new(json);
     let told = |step: &Step| {
-        ui::say(&format!("{} {} {}", past(step.action), step.target.kind(), step.target));
-        if let Some(folder) = backups.made().get(&step.target.stream).filter(|_| goes(step)) {
-            ui::say(&format!("  what it was is in {}", shown(folder)));
-        }
+        let made = backups.made();
+        let folder = made.get(&step.target.stream).filter(|_| goes(step));
+        steps.done(step, folder.map(PathBuf::as_path));
     };
     let halt = match client.apply(plan, policy, &backups, told).await {
         Ok(steps) => return Ok(Ok(steps)),
@@ -186,17 +213,4 @@ pub(crate) async fn run_steps(
 
 fn goes(step: &Step) -> bool {
     step.action == Action::Recreate && step.target.consumer.is_none()
-}
-
-/// What was done by a step.
-fn past(action: Action) -> &'static str {
-    match action {
-        Action::Create => "created",
-        Action::Adopt => "adopted",
-        Action::Release => "released",
-        Action::Update | Action::UpdateLosing => "updated",
-        Action::Recreate => "recreated",
-        Action::Delete => "deleted",
-        Action::Clear => "cleared",
-    }
 }

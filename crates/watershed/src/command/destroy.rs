@@ -52,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         Ok(
-            match run_steps(&client, data::backups(loaded, &plan, &policy)?, &plan, &policy).await?
+            match run_steps(&client, data::backups(loaded, &plan, &policy)?, &plan, &policy, false)
+                .await?
             {
                 Ok(steps) => {
                     ui::say(&format!("deleted {}", ui::count(steps, "asset")));

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         // Nothing is made again.
         let backups = PathBuf::new();
-        Ok(match run_steps(&client, backups, &plan, &Policy::default()).await? {
+        Ok(match run_steps(&client, backups, &plan, &Policy::default(), false).await? {
             Ok(_) => {
                 ui::say("a topology that declares them takes them over again with --adopt");
                 Exit::Clean

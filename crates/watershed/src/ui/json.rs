@@ -65,6 +65,11 @@ fn finding(workspace: &Workspace, diagnostic: &Diagnostic) -> Json {
 
 /// Prints a plan.
 pub(crate) fn plan(plan: &Plan, policy: &Policy, server: &Whereabouts) {
+    print(&planned(plan, policy, server));
+}
+
+/// A plan.
+pub(crate) fn planned(plan: &Plan, policy: &Policy, server: &Whereabouts) -> Json {
     let steps: Vec<Json> = plan
         .steps
         .iter()
@@ -111,7 +116,7 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy, server: &Whereabouts) {
             })
         })
         .collect();
-    print(&json!({
+    json!({
         "version": VERSION,
         "topology": plan.topology,
         "server": server,
@@ -120,7 +125,7 @@ pub(crate) fn plan(plan: &Plan, policy: &Policy, server: &Whereabouts) {
         "unknown": names(&plan.unknown),
         "unchanged": names(&plan.unchanged),
         "unmanaged": names(&plan.unmanaged),
-    }));
+    })
 }
 
 /// Prints what was verified.

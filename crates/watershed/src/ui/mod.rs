@@ -9,6 +9,7 @@ pub(crate) mod path;
 pub(crate) mod plan;
 pub(crate) mod prompt;
 pub(crate) mod sarif;
+pub(crate) mod steps;
 pub(crate) mod store;
 pub(crate) mod table;
 

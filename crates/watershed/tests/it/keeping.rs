@@ -73,6 +73,10 @@ fn saved(url: &str) {
     write(&shop.folder, "watershed: 1\nname: shop\n");
     let done = run(&["apply", "--yes", "-s", url, &plan]);
     assert!(done.code == Some(0) && done.err.ends_with("applied 2 steps\n"), "{}", done.err);
+    let events = succeed(&["apply", "--json", "--yes", "-s", url, &plan]);
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events: Vec<String> = events.map(|event| event["event"].as_str().unwrap().into()).collect();
+    assert_eq!(events, ["plan", "step", "step", "end"]);
     // Doing it again changes nothing.
     assert_eq!(run(&["apply", "--yes", "-s", url, &plan]).code, Some(0));
     assert_eq!(run(&["apply", "--yes", "--prune", "-s", url, &plan]).code, Some(1));

@@ -1,0 +1,64 @@
+//! What a run does, while it does it: a line for each step, or JSON for programs.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+use watershed_topology::plan::{Action, Step};
+
+use super::path::shown;
+use super::{out, say};
+
+/// Tells of steps as they are done.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    json: bool,
+    last: Instant,
+}
+
+impl Steps {
+    /// From now on; with `json`, a JSON object a line on standard output.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json, last: Instant::now() }
+    }
+
+    /// A step is done; `backup` is where what it replaced is kept.
+    pub(crate) fn done(&mut self, step: &Step, backup: Option<&Path>) {
+        let millis = self.last.elapsed().as_millis();
+        self.last = Instant::now();
+        if self.json {
+            line(&json!({
+                "event": "step",
+                "action": step.action.word(),
+                "kind": step.target.kind(),
+                "target": step.target.to_string(),
+                "milliseconds": u64::try_from(millis).unwrap_or(u64::MAX),
+                "backup": backup.map(shown),
+            }));
+            return;
+        }
+        let (kind, target) = (step.target.kind(), &step.target);
+        say(&format!("{} {kind} {target} ({millis} ms)", past(step.action)));
+        if let Some(folder) = backup {
+            say(&format!("  what it was is in {}", shown(folder)));
+        }
+    }
+}
+
+/// Prints an event on a line of its own.
+pub(crate) fn line(json: &Json) {
+    out(&json.to_string());
+}
+
+/// What was done by a step.
+fn past(action: Action) -> &'static str {
+    match action {
+        Action::Create => "created",
+        Action::Adopt => "adopted",
+        Action::Release => "released",
+        Action::Update | Action::UpdateLosing => "updated",
+        Action::Recreate => "recreated",
+        Action::Delete => "deleted",
+        Action::Clear => "cleared",
+    }
+}
