@@ -99,6 +99,10 @@ fn filling(config: &Json, name: &str, subjects: Vec<String>, maps: Option<&Json>
     if let Some(maps) = maps {
         object.insert("subject_transform".into(), maps.clone());
     }
+    // Not all who want something are there yet.
+    if object.get("retention").and_then(Json::as_str) == Some("interest") {
+        object.insert("retention".into(), json!("limits"));
+    }
     let metadata = object.entry("metadata").or_insert_with(|| Json::Object(Map::new()));
     if let Some(metadata) = metadata.as_object_mut() {
         // Nobody's, until it is whole.

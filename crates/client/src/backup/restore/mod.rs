@@ -90,7 +90,7 @@ impl Client {
         if config.get("mirror").is_some_and(|mirror| !mirror.is_null()) {
             // Its messages come from elsewhere, and it takes no others.
             self.settled(&Request::new(Call::StreamCreate(name), &config)).await?;
-            let done = self.restore_consumers(name, &backup, &survey).await;
+            let done = self.restore_consumers(name, &backup, &survey, |_| true).await;
             self.keep_if(name, done).await?;
             let consumers = backup.consumers.len();
             return Ok(Restored { messages: 0, altered: 0, consumers, origins });
@@ -135,9 +135,11 @@ impl Client {
         intake: &Intake,
         progress: impl FnMut(u64),
     ) -> Result<(u64, u64), BackupError> {
-        // Consumers first: an interest stream keeps only what somebody wants.
-        self.restore_consumers(name, backup, survey).await?;
+        // Who had finished nothing gets whatever comes. Who had, begins at a message that must be there:
+        // a server makes a start behind the last one a start at the next.
+        self.restore_consumers(name, backup, survey, |floor| floor == 0).await?;
         let done = self.publish_all(folder, config, intake, progress).await?;
+        self.restore_consumers(name, backup, survey, |floor| floor > 0).await?;
         self.settled(&Request::new(Call::StreamUpdate(name), config)).await?;
         Ok(done)
     }
@@ -162,14 +164,16 @@ impl Client {
         }
     }
 
-    /// Creates the consumers, where they were.
+    /// Creates consumers where they were: those that are `wanted`, by how many messages they had finished.
     async fn restore_consumers(
         &self,
         stream: &str,
         backup: &Backup,
         survey: &Survey,
+        wanted: impl Fn(u64) -> bool,
     ) -> Result<(), BackupError> {
-        for (consumer, floor) in backup.consumers.iter().zip(&survey.finished) {
+        let all = backup.consumers.iter().zip(&survey.finished);
+        for (consumer, floor) in all.filter(|(_, floor)| wanted(**floor)) {
             let mut config = plain(&consumer.config);
             let new = consumer.ack_floor.stream_seq == 0 && consumer.delivered.stream_seq == 0;
             if let Some(object) = config.as_object_mut().filter(|_| !new && *floor > 0) {
