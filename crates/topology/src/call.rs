@@ -165,6 +165,22 @@ impl CallError {
         matches!(self, Self::Refused(error) if codes.contains(&error.err_code))
     }
 
+    /// Whether there is not enough room for what a stream sets aside.
+    pub fn is_want_of_room(&self) -> bool {
+        let codes = [
+            table::INSUFFICIENT_RESOURCES.code,
+            table::MEMORY_RESOURCES_EXCEEDED.code,
+            table::STORAGE_RESOURCES_EXCEEDED.code,
+            table::ACCOUNT_RESOURCES_EXCEEDED.code,
+        ];
+        matches!(self, Self::Refused(error) if codes.contains(&error.err_code))
+    }
+
+    /// Whether the account has as many streams as it may.
+    pub fn is_one_stream_too_many(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.err_code == table::MAXIMUM_STREAMS_LIMIT.code)
+    }
+
     /// Whether what is to be created is there, or what is to be changed is not.
     pub fn meets_another(&self) -> bool {
         let codes = [

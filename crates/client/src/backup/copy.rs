@@ -16,11 +16,11 @@ use watershed_wire::jetstream::stream::StreamInfo;
 use super::format::{Backup, ConsumerBackup, Message, Writer};
 use super::{BackupError, Client};
 
-/// Messages that are asked for at once.
+/// Most messages that are asked for at once.
 const WINDOW: u64 = 128;
 
-/// How many are asked for before a stretch without messages is jumped over.
-const MISSES_MAX: u64 = WINDOW;
+/// About how many bytes these may be.
+const WINDOW_BYTES: u64 = 16 << 20;
 
 #[derive(Deserialize)]
 struct Got {
@@ -36,11 +36,26 @@ struct Consumers {
 }
 
 impl Client {
-    /// Copies a stream into `folder`, which must be new, telling how many messages are there.
+    /// Copies a stream into `folder`, which must not be there, telling how many messages are. If that
+    /// does not come to its end, the folder goes again.
     pub async fn back_up(
         &self,
         stream: &str,
         folder: &Path,
+        progress: impl FnMut(u64),
+    ) -> Result<Backup, BackupError> {
+        let writer = Writer::create(folder)?;
+        let done = self.copy(stream, writer, progress).await;
+        if done.is_err() {
+            Writer::discard(folder);
+        }
+        done
+    }
+
+    async fn copy(
+        &self,
+        stream: &str,
+        mut writer: Writer,
         mut progress: impl FnMut(u64),
     ) -> Result<Backup, BackupError> {
         let reply = self.call(&Request::bare(Call::StreamInfo(stream))).await?;
@@ -49,17 +64,18 @@ impl Client {
         let config = json.get("config").cloned().unwrap_or_default();
         // Positions first: what is acknowledged meanwhile is delivered again, and not lost.
         let consumers = self.consumers(stream).await?;
-        let mut writer = Writer::create(folder)?;
-        let mut copy = Copy { client: self, stream, next: 1, last: info.state.last_seq };
+        let last = info.state.last_seq;
+        let largest = info.state.bytes / info.state.messages.max(1);
+        let mut copy = Copy { client: self, stream, next: 1, last, window: 8, largest };
         let mut count = 0;
         while let Some(first) = copy.jump().await? {
             writer.push(&first)?;
             count += 1;
             loop {
-                let (some, asked) = copy.window(&mut writer).await?;
+                let some = copy.window(&mut writer).await?;
                 count += some;
                 progress(count);
-                if asked == 0 || (some == 0 && asked >= MISSES_MAX) {
+                if some == 0 {
                     break;
                 }
             }
@@ -116,6 +132,10 @@ struct Copy<'a> {
     stream: &'a str,
     next: u64,
     last: u64,
+    /// How many sequences are asked for at once: the fewer, the more of them are gone.
+    window: u64,
+    /// Bytes of the largest message so far.
+    largest: u64,
 }
 
 impl Copy<'_> {
@@ -131,9 +151,10 @@ impl Copy<'_> {
         Ok(message)
     }
 
-    /// Writes the messages of the next sequences. How many there were, and how many sequences.
-    async fn window(&mut self, writer: &mut Writer) -> Result<(u64, u64), BackupError> {
-        let end = self.next.saturating_add(WINDOW).min(self.last + 1);
+    /// Writes the messages of the next sequences. How many there were.
+    async fn window(&mut self, writer: &mut Writer) -> Result<u64, BackupError> {
+        let room = (WINDOW_BYTES / self.largest.max(1)).max(1);
+        let end = self.next.saturating_add(self.window.min(room)).min(self.last + 1);
         let asked = end - self.next;
         let (client, stream) = (self.client, self.stream);
         let all = iter(self.next..end)
@@ -144,10 +165,13 @@ impl Copy<'_> {
             if let Some(message) = message? {
                 writer.push(&message)?;
                 count += 1;
+                self.largest = self.largest.max(message.size());
             }
         }
         drop(messages);
         self.next = end;
-        Ok((count, asked))
+        let dense = count * 2 >= asked;
+        self.window = if dense { (self.window * 2).min(WINDOW) } else { (self.window / 2).max(1) };
+        Ok(count)
     }
 }

@@ -42,6 +42,8 @@ pub struct Backup {
     pub messages: u64,
     /// SHA-256 of `messages.jsonl`.
     sha256: String,
+    /// SHA-256 of all this, as it is when this is empty.
+    own_sha256: String,
 }
 
 /// A consumer, and how far it was.
@@ -71,6 +73,13 @@ pub(super) struct Message {
     pub(super) time: String,
 }
 
+impl Message {
+    /// About its bytes in a file.
+    pub(super) fn size(&self) -> u64 {
+        (self.subject.len() + self.hdrs.len() + self.data.len()) as u64
+    }
+}
+
 /// A backup that is being written.
 pub(super) struct Writer {
     folder: PathBuf,
@@ -83,7 +92,11 @@ impl Writer {
     /// A new folder, which nobody else may read.
     pub(super) fn create(folder: &Path) -> Result<Self, BackupError> {
         let failed = BackupError::file("create", folder);
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+        let made = above.map_or(Ok(()), |above| builder.recursive(true).create(above));
+        made.and_then(|()| builder.recursive(false).create(folder)).map_err(failed)?;
         let path = folder.join(MESSAGES);
         let file = create_file(&path)?;
         let messages = BufWriter::with_capacity(1 << 20, file);
@@ -97,6 +110,14 @@ impl Writer {
         self.count += 1;
         let path = self.folder.join(MESSAGES);
         self.messages.write_all(&line).map_err(BackupError::file("write", &path))
+    }
+
+    /// Takes away what was written: half a backup is none.
+    pub(super) fn discard(folder: &Path) {
+        for file in [MESSAGES.to_owned(), MANIFEST.to_owned(), format!("{MANIFEST}.new")] {
+            let _ = std::fs::remove_file(folder.join(file));
+        }
+        let _ = std::fs::remove_dir(folder);
     }
 
     /// Makes it a backup: messages first, then what says that they are whole.
@@ -121,7 +142,9 @@ impl Writer {
             consumers,
             messages: self.count,
             sha256: hex(&self.hash.finalize()),
+            own_sha256: String::new(),
         };
+        let backup = Backup { own_sha256: backup.own_sum(), ..backup };
         let path = self.folder.join(MANIFEST);
         let unfinished = self.folder.join(format!("{MANIFEST}.new"));
         let text = serde_json::to_vec_pretty(&backup).expect("configurations are JSON");
@@ -154,55 +177,64 @@ impl Backup {
                 backup.format
             )));
         }
+        let whole = Self { own_sha256: String::new(), ..backup.clone() };
+        if whole.own_sum() != backup.own_sha256 {
+            return Err(damaged("its checksum is another".into()));
+        }
+        let mut messages = Messages::open(folder)?;
         let mut count = 0;
-        let sum = each_line(folder, |_| {
+        while messages.line()?.is_some() {
             count += 1;
-            Ok(())
-        })?;
-        let path = folder.join(MESSAGES);
+        }
+        let path = messages.path;
         if count != backup.messages {
             let why = format!("it has {count} messages of {}", backup.messages);
             return Err(BackupError::Damaged { path, why });
         }
-        if sum != backup.sha256 {
+        if hex(&messages.hash.finalize()) != backup.sha256 {
             return Err(BackupError::Damaged { path, why: "its checksum is another".into() });
         }
         Ok(backup)
     }
+
+    fn own_sum(&self) -> String {
+        hex(&Sha256::digest(serde_json::to_vec(self).expect("configurations are JSON")))
+    }
 }
 
-/// Goes through the messages of a backup.
-pub(super) fn each_message(
-    folder: &Path,
-    mut take: impl FnMut(Message) -> Result<(), BackupError>,
-) -> Result<(), BackupError> {
-    let path = folder.join(MESSAGES);
-    each_line(folder, |line| {
-        let message = serde_json::from_slice(line)
-            .map_err(|error| BackupError::Damaged { path: path.clone(), why: error.to_string() })?;
-        take(message)
-    })?;
-    Ok(())
+/// The messages of a backup, one after the other.
+pub(super) struct Messages {
+    path: PathBuf,
+    reader: BufReader<File>,
+    hash: Sha256,
+    line: Vec<u8>,
 }
 
-/// Goes through the lines of the messages, and says their checksum.
-fn each_line(
-    folder: &Path,
-    mut take: impl FnMut(&[u8]) -> Result<(), BackupError>,
-) -> Result<String, BackupError> {
-    let path = folder.join(MESSAGES);
-    let file = File::open(&path).map_err(BackupError::file("read", &path))?;
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let (mut hash, mut line) = (Sha256::new(), Vec::new());
-    loop {
-        line.clear();
-        let mut bounded = std::io::Read::take(&mut reader, LINE_BYTES_MAX);
-        let read = bounded.read_until(b'\n', &mut line);
-        if read.map_err(BackupError::file("read", &path))? == 0 {
-            return Ok(hex(&hash.finalize()));
+impl Messages {
+    pub(super) fn open(folder: &Path) -> Result<Self, BackupError> {
+        let path = folder.join(MESSAGES);
+        let file = File::open(&path).map_err(BackupError::file("read", &path))?;
+        let reader = BufReader::with_capacity(1 << 20, file);
+        Ok(Self { path, reader, hash: Sha256::new(), line: Vec::new() })
+    }
+
+    /// The next message; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Message>, BackupError> {
+        let path = self.path.clone();
+        let damaged =
+            |error: serde_json::Error| BackupError::Damaged { path, why: error.to_string() };
+        self.line()?.map(serde_json::from_slice).transpose().map_err(damaged)
+    }
+
+    fn line(&mut self) -> Result<Option<&[u8]>, BackupError> {
+        self.line.clear();
+        let mut bounded = std::io::Read::take(&mut self.reader, LINE_BYTES_MAX);
+        let read = bounded.read_until(b'\n', &mut self.line);
+        if read.map_err(BackupError::file("read", &self.path))? == 0 {
+            return Ok(None);
         }
-        hash.update(&line);
-        take(&line)?;
+        self.hash.update(&self.line);
+        Ok(Some(&self.line))
     }
 }
 

@@ -17,14 +17,22 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use async_nats::HeaderMap;
+use bytes::Bytes;
 use thiserror::Error;
 use watershed_topology::call::CallError;
 
 pub use self::format::{Backup, ConsumerBackup};
 pub use self::restore::Restored;
 use crate::client::Client;
+
+/// How often a restore begins anew because the connection was lost.
+const TRIES_MAX: u32 = 20;
+
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a stream was not backed up, or not restored.
 #[derive(Debug, Error)]
@@ -51,8 +59,23 @@ pub enum BackupError {
         why: String,
     },
     /// There is something of that name already.
-    #[error("stream `{0}` is there already; restore under another name with --as")]
+    #[error(
+        "stream `{0}` is there already; nothing was restored: delete it first, or restore under another \
+             name with --as"
+    )]
     Exists(String),
+    /// A subject of it belongs to another stream.
+    #[error(
+        "`{subject}` is stored by the stream `{other}`, and two streams cannot store the same subject \
+         (10065): restore onto another server or into another account, or delete `{other}` or take the \
+         subject from it first"
+    )]
+    Taken {
+        /// The subject.
+        subject: String,
+        /// Who has it.
+        other: String,
+    },
     /// Messages cannot be published again.
     #[error("{0}")]
     Impossible(String),
@@ -78,27 +101,52 @@ impl Backups {
         Self { folder, made: Mutex::default() }
     }
 
-    /// Backs a stream up.
+    /// Backs a stream up, having seen that it could be restored.
     pub async fn make(&self, client: &Client, stream: &str) -> Result<PathBuf, BackupError> {
-        let folder = self.folder.join(format!("{stream}-{}", stamp()));
+        // Nobody listens there; who may not publish there, could not put anything back.
+        let subject = format!("{}permission", restore::prefix(stream));
+        client.publish(&subject, HeaderMap::new(), Bytes::new()).await?;
+        let folder = unused(&self.folder.join(format!("{stream}-{}", stamp())));
         client.back_up(stream, &folder, |_| {}).await?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.insert(stream.to_owned(), folder.clone());
         Ok(folder)
     }
 
-    /// Restores what [`make`](Self::make) has backed up last.
+    /// Restores what [`make`](Self::make) has backed up last. A connection that is lost meanwhile is
+    /// waited for.
     pub async fn put_back(&self, client: &Client, stream: &str) -> Result<(), BackupError> {
         let missing = || BackupError::Impossible(format!("no backup of `{stream}` was made"));
         let folder = self.made().get(stream).cloned().ok_or_else(missing)?;
-        client.restore(&folder, stream, |_| {}).await?;
-        Ok(())
+        let mut tries = TRIES_MAX;
+        loop {
+            tries -= 1;
+            match client.restore(&folder, stream, |_| {}).await {
+                Ok(_) => return Ok(()),
+                Err(BackupError::Call(error)) if error.is_unavailable() && tries > 0 => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The backups that were made: stream and folder.
     pub fn made(&self) -> BTreeMap<String, PathBuf> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A name that begins so and that nothing has.
+fn unused(folder: &Path) -> PathBuf {
+    let numbered = |number: u32| {
+        let mut name = folder.as_os_str().to_owned();
+        if number > 1 {
+            name.push(format!("-{number}"));
+        }
+        PathBuf::from(name)
+    };
+    (1..).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| folder.to_owned())
 }
 
 /// Now, for a name: `20261127T160312Z`.

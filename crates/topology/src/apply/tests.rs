@@ -398,6 +398,95 @@ fn a_lost_answer_is_not_a_refusal() {
     }
 }
 
+/// While the connection is away for a while, from any call on, a stream that is made again is never gone
+/// for good: the run ends with the old one, or the new one.
+#[test]
+fn a_connection_that_is_away_for_a_while_leaves_one_of_both() {
+    for made in [true, false] {
+        for (lost, away) in (0..14).flat_map(|lost| [4, 12].map(|away| (lost, away))) {
+            let mut fake = server();
+            let plan = fake.plan(&topology(NEW));
+            let mut count = 0;
+            let end = fake.run(&plan, |fake, request| {
+                count += 1;
+                let first = count == lost + 1;
+                (first || count > lost && count <= lost + away).then(|| {
+                    if made && first {
+                        fake.call(request);
+                    }
+                    Err(CallError::Connection("gone".into()))
+                })
+            });
+            let there = fake.streams.get("A").map(|stream| stream.config["storage"].clone());
+            assert!(there.is_some(), "call {lost}, made {made}, away {away}: {end:?}");
+            assert!(
+                end.is_ok() || there != Some(json!("memory")) || fake.streams["A"].messages == 5
+            );
+            let plan = fake.plan(&topology(NEW));
+            fake.run(&plan, none).unwrap();
+            assert!(fake.plan(&topology(NEW)).is_empty(), "call {lost}, made {made}, away {away}");
+        }
+    }
+}
+
+/// Limits that only the proof is over are no obstacle: the old one goes before the new one comes.
+#[test]
+fn a_proof_needs_no_more_room_than_there_will_be() {
+    let with = |body: &str, bytes: &str| {
+        topology(&body.replace("storage: file", &format!("storage: file, {bytes}")))
+    };
+    let before = OLD.replace("storage: memory", "storage: file, max_bytes: 800B");
+    let mut fake = Fake::default();
+    let plan = fake.plan(&topology(&before));
+    fake.run(&plan, none).unwrap();
+    // What is made again by a change that no server makes in place.
+    let new =
+        with(&NEW.replace("subjects: [a.>]", "subjects: [a.>], first_seq: 7"), "max_bytes: 900B");
+    let mut proven = Vec::new();
+    let plan = fake.plan(&new);
+    fake.run(&plan, |fake, request| {
+        let body: Json = serde_json::from_slice(&request.body).unwrap_or_default();
+        let creates = request.subject.contains("STREAM.CREATE.watershed_proof_A");
+        if creates {
+            proven.push(body["max_bytes"].clone());
+        }
+        let bytes = body["max_bytes"].as_i64()?;
+        let full = creates && fake.streams.contains_key("A") && bytes > 200;
+        full.then(|| Ok(refusal(10047, "insufficient storage resources available")))
+    })
+    .unwrap();
+    assert_eq!(proven, [json!(900), json!(100)]);
+    assert_eq!(fake.streams["A"].config["max_bytes"], 900);
+
+    let mut fake = server();
+    let plan = fake.plan(&topology(NEW));
+    fake.run(&plan, |fake, request| {
+        let full = request.subject.contains("STREAM.CREATE.watershed") && fake.streams.len() >= 3;
+        full.then(|| Ok(refusal(10027, "maximum number of streams reached")))
+    })
+    .unwrap();
+    assert!(fake.plan(&topology(NEW)).is_empty());
+}
+
+/// A stream that only has the name of a proof is nobody's to delete.
+#[test]
+fn a_stream_that_is_no_proof_stays() {
+    let mut fake = server();
+    let theirs =
+        Stream { config: json!({"name": "watershed_proof_A"}), messages: 9, ..Stream::default() };
+    fake.streams.insert("watershed_proof_A".into(), theirs.clone());
+    let plan = fake.plan(&topology(NEW));
+    let end = fake.run(&plan, none).unwrap_err();
+    assert!(end.contains("the stream `watershed_proof_A`, under which"), "{end}");
+    assert_eq!(fake.streams["watershed_proof_A"], theirs);
+    assert_eq!(fake.streams["A"].messages, 5);
+    // One that a run has left behind goes.
+    let config = json!({"name": "watershed_proof_A", "metadata": {"watershed.proof": "A"}});
+    fake.streams.insert("watershed_proof_A".into(), Stream { config, ..Stream::default() });
+    fake.run(&plan, none).unwrap();
+    assert!(!fake.streams.contains_key("watershed_proof_A"));
+}
+
 /// Killed at any call, the stream is there or a backup of it is, and the next run goes on.
 #[test]
 fn a_run_that_is_cut_off_is_gone_on_with() {

@@ -9,6 +9,7 @@ use super::{ServerArguments, block_on};
 use crate::exit::Exit;
 use crate::ui;
 use crate::ui::path::shown;
+use crate::ui::progress::Progress;
 
 /// Copy streams into files: definitions, messages, and the positions of durable consumers. Nothing on
 /// the server changes.
@@ -43,7 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         for name in &streams {
             let folder = arguments.folder.join(name);
-            let backup = client.back_up(name, &folder, |_| {}).await?;
+            let all = observed.streams.get(*name).map_or(0, |there| there.info.state.messages);
+            let mut progress = Progress::new(format!("copying {name}"));
+            let backup = client.back_up(name, &folder, |count| progress.tell(count, all)).await?;
             let messages = usize::try_from(backup.messages).unwrap_or(usize::MAX);
             ui::say(&format!(
                 "backed up {name}: {}, {}",

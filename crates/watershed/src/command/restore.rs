@@ -10,10 +10,11 @@ use super::{ServerArguments, block_on};
 use crate::exit::Exit;
 use crate::ui;
 use crate::ui::path::shown;
+use crate::ui::progress::Progress;
 
 /// Create streams from a backup. Messages get new sequences and times; consumers go on where they were.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: watershed restore ./backup/ORDERS --as ORDERS_COPY")]
+#[command(after_help = "Example: watershed restore ./backup/ORDERS -s nats://test:4222")]
 pub(crate) struct Arguments {
     /// Backup of a stream, or a folder of them.
     folder: PathBuf,
@@ -30,7 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     for folder in folders(&arguments.folder)? {
         let backup = Backup::open(&folder)?;
         let name = backup.config.get("name").and_then(|name| name.as_str()).unwrap_or_default();
-        backups.push((arguments.name.clone().unwrap_or_else(|| name.to_owned()), folder));
+        let name = arguments.name.clone().unwrap_or_else(|| name.to_owned());
+        backups.push((name, folder, backup.messages));
     }
     if backups.is_empty() {
         bail!("no backup in {}", shown(&arguments.folder));
@@ -40,20 +42,28 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     block_on(async {
         let client = arguments.server.connect().await?;
-        let observed = client.observe_everything().await?;
-        for (name, _) in &backups {
-            if observed.streams.contains_key(name) {
-                bail!("stream `{name}` is there already; nothing was restored");
-            }
-        }
-        for (name, folder) in &backups {
-            let restored = client.restore(folder, name, |_| {}).await?;
+        for (name, folder, all) in &backups {
+            let mut progress = Progress::new(format!("restoring {name}"));
+            let told = |count| progress.tell(count, *all);
+            let failed = || format!("`{name}` was not restored");
+            let restored = client.restore(folder, name, told).await.with_context(failed)?;
             let messages = usize::try_from(restored.messages).unwrap_or(usize::MAX);
             ui::say(&format!(
                 "restored {name}: {}, {}",
                 ui::count(messages, "message"),
                 ui::count(restored.consumers, "consumer")
             ));
+            if !restored.origins.is_empty() {
+                let origins = restored.origins.join(", ");
+                ui::say(&format!("  further messages are copied again from {origins}"));
+            }
+            if restored.altered > 0 {
+                let altered = usize::try_from(restored.altered).unwrap_or(usize::MAX);
+                ui::say(&format!(
+                    "  {} had a header that no client can send: what cannot be sent of it is left out",
+                    ui::count(altered, "message")
+                ));
+            }
         }
         Ok(Exit::Clean)
     })

@@ -7,6 +7,7 @@ pub(crate) mod junit;
 pub(crate) mod message;
 pub(crate) mod path;
 pub(crate) mod plan;
+pub(crate) mod progress;
 pub(crate) mod prompt;
 pub(crate) mod sarif;
 pub(crate) mod steps;

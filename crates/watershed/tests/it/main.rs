@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod apply;
+mod backup;
 mod bench;
 mod clients;
 mod data;
@@ -18,6 +19,7 @@ mod observing;
 mod own;
 mod printed;
 mod proxy;
+mod raw;
 mod reference;
 mod rules;
 mod serve;

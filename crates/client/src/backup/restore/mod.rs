@@ -1,0 +1,310 @@
+//! Making a stream what a backup says: its definition, its consumers where they were, its messages.
+//!
+//! Messages are published again, so they have new sequences (without gaps) and times; consumers go on
+//! behind what they had finished. What a header asked of the server when the message was stored is not
+//! asked again, unless that changes nothing but keeps the header. Until everything is there, the stream
+//! stores nothing else, and is marked: what a restore leaves behind that was cut off, the next one replaces.
+
+mod content;
+mod ids;
+mod intake;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+use watershed_topology::call::{CallError, Request, answer, check};
+use watershed_topology::observe::RESERVED;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::subject::contains;
+
+use self::content::Contents;
+use self::ids::Ids;
+use self::intake::Intake;
+pub(super) use self::intake::prefix;
+use super::format::{Backup, Messages};
+use super::{BackupError, Client};
+
+/// Publishes on their way at once.
+const WINDOW: usize = 256;
+
+/// About how many bytes these may be.
+const WINDOW_BYTES: usize = 16 << 20;
+
+/// Subjects that a stream holds messages of and does not store, where each has to be named.
+const FOREIGN_MAX: usize = 1000;
+
+/// How long what passes by itself is waited for, and a connection that is lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Key of the metadata of a stream that is being restored.
+const RESTORING: &str = "watershed.restoring";
+
+/// What was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Messages.
+    pub messages: u64,
+    /// Those of them with a header that no client can send: it is left out, or without some characters.
+    pub altered: u64,
+    /// Consumers.
+    pub consumers: usize,
+    /// Streams from which further messages are copied again.
+    pub origins: Vec<String>,
+}
+
+/// What is to be known of all messages before the first one is restored.
+struct Survey {
+    /// For each consumer, how many messages there are up to the last that it has finished.
+    finished: Vec<u64>,
+    /// Subjects that the stream does not store.
+    foreign: BTreeSet<String>,
+}
+
+impl Client {
+    /// Restores the backup in `folder` as the stream `name`, telling how many messages are there.
+    pub async fn restore(
+        &self,
+        folder: &Path,
+        name: &str,
+        progress: impl FnMut(u64),
+    ) -> Result<Restored, BackupError> {
+        let backup = Backup::open(folder)?;
+        self.make_way(name).await?;
+        let config = own(&backup.config, name);
+        for subject in texts(&config, "subjects") {
+            if let Some(other) = self.stream_of(subject).await? {
+                return Err(BackupError::Taken { subject: subject.to_owned(), other });
+            }
+        }
+        let survey = Survey::of(folder, &backup, &config)?;
+        let origins = origins(&config);
+        if config.get("mirror").is_some_and(|mirror| !mirror.is_null()) {
+            // Its messages come from elsewhere, and it takes no others.
+            self.settled(&Request::new(Call::StreamCreate(name), &config)).await?;
+            let done = self.restore_consumers(name, &backup, &survey, |_| true).await;
+            self.keep_if(name, done).await?;
+            let consumers = backup.consumers.len();
+            return Ok(Restored { messages: 0, altered: 0, consumers, origins });
+        }
+        let intake = self.open_intake(name, &config, &survey.foreign).await;
+        let intake = self.keep_if(name, intake).await?;
+        let done = self.fill(folder, name, &backup, &config, &survey, &intake, progress).await;
+        let (messages, altered) = self.keep_if(name, done).await?;
+        Ok(Restored { messages, altered, consumers: backup.consumers.len(), origins })
+    }
+
+    /// Sees that there is no such stream, and deletes what a restore has left behind.
+    async fn make_way(&self, name: &str) -> Result<(), BackupError> {
+        let there = self.call(&Request::bare(Call::StreamInfo(name))).await?;
+        match answer::<Json>(&there) {
+            Ok(info) if info.pointer("/config/metadata").is_some_and(is_unfinished) => {
+                Ok(self.settled(&Request::bare(Call::StreamDelete(name))).await.map(drop)?)
+            }
+            Ok(_) => Err(BackupError::Exists(name.to_owned())),
+            Err(error) if error.is_absence() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes the stream that was to be restored, if it could not be: nothing half done stays behind.
+    async fn keep_if<T>(&self, name: &str, done: Result<T, BackupError>) -> Result<T, BackupError> {
+        if done.is_err() {
+            let _ = self.settled(&Request::bare(Call::StreamDelete(name))).await;
+        }
+        done
+    }
+
+    /// Fills a stream that was just created, and gives it its configuration.
+    #[allow(clippy::too_many_arguments, reason = "what is filled, with what, and how")]
+    async fn fill(
+        &self,
+        folder: &Path,
+        name: &str,
+        backup: &Backup,
+        config: &Json,
+        survey: &Survey,
+        intake: &Intake,
+        progress: impl FnMut(u64),
+    ) -> Result<(u64, u64), BackupError> {
+        // Who had finished nothing gets whatever comes. Who had, begins at a message that must be there:
+        // a server makes a start behind the last one a start at the next.
+        self.restore_consumers(name, backup, survey, |floor| floor == 0).await?;
+        let done = self.publish_all(folder, config, intake, progress).await?;
+        self.restore_consumers(name, backup, survey, |floor| floor > 0).await?;
+        self.settled(&Request::new(Call::StreamUpdate(name), config)).await?;
+        Ok(done)
+    }
+
+    /// Makes a call that may be made twice; what passes by itself is waited for, and a connection that
+    /// is lost.
+    async fn settled(&self, request: &Request) -> Result<Bytes, CallError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let error = match self.call(request).await {
+                Ok(reply) => match check(&reply) {
+                    Ok(()) => return Ok(reply),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let passes = error.passes() || error.is_unavailable() || error.follows_a_delete();
+            if !passes || Instant::now() > deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Creates consumers where they were: those that are `wanted`, by how many messages they had finished.
+    async fn restore_consumers(
+        &self,
+        stream: &str,
+        backup: &Backup,
+        survey: &Survey,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<(), BackupError> {
+        let all = backup.consumers.iter().zip(&survey.finished);
+        for (consumer, floor) in all.filter(|(_, floor)| wanted(**floor)) {
+            let mut config = plain(&consumer.config);
+            let new = consumer.ack_floor.stream_seq == 0 && consumer.delivered.stream_seq == 0;
+            if let Some(object) = config.as_object_mut().filter(|_| !new && *floor > 0) {
+                object.remove("opt_start_time");
+                object.insert("deliver_policy".into(), json!("by_start_sequence"));
+                object.insert("opt_start_seq".into(), json!(floor + 1));
+            }
+            let name = config.get("durable_name").and_then(Json::as_str).unwrap_or_default();
+            let filter = config.get("filter_subject").and_then(Json::as_str);
+            let filter = filter.filter(|filter| !filter.is_empty());
+            let call = Call::ConsumerCreateNamed { stream, consumer: name, filter };
+            let body = json!({"stream_name": stream, "config": config, "action": "create"});
+            self.settled(&Request::new(call, &body)).await?;
+        }
+        Ok(())
+    }
+
+    /// How many messages were published, and how many of them with other headers.
+    async fn publish_all(
+        &self,
+        folder: &Path,
+        config: &Json,
+        intake: &Intake,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(u64, u64), BackupError> {
+        let mut messages = Messages::open(folder)?;
+        let mut contents = Contents::new(folder, config, intake.continues());
+        let mut ids = Ids::default();
+        let mut waiting = FuturesOrdered::new();
+        let (mut count, mut bytes) = (0, 0);
+        loop {
+            let next = messages.next()?;
+            let content = next.as_ref().map(|message| contents.of(message)).transpose()?;
+            let (message, content) = match (&next, content) {
+                (None, _) => (None, None),
+                (Some(_), None | Some(None)) => continue,
+                (Some(message), Some(Some(content))) => (Some(message), Some(content)),
+            };
+            let repeated = content.as_ref().is_some_and(|content| ids.has(content.id.as_deref()));
+            let room = |waiting: usize, bytes: usize| waiting < WINDOW && bytes < WINDOW_BYTES;
+            while !waiting.is_empty()
+                && (repeated || content.is_none() || !room(waiting.len(), bytes))
+            {
+                let Some((reply, id, size)) = waiting.next().await else { break };
+                let reply: Result<Bytes, CallError> = reply;
+                stored(&reply?)?;
+                ids.stored(id);
+                (count, bytes) = (count + 1, bytes - size);
+                progress(count);
+            }
+            let (Some(message), Some(content)) = (message, content) else { break };
+            if repeated {
+                ids.forgotten(content.id.as_deref()).await;
+            }
+            ids.sent(content.id.clone());
+            let size = message.subject.len() + content.payload.len();
+            bytes += size;
+            let subject = intake.subject(&message.subject);
+            waiting.push_back(async move {
+                let reply = self.publish_stored(&subject, content.headers, content.payload).await;
+                (reply, content.id, size)
+            });
+        }
+        Ok((count, contents.altered))
+    }
+}
+
+impl Survey {
+    fn of(folder: &Path, backup: &Backup, config: &Json) -> Result<Self, BackupError> {
+        let mut messages = Messages::open(folder)?;
+        let mut survey =
+            Self { finished: vec![0; backup.consumers.len()], foreign: BTreeSet::new() };
+        let own: Vec<&str> = texts(config, "subjects").collect();
+        let copies = config.get("sources").is_some_and(|sources| !sources.is_null());
+        while let Some(message) = messages.next()? {
+            for (consumer, finished) in backup.consumers.iter().zip(&mut survey.finished) {
+                *finished += u64::from(message.seq <= consumer.ack_floor.stream_seq);
+            }
+            let subject = message.subject.as_bytes();
+            // What was copied comes again where subjects matter.
+            if survey.foreign.len() <= FOREIGN_MAX
+                && !(copies && content::is_copied(&message))
+                && !own.iter().any(|filter| contains(filter.as_bytes(), subject))
+            {
+                survey.foreign.insert(message.subject);
+            }
+        }
+        Ok(survey)
+    }
+}
+
+/// Whether metadata is that of a stream that a restore has not finished.
+fn is_unfinished(metadata: &Json) -> bool {
+    metadata.get(RESTORING).is_some()
+}
+
+/// The streams that one copies.
+fn origins(config: &Json) -> Vec<String> {
+    let sources = config.get("sources").and_then(Json::as_array).into_iter().flatten();
+    let all = config.get("mirror").into_iter().chain(sources);
+    all.filter_map(|origin| Some(origin.get("name")?.as_str()?.to_owned())).collect()
+}
+
+/// The texts of a field that is a list of them.
+fn texts<'a>(config: &'a Json, field: &str) -> impl Iterator<Item = &'a str> {
+    config.get(field).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+}
+
+/// Whether a publish was stored, and not taken for a repeated one.
+fn stored(reply: &[u8]) -> Result<(), BackupError> {
+    let answer: Json = answer(reply)?;
+    if answer.get("duplicate").and_then(Json::as_bool) == Some(true) {
+        let text = format!("a message was taken for one that was published twice: {answer}");
+        return Err(BackupError::Impossible(text));
+    }
+    Ok(())
+}
+
+/// A stream's configuration under a name, without what the server notes for itself.
+fn own(config: &Json, name: &str) -> Json {
+    let mut config = plain(config);
+    if let Some(object) = config.as_object_mut() {
+        object.insert("name".into(), json!(name));
+    }
+    config
+}
+
+fn plain(config: &Json) -> Json {
+    let mut config = config.clone();
+    if let Some(Json::Object(metadata)) = config.get_mut("metadata") {
+        metadata.retain(|key, _| !key.starts_with(RESERVED));
+    }
+    config
+}
