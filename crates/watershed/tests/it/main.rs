@@ -8,6 +8,7 @@ mod clients;
 mod data;
 mod denied;
 mod embedded;
+mod faults;
 mod folder;
 mod keeping;
 mod kill;
