@@ -146,7 +146,7 @@ fn unused(folder: &Path) -> PathBuf {
         }
         PathBuf::from(name)
     };
-    (1..).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| folder.to_owned())
+    (1..=9_999).map(numbered).find(|folder| !folder.exists()).unwrap_or_else(|| folder.to_owned())
 }
 
 /// Now, for a name: `20261127T160312Z`.

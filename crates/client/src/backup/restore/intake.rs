@@ -53,7 +53,7 @@ impl Client {
         let mapped = Intake { prefix: prefix(name), continues };
         let filter = mapped.subject(">");
         let maps = json!({"src": filter, "dest": ">"});
-        let filling = filling(config, name, vec![filter], Some(&maps));
+        let filling = filling(config, name, &[filter], Some(&maps));
         // A schedule names a subject of its stream.
         if config.get("allow_msg_schedules").and_then(Json::as_bool) != Some(true) {
             match self.settled(&Request::new(Call::StreamCreate(name), &filling)).await {
@@ -79,8 +79,8 @@ impl Client {
             )));
         }
         let own = texts(config, "subjects").map(str::to_owned);
-        let subjects = own.chain(foreign.iter().cloned()).collect();
-        let filling = self::filling(config, name, subjects, None);
+        let subjects: Vec<String> = own.chain(foreign.iter().cloned()).collect();
+        let filling = self::filling(config, name, &subjects, None);
         self.settled(&Request::new(Call::StreamCreate(name), &filling)).await?;
         Ok(Intake { prefix: String::new(), continues: false })
     }
@@ -88,7 +88,7 @@ impl Client {
 
 /// A configuration as long as messages are missing: ids are forgotten soon, everything is answered,
 /// nothing is refused that was stored once, nothing is copied or sealed.
-fn filling(config: &Json, name: &str, subjects: Vec<String>, maps: Option<&Json>) -> Json {
+fn filling(config: &Json, name: &str, subjects: &[String], maps: Option<&Json>) -> Json {
     let mut config = config.clone();
     let Some(object) = config.as_object_mut() else { return config };
     for field in ["sealed", "no_ack", "sources", "republish", "subject_transform", "max_msg_size"] {
