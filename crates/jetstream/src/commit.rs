@@ -241,6 +241,9 @@ impl JetStream {
             Outcome::Put(key, index, existed) => {
                 self.consumer_put(net, ConsumerKey::new(key, index), existed, owed);
             }
+            Outcome::Paused(key, index) => {
+                self.consumer_paused(net, ConsumerKey::new(key, index), owed);
+            }
             Outcome::Removed(key, index) => {
                 self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
                 self.done(net, owed, &Success { success: true });
@@ -406,6 +409,7 @@ impl JetStream {
             self.targets.retain(|_, keys| !keys.is_empty());
         }
         self.start_consumer(key);
+        self.tell_if_paused(net, key);
         if self.state.stream(key.stream).consumers[key.index()].is_counting() {
             self.count_later(key, owed);
         } else {
@@ -473,7 +477,12 @@ impl JetStream {
     }
 
     /// A change was made: who asked for it is told what it made.
-    fn done<T: serde::Serialize>(&mut self, net: &mut impl Network, owed: Owed<'_>, what: &T) {
+    pub(crate) fn done<T: serde::Serialize>(
+        &mut self,
+        net: &mut impl Network,
+        owed: Owed<'_>,
+        what: &T,
+    ) {
         let owed = self.let_others_go(owed);
         if let Asked::Rest(kind) = owed.asked {
             let reply = json::encode(&Reply::new(kind, Ok(what)));

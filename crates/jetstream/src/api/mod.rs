@@ -5,6 +5,7 @@ mod consumer;
 mod message;
 mod origin;
 mod overlap;
+mod pause;
 mod request;
 mod stream;
 mod unbuilt;
@@ -192,6 +193,9 @@ impl JetStream {
             }
             Call::ConsumerDelete { stream, consumer } => {
                 self.consumer_delete(request, stream, consumer)
+            }
+            Call::ConsumerPause { stream, consumer } => {
+                self.consumer_pause(request, stream, consumer)
             }
             Call::ConsumerNext { .. } => Answer::Later,
         }

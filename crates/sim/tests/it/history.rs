@@ -8,6 +8,7 @@ use fastrand::Rng;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::Node;
+use watershed_wire::time::UnixNanos;
 
 use crate::coverage::{Coverage, check_all};
 
@@ -70,7 +71,7 @@ impl Client<'_> {
 
     fn act(&mut self, node: &mut Node) {
         let stream = self.one_of(&STREAMS);
-        match self.rng.u8(..64) {
+        match self.rng.u8(..66) {
             0 => self.delete_stream(node, stream),
             1..5 => self.put_stream(node, stream),
             5..7 => self.purge(node, stream),
@@ -80,6 +81,7 @@ impl Client<'_> {
             17..27 => self.pull(node, stream),
             27..44 => self.answer(node),
             44..46 => self.pass_time(node),
+            46..48 => self.pause(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -165,6 +167,10 @@ impl Client<'_> {
             self.one_of(&[2, 1000]),
             self.one_of(&[0_u64, 0, 20_000_000_000]),
         );
+        let until = UnixNanos(node.now().wall.0 + 1_500_000_000);
+        let paused = self.rng.u8(..8) == 0;
+        let pause = if paused { format!(",\"pause_until\":\"{until}\"") } else { String::new() };
+        let config = format!("{config}{pause}");
         let subject = format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}");
         let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{{{config}}}}}");
         self.request(node, &subject, &body);
@@ -174,6 +180,16 @@ impl Client<'_> {
         self.note("delete consumer", stream);
         let name = self.one_of(&CONSUMERS);
         self.request(node, &format!("$JS.API.CONSUMER.DELETE.{stream}.{name}"), "");
+    }
+
+    fn pause(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("pause", stream);
+        let name = self.one_of(&CONSUMERS);
+        let after = self.one_of(&[0, -1, 1_000_000, 2_000_000_000, 40_000_000_000]);
+        let until = UnixNanos(node.now().wall.0 + after);
+        let body =
+            if after == 0 { String::new() } else { format!("{{\"pause_until\":\"{until}\"}}") };
+        self.request(node, &format!("$JS.API.CONSUMER.PAUSE.{stream}.{name}"), &body);
     }
 
     fn pull(&mut self, node: &mut Node, stream: &'static str) {

@@ -9,6 +9,7 @@ mod history;
 mod journal;
 mod model;
 mod node;
+mod pauses;
 mod plan;
 mod refusals;
 mod turns;
