@@ -355,6 +355,7 @@ impl JetStream {
         }
         self.following.insert(key);
         if let Some(live) = self.live.get_mut(key) {
+            live.updating = false;
             let before = std::mem::take(&mut live.copiers);
             live.copiers = Copier::for_each(&stream.origins, before);
         }
@@ -555,7 +556,9 @@ impl JetStream {
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             let stream = self.state.stream(key);
+            self.following.insert(key);
             if stream.is_memory() {
+                self.live(key).updating = false;
                 continue;
             }
             let mut fresh = Live::new(stream, self.now);
@@ -569,7 +572,6 @@ impl JetStream {
             self.live.insert(key, fresh);
             self.keep_later(key);
             self.unsaved.remove(&key);
-            self.following.insert(key);
             let places = self.state.stream(key).consumers.iter();
             let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
             for place in &keys {

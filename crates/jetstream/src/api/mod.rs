@@ -157,6 +157,8 @@ impl JetStream {
                 }
                 if !self.submit(net, key, &command, owed) {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
+                } else if matches!(command, Command::UpdateStream { .. }) {
+                    self.live(key).updating = true;
                 }
             }
             Answer::Search(key, work) => self.search_later(net, request, subject, key, work),

@@ -1,7 +1,7 @@
 //! What is on disk follows from the records, and from nothing else: a node that was killed, or lost
 //! power, comes back with the very state that it had, after histories of every kind of operation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use fastrand::Rng;
@@ -47,6 +47,8 @@ struct Client<'a> {
     end: End,
     /// Retention of each stream, as far as known.
     retention: BTreeMap<&'static str, &'static str>,
+    /// Streams that are mirrors, as far as known.
+    mirrors: BTreeSet<&'static str>,
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
@@ -105,6 +107,7 @@ impl Client<'_> {
             self.one_of(&["old", "old", "new"]),
             self.one_of(&[1_000_000_000_u64, 5_000_000_000]),
         );
+        let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
             (0, Some(source)) if stream > *source => {
@@ -113,12 +116,23 @@ impl Client<'_> {
                     ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
                 );
             }
+            // An update that says nothing of a mirror makes a stream of its own of it.
+            (1 | 2, Some(source))
+                if stream > *source && (!update || self.mirrors.contains(stream)) =>
+            {
+                operation = "put mirror";
+                self.mirrors.insert(stream);
+                let _ = write!(config, ",\"mirror\":{{\"name\":\"{source}\"}}");
+            }
             _ => {
+                if self.mirrors.remove(stream) && update {
+                    operation = "promote mirror";
+                }
                 let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
             }
         }
         let verb = if update { "UPDATE" } else { "CREATE" };
-        self.note(if update { "update stream" } else { "create stream" }, stream);
+        self.note(operation, stream);
         self.retention.insert(stream, retention);
         self.request(node, &format!("$JS.API.STREAM.{verb}.{stream}"), &format!("{{{config}}}"));
     }
@@ -127,6 +141,7 @@ impl Client<'_> {
         self.note("delete stream", stream);
         self.request(node, &format!("$JS.API.STREAM.DELETE.{stream}"), "");
         self.retention.remove(stream);
+        self.mirrors.remove(stream);
     }
 
     fn purge(&mut self, node: &mut Node, stream: &'static str) {
@@ -290,11 +305,18 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut disk = SimDisk::default();
     let mut node = Node::start(&disk, settings(), seed)?;
     let lives = 3;
-    let mut retention = BTreeMap::new();
+    let (mut retention, mut mirrors) = (BTreeMap::new(), BTreeSet::new());
     for life in 0..lives {
         let end = ENDS[rng.usize(..ENDS.len())];
-        let mut client =
-            Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
+        let mut client = Client {
+            rng: &mut rng,
+            end,
+            retention,
+            mirrors,
+            deliveries: Vec::new(),
+            requests: 0,
+            coverage,
+        };
         if end == End::Failed {
             disk.fail_at(client.rng.u64(..220));
         }
@@ -319,7 +341,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
                 }
             }
         }
-        retention = client.retention;
+        (retention, mirrors) = (client.retention, client.mirrors);
         if end == End::Settled {
             node.settle()?;
         }

@@ -11,6 +11,7 @@ mod model;
 mod node;
 mod pauses;
 mod plan;
+mod promotions;
 mod refusals;
 mod turns;
 
