@@ -197,6 +197,8 @@ mod tests {
             let mut request: CreateRequest = json::decode(body.as_bytes()).unwrap();
             let threshold_set = request.config.inactive_threshold > 0;
             fill_consumer(&mut request.config, &stream, &Bounds::default());
+            let required = level::required_by_consumer(&request.config);
+            level::keep(&mut request.config.metadata, required);
             (request, threshold_set)
         };
         let old = old.map(|fields| fill(fields).0.config);
