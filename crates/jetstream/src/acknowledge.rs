@@ -204,7 +204,7 @@ impl JetStream {
     }
 
     /// Publishes an advisory about a consumer.
-    fn advise(
+    pub(crate) fn advise(
         &mut self,
         net: &mut impl Network,
         key: ConsumerKey,

@@ -241,6 +241,9 @@ impl JetStream {
             Outcome::Put(key, index, existed) => {
                 self.consumer_put(net, ConsumerKey::new(key, index), existed, owed);
             }
+            Outcome::Paused(key, index) => {
+                self.consumer_paused(net, ConsumerKey::new(key, index), owed);
+            }
             Outcome::Removed(key, index) => {
                 self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
                 self.done(net, owed, &Success { success: true });
@@ -352,6 +355,7 @@ impl JetStream {
         }
         self.following.insert(key);
         if let Some(live) = self.live.get_mut(key) {
+            live.updating = false;
             let before = std::mem::take(&mut live.copiers);
             live.copiers = Copier::for_each(&stream.origins, before);
         }
@@ -406,6 +410,7 @@ impl JetStream {
             self.targets.retain(|_, keys| !keys.is_empty());
         }
         self.start_consumer(key);
+        self.tell_if_paused(net, key);
         if self.state.stream(key.stream).consumers[key.index()].is_counting() {
             self.count_later(key, owed);
         } else {
@@ -473,7 +478,12 @@ impl JetStream {
     }
 
     /// A change was made: who asked for it is told what it made.
-    fn done<T: serde::Serialize>(&mut self, net: &mut impl Network, owed: Owed<'_>, what: &T) {
+    pub(crate) fn done<T: serde::Serialize>(
+        &mut self,
+        net: &mut impl Network,
+        owed: Owed<'_>,
+        what: &T,
+    ) {
         let owed = self.let_others_go(owed);
         if let Asked::Rest(kind) = owed.asked {
             let reply = json::encode(&Reply::new(kind, Ok(what)));
@@ -546,7 +556,9 @@ impl JetStream {
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             let stream = self.state.stream(key);
+            self.following.insert(key);
             if stream.is_memory() {
+                self.live(key).updating = false;
                 continue;
             }
             let mut fresh = Live::new(stream, self.now);
@@ -560,7 +572,6 @@ impl JetStream {
             self.live.insert(key, fresh);
             self.keep_later(key);
             self.unsaved.remove(&key);
-            self.following.insert(key);
             let places = self.state.stream(key).consumers.iter();
             let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
             for place in &keys {

@@ -86,7 +86,7 @@ impl JetStream {
         if self.calls.holds_up(key) {
             return Step::Rest;
         }
-        let Self { state, live, tail, record: bytes, via, .. } = self;
+        let Self { state, live, tail, record: bytes, via, now, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
@@ -95,6 +95,9 @@ impl JetStream {
         let is_full = dispatcher.unsaved_len() > EVENT_BYTES_MAX;
         if dispatcher.reading || is_full || consumer.is_counting() {
             return Step::Rest;
+        }
+        if consumer.config.pause_remaining(now.wall).is_some() {
+            return self.nothing_to_deliver(net, key);
         }
         via.clear();
         let account = if consumer.config.is_push() {
@@ -364,6 +367,7 @@ impl JetStream {
             Self::send_status(net, account, &reply, 100, "Idle Heartbeat", &position);
         }
         self.push_heartbeat(net, key, &position);
+        self.look_at_pause(net, key);
         self.forget_gone_clients(net, key);
         if self.is_abandoned(net, key) {
             self.abandon(net, key);
@@ -444,6 +448,7 @@ impl JetStream {
 
     /// Sees to it that the consumer's next deadline is met.
     pub(crate) fn arm_consumer(&mut self, key: ConsumerKey) {
+        let pause = self.pause_deadline(key);
         let Self { state, live, now, timers, .. } = self;
         let now = now.tick;
         let stream = state.streams.get(key.stream.index());
@@ -463,6 +468,7 @@ impl JetStream {
             dispatcher.waiting.next_deadline(),
             heartbeat,
             idle,
+            pause,
         ];
         match deadlines.into_iter().flatten().min() {
             Some(deadline) => timers.set(TimerKey::Consumer(key), deadline),

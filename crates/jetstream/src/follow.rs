@@ -54,7 +54,7 @@ impl JetStream {
                     (Some((_, origin)), Some(copier)) => copier.lag(own, origin),
                     _ => 0,
                 },
-                active: copier.map_or(-1, |copier| copier.idle(self.now)),
+                active: copier.map_or(-1, |copier| copier.idle(self.now, origin.is_some())),
                 filter_subject: match own.filter() {
                     b">" => String::new(),
                     filter => String::from_utf8_lossy(filter).into_owned(),
@@ -99,7 +99,7 @@ impl JetStream {
         if !self.takes_messages() || self.rounds.bytes_waiting() > ROUND_BYTES_WAITING_MAX {
             return Step::Wait;
         }
-        let Self { state, live, tail, record: bytes, .. } = self;
+        let Self { state, live, tail, record: bytes, now, .. } = self;
         let Some(stream) = state.streams.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key) else { return Step::Rest };
         let own_last = live.intake.assigned();
@@ -107,7 +107,7 @@ impl JetStream {
         else {
             return Step::Rest;
         };
-        if copier.reading || stream.config.sealed {
+        if copier.reading || stream.config.sealed || live.updating {
             return Step::Rest;
         }
         let Some((origin_key, origin)) = state.find(stream.account, &own.name) else {
@@ -116,6 +116,7 @@ impl JetStream {
         if origin_key == key {
             return Step::Rest; // refused at creation
         }
+        copier.found(now.wall);
         let Some(sequence) = copier.next(own, origin, own_last) else { return Step::Rest };
         bytes.clear();
         match origin.stored(sequence, tail) {
@@ -192,7 +193,7 @@ impl JetStream {
             return Step::Wait;
         }
         copier.pass(&origin.log, original.sequence);
-        copier.active = Some(now.wall);
+        copier.copied(now.wall);
         if own.is_mirror {
             live.intake.assign_from(original.sequence);
         }

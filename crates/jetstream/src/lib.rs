@@ -33,6 +33,7 @@ mod live;
 pub mod monitor;
 mod network;
 mod output;
+mod pause;
 mod publish;
 mod publishes;
 mod reading;

@@ -90,6 +90,9 @@ impl JetStream {
             Outcome::Update => refuse_takeover(net, stream.account, old, &config)?,
             Outcome::Unchanged => {
                 let place = existing.map(|index| ConsumerKey::new(key, index));
+                if let Some(place) = place {
+                    self.tell_if_paused(net, place);
+                }
                 let info = place.map(|place| self.consumer_info(net, place));
                 return Ok(Answer::Reply(json::encode(&Reply::new(CREATE, Ok(info)))));
             }
@@ -138,7 +141,6 @@ impl JetStream {
             ("sample_freq", !config.sample_freq.is_empty()),
             ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
             ("direct", config.direct),
-            ("pause_until", config.pause_until.is_some()),
             ("priority_policy", config.priority_policy != PriorityPolicy::None),
         ];
         if let Some((field, _)) = unbuilt.into_iter().find(|(_, wanted)| *wanted) {

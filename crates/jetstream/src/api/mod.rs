@@ -5,6 +5,7 @@ mod consumer;
 mod message;
 mod origin;
 mod overlap;
+mod pause;
 mod request;
 mod stream;
 mod unbuilt;
@@ -156,6 +157,8 @@ impl JetStream {
                 }
                 if !self.submit(net, key, &command, owed) {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
+                } else if matches!(command, Command::UpdateStream { .. }) {
+                    self.live(key).updating = true;
                 }
             }
             Answer::Search(key, work) => self.search_later(net, request, subject, key, work),
@@ -192,6 +195,9 @@ impl JetStream {
             }
             Call::ConsumerDelete { stream, consumer } => {
                 self.consumer_delete(request, stream, consumer)
+            }
+            Call::ConsumerPause { stream, consumer } => {
+                self.consumer_pause(request, stream, consumer)
             }
             Call::ConsumerNext { .. } => Answer::Later,
         }

@@ -8,15 +8,22 @@ use watershed_wire::time::UnixNanos;
 use crate::chunk::Chunk;
 use crate::state::{Origin, Start, Stream};
 
+/// Nanoseconds after which an origin that stores nothing is heard of all the same.
+const HEARTBEAT: i64 = 1_000_000_000;
+
 /// How far the copying of one origin has come. It is ahead of the state by what is on its way.
 #[derive(Debug)]
 pub(crate) struct Copier {
     /// Name of the origin, the filter that its messages must match, where to begin.
     of: (String, Box<[u8]>, Start),
+    /// Whether it copies for a mirror.
+    is_mirror: bool,
     /// The next sequence of the origin to look at, and the log that it is a sequence of.
     cursor: Option<(u32, u64)>,
-    /// When something was last copied.
-    pub(crate) active: Option<UnixNanos>,
+    /// Whether anything was copied.
+    has_copied: bool,
+    /// When something was last copied, or the origin was first found.
+    heard: Option<UnixNanos>,
     /// Whether a record is on its way from the disk.
     pub(crate) reading: bool,
     /// What was last read from disk.
@@ -26,7 +33,16 @@ pub(crate) struct Copier {
 impl Copier {
     pub(crate) fn new(own: &Origin) -> Self {
         let of = (own.name.clone(), own.filter().into(), own.start);
-        Self { of, cursor: None, active: None, reading: false, chunk: None }
+        let is_mirror = own.is_mirror;
+        Self {
+            of,
+            is_mirror,
+            cursor: None,
+            has_copied: false,
+            heard: None,
+            reading: false,
+            chunk: None,
+        }
     }
 
     /// A copier for each of `origins`. Those of `before` that are still there go on from where they
@@ -36,7 +52,8 @@ impl Copier {
         let copier = |own: &Origin| {
             let mut copier = Self::new(own);
             if let Some(known) = before.iter_mut().find(|known| known.goes_on_as(&copier)) {
-                (copier.cursor, copier.active) = (known.cursor.take(), known.active);
+                (copier.cursor, copier.heard) = (known.cursor.take(), known.heard);
+                copier.has_copied = known.has_copied;
             }
             copier
         };
@@ -45,9 +62,11 @@ impl Copier {
 
     /// Whether `other` copies the same, so that what this one has done is done.
     fn goes_on_as(&self, other: &Self) -> bool {
+        let mirror = other.is_mirror;
         let ((name, filter, start), (other, other_filter, other_start)) = (&self.of, &other.of);
         // Where to begin matters until something was copied.
-        (name, filter) == (other, other_filter) && (start == other_start || self.active.is_some())
+        let same = (name, filter) == (other, other_filter) && self.is_mirror == mirror;
+        same && (start == other_start || self.has_copied)
     }
 
     /// The next message of the origin that is to be copied. `own_last` is the follower's last
@@ -86,8 +105,21 @@ impl Copier {
         log.count_where(cursor, |key| matches(own.filter(), log.key_name(key)))
     }
 
-    /// Time since the origin was last heard of, in nanoseconds; -1 if it never was.
-    pub(crate) fn idle(&self, now: Now) -> i64 {
-        self.active.map_or(-1, |at| now.wall.0.saturating_sub(at.0).max(0))
+    /// The origin is there.
+    pub(crate) fn found(&mut self, now: UnixNanos) {
+        self.heard.get_or_insert(now);
+    }
+
+    /// A message was copied.
+    pub(crate) fn copied(&mut self, now: UnixNanos) {
+        (self.has_copied, self.heard) = (true, Some(now));
+    }
+
+    /// Time since the origin was last heard of, in nanoseconds; -1 if it never was. While it `is_there`
+    /// it is heard of as often as nats-server's origins say that they are.
+    pub(crate) fn idle(&self, now: Now, is_there: bool) -> i64 {
+        let Some(heard) = self.heard else { return -1 };
+        let idle = now.wall.0.saturating_sub(heard.0).max(0);
+        if is_there { idle % HEARTBEAT } else { idle }
     }
 }

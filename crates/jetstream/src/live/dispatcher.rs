@@ -68,6 +68,8 @@ pub(crate) struct Dispatcher {
     pub(crate) reading: bool,
     /// What was last read from disk.
     pub(crate) chunk: Option<Chunk>,
+    /// Whether it was paused when somebody last looked.
+    pub(crate) paused: bool,
     /// Since when nobody has been there; `None` while somebody is.
     pub(crate) idle_since: Option<Tick>,
     /// For push: when something was last sent.
@@ -98,6 +100,7 @@ impl Dispatcher {
             awaits: None,
             reading: false,
             chunk: None,
+            paused: consumer.config.pause_remaining(now.wall).is_some(),
             idle_since: None,
             last_sent: now.tick,
             flow_bytes: 0,

@@ -29,6 +29,8 @@ pub(crate) struct Live {
     awaiting: BTreeSet<(usize, usize)>,
     /// One for each origin, in the order of the configuration.
     pub(crate) copiers: Vec<Copier>,
+    /// Whether another configuration is on its way: what it copies from may be none of its origins then.
+    pub(crate) updating: bool,
     /// Whether any consumer has events that no record has taken.
     pub(crate) unsaved: bool,
     /// Whether a record that does a part of its chores is on its way.
@@ -45,6 +47,7 @@ impl Live {
             dispatchers: Vec::new(),
             awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
+            updating: false,
             unsaved: false,
             sweeping: false,
             expiring: false,

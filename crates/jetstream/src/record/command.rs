@@ -60,6 +60,15 @@ pub(crate) enum Command {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<u64>,
     },
+    /// A consumer is paused, or goes on.
+    PauseConsumer {
+        /// Its name.
+        name: String,
+        /// Until when.
+        until: Option<UnixNanos>,
+        /// The API level that it needs then.
+        level: u32,
+    },
     /// A consumer is deleted.
     DeleteConsumer {
         /// Its name.

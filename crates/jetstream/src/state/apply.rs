@@ -185,6 +185,9 @@ impl State {
             Command::PutConsumer { config, cursor } => {
                 self.put_consumer(log, *config, cursor, time)
             }
+            Command::PauseConsumer { name, until, level } => {
+                self.pause_consumer(log, &name, until, level)
+            }
             Command::DeleteConsumer { name } => self.delete_consumer(log, &name),
             Command::DeleteMessage { sequence } => self.delete_message(log, sequence, effects),
         };
@@ -353,6 +356,19 @@ impl State {
         let index = stream.consumers.insert(consumer, &stream.log);
         let index = index.ok_or(table::CONSUMER_NAME_EXIST)?;
         Ok(Outcome::Put(key, index, false))
+    }
+
+    fn pause_consumer(
+        &mut self,
+        log: LogId,
+        name: &str,
+        until: Option<UnixNanos>,
+        level: u32,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let consumers = &mut self.streams[key.index()].consumers;
+        let index = consumers.pause(name, until, level).ok_or(table::CONSUMER_NOT_FOUND)?;
+        Ok(Outcome::Paused(key, index))
     }
 
     fn delete_consumer(&mut self, log: LogId, name: &str) -> Result<Outcome, ApiError> {

@@ -8,7 +8,9 @@ use watershed_store::Log;
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u64};
 use watershed_store::log::{KeyId, KeyState};
 use watershed_wire::jetstream::ConsumerConfig;
-use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerInfo, DeliverPolicy, SequencePair};
+use watershed_wire::jetstream::consumer::{
+    AckPolicy, ConsumerInfo, DeliverPolicy, Paused, SequencePair,
+};
 use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
 
@@ -408,6 +410,7 @@ impl Consumer {
         };
         let (consumer_seq, stream_seq) = self.floor();
         let ack_floor = SequencePair { consumer_seq, stream_seq, last_active: self.last_acked };
+        let paused = Paused::of(&self.config, now);
         ConsumerInfo {
             stream_name: stream.to_owned(),
             name: self.config.name.clone(),
@@ -418,6 +421,8 @@ impl Consumer {
             num_ack_pending: self.unacked.len(),
             num_redelivered: self.redelivered,
             num_pending: backlog,
+            paused: paused.paused,
+            pause_remaining: paused.pause_remaining,
             ts: now,
             ..ConsumerInfo::default()
         }

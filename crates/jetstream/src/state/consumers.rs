@@ -9,7 +9,7 @@ use std::ops::Index;
 use slab::Slab;
 use watershed_store::Log;
 use watershed_store::log::{KeyId, KeyState};
-use watershed_wire::jetstream::ConsumerConfig;
+use watershed_wire::jetstream::{ConsumerConfig, level};
 use watershed_wire::time::UnixNanos;
 
 use super::consumer::{Consumer, Finished, Tally};
@@ -121,6 +121,20 @@ impl Consumers {
             self.strays.insert(index);
         }
         self.join(index, log);
+    }
+
+    /// Lets a consumer deliver nothing before a time. Says where it is.
+    pub(super) fn pause(
+        &mut self,
+        name: &str,
+        until: Option<UnixNanos>,
+        level: u32,
+    ) -> Option<usize> {
+        let index = *self.names.get(name)?;
+        let config = &mut self.all[index].config;
+        config.pause_until = until;
+        level::keep(&mut config.metadata, level);
+        Some(index)
     }
 
     fn leave(&mut self, index: usize) {

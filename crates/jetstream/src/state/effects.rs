@@ -32,6 +32,8 @@ pub(crate) enum Outcome {
     Swept(StreamKey),
     /// A consumer is there, and whether it was before.
     Put(StreamKey, usize, bool),
+    /// A consumer is paused, or goes on.
+    Paused(StreamKey, usize),
     /// A consumer is gone; its place may be given to another one.
     Removed(StreamKey, usize),
     /// A message was deleted.

@@ -114,13 +114,15 @@ impl Origin {
     }
 }
 
-/// The origins that a configuration names. What `old` knows of the same ones stays known.
+/// The origins that a configuration names. What `old` knows of the same ones stays known. What a mirror
+/// has copied says nothing of a source: it is copied once more, with where it is from.
 pub(super) fn origins(config: &StreamConfig, old: &[Origin]) -> Vec<Origin> {
     let mirror = config.mirror.iter().map(|source| Origin::new(source, true));
     let sources = config.sources.iter().map(|source| Origin::new(source, false));
     let mut all: Vec<Origin> = mirror.chain(sources).collect();
     for origin in &mut all {
-        let same = |other: &&Origin| (&other.name, &other.filter) == (&origin.name, &origin.filter);
+        let key = |own: &Origin| (own.is_mirror, own.name.clone(), own.filter.clone());
+        let same = |other: &&Origin| key(other) == key(origin);
         if let Some(known) = old.iter().find(same) {
             (origin.copied, origin.log) = (known.copied, known.log);
         }

@@ -3,16 +3,17 @@
 //! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
 //! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
 //! absent. In an expected line `*` stands for any one word, after `<~` also for a part of one. `\xNN` is a byte and `\r`, `\n` are line
-//! ends inside a line. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
+//! ends inside a line. `@+300ms` in what is sent stands for the time in 300 ms, in 30 bytes. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
 //! that ends with `.conf` is the server's configuration.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
+use watershed_wire::time::UnixNanos;
 
 /// A conversation.
 pub(crate) struct Transcript {
@@ -128,6 +129,18 @@ impl Transcript {
     }
 }
 
+/// What is sent, with times in place of what stands for them.
+fn with_times(bytes: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
+    let Some((before, rest)) = text.split_once("@+") else { return bytes.to_vec() };
+    let (millis, behind) = rest.split_once("ms").unwrap();
+    let then = SystemTime::now() + Duration::from_millis(millis.parse().unwrap());
+    let nanos = i64::try_from(then.duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
+    // The last digit is written, so that the length is known.
+    let time = UnixNanos(nanos | 1).to_string();
+    format!("{before}{time}{behind}").into_bytes()
+}
+
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -139,7 +152,7 @@ fn perform(connection: &mut BufReader<TcpStream>, action: &Action) -> Result<(),
     match action {
         Action::Send(bytes) => {
             // A server that has closed already is seen when its answer is expected.
-            let _ = connection.get_mut().write_all(bytes);
+            let _ = connection.get_mut().write_all(&with_times(bytes));
             Ok(())
         }
         Action::Expect(pattern) => {

@@ -1,13 +1,14 @@
 //! What is on disk follows from the records, and from nothing else: a node that was killed, or lost
 //! power, comes back with the very state that it had, after histories of every kind of operation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use fastrand::Rng;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::Node;
+use watershed_wire::time::UnixNanos;
 
 use crate::coverage::{Coverage, check_all};
 
@@ -46,6 +47,8 @@ struct Client<'a> {
     end: End,
     /// Retention of each stream, as far as known.
     retention: BTreeMap<&'static str, &'static str>,
+    /// Streams that are mirrors, as far as known.
+    mirrors: BTreeSet<&'static str>,
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
@@ -70,7 +73,7 @@ impl Client<'_> {
 
     fn act(&mut self, node: &mut Node) {
         let stream = self.one_of(&STREAMS);
-        match self.rng.u8(..64) {
+        match self.rng.u8(..66) {
             0 => self.delete_stream(node, stream),
             1..5 => self.put_stream(node, stream),
             5..7 => self.purge(node, stream),
@@ -80,6 +83,7 @@ impl Client<'_> {
             17..27 => self.pull(node, stream),
             27..44 => self.answer(node),
             44..46 => self.pass_time(node),
+            46..48 => self.pause(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -103,6 +107,7 @@ impl Client<'_> {
             self.one_of(&["old", "old", "new"]),
             self.one_of(&[1_000_000_000_u64, 5_000_000_000]),
         );
+        let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
             (0, Some(source)) if stream > *source => {
@@ -111,12 +116,23 @@ impl Client<'_> {
                     ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
                 );
             }
+            // An update that says nothing of a mirror makes a stream of its own of it.
+            (1 | 2, Some(source))
+                if stream > *source && (!update || self.mirrors.contains(stream)) =>
+            {
+                operation = "put mirror";
+                self.mirrors.insert(stream);
+                let _ = write!(config, ",\"mirror\":{{\"name\":\"{source}\"}}");
+            }
             _ => {
+                if self.mirrors.remove(stream) && update {
+                    operation = "promote mirror";
+                }
                 let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
             }
         }
         let verb = if update { "UPDATE" } else { "CREATE" };
-        self.note(if update { "update stream" } else { "create stream" }, stream);
+        self.note(operation, stream);
         self.retention.insert(stream, retention);
         self.request(node, &format!("$JS.API.STREAM.{verb}.{stream}"), &format!("{{{config}}}"));
     }
@@ -125,6 +141,7 @@ impl Client<'_> {
         self.note("delete stream", stream);
         self.request(node, &format!("$JS.API.STREAM.DELETE.{stream}"), "");
         self.retention.remove(stream);
+        self.mirrors.remove(stream);
     }
 
     fn purge(&mut self, node: &mut Node, stream: &'static str) {
@@ -165,6 +182,10 @@ impl Client<'_> {
             self.one_of(&[2, 1000]),
             self.one_of(&[0_u64, 0, 20_000_000_000]),
         );
+        let until = UnixNanos(node.now().wall.0 + 1_500_000_000);
+        let paused = self.rng.u8(..8) == 0;
+        let pause = if paused { format!(",\"pause_until\":\"{until}\"") } else { String::new() };
+        let config = format!("{config}{pause}");
         let subject = format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}");
         let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{{{config}}}}}");
         self.request(node, &subject, &body);
@@ -174,6 +195,16 @@ impl Client<'_> {
         self.note("delete consumer", stream);
         let name = self.one_of(&CONSUMERS);
         self.request(node, &format!("$JS.API.CONSUMER.DELETE.{stream}.{name}"), "");
+    }
+
+    fn pause(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("pause", stream);
+        let name = self.one_of(&CONSUMERS);
+        let after = self.one_of(&[0, -1, 1_000_000, 2_000_000_000, 40_000_000_000]);
+        let until = UnixNanos(node.now().wall.0 + after);
+        let body =
+            if after == 0 { String::new() } else { format!("{{\"pause_until\":\"{until}\"}}") };
+        self.request(node, &format!("$JS.API.CONSUMER.PAUSE.{stream}.{name}"), &body);
     }
 
     fn pull(&mut self, node: &mut Node, stream: &'static str) {
@@ -274,11 +305,18 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut disk = SimDisk::default();
     let mut node = Node::start(&disk, settings(), seed)?;
     let lives = 3;
-    let mut retention = BTreeMap::new();
+    let (mut retention, mut mirrors) = (BTreeMap::new(), BTreeSet::new());
     for life in 0..lives {
         let end = ENDS[rng.usize(..ENDS.len())];
-        let mut client =
-            Client { rng: &mut rng, end, retention, deliveries: Vec::new(), requests: 0, coverage };
+        let mut client = Client {
+            rng: &mut rng,
+            end,
+            retention,
+            mirrors,
+            deliveries: Vec::new(),
+            requests: 0,
+            coverage,
+        };
         if end == End::Failed {
             disk.fail_at(client.rng.u64(..220));
         }
@@ -303,7 +341,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
                 }
             }
         }
-        retention = client.retention;
+        (retention, mirrors) = (client.retention, client.mirrors);
         if end == End::Settled {
             node.settle()?;
         }

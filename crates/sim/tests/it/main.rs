@@ -9,7 +9,9 @@ mod history;
 mod journal;
 mod model;
 mod node;
+mod pauses;
 mod plan;
+mod promotions;
 mod refusals;
 mod turns;
 

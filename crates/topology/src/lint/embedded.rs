@@ -90,7 +90,6 @@ fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {
         ("sample_freq", !config.sample_freq.is_empty()),
         ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
         ("direct", config.direct),
-        ("pause_until", config.pause_until.is_some()),
         ("priority_policy", config.priority_policy != PriorityPolicy::None),
     ])
 }

@@ -71,6 +71,13 @@ pub enum Call<'a> {
         /// Consumer.
         consumer: &'a str,
     },
+    /// `CONSUMER.PAUSE.<stream>.<consumer>`.
+    ConsumerPause {
+        /// Stream.
+        stream: &'a str,
+        /// Consumer.
+        consumer: &'a str,
+    },
     /// `CONSUMER.MSG.NEXT.<stream>.<consumer>`.
     ConsumerNext {
         /// Stream.
@@ -156,6 +163,9 @@ impl<'a> Call<'a> {
         if let Some((stream, consumer)) = rest.strip_prefix("INFO.").and_then(pair) {
             return Some(Self::ConsumerInfo { stream, consumer });
         }
+        if let Some((stream, consumer)) = rest.strip_prefix("PAUSE.").and_then(pair) {
+            return Some(Self::ConsumerPause { stream, consumer });
+        }
         let (stream, consumer) = rest.strip_prefix("DELETE.").and_then(pair)?;
         Some(Self::ConsumerDelete { stream, consumer })
     }
@@ -194,6 +204,9 @@ impl<'a> Call<'a> {
             }
             Self::ConsumerDelete { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.DELETE.{stream}.{consumer}")
+            }
+            Self::ConsumerPause { stream, consumer } => {
+                format!("{PREFIX}.CONSUMER.PAUSE.{stream}.{consumer}")
             }
             Self::ConsumerNext { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}")
@@ -245,6 +258,7 @@ mod tests {
         check("$JS.API.CONSUMER.LIST.S", Call::ConsumerList("S"));
         check("$JS.API.CONSUMER.INFO.S.C", Call::ConsumerInfo { stream, consumer });
         check("$JS.API.CONSUMER.DELETE.S.C", Call::ConsumerDelete { stream, consumer });
+        check("$JS.API.CONSUMER.PAUSE.S.C", Call::ConsumerPause { stream, consumer });
         check("$JS.API.CONSUMER.MSG.NEXT.S.C", Call::ConsumerNext { stream, consumer });
     }
 
@@ -259,6 +273,8 @@ mod tests {
             "$JS.API.STREAM.CREATE.",
             "$JS.API.CONSUMER.INFO.S",
             "$JS.API.CONSUMER.INFO.S.a.b",
+            "$JS.API.CONSUMER.PAUSE.S",
+            "$JS.API.CONSUMER.PAUSE.S.a.b",
             "$JS.API.CONSUMER.NAMES.S.x",
             "$JS.API.CONSUMER.CREATE.",
             "$JS.API.CONSUMER.CREATE.S.",

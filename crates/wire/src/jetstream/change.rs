@@ -138,9 +138,14 @@ pub fn refuse_stream(old: &StreamConfig, new: &StreamConfig) -> Option<ApiError>
     if let Some(text) = text {
         return Some(table::STREAM_INVALID_CONFIG.with(text));
     }
-    // Removing a mirror promotes the stream (2.12); no other change of a mirror is possible.
+    // No other change of a mirror is possible but its promotion.
     let mirror_changed = new.mirror.is_some() && old.mirror != new.mirror;
     mirror_changed.then(|| table::STREAM_MIRROR_NOT_UPDATABLE.into())
+}
+
+/// Whether the update makes a stream of its own of a mirror. Servers before 2.12 refuse that, too (10055).
+pub fn promotes(old: &StreamConfig, new: &StreamConfig) -> bool {
+    old.mirror.is_some() && new.mirror.is_none()
 }
 
 /// Why a consumer cannot become `new`; both are filled and valid by themselves.
@@ -224,8 +229,21 @@ mod tests {
             -> ,"subjects":["x"] => OK
             ,"mirror":{"name":"A"} -> ,"mirror":{"name":"B"} => 10055 stream mirror configuration can not be updated
             ,"mirror":{"name":"A"} -> => OK
+            ,"mirror":{"name":"A"} -> ,"subjects":["x"],"max_msgs":5,"first_seq":9,"mirror_direct":true => OK
+            ,"mirror":{"name":"A"} -> ,"sources":[{"name":"A"}] => OK
+            ,"mirror":{"name":"A"} -> ,"retention":"interest" => OK
+            ,"mirror":{"name":"A"} -> ,"retention":"workqueue" => 10052 stream configuration update can not change retention policy to/from workqueue
+            ,"mirror":{"name":"A"} -> ,"mirror":{"name":"A","filter_subject":"a"} => 10055 stream mirror configuration can not be updated
+            -> ,"mirror":{"name":"A"} => 10055 stream mirror configuration can not be updated
             "#,
         );
+    }
+
+    #[test]
+    fn a_mirror_that_is_let_go_is_promoted() {
+        let (own, mirror) = (stream(""), stream(r#","mirror":{"name":"A"}"#));
+        assert!(promotes(&mirror, &own));
+        assert!(!promotes(&own, &mirror) && !promotes(&mirror, &mirror) && !promotes(&own, &own));
     }
 
     #[test]

@@ -185,6 +185,12 @@ impl ConsumerConfig {
         !self.durable_name.is_empty()
     }
 
+    /// For how many nanoseconds from `now` on nothing is delivered; `None` where it is not paused.
+    pub fn pause_remaining(&self, now: UnixNanos) -> Option<i64> {
+        let left = self.pause_until?.0.saturating_sub(now.0);
+        (left > 0).then_some(left)
+    }
+
     /// The filters, however they were given.
     pub fn filters(&self) -> &[String] {
         if self.filter_subject.is_empty() {
@@ -284,4 +290,38 @@ pub struct ConsumerInfo {
 pub struct ConsumerListRequest {
     /// How many to pass over.
     pub offset: usize,
+}
+
+/// Body of `CONSUMER.PAUSE`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PauseRequest {
+    /// Until when nothing is delivered. Absent, or in the past, to go on.
+    #[serde(deserialize_with = "crate::time::set", skip_serializing_if = "Option::is_none")]
+    pub pause_until: Option<UnixNanos>,
+}
+
+/// Result of `CONSUMER.PAUSE`; also what stands beside an error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Paused {
+    /// Whether nothing is delivered.
+    pub paused: bool,
+    /// Until when.
+    pub pause_until: UnixNanos,
+    /// For how long, in nanoseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pause_remaining: i64,
+}
+
+impl Paused {
+    /// What a consumer is at `now`.
+    pub fn of(config: &ConsumerConfig, now: UnixNanos) -> Self {
+        let left = config.pause_remaining(now);
+        Self {
+            paused: left.is_some(),
+            pause_until: config.pause_until.unwrap_or_default(),
+            pause_remaining: left.unwrap_or(0),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use super::call::Call;
 use super::change;
 use super::consumer::{ConsumerConfig, CreateAction};
 use super::error::{ApiError, table};
+use super::level;
 
 /// What the subject of a create request says about the consumer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,6 +101,12 @@ pub fn outcome(
     if !threshold_set && old.is_durable() {
         config.inactive_threshold = 0;
     }
+    if config.pause_until != old.pause_until {
+        // Only `CONSUMER.PAUSE` changes it.
+        config.pause_until = old.pause_until;
+        let required = level::required_by_consumer(config);
+        level::keep(&mut config.metadata, required);
+    }
     let same = old == config;
     if action == CreateAction::Create {
         return if same && (threshold_set || config.is_durable()) {
@@ -190,6 +197,8 @@ mod tests {
             let mut request: CreateRequest = json::decode(body.as_bytes()).unwrap();
             let threshold_set = request.config.inactive_threshold > 0;
             fill_consumer(&mut request.config, &stream, &Bounds::default());
+            let required = level::required_by_consumer(&request.config);
+            level::keep(&mut request.config.metadata, required);
             (request, threshold_set)
         };
         let old = old.map(|fields| fill(fields).0.config);
@@ -205,6 +214,7 @@ mod tests {
         const EPHEMERAL: &str = r#""ack_policy":"explicit""#;
         const DURABLE: &str = r#""ack_policy":"explicit","durable_name":"c""#;
         const LIVED: &str = r#""ack_policy":"explicit","inactive_threshold":5000000000"#;
+        const PAUSED: &str = r#","pause_until":"2099-01-01T00:00:00Z""#;
         let (new, exists) = (r#","deliver_policy":"new""#, "10148 consumer already exists");
         for (old, action, asked, expected) in [
             (None, "", EPHEMERAL.to_owned(), "Create 5s"),
@@ -234,6 +244,9 @@ mod tests {
             ),
             (Some(DURABLE), "update", DURABLE.to_owned(), "Unchanged 0s"),
             (Some(DURABLE), "", EPHEMERAL.to_owned(), "Update 0s"),
+            // Only `CONSUMER.PAUSE` changes until when one is paused.
+            (Some(DURABLE), "", format!("{DURABLE}{PAUSED}"), "Unchanged 0s"),
+            (Some(DURABLE), "create", format!("{DURABLE}{PAUSED}"), "Unchanged 0s"),
         ] {
             assert_eq!(done(old, action, &asked), expected, "{old:?} {action} {asked}");
         }

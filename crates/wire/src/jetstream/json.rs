@@ -47,6 +47,14 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
 }
 
+/// Parses a request whose body may be empty. A number, a text or a word is no more than nothing.
+pub fn decode_optional<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, ApiError> {
+    let is_empty = bytes.trim_ascii().is_empty()
+        || serde_json::from_slice::<Value>(bytes)
+            .is_ok_and(|value| !value.is_object() && !value.is_array());
+    if is_empty { Ok(T::default()) } else { decode(bytes) }
+}
+
 /// Parses a request whose body may be empty, or is ignored where it is no JSON.
 pub fn decode_lenient<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
     let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return T::default() };

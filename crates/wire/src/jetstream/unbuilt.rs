@@ -30,7 +30,6 @@ enum Names {
 /// Calls with their replies and codes. A standalone nats-server answers those of clusters with
 /// 10010, where it answers.
 const CALLS: &[(&str, Names, &str, Coded)] = &[
-    ("CONSUMER.PAUSE", Names::StreamAndConsumer, "consumer_pause_response", UNSUPPORTED),
     ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
     ("CONSUMER.UNPIN", Names::StreamAndConsumer, "consumer_unpin_response", UNSUPPORTED),
     ("STREAM.SNAPSHOT", Names::Stream, "stream_snapshot_response", table::STREAM_SNAPSHOT),
@@ -102,7 +101,6 @@ mod tests {
     #[test]
     fn every_call_has_its_reply() {
         for line in "
-            CONSUMER.PAUSE.S.C consumer_pause_response 10051 S C
             CONSUMER.RESET.S.C consumer_reset_response 10051 S C
             CONSUMER.UNPIN.S.C consumer_unpin_response 10051 S C
             STREAM.SNAPSHOT.S stream_snapshot_response 10064 S -
@@ -128,16 +126,16 @@ mod tests {
             let code = unbuilt.error().err_code;
             assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
         }
-        assert_eq!(CALLS.len(), 13);
+        assert_eq!(CALLS.len(), 12);
     }
 
     #[test]
     fn what_nats_server_does_not_know_either() {
         for call in [
-            "CONSUMER.PAUSE.S",
-            "CONSUMER.PAUSE.S.C.x",
-            "CONSUMER.PAUSE..C",
-            "CONSUMER.PAUSED.S.C",
+            "CONSUMER.RESET.S",
+            "CONSUMER.RESET.S.C.x",
+            "CONSUMER.RESET..C",
+            "CONSUMER.RESETS.S.C",
             "STREAM.SNAPSHOT",
             "STREAM.SNAPSHOT.",
             "STREAM.SNAPSHOT.S.x",
@@ -148,6 +146,6 @@ mod tests {
         ] {
             assert_eq!(Unbuilt::parse(&format!("$JS.API.{call}")), None, "{call}");
         }
-        assert_eq!(Unbuilt::parse("CONSUMER.PAUSE.S.C"), None);
+        assert_eq!(Unbuilt::parse("CONSUMER.RESET.S.C"), None);
     }
 }

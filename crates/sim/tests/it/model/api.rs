@@ -209,8 +209,10 @@ fn consumer_view(info: &Value) -> ConsumerView {
         (number("consumer_seq"), number("stream_seq"))
     };
     let number = |field: &str| info[field].as_u64().unwrap_or(0);
+    let paused_until = info["config"]["pause_until"].as_str().map(UnixNanos::parse);
     ConsumerView {
         rules: consumer_rules(&info["config"]),
+        paused_until: paused_until.and_then(Result::ok).map_or(0, |until| until.0),
         delivered: pair("delivered"),
         floor: pair("ack_floor"),
         ack_pending: number("num_ack_pending"),
@@ -301,6 +303,13 @@ pub(crate) fn encode(operation: &Operation, stream: &str, reply: &str) -> String
         }
         Operation::DeleteConsumer(name) => {
             api(&format!("CONSUMER.DELETE.{stream}.{name}"), &Value::Null)
+        }
+        Operation::PauseConsumer(name, until) => {
+            let body = match until {
+                0 => Value::Null,
+                until => json!({ "pause_until": UnixNanos(*until).to_string() }),
+            };
+            api(&format!("CONSUMER.PAUSE.{stream}.{name}"), &body)
         }
         Operation::Publish(publish) => {
             let (header, payload) = (publish.header(), &publish.payload);

@@ -87,6 +87,8 @@ impl Outstanding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Consumer {
     pub(crate) rules: ConsumerRules,
+    /// Nothing is delivered before this time; 0 if that was never said.
+    pub(crate) paused_until: i64,
     /// The next sequence that was never delivered.
     pub(crate) cursor: u64,
     /// What was the last of each subject when the consumer began, by sequence. What the filters take
@@ -109,6 +111,7 @@ pub(crate) struct Consumer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConsumerView {
     pub(crate) rules: ConsumerRules,
+    pub(crate) paused_until: i64,
     /// In the consumer's count, and in the stream's.
     pub(crate) delivered: (u64, u64),
     pub(crate) floor: (u64, u64),
@@ -150,6 +153,7 @@ impl Consumer {
         let end = if lists { end } else { 0 };
         Self {
             rules,
+            paused_until: 0,
             cursor,
             lasts,
             passed,
@@ -230,6 +234,10 @@ impl Consumer {
         self.rules.ack != AckPolicy::None && max > 0 && self.outstanding.len() as u64 >= max
     }
 
+    pub(crate) fn is_paused(&self, now: i64) -> bool {
+        self.paused_until > now
+    }
+
     fn is_exhausted(&self, deliveries: u64) -> bool {
         self.rules.max_deliver > 0 && deliveries >= self.rules.max_deliver
     }
@@ -259,6 +267,9 @@ impl Consumer {
         let sequence = delivery.sequence;
         if delivery.consumer_seq != self.deliveries + 1 {
             return Err(format!("it should be delivery {} of the consumer", self.deliveries + 1));
+        }
+        if self.is_paused(now) {
+            return Err("the consumer is paused".into());
         }
         let known = self.outstanding.get(&sequence);
         if delivery.count > 1 {
@@ -424,6 +435,7 @@ impl Consumer {
         let redelivered = self.outstanding.values().filter(|own| own.deliveries > 1).count();
         ConsumerView {
             rules: self.rules.clone(),
+            paused_until: self.paused_until,
             delivered: (self.deliveries, self.delivered),
             floor,
             ack_pending: self.outstanding.len() as u64,

@@ -10,6 +10,9 @@ pub(crate) const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
 
 const SECOND: i64 = 1_000_000_000;
 
+/// A time after all clocks: 2100.
+const FAR: i64 = 4_102_444_800 * SECOND;
+
 /// Messages of a burst: more than one record of a change removes, once or several times.
 const BURSTS: [u64; 2] = [300, 700];
 
@@ -27,6 +30,8 @@ pub(crate) enum Operation {
     DeleteMessage(u64),
     PutConsumer(&'static str, ConsumerRules),
     DeleteConsumer(&'static str),
+    /// Lets a consumer deliver nothing before this time; 0 to go on.
+    PauseConsumer(&'static str, i64),
     Publish(Publish),
     /// Asks for messages; with a time to wait, in nanoseconds.
     Pull {
@@ -55,6 +60,8 @@ impl Operation {
             Self::DeleteMessage(_) => "delete message",
             Self::PutConsumer(..) => "put consumer",
             Self::DeleteConsumer(_) => "delete consumer",
+            Self::PauseConsumer(_, 0) => "resume consumer",
+            Self::PauseConsumer(..) => "pause consumer",
             Self::Publish(publish) if publish.id.is_some() => "publish with id",
             Self::Publish(publish) if publish.ttl.is_some() => "publish with ttl",
             Self::Publish(publish) if publish.rollup.is_some() => "publish with rollup",
@@ -161,6 +168,7 @@ pub(crate) fn operations(
     taste: Taste,
     name: &str,
     stream: Option<&Stream>,
+    now: i64,
     deliveries: &mut Vec<Delivery>,
 ) -> Vec<Operation> {
     let Some(stream) = stream else {
@@ -210,9 +218,21 @@ pub(crate) fn operations(
         46..48 if taste.time => {
             Operation::Wait(one_of(rng, &[1, 30, 700, 2_500, 30_000]) * 1_000_000)
         }
+        49..51 => pause(rng, taste, now),
         48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, taste, name),
         _ => Operation::Publish(publish(rng, taste, name, stream)),
     }]
+}
+
+/// Pauses are short, or longer than anything lasts, and some have passed already.
+fn pause(rng: &mut Rng, taste: Taste, now: i64) -> Operation {
+    let until = match rng.u8(..6) {
+        0..3 => 0,
+        3 => now - SECOND,
+        4 if taste.time => now + one_of(rng, &[1, 700, 3_000, 20_000]) * 1_000_000,
+        _ => FAR,
+    };
+    Operation::PauseConsumer(one_of(rng, &CONSUMERS), until)
 }
 
 /// A consumer's rules after an update: what cannot be changed stays.

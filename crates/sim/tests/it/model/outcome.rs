@@ -43,6 +43,12 @@ pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation)
             let mut next = own.clone();
             if next.delete_consumer(name) { one(next) } else { None }
         }
+        (Operation::PauseConsumer(name, until), Some(own)) => {
+            let mut next = own.clone();
+            let consumer = next.consumers.get_mut(*name);
+            let known = consumer.map(|consumer| consumer.paused_until = *until).is_some();
+            if known { one(next) } else { None }
+        }
         (_, Some(own)) => one(own.clone()),
     }
 }

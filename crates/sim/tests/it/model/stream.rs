@@ -502,6 +502,9 @@ impl Stream {
     /// Whether a consumer has something to deliver now.
     pub(crate) fn can_deliver(&self, now: i64, name: &str) -> bool {
         let Some(consumer) = self.consumers.get(name) else { return false };
+        if consumer.is_paused(now) {
+            return false;
+        }
         consumer.has_due(now) || (!consumer.is_full() && consumer.pending(self) > 0)
     }
 }

@@ -195,7 +195,8 @@ impl<'a> Client<'a> {
     pub(crate) fn act(&mut self) -> Result<(), String> {
         let stream = STREAMS[self.rng.usize(..STREAMS.len())];
         let known = self.world[stream].now();
-        let all = operations(self.rng, self.taste, stream, known, &mut self.deliveries);
+        let now = self.node.now().wall.0;
+        let all = operations(self.rng, self.taste, stream, known, now, &mut self.deliveries);
         for operation in all {
             if self.is_dead() {
                 return Ok(());
