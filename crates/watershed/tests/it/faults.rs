@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use watershed_peers::{NatsServer, nats_servers};
 
 use crate::raw::Raw;
@@ -30,8 +30,6 @@ enum Fault {
     Unanswered,
 }
 
-const FAULTS: [Fault; 5] =
-    [Fault::KilledBefore, Fault::KilledAfter, Fault::CutBefore, Fault::CutAfter, Fault::Unanswered];
 
 /// Something in the way to a server that lets one thing happen, at the publish of this number.
 struct Faulty {
@@ -135,15 +133,18 @@ impl State {
 
 const FILE: &str = "watershed: 1\nname: x\nstreams: { S: { subjects: [s.>], max_age: 1d, storage: file, consumers: { c: {} } } }\n";
 
-/// Puts the old stream there.
-fn old(raw: &mut Raw, file: &str, url: &str, folder: &tempfile::TempDir) {
-    raw.call("STREAM.DELETE.S", &json!({}));
-    write(folder, &FILE.replace("storage: file", "storage: memory"));
-    succeed(&["apply", "--yes", "-s", url, file]);
-    for number in 0..3_u8 {
-        raw.store("s.x", &[], &[number]);
-    }
-    write(folder, FILE);
+/// What the old stream and its consumer are, as the program makes them.
+fn old(raw: &mut Raw, url: &str) -> [Value; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, &FILE.replace("storage: file", "storage: memory"));
+    succeed(&["apply", "--yes", "-s", url, &file]);
+    let mut config = |call: &str| {
+        let mut config = raw.done(call, &json!({}))["config"].take();
+        let metadata = config["metadata"].as_object_mut().unwrap();
+        metadata.retain(|key, _| !key.starts_with("_nats"));
+        config
+    };
+    [config("STREAM.INFO.S"), config("CONSUMER.INFO.S.c")]
 }
 
 /// The backups that were made.
@@ -154,13 +155,19 @@ fn backups(folder: &Path) -> Vec<String> {
     whole.map(|path| path.display().to_string()).collect()
 }
 
-fn check(url: &str, fault: Fault) {
+fn check(url: &str, fault: Fault, part: usize) {
     let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
     let mut raw = Raw::connect(url);
-    for at in 1.. {
+    let [stream, consumer] = old(&mut raw, url);
+    for at in (1 + part..).step_by(PARTS) {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("watershed.yaml").display().to_string();
-        old(&mut raw, &file, url, &folder);
+        let file = write(&folder, FILE);
+        raw.call("STREAM.DELETE.S", &json!({}));
+        while raw.call("STREAM.CREATE.S", &stream).get("error").is_some() {}
+        raw.done("CONSUMER.CREATE.S.c", &json!({"stream_name": "S", "config": consumer}));
+        for number in 0..3_u8 {
+            raw.store("s.x", &[], &[number]);
+        }
         let proxy = Faulty::start(server, fault, at);
         let arguments = ["apply", "--yes", "--recreate", "S", "--timeout", "400ms", "-s"];
         let mut command = watershed(&[&arguments[..], &[&proxy.url, &file]].concat());
@@ -193,7 +200,6 @@ fn check(url: &str, fault: Fault) {
         }
         let again = run(&["apply", "--yes", "--recreate", "S", "-s", url, &file]);
         assert_eq!(again.code, Some(0), "{place}: {}{}", again.out, again.err);
-        succeed(&["plan", "-s", url, &file]);
         let proof = raw.call("STREAM.INFO.watershed_proof_S", &json!({}));
         assert_eq!(proof["error"]["err_code"], 10059, "{place}");
         if all {
@@ -203,42 +209,57 @@ fn check(url: &str, fault: Fault) {
     }
 }
 
-/// On this server, and on one of the real ones.
-fn everywhere(fault: Fault) {
-    let folder = tempfile::tempdir().unwrap();
-    check(&Running::start(&folder.path().join("store")).url(), fault);
+/// Every call of a recreate belongs to one of so many tests: none takes long.
+const PARTS: usize = 5;
+
+macro_rules! tests {
+    ($($name:ident: $fault:ident, $part:literal;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn leaves_one_of_both_on_this_server() {
+                let folder = tempfile::tempdir().unwrap();
+                let server = Running::start(&folder.path().join("store"));
+                check(&server.url(), Fault::$fault, $part);
+            }
+
+            #[test]
+            #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+            fn leaves_one_of_both_on_a_real_server() {
+                // Each part on another one.
+                let servers = nats_servers();
+                let program = &servers[($part + Fault::$fault as usize) % servers.len()];
+                check(&NatsServer::start(program).url, Fault::$fault, $part);
+            }
+        }
+    )*};
 }
 
-#[test]
-fn killed_before_a_call() {
-    everywhere(Fault::KilledBefore);
-}
-
-#[test]
-fn killed_after_a_call() {
-    everywhere(Fault::KilledAfter);
-}
-
-#[test]
-fn cut_off_before_a_call() {
-    everywhere(Fault::CutBefore);
-}
-
-#[test]
-fn cut_off_after_a_call() {
-    everywhere(Fault::CutAfter);
-}
-
-#[test]
-fn without_an_answer() {
-    everywhere(Fault::Unanswered);
-}
-
-#[test]
-#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
-fn real_servers_lose_nothing_either() {
-    // Each of the faults on one of them.
-    for (fault, program) in FAULTS.into_iter().zip(nats_servers().iter().cycle()) {
-        check(&NatsServer::start(program).url, fault);
-    }
+tests! {
+    killed_before_0: KilledBefore, 0;
+    killed_before_1: KilledBefore, 1;
+    killed_before_2: KilledBefore, 2;
+    killed_before_3: KilledBefore, 3;
+    killed_before_4: KilledBefore, 4;
+    killed_after_0: KilledAfter, 0;
+    killed_after_1: KilledAfter, 1;
+    killed_after_2: KilledAfter, 2;
+    killed_after_3: KilledAfter, 3;
+    killed_after_4: KilledAfter, 4;
+    cut_before_0: CutBefore, 0;
+    cut_before_1: CutBefore, 1;
+    cut_before_2: CutBefore, 2;
+    cut_before_3: CutBefore, 3;
+    cut_before_4: CutBefore, 4;
+    cut_after_0: CutAfter, 0;
+    cut_after_1: CutAfter, 1;
+    cut_after_2: CutAfter, 2;
+    cut_after_3: CutAfter, 3;
+    cut_after_4: CutAfter, 4;
+    unanswered_0: Unanswered, 0;
+    unanswered_1: Unanswered, 1;
+    unanswered_2: Unanswered, 2;
+    unanswered_3: Unanswered, 3;
+    unanswered_4: Unanswered, 4;
 }
