@@ -13,8 +13,9 @@ use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::stream::StreamInfo;
 
+use super::error::BackupError;
 use super::format::{Backup, ConsumerBackup, Message, Writer};
-use super::{BackupError, Client};
+use crate::client::Client;
 
 /// Most messages that are asked for at once.
 const WINDOW: u64 = 128;

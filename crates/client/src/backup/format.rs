@@ -13,7 +13,7 @@ use watershed_wire::jetstream::consumer::SequencePair;
 use watershed_wire::jetstream::stream::StreamState;
 use watershed_wire::time::UnixNanos;
 
-use super::BackupError;
+use super::error::BackupError;
 
 /// What a backup calls its form.
 const FORM: &str = "watershed backup 1";

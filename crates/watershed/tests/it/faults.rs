@@ -30,7 +30,6 @@ enum Fault {
     Unanswered,
 }
 
-
 /// Something in the way to a server that lets one thing happen, at the publish of this number.
 struct Faulty {
     url: String,

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use crate::backup::BackupError;
+use crate::backup::error::BackupError;
 use crate::backup::format::Message;
 
 /// Prefixes of headers that asked for something when the message was stored.

@@ -11,9 +11,15 @@ use watershed_topology::Version;
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_wire::jetstream::call::Call;
 
-use super::{FOREIGN_MAX, RESTORING, ids, texts};
-use crate::backup::BackupError;
+use super::ids;
+use crate::backup::error::BackupError;
 use crate::client::Client;
+
+/// Subjects that a stream holds messages of and does not store, where each has to be named.
+pub(super) const FOREIGN_MAX: usize = 1000;
+
+/// Key of the metadata of a stream that is being restored.
+pub(in crate::backup) const RESTORING: &str = "watershed.restoring";
 
 /// How a stream is filled.
 #[derive(Debug)]
@@ -110,4 +116,9 @@ fn filling(config: &Json, name: &str, subjects: &[String], maps: Option<&Json>) 
         metadata.insert(RESTORING.into(), json!(name));
     }
     config
+}
+
+/// The texts of a field that is a list of them.
+pub(super) fn texts<'a>(config: &'a Json, field: &str) -> impl Iterator<Item = &'a str> {
+    config.get(field).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
 }

@@ -25,10 +25,11 @@ use watershed_wire::subject::contains;
 
 use self::content::Contents;
 use self::ids::Ids;
-use self::intake::Intake;
 pub(super) use self::intake::prefix;
+use self::intake::{FOREIGN_MAX, Intake, RESTORING, texts};
+use super::error::BackupError;
 use super::format::{Backup, Messages};
-use super::{BackupError, Client};
+use crate::client::Client;
 
 /// Publishes on their way at once.
 const WINDOW: usize = 256;
@@ -36,17 +37,11 @@ const WINDOW: usize = 256;
 /// About how many bytes these may be.
 const WINDOW_BYTES: usize = 16 << 20;
 
-/// Subjects that a stream holds messages of and does not store, where each has to be named.
-const FOREIGN_MAX: usize = 1000;
-
 /// How long what passes by itself is waited for, and a connection that is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// Key of the metadata of a stream that is being restored.
-const RESTORING: &str = "watershed.restoring";
 
 /// What was restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,11 +270,6 @@ fn origins(config: &Json) -> Vec<String> {
     let sources = config.get("sources").and_then(Json::as_array).into_iter().flatten();
     let all = config.get("mirror").into_iter().chain(sources);
     all.filter_map(|origin| Some(origin.get("name")?.as_str()?.to_owned())).collect()
-}
-
-/// The texts of a field that is a list of them.
-fn texts<'a>(config: &'a Json, field: &str) -> impl Iterator<Item = &'a str> {
-    config.get(field).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
 }
 
 /// Whether a publish was stored, and not taken for a repeated one.

@@ -328,16 +328,20 @@ pub(crate) fn encode(operation: &Operation, stream: &str, reply: &str) -> String
             api(&format!("CONSUMER.MSG.NEXT.{stream}.{consumer}"), &body)
         }
         Operation::Answer { delivery, said, confirm } => {
-            let said = match said {
-                Said::Ack => "+ACK".to_owned(),
-                Said::Term => "+TERM".to_owned(),
-                Said::Progress => "+WPI".to_owned(),
-                Said::Nak(0) => "-NAK".to_owned(),
-                Said::Nak(delay) => format!("-NAK {{\"delay\":{delay}}}"),
-            };
-            frame(&delivery.reply, if *confirm { reply } else { "" }, &said)
+            frame(&delivery.reply, if *confirm { reply } else { "" }, &answer(said))
         }
         Operation::Wait(_) => String::new(),
+    }
+}
+
+/// What is said to a delivery, in NATS's words.
+fn answer(said: &Said) -> String {
+    match said {
+        Said::Ack => "+ACK".to_owned(),
+        Said::Term => "+TERM".to_owned(),
+        Said::Progress => "+WPI".to_owned(),
+        Said::Nak(0) => "-NAK".to_owned(),
+        Said::Nak(delay) => format!("-NAK {{\"delay\":{delay}}}"),
     }
 }
 
