@@ -274,6 +274,8 @@ impl Dispatcher {
         self.waiting = std::mem::take(&mut old.waiting);
         self.reading = old.reading;
         self.idle_since = old.idle_since;
+        // Whether people are still to be told that it is over.
+        self.paused = old.paused;
         self.last_sent = old.last_sent;
         self.flow_bytes = old.flow_bytes;
         self.flow_awaited = old.flow_awaited.take();

@@ -143,3 +143,25 @@ fn a_pause_that_is_not_recorded_is_none() {
     node.heal().unwrap();
     assert_eq!(pull(&mut node, 3).len(), 3);
 }
+
+/// A pause is over while the disk refuses, and what runs over the state begins anew: it is said all the
+/// same, once.
+#[test]
+fn that_a_pause_is_over_is_said_after_the_disk_refused() {
+    let disk = SimDisk::default();
+    let mut node = begin(&disk, "file");
+    node.say(b"SUB $JS.EVENT.ADVISORY.CONSUMER.PAUSE.> 2\r\n");
+    pause(&mut node, 10);
+    node.set_clock(11 * SECOND);
+    disk.refuse(true);
+    node.send(b"PUB s r.1 1\r\n4\r\n");
+    node.commit().unwrap_err();
+    disk.refuse(false);
+    node.heal().unwrap();
+    node.wait(SECOND);
+    let received = node.received();
+    let said = received.iter().filter(|own| own.subject.starts_with("$JS.EVENT."));
+    let said: Vec<Value> = said.map(|own| serde_json::from_str(&own.payload).unwrap()).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0]["paused"], false);
+}
