@@ -103,10 +103,17 @@ pub(super) fn unchanged<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cau
         let messages = if more == 1 { "1 message was" } else { &format!("{more} messages were") };
         return Err(Cause::Changed(format!("{messages} stored in it since")));
     }
-    let (now, before) = (live.seen.consumers.iter().flatten(), seen.consumers.as_ref());
-    let mut new = now.filter(|name| before.is_none_or(|before| !before.contains(*name)));
-    if let Some(consumer) = new.next() {
-        return Err(Cause::Changed(format!("it has the consumer `{consumer}` since")));
+    let before = |name: &String| seen.consumers.as_ref()?.get(name);
+    for (name, now) in live.seen.consumers.iter().flatten() {
+        let what = match (before(name), &now.owner) {
+            (Some(before), _) if before == now => continue,
+            (None, _) => format!("it has the consumer `{name}` since"),
+            (Some(before), Some(owner)) if before.owner != now.owner => {
+                format!("its consumer `{name}` belongs to the topology `{owner}` since")
+            }
+            _ => format!("its consumer `{name}` was changed since"),
+        };
+        return Err(Cause::Changed(what));
     }
     Ok(seen)
 }

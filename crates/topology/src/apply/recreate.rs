@@ -1,7 +1,7 @@
 //! Deleting something and making it again, so that it is never gone for good.
 //!
-//! First, while everything is still there: that the call is allowed (what is there is created once
-//! more, which changes nothing), that the server takes the new definition (a stream is created under
+//! First, while everything is still there: that the call is allowed (one that says nothing is
+//! refused by the server, and not by a permission), that the server takes the new definition (a stream is created under
 //! another name, on subjects that nobody uses, and deleted), and that there is a complete backup. Then it
 //! is looked at again, deleted, and created; what passes by itself is tried again, for ten seconds.
 //! If the server still refuses, the old one is put back.
@@ -11,7 +11,7 @@ use watershed_wire::jetstream::call::Call;
 
 use super::decide::{is, unchanged};
 use super::request::{self, Live, Look, Looked, plain};
-use super::task::{CALLS_MAX, Cause, Event, PAUSE, PAUSES_MAX, Stop, Task};
+use super::task::{CALLS_MAX, Cause, Event, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
 use crate::observe::PROOF;
 use crate::plan::{Step, Target, Work};
@@ -32,7 +32,7 @@ pub(super) struct Recreation {
 
 #[derive(Debug)]
 enum Phase {
-    /// The old one is created once more.
+    /// Is the call to create it allowed?
     MayCreate,
     /// The new one is created under another name, `beside` the old one or as it fits when that is gone.
     Prove {
@@ -93,7 +93,10 @@ impl Recreation {
     pub(super) fn task(&self, step: &Step) -> Task {
         let target = &step.target;
         Task::Call(match &self.phase {
-            Phase::MayCreate => request::create(target, &plain(&self.old.config)),
+            // Without a body: it is refused, and changes nothing whatever happens meanwhile.
+            Phase::MayCreate => {
+                Request { body: Vec::new(), ..request::create(target, &plain(&self.old.config)) }
+            }
             Phase::Prove { beside: true } => proof(target, after(step)),
             Phase::Prove { beside: false } => proof(target, &fitting(step, &self.old)),
             Phase::LookAtProof { .. } => Request::bare(Call::StreamInfo(&proof_name(target))),
@@ -125,7 +128,7 @@ impl Recreation {
                 Phase::Wait(next) => Ok(Some(Self { phase: *next, ..self })),
                 _ => Ok(Some(self)),
             },
-            Event::BackedUp(Ok(())) => self.then(Phase::Look(Look::default())),
+            Event::BackedUp(Ok(())) => self.then(Phase::Look(Look::whole(&step.target))),
             Event::BackedUp(Err(why)) => self.then(Phase::LookUnsaved(Look::default(), why)),
             Event::PutBack(done) => Err(self.put_back(done)),
         }
@@ -158,16 +161,25 @@ impl Recreation {
                 Err(error) => self.failed(step, error),
             };
         };
-        let live = match look.done(&step.target, true, reply) {
+        let live = match look.done(&step.target, reply) {
             Ok(Looked::Open) => return Ok(Some(self)),
             Ok(Looked::Absent) => None,
             Ok(Looked::There(live)) => Some(live),
-            Err(error) => return self.unseen(error),
+            Err(error) => return self.unseen(step, error),
         };
         let made = live.as_ref().is_some_and(|live| is(step, live, after(step)));
         match (self.phase, live) {
             // By another run of the same plan.
             (_, Some(_)) if made => Ok(None),
+            // Another run may be making it again right now.
+            (Phase::LookUnsaved(_, why), None) if self.pauses < LOOKS_MAX => {
+                let phase = Box::new(Phase::LookUnsaved(Look::default(), why));
+                Ok(Some(Self { phase: Phase::Wait(phase), pauses: self.pauses + 1, ..self }))
+            }
+            (Phase::Look(_), None) if self.pauses < LOOKS_MAX => {
+                let phase = Box::new(Phase::Look(Look::whole(&step.target)));
+                Ok(Some(Self { phase: Phase::Wait(phase), pauses: self.pauses + 1, ..self }))
+            }
             (Phase::LookUnsaved(_, why), _) => Err(Cause::Backup(why).into()),
             (Phase::Look(_), None) => Err(Cause::Changed("it is gone since".into()).into()),
             (Phase::Look(_), Some(live)) => {
@@ -192,14 +204,16 @@ impl Recreation {
     }
 
     /// A look that failed. Before anything went, that is the end; later it is tried again.
-    fn unseen(mut self, error: CallError) -> Result<Option<Self>, Stop> {
+    fn unseen(mut self, step: &Step, error: CallError) -> Result<Option<Self>, Stop> {
         let phase = std::mem::replace(&mut self.phase, Phase::MayCreate);
         match phase {
             Phase::LookWhetherGone(_) | Phase::LookWhetherThere(_) if error.is_unavailable() => {
                 let gone = matches!(phase, Phase::LookWhetherGone(_));
-                let look = Look::default();
-                let again =
-                    if gone { Phase::LookWhetherGone(look) } else { Phase::LookWhetherThere(look) };
+                let again = if gone {
+                    Phase::LookWhetherGone(Look::whole(&step.target))
+                } else {
+                    Phase::LookWhetherThere(Look::default())
+                };
                 self.later(again).map(Some).ok_or_else(|| Stop {
                     cause: error.into(),
                     after: Some(", which may be gone now".into()),
@@ -229,7 +243,7 @@ impl Recreation {
         let is_stream = step.target.consumer.is_none();
         match self.phase {
             Phase::MayCreate if is_stream => self.then(Phase::Prove { beside: true }),
-            Phase::MayCreate => self.then(Phase::Look(Look::default())),
+            Phase::MayCreate => self.then(Phase::Look(Look::whole(&step.target))),
             Phase::Prove { beside } => self.then(Phase::ClearProof { beside, proven: true }),
             Phase::LookAtProof { beside, .. } if is_proof(json) => {
                 self.then(Phase::ClearProof { beside, proven: false })
@@ -288,7 +302,9 @@ impl Recreation {
             }
             Phase::ClearProof { .. } => Err(Stop { cause: error.into(), after: left("is") }),
             Phase::Delete if error.is_absence() => self.then(Phase::Create),
-            Phase::Delete if error.is_lost() => self.then(Phase::LookWhetherGone(Look::default())),
+            Phase::Delete if error.is_lost() => {
+                self.then(Phase::LookWhetherGone(Look::whole(&step.target)))
+            }
             Phase::Create if error.is_lost() => self.then(Phase::LookWhetherThere(Look::default())),
             Phase::Create if error.passes() || error.follows_a_delete() => {
                 Ok(Some(self.create_later(Some(error))))

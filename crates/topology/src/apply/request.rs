@@ -1,6 +1,6 @@
 //! The calls of a run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -12,7 +12,7 @@ use crate::call::{CallError, Request, answer};
 use crate::observe::{ObservedConsumer, ObservedStream, RESERVED};
 use crate::plan::difference::METADATA;
 use crate::plan::live::{seen_consumer, seen_stream};
-use crate::plan::{Seen, Target};
+use crate::plan::{Seen, SeenConsumer, Target};
 
 /// Creates what is not there.
 pub(super) fn create(target: &Target, config: &Json) -> Request {
@@ -65,12 +65,13 @@ pub(super) struct Live {
     pub(super) resume: u64,
 }
 
-/// A look at an asset: what it is, and which consumers a stream has that is to go.
+/// A look at an asset: what it is, and which consumers a stream has that is to go. These come first: where
+/// it is made again between both answers, that shows by what it is then.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    /// The stream, while its consumers are asked for.
-    stream: Option<Live>,
-    consumers: BTreeSet<String>,
+    /// Whether consumers are to be asked for, and are not all here yet.
+    lists: bool,
+    consumers: Option<BTreeMap<String, SeenConsumer>>,
     offset: usize,
 }
 
@@ -94,22 +95,26 @@ struct Consumers {
 }
 
 impl Look {
+    /// At something that is to go.
+    pub(super) fn whole(target: &Target) -> Self {
+        Self { lists: target.consumer.is_none(), ..Self::default() }
+    }
+
     pub(super) fn request(&self, target: &Target) -> Request {
         let stream = &target.stream;
-        match (&target.consumer, &self.stream) {
-            (Some(consumer), _) => Request::bare(Call::ConsumerInfo { stream, consumer }),
-            (None, None) => Request::bare(Call::StreamInfo(stream)),
-            (None, Some(_)) => {
+        match &target.consumer {
+            Some(consumer) => Request::bare(Call::ConsumerInfo { stream, consumer }),
+            None if self.lists => {
                 Request::new(Call::ConsumerList(stream), &json!({"offset": self.offset}))
             }
+            None => Request::bare(Call::StreamInfo(stream)),
         }
     }
 
-    /// Takes the answer. The consumers of a stream are asked for if they are `wanted`.
+    /// Takes the answer.
     pub(super) fn done(
         &mut self,
         target: &Target,
-        wanted: bool,
         reply: Result<&[u8], CallError>,
     ) -> Result<Looked, CallError> {
         let json = match reply.and_then(answer::<Json>) {
@@ -117,8 +122,9 @@ impl Look {
             Err(error) if error.is_absence() => return Ok(Looked::Absent),
             Err(error) => return Err(error),
         };
-        if self.stream.is_some() {
-            return self.consumers(json);
+        if self.lists {
+            self.list(json)?;
+            return Ok(Looked::Open);
         }
         if target.consumer.is_some() {
             let ObservedConsumer { info, config, .. } = ObservedConsumer::read(json);
@@ -127,32 +133,24 @@ impl Look {
             return Ok(Looked::There(Box::new(live)));
         }
         let ObservedStream { info, config, .. } = ObservedStream::read(json);
-        let live = Live { seen: seen_stream(&info, None), config, resume: 0 };
-        if wanted && info.state.consumer_count > 0 {
-            self.stream = Some(live);
-            return Ok(Looked::Open);
-        }
-        Ok(Looked::There(Box::new(live)))
+        let seen = seen_stream(&info, self.consumers.take());
+        Ok(Looked::There(Box::new(Live { seen, config, resume: 0 })))
     }
 
-    fn consumers(&mut self, json: Json) -> Result<Looked, CallError> {
+    fn list(&mut self, json: Json) -> Result<(), CallError> {
         let unreadable = |error: serde_json::Error| CallError::Unreadable(error.to_string());
         let page: Consumers = serde_json::from_value(json).map_err(unreadable)?;
         let entries = page.consumers.unwrap_or_default();
         self.offset += entries.len();
-        let whole = entries.is_empty() || self.offset >= page.page.total;
+        self.lists = !(entries.is_empty() || self.offset >= page.page.total);
+        let all = self.consumers.get_or_insert_default();
         for json in entries {
             let consumer = ObservedConsumer::read(json);
             if consumer.is_durable() {
-                self.consumers.insert(consumer.info.name);
+                let seen = consumer.seen_with_its_stream();
+                all.insert(consumer.info.name, seen);
             }
         }
-        Ok(match self.stream.take_if(|_| whole) {
-            None => Looked::Open,
-            Some(mut live) => {
-                live.seen.consumers = Some(std::mem::take(&mut self.consumers));
-                Looked::There(Box::new(live))
-            }
-        })
+        Ok(())
     }
 }

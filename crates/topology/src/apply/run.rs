@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::decide::{Decision, decide};
 use super::recreate::Recreation;
 use super::request::{self, Look, Looked};
-use super::task::{CALLS_MAX, Event, Halt, PAUSE, PAUSES_MAX, Stop, Task};
+use super::task::{CALLS_MAX, Event, Halt, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
 use crate::plan::{Action, Plan, Policy, Step, Target, Work};
 
@@ -22,7 +22,9 @@ pub struct Run {
 #[derive(Debug)]
 enum Course {
     /// The asset is looked at.
-    Look { look: Look, calls: u32 },
+    Look { look: Look, calls: u32, looks: u32 },
+    /// The same, later: another run may be making it again.
+    LookLater { looks: u32 },
     /// What was decided is called for.
     Act { request: Request, calls: u32, pauses: u32 },
     /// The same, later.
@@ -72,7 +74,7 @@ impl Run {
         Some(match &self.course {
             Course::Look { look, .. } => Task::Call(look.request(&step.target)),
             Course::Act { request, .. } => Task::Call(request.clone()),
-            Course::Pause { .. } => Task::Pause(PAUSE),
+            Course::Pause { .. } | Course::LookLater { .. } => Task::Pause(PAUSE),
             Course::Recreate(recreation) => recreation.task(step),
         })
     }
@@ -112,7 +114,8 @@ impl Course {
             Some(Step { target, work: Work::Create(after), .. }) => {
                 Self::Act { request: request::create(target, after), calls: 0, pauses: 0 }
             }
-            _ => Self::Look { look: Look::default(), calls: 0 },
+            Some(step) => Self::Look { look: look_at(step), calls: 0, looks: 0 },
+            None => Self::Look { look: Look::default(), calls: 0, looks: 0 },
         }
     }
 
@@ -122,11 +125,16 @@ impl Course {
                 None => Next::Done,
                 Some(recreation) => Self::Recreate(recreation).into(),
             }),
-            (Self::Look { look, calls }, Event::Answer(reply)) => looked(step, look, calls, reply),
+            (Self::Look { look, calls, looks }, Event::Answer(reply)) => {
+                looked(step, look, calls, looks, reply)
+            }
+            (Self::LookLater { looks }, Event::Passed) => {
+                Ok(Self::Look { look: look_at(step), calls: 0, looks }.into())
+            }
             (Self::Act { request, calls, pauses }, Event::Answer(reply)) => {
                 match reply.and_then(answer::<Json>) {
                     Ok(_) => Ok(Next::Done),
-                    Err(error) => acted(error, request, calls, pauses),
+                    Err(error) => acted(step, error, request, calls, pauses),
                 }
             }
             (Self::Pause { request, calls, pauses }, Event::Passed) => {
@@ -138,16 +146,27 @@ impl Course {
     }
 }
 
+/// The look at a step's asset.
+fn look_at(step: &Step) -> Look {
+    match step.work {
+        Work::Delete | Work::Recreate(_) => Look::whole(&step.target),
+        Work::Create(_) | Work::Update { .. } => Look::default(),
+    }
+}
+
 /// What the look at an asset leads to.
 fn looked(
     step: &Step,
     mut look: Look,
     calls: u32,
+    looks: u32,
     reply: Result<&[u8], CallError>,
 ) -> Result<Next, Stop> {
-    let goes = matches!(step.work, Work::Delete | Work::Recreate(_));
-    let live = match look.done(&step.target, goes, reply)? {
-        Looked::Open => return Ok(Course::Look { look, calls }.into()),
+    let live = match look.done(&step.target, reply)? {
+        Looked::Open => return Ok(Course::Look { look, calls, looks }.into()),
+        Looked::Absent if matches!(step.work, Work::Recreate(_)) && looks < LOOKS_MAX => {
+            return Ok(Course::LookLater { looks: looks + 1 }.into());
+        }
         Looked::Absent => None,
         Looked::There(live) => Some(live),
     };
@@ -159,13 +178,19 @@ fn looked(
 }
 
 /// What a refused or lost call leads to.
-fn acted(error: CallError, request: Request, calls: u32, pauses: u32) -> Result<Next, Stop> {
+fn acted(
+    step: &Step,
+    error: CallError,
+    request: Request,
+    calls: u32,
+    pauses: u32,
+) -> Result<Next, Stop> {
     let calls = calls + 1;
     if error.passes() && pauses < PAUSES_MAX {
         return Ok(Course::Pause { request, calls: 0, pauses: pauses + 1 }.into());
     }
     if (error.is_lost() || error.meets_another()) && calls < CALLS_MAX {
-        return Ok(Course::Look { look: Look::default(), calls }.into());
+        return Ok(Course::Look { look: look_at(step), calls, looks: 0 }.into());
     }
     Err(error.into())
 }

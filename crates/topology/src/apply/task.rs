@@ -13,6 +13,9 @@ pub(super) const PAUSE: Duration = Duration::from_millis(250);
 /// How often that is done: ten seconds.
 pub(super) const PAUSES_MAX: u32 = 40;
 
+/// How often it is looked for what another run is making again right now: two seconds.
+pub(super) const LOOKS_MAX: u32 = 8;
+
 /// How often a call is made whose answer was lost, or that met somebody else's.
 pub(super) const CALLS_MAX: u32 = 3;
 

@@ -64,6 +64,11 @@ impl Fake {
             }
             _ => {
                 self.log.push(request.subject.replace("$JS.API.", ""));
+                let creates =
+                    matches!(call, Call::StreamCreate(_) | Call::ConsumerCreateNamed { .. });
+                if creates && request.body.is_empty() {
+                    return refusal(10025, "invalid JSON");
+                }
                 self.change(call, body)
             }
         }
@@ -144,9 +149,9 @@ impl Fake {
             }
             Task::Pause(_) => drop(run.done(Event::Passed)?),
             Task::BackUp(name) => {
-                let stream = self.streams.get(&name).unwrap().clone();
-                self.backups.insert(name, stream);
-                run.done(Event::BackedUp(Ok(())))?;
+                let stream = self.streams.get(&name).cloned();
+                let done = stream.map(|stream| self.backups.insert(name, stream));
+                run.done(Event::BackedUp(done.map(drop).ok_or_else(|| "not there".into())))?;
             }
             Task::PutBack(name) => {
                 self.log.push(format!("PUT BACK {name}"));
@@ -344,6 +349,17 @@ fn a_plan_that_is_no_longer_true_is_not_carried_out() {
         },
         "cannot recreate stream `A`: it has the consumer `theirs` since; plan again",
     );
+    let marked = |fake: &mut Fake, metadata: Json| {
+        fake.streams.get_mut("A").unwrap().consumers.get_mut("c").unwrap().0["metadata"] = metadata;
+    };
+    stale(
+        |fake| marked(fake, json!({"watershed.topology": "other"})),
+        "cannot recreate stream `A`: its consumer `c` belongs to the topology `other` since; plan again",
+    );
+    stale(
+        |fake| marked(fake, json!({"watershed.topology": "x", "watershed.protect": "true"})),
+        "cannot recreate stream `A`: its consumer `c` was changed since; plan again",
+    );
 }
 
 #[test]
@@ -514,9 +530,13 @@ fn a_run_that_is_cut_off_is_gone_on_with() {
 /// Two runs of equal plans, call by call in any order, both come to their end.
 #[test]
 fn equal_plans_at_the_same_time_do_not_hurt_each_other() {
-    let body = "  A: { subjects: [a.>], max_age: 7d, consumers: { c: {}, d: {} } }\n  B: { subjects: [b.>], max_age: 1d }\n";
+    let updated = "  A: { subjects: [a.>], max_age: 7d, consumers: { c: {}, d: {} } }\n  B: { subjects: [b.>], max_age: 1d }\n";
     let before = "  A: { subjects: [a.>], max_age: 1d, consumers: { c: {}, e: {} } }\n  C: { subjects: [c.>], max_age: 1d }\n";
-    for order in 0_u32..1024 {
+    let again = updated.replace("max_age: 7d", "max_age: 7d, storage: memory");
+    for (body, order) in [updated, &again]
+        .into_iter()
+        .flat_map(|body| (0_u32..1024).step_by(7).map(move |order| (body, order)))
+    {
         let mut fake = Fake::default();
         let first = fake.plan(&topology(before));
         fake.run(&first, none).unwrap();

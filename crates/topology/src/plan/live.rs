@@ -1,7 +1,7 @@
 //! What is there, comparable with what is declared: every default filled in, without what the server
 //! notes for itself.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use watershed_wire::jetstream::check::{Bounds, fill_consumer, fill_stream};
 use watershed_wire::jetstream::consumer::ConsumerInfo;
@@ -10,8 +10,8 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use super::difference::json;
 use super::mark::unreserved;
-use super::step::{Seen, Target};
-use crate::observe::{OWNER, ObservedConsumer, ObservedStream};
+use super::step::{Seen, SeenConsumer, Target};
+use crate::observe::{OWNER, ObservedConsumer, ObservedStream, PROTECT};
 
 pub(crate) fn stream(info: &StreamInfo) -> StreamConfig {
     let mut config = info.config.clone();
@@ -40,7 +40,10 @@ pub(super) fn one_filter(config: &mut ConsumerConfig) {
 }
 
 /// What a plan relies on about a stream; `consumers` are its durable ones, where they are known.
-pub(crate) fn seen_stream(info: &StreamInfo, consumers: Option<BTreeSet<String>>) -> Seen {
+pub(crate) fn seen_stream(
+    info: &StreamInfo,
+    consumers: Option<BTreeMap<String, SeenConsumer>>,
+) -> Seen {
     Seen {
         owner: info.config.metadata.get(OWNER).cloned(),
         created: info.created,
@@ -66,8 +69,9 @@ impl ObservedStream {
     /// What a plan relies on.
     pub(super) fn seen(&self) -> Seen {
         let durable = |(_, live): &(&String, &ObservedConsumer)| live.is_durable();
-        let names = self.consumers.iter().filter(durable).map(|(name, _)| name.clone());
-        seen_stream(&self.info, Some(names.collect()))
+        let all = self.consumers.iter().filter(durable);
+        let seen = all.map(|(name, live)| (name.clone(), live.seen_with_its_stream()));
+        seen_stream(&self.info, Some(seen.collect()))
     }
 
     /// Its durable consumers that are not the topology's, and whose they are.
@@ -85,6 +89,15 @@ impl ObservedConsumer {
     /// What a plan relies on.
     pub(super) fn seen(&self) -> Seen {
         seen_consumer(&self.info)
+    }
+
+    /// What a plan relies on when it goes with its stream.
+    pub(crate) fn seen_with_its_stream(&self) -> SeenConsumer {
+        SeenConsumer {
+            owner: self.owner().map(str::to_owned),
+            created: self.info.created,
+            protect: self.info.config.metadata.contains_key(PROTECT),
+        }
     }
 
     /// Whether it stays when nobody uses it.

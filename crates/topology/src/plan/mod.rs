@@ -23,7 +23,7 @@ use crate::observe::Observed;
 pub use self::order::destroy;
 pub use self::policy::{Names, Policy};
 pub use self::release::release;
-pub use self::step::{Action, Change, Plan, Refusal, Seen, Step, Target, Work};
+pub use self::step::{Action, Change, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here.
 pub fn plan(topology: &Topology, observed: &Observed) -> Plan {

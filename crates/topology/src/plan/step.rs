@@ -1,6 +1,6 @@
 //! What a plan consists of, and what may be lost.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -173,7 +173,18 @@ pub struct Seen {
     /// Last sequence, of a stream.
     pub last_sequence: u64,
     /// Its durable consumers, if it is a stream whose consumers were looked at.
-    pub consumers: Option<BTreeSet<String>>,
+    pub consumers: Option<BTreeMap<String, SeenConsumer>>,
+}
+
+/// What a plan relies on about a consumer that goes with its stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenConsumer {
+    /// Topology that owned it.
+    pub owner: Option<String>,
+    /// When it was created.
+    pub created: UnixNanos,
+    /// Whether it is marked as one that must not be deleted.
+    pub protect: bool,
 }
 
 /// Something that no flag of this program makes possible.
