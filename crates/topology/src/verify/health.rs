@@ -53,7 +53,7 @@ impl Look<'_> {
             None => return,
         };
         if own > theirs {
-            self.problem(format!(
+            self.note(format!(
                 "is ahead of `{}`, at {own} against {theirs}: that one was made again, and what it stores \
                  before {own} is not copied",
                 mirror.name
@@ -69,10 +69,10 @@ impl Look<'_> {
         }
         let full = |held: u64, max: i64| u64::try_from(max).is_ok_and(|max| max > 0 && held >= max);
         if full(state.messages, config.max_msgs) {
-            self.problem(format!("is full, with {} messages: it refuses new ones", state.messages));
+            self.note(format!("is full, with {} messages: it refuses new ones", state.messages));
         } else if full(state.bytes, config.max_bytes) {
             let held = show_size(i64::try_from(state.bytes).unwrap_or(i64::MAX));
-            self.problem(format!("is full, with {held}: it refuses new messages"));
+            self.note(format!("is full, with {held}: it refuses new messages"));
         }
     }
 
@@ -179,11 +179,11 @@ streams:
             let _ = writeln!(text, "  {note}");
         }
         insta::assert_snapshot!(text, @"
-        x stream A is full, with 5 messages: it refuses new ones
-        x stream M is ahead of `A`, at 9 against 5: that one was made again, and what it stores before 9 is not copied
+          stream A is full, with 5 messages: it refuses new ones
           consumer A/p delivers nothing: nobody listens on `to.p`
           stream Q holds 2 messages that no consumer takes: given up after `max_deliver`, or of subjects that no filter takes
           stream Q has the consumer `theirs`, which the file does not declare, and which takes work
+          stream M is ahead of `A`, at 9 against 5: that one was made again, and what it stores before 9 is not copied
         ");
     }
 }
