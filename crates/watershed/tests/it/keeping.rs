@@ -61,7 +61,30 @@ fn check(url: &str) {
     adopted_and_released(url);
     made_again(url);
     backed_up(url);
+    queue_of_two(url);
     saved(url);
+}
+
+/// A work queue comes back with every consumer, however far each of them was.
+fn queue_of_two(url: &str) {
+    const QUEUE: &str = "watershed: 1\nname: shop\nstreams:\n  Q: { subjects: [q.a, q.b], retention: workqueue, consumers: { a: { filter_subject: q.a }, b: { filter_subject: q.b } } }\n";
+    let shop = Kept::new(url);
+    assert_eq!(shop.apply(QUEUE, &[]).0, Some(0));
+    for subject in ["q.b", "q.a", "q.a"] {
+        succeed(&["pub", "-s", url, subject, "x"]);
+    }
+    // Behind what `b` has to do.
+    succeed(&["next", "-s", url, "Q", "a"]);
+    let folder = shop.folder.path().join("backup").display().to_string();
+    succeed(&["backup", "-s", url, &folder, "Q"]);
+    succeed(&["destroy", "--yes", "-s", url, &shop.file]);
+    succeed(&["restore", "-s", url, &folder]);
+    for consumer in ["a", "b"] {
+        let next = succeed(&["next", "-s", url, "Q", consumer]);
+        assert!(next.contains(&format!("q.{consumer}")), "{next}");
+    }
+    assert!(content(url, "Q").is_empty());
+    succeed(&["destroy", "--yes", "-s", url, &shop.file]);
 }
 
 /// A plan that was saved is carried out as it is, or not at all.

@@ -170,8 +170,7 @@ impl Client {
         let all = backup.consumers.iter().zip(&survey.finished);
         for (consumer, floor) in all.filter(|(_, floor)| wanted(**floor)) {
             let mut config = plain(&consumer.config);
-            let new = consumer.ack_floor.stream_seq == 0 && consumer.delivered.stream_seq == 0;
-            if let Some(object) = config.as_object_mut().filter(|_| !new && *floor > 0) {
+            if let Some(object) = config.as_object_mut().filter(|_| *floor > 0) {
                 object.remove("opt_start_time");
                 object.insert("deliver_policy".into(), json!("by_start_sequence"));
                 object.insert("opt_start_seq".into(), json!(floor + 1));
@@ -243,9 +242,11 @@ impl Survey {
             Self { finished: vec![0; backup.consumers.len()], foreign: BTreeSet::new() };
         let own: Vec<&str> = texts(config, "subjects").collect();
         let copies = config.get("sources").is_some_and(|sources| !sources.is_null());
+        // What is in a work queue is what nobody has finished with.
+        let queue = config.get("retention").and_then(Json::as_str) == Some("workqueue");
         while let Some(message) = messages.next()? {
             for (consumer, finished) in backup.consumers.iter().zip(&mut survey.finished) {
-                *finished += u64::from(message.seq <= consumer.ack_floor.stream_seq);
+                *finished += u64::from(!queue && message.seq <= consumer.ack_floor.stream_seq);
             }
             let subject = message.subject.as_bytes();
             // What was copied comes again where subjects matter.
