@@ -7,8 +7,8 @@ use crate::backup::Backups;
 use crate::client::Client;
 
 impl Client {
-    /// Carries a plan out as far as `policy` allows, telling of each step that is done. What is made again
-    /// is backed up below `backups` first.
+    /// Runs the steps of a plan that `policy` allows and reports each one. Streams are backed up to `backups`
+    /// before they are recreated.
     pub async fn apply(
         &self,
         plan: &Plan,

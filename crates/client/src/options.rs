@@ -97,7 +97,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the server is not there: trying again may help.
+    /// Whether the server could not be reached, so that a later try may succeed.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Refused { settled: false, .. })
     }

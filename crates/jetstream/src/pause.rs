@@ -48,7 +48,7 @@ impl JetStream {
         }
     }
 
-    /// Looks whether a pause is over.
+    /// Checks whether a pause has ended.
     pub(crate) fn look_at_pause(&mut self, net: &mut impl Network, key: ConsumerKey) {
         let Some(paused) = self.paused(key) else { return };
         let Some(dispatcher) = self.live.dispatcher(key) else { return };

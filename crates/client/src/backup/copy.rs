@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// A message that a body of `STREAM.MSG.GET` asks for; `None` if there is no such one.
+    /// Gets a message by the body of a `STREAM.MSG.GET`; `None` if there is none.
     async fn message(&self, stream: &str, body: &Json) -> Result<Option<Message>, CallError> {
         let reply = self.call(&Request::new(Call::MessageGet(stream), body)).await?;
         match answer::<Got>(&reply) {

@@ -6,12 +6,11 @@ use watershed_store::bytes::{BadState, Reader, put_i64, put_u64};
 use watershed_wire::jetstream::publish::TimeToLive;
 use watershed_wire::time::UnixNanos;
 
-/// Deadline of a message that never goes by itself.
+/// Deadline of a message with the TTL `never`.
 const NEVER: i64 = i64::MAX;
 
-/// Deadlines of messages that have one of their own, nanoseconds since 1970. One that never goes by
-/// itself is exempt from `max_age`, too; a TTL that is longer than `max_age` is not (ADR-43, and
-/// nats-server 2.14).
+/// Deadlines of messages with a TTL, in nanoseconds since 1970. `never` also exempts a message from
+/// `max_age`; a TTL longer than `max_age` does not (ADR-43, and nats-server 2.14).
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     by_sequence: BTreeMap<u64, i64>,
@@ -24,12 +23,12 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// Whether every message before the sequence `until` goes by itself.
+    /// Whether no message before the sequence `until` has the TTL `never`.
     pub(crate) fn all_go_before(&self, until: u64) -> bool {
         self.never.first().is_none_or(|first| *first >= until)
     }
 
-    /// Whether a message never goes by itself.
+    /// Whether a message has the TTL `never`.
     pub(crate) fn is_never(&self, sequence: u64) -> bool {
         self.never.contains(&sequence)
     }

@@ -97,7 +97,7 @@ impl Client {
         Ok(Restored { messages, altered, consumers: backup.consumers.len(), origins })
     }
 
-    /// Sees that there is no such stream, and deletes what a restore has left behind.
+    /// Fails if the stream exists; deletes what an interrupted restore left behind.
     async fn make_way(&self, name: &str) -> Result<(), BackupError> {
         let there = self.call(&Request::bare(Call::StreamInfo(name))).await?;
         match answer::<Json>(&there) {

@@ -38,7 +38,7 @@ pub(crate) struct Rules {
     pub(crate) window: i64,
 }
 
-/// TTL and deadline of a message that never goes by itself.
+/// TTL and deadline of a message that never expires.
 pub(crate) const NEVER: i64 = i64::MAX;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
