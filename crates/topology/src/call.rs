@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use thiserror::Error;
 use watershed_wire::jetstream::ApiError;
 use watershed_wire::jetstream::call::{Call, PREFIX};
+use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::error::{Coded, table};
 
 /// A request to the JetStream API.
@@ -22,6 +23,15 @@ impl Request {
     pub fn new(call: Call<'_>, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("configurations have no keys but texts");
         Self { subject: call.subject(), body }
+    }
+
+    /// Creates or updates a consumer. A single filter also goes into the subject, so that permissions
+    /// can be limited to it.
+    pub fn put_consumer(stream: &str, consumer: &str, config: &Json, action: CreateAction) -> Self {
+        let filter = config.get("filter_subject").and_then(Json::as_str);
+        let filter = filter.filter(|filter| !filter.is_empty());
+        let call = Call::ConsumerCreateNamed { stream, consumer, filter };
+        Self::new(call, &json!({"stream_name": stream, "config": config, "action": action}))
     }
 
     /// The call without a body.

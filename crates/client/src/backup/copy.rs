@@ -7,9 +7,8 @@ use futures_util::stream::iter;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use watershed_topology::call::{CallError, Request, answer};
-use watershed_wire::jetstream::account::Page;
+use watershed_topology::observe::{ConsumerListing, ObservedConsumer};
 use watershed_wire::jetstream::call::Call;
-use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::stream::StreamInfo;
 
@@ -26,14 +25,6 @@ const WINDOW_BYTES: u64 = 16 << 20;
 #[derive(Deserialize)]
 struct Got {
     message: Message,
-}
-
-#[derive(Deserialize)]
-struct Consumers {
-    #[serde(flatten)]
-    page: Page,
-    #[serde(default)]
-    consumers: Option<Vec<Json>>,
 }
 
 impl Client {
@@ -85,33 +76,21 @@ impl Client {
     }
 
     async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
-        let mut all = Vec::new();
-        let mut offset = 0;
-        loop {
-            let request = Request::new(Call::ConsumerList(stream), &json!({"offset": offset}));
-            let page: Consumers = answer(&self.call(&request).await?)?;
-            let entries = page.consumers.unwrap_or_default();
-            offset += entries.len();
-            let whole = entries.is_empty() || offset >= page.page.total;
-            for json in entries {
-                let config = json.get("config").cloned().unwrap_or_default();
-                let unreadable =
-                    |error: serde_json::Error| CallError::Unreadable(error.to_string());
-                let info: ConsumerInfo = serde_json::from_value(json).map_err(unreadable)?;
-                if info.config.durable_name.is_empty() {
-                    continue;
-                }
-                all.push(ConsumerBackup {
-                    config,
-                    delivered: info.delivered,
-                    ack_floor: info.ack_floor,
-                    num_ack_pending: info.num_ack_pending,
-                });
+        let mut listing = ConsumerListing::default();
+        let all = loop {
+            let reply = self.call(&listing.request(stream)).await?;
+            if let Some(all) = listing.page(&reply)? {
+                break all;
             }
-            if whole {
-                return Ok(all);
-            }
-        }
+        };
+        let durable = all.into_values().filter(ObservedConsumer::is_durable);
+        let backup = |ObservedConsumer { info, config, .. }| ConsumerBackup {
+            config,
+            delivered: info.delivered,
+            ack_floor: info.ack_floor,
+            num_ack_pending: info.num_ack_pending,
+        };
+        Ok(durable.map(backup).collect())
     }
 
     /// Gets a message by the body of a `STREAM.MSG.GET`; `None` if there is none.

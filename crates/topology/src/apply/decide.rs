@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use watershed_wire::jetstream::change::{consumer_changes, stream_changes};
 
-use super::request::{self, Live, plain};
+use super::request::{self, Live};
 use super::task::Cause;
 use crate::call::Request;
 use crate::observe::OWNER;
@@ -41,7 +41,7 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
                 let value = live.seen.config.get(field).cloned().unwrap_or_default();
                 return Err(Cause::Changed(format!("`{field}` was changed to {value} since")));
             }
-            let body = merged(&plain(&live.config), &seen.config, after, fields);
+            let body = merged(&live.config, &seen.config, after, fields);
             Decision::Call(request::update(target, &body))
         }
         (Work::Delete, Some(live)) => {

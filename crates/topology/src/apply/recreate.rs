@@ -10,10 +10,10 @@ use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::call::Call;
 
 use super::decide::{is, unchanged};
-use super::request::{self, Live, Look, Looked, plain};
+use super::request::{self, Live, Look, Looked};
 use super::task::{CALLS_MAX, Cause, Event, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
-use crate::observe::PROOF;
+use crate::observe::{PROOF, plain};
 use crate::plan::{Step, Target, Work};
 
 /// Prefix of the name under which a definition is proven.

@@ -4,7 +4,8 @@ mod listing;
 mod observation;
 mod observed;
 
-pub use self::observation::{Observation, Tag};
+pub use self::observation::{ConsumerListing, Observation, Tag};
 pub use self::observed::{
     OURS, OWNER, Observed, ObservedConsumer, ObservedStream, PROOF, PROTECT, RESERVED, ServerFacts,
+    plain,
 };

@@ -45,15 +45,47 @@ enum Question {
 
 impl Question {
     fn request(&self) -> Request {
-        let from = |listing: &Listing| json!({"offset": listing.offset()});
         match self {
             Self::Account => Request::bare(Call::AccountInfo),
-            Self::Streams(listing) => Request::new(Call::StreamList, &from(listing)),
-            Self::Consumers { stream, listing } => {
-                Request::new(Call::ConsumerList(stream), &from(listing))
+            Self::Streams(listing) => {
+                Request::new(Call::StreamList, &json!({"offset": listing.offset()}))
             }
+            Self::Consumers { stream, listing } => consumers(stream, listing),
         }
     }
+}
+
+fn consumers(stream: &str, listing: &Listing) -> Request {
+    Request::new(Call::ConsumerList(stream), &json!({"offset": listing.offset()}))
+}
+
+/// Lists the consumers of one stream.
+#[derive(Debug, Default)]
+pub struct ConsumerListing(Listing);
+
+impl ConsumerListing {
+    /// Asks for the next page.
+    pub fn request(&self, stream: &str) -> Request {
+        consumers(stream, &self.0)
+    }
+
+    /// Takes a page. The consumers by name, once all of them are listed.
+    pub fn page(
+        &mut self,
+        reply: &[u8],
+    ) -> Result<Option<BTreeMap<String, ObservedConsumer>>, CallError> {
+        match std::mem::take(&mut self.0).page(reply)? {
+            Next::Ask(listing) => {
+                self.0 = listing;
+                Ok(None)
+            }
+            Next::Done(whole) => Ok(Some(read(whole.entries))),
+        }
+    }
+}
+
+fn read(entries: BTreeMap<String, serde_json::Value>) -> BTreeMap<String, ObservedConsumer> {
+    entries.into_iter().map(|(name, json)| (name, ObservedConsumer::read(json))).collect()
 }
 
 impl Observation {
@@ -138,8 +170,7 @@ impl Observation {
     fn consumers(&mut self, stream: &str, whole: Whole) {
         let Some(there) = self.observed.streams.get_mut(stream) else { return };
         there.silent = whole.silent;
-        let read = |(name, json)| (name, ObservedConsumer::read(json));
-        there.consumers = whole.entries.into_iter().map(read).collect();
+        there.consumers = read(whole.entries);
     }
 }
 

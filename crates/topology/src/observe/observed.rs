@@ -70,6 +70,15 @@ pub struct ObservedConsumer {
     pub not_understood: BTreeMap<String, Json>,
 }
 
+/// A configuration as it came, without what the server notes for itself.
+pub fn plain(config: &Json) -> Json {
+    let mut config = config.clone();
+    if let Some(Json::Object(metadata)) = config.get_mut("metadata") {
+        metadata.retain(|key, _| !key.starts_with(RESERVED));
+    }
+    config
+}
+
 impl ObservedStream {
     /// Takes what a server says about a stream.
     pub(crate) fn read(mut json: Json) -> Self {
@@ -87,6 +96,11 @@ impl ObservedStream {
 }
 
 impl ObservedConsumer {
+    /// Whether it stays when nobody uses it.
+    pub fn is_durable(&self) -> bool {
+        !self.info.config.durable_name.is_empty()
+    }
+
     /// Takes what a server says about a consumer.
     pub(crate) fn read(mut json: Json) -> Self {
         let config = json.get_mut("config").map(Json::take).unwrap_or_default();

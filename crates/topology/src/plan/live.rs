@@ -99,9 +99,4 @@ impl ObservedConsumer {
             protect: self.info.config.metadata.contains_key(PROTECT),
         }
     }
-
-    /// Whether it stays when nobody uses it.
-    pub(crate) fn is_durable(&self) -> bool {
-        !self.info.config.durable_name.is_empty()
-    }
 }

@@ -19,8 +19,9 @@ use futures_util::stream::FuturesOrdered;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use watershed_topology::call::{CallError, Request, answer, check};
-use watershed_topology::observe::RESERVED;
+use watershed_topology::observe::plain;
 use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::subject::contains;
 
 use self::content::Contents;
@@ -176,11 +177,8 @@ impl Client {
                 object.insert("opt_start_seq".into(), json!(floor + 1));
             }
             let name = config.get("durable_name").and_then(Json::as_str).unwrap_or_default();
-            let filter = config.get("filter_subject").and_then(Json::as_str);
-            let filter = filter.filter(|filter| !filter.is_empty());
-            let call = Call::ConsumerCreateNamed { stream, consumer: name, filter };
-            let body = json!({"stream_name": stream, "config": config, "action": "create"});
-            self.settled(&Request::new(call, &body)).await?;
+            let request = Request::put_consumer(stream, name, &config, CreateAction::Create);
+            self.settled(&request).await?;
         }
         Ok(())
     }
@@ -288,14 +286,6 @@ fn own(config: &Json, name: &str) -> Json {
     let mut config = plain(config);
     if let Some(object) = config.as_object_mut() {
         object.insert("name".into(), json!(name));
-    }
-    config
-}
-
-fn plain(config: &Json) -> Json {
-    let mut config = config.clone();
-    if let Some(Json::Object(metadata)) = config.get_mut("metadata") {
-        metadata.retain(|key, _| !key.starts_with(RESERVED));
     }
     config
 }
