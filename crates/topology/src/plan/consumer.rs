@@ -8,12 +8,12 @@ use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::subject::contains;
 
-use super::difference::{METADATA, changes, json};
+use super::difference::{changes, json};
 use super::live::{self, one_filter};
-use super::loss;
 use super::mark::{mark, marks_of, unmark};
-use super::step::{Action, Plan, Refusal, Step, Target, Work};
+use super::step::{Action, Plan, Step, Target, Work};
 use super::unknown::level;
+use super::{loss, whose};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
@@ -81,32 +81,21 @@ pub(super) fn compare_all(
         if nobodys {
             unmark(&mut compared.metadata);
         }
-        let same = fields(&before, &compared).is_empty();
-        match live_one.owner() {
-            Some(owner) if owner != topology.name.value => {
-                let reason = format!("it belongs to the topology `{owner}`");
-                plan.refused.push(Refusal { target, reason, for_safety: true });
-                continue;
-            }
-            None if same => plan.unmanaged.push(target.clone()),
-            Some(_) if same => plan.unchanged.push(target.clone()),
-            _ => {}
+        let fields = fields(&before, &compared);
+        if !whose::note(&target, live_one.owner(), &fields, topology, observed, plan) {
+            continue;
         }
-        let mut steps = Vec::new();
-        if !same {
-            let mut marked = before.clone();
-            if nobodys {
-                marked.metadata.extend(marks_of(&desired.metadata));
-            }
+        let mut marked = before;
+        if nobodys {
+            marked.metadata.extend(marks_of(&desired.metadata));
+        }
+        let change = (!fields.is_empty()).then(|| {
             let change = Change { stream, config, there, live: live_one };
-            let step = change.step(target.clone(), &marked, &desired);
-            steps.push(Step { adopts: nobodys, ..step });
-        }
-        let again = steps.iter().any(|step| step.action == Action::Recreate);
-        if nobodys && observed.server.keeps_metadata() && !again {
-            steps.insert(0, adopt(target, &before, &desired, live_one));
-        }
-        plan.steps.append(&mut steps);
+            change.step(target.clone(), &marked, &desired)
+        });
+        let adopts = nobodys && observed.server.keeps_metadata();
+        let adoption = adopts.then(|| whose::adopt(target, json(&marked), live_one.seen()));
+        whose::push(plan, change, adoption);
     }
 }
 
@@ -117,19 +106,6 @@ fn fields(before: &ConsumerConfig, after: &ConsumerConfig) -> Vec<&'static str> 
 fn create(stream: &str, desired: &ConsumerConfig) -> Step {
     let target = Target::consumer(stream, &desired.name);
     Step::new(target, Action::Create, Work::Create(json(desired)), None)
-}
-
-/// Marks a consumer that is nobody's.
-fn adopt(
-    target: Target,
-    before: &ConsumerConfig,
-    desired: &ConsumerConfig,
-    live: &ObservedConsumer,
-) -> Step {
-    let mut after = before.clone();
-    after.metadata.extend(marks_of(&desired.metadata));
-    let work = Work::Update { fields: vec![METADATA.to_owned()], after: json(&after) };
-    Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(live.seen())) }
 }
 
 /// A consumer that is to become another one, and where it is.

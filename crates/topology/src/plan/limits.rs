@@ -20,13 +20,10 @@ pub(super) fn guard(observed: &Observed, plan: &mut Plan) {
     let mut refused = Vec::new();
     plan.steps.retain(|step| {
         let reasons = account.refuse(step, &gone);
-        let target = || step.target.clone();
-        refused.extend(reasons.iter().map(|reason| Refusal {
-            target: target(),
-            reason: reason.clone(),
-            for_safety: false,
-        }));
-        reasons.is_empty()
+        let fits = reasons.is_empty();
+        let refusal = |reason| Refusal { target: step.target.clone(), reason, for_safety: false };
+        refused.extend(reasons.into_iter().map(refusal));
+        fits
     });
     plan.refused.append(&mut refused);
 }

@@ -16,6 +16,7 @@ mod release;
 mod step;
 mod stream;
 mod unknown;
+mod whose;
 
 use crate::model::Topology;
 use crate::observe::Observed;

@@ -7,11 +7,11 @@ use watershed_wire::jetstream::check::{Bounds, fill_stream};
 use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::subject::{is_valid, witness};
 
-use super::difference::{METADATA, changes, json};
+use super::difference::{changes, json};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::unknown::level;
-use super::{consumer, live, loss};
+use super::{consumer, live, loss, whose};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 
@@ -63,36 +63,19 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
     if nobodys {
         unmark(&mut compared.metadata);
     }
-    let same = fields(&before, &compared).is_empty();
-    match there.owner() {
-        Some(owner) if owner != topology.name.value => {
-            let reason = format!("it belongs to the topology `{owner}`");
-            plan.refused.push(Refusal { target, reason, for_safety: true });
-            return;
-        }
-        None if !same && !observed.server.keeps_metadata() => {
-            let reason = unowned(&fields(&before, &compared), observed);
-            plan.refused.push(Refusal { target, reason, for_safety: true });
-            return;
-        }
-        None if same => plan.unmanaged.push(target.clone()),
-        Some(_) if same => plan.unchanged.push(target.clone()),
-        _ => {}
+    let fields = fields(&before, &compared);
+    if !whose::note(&target, there.owner(), &fields, topology, observed, plan) {
+        return;
     }
-    let mut steps = Vec::new();
-    if !same {
-        let mut marked = before.clone();
-        if nobodys {
-            marked.metadata.extend(marks_of(&desired.metadata));
-        }
-        let step = change(target.clone(), &marked, &desired, there, topology, observed);
-        steps.push(Step { adopts: nobodys, ..step });
+    let mut marked = before;
+    if nobodys {
+        marked.metadata.extend(marks_of(&desired.metadata));
     }
-    let again = steps.iter().any(|step| step.action == Action::Recreate);
-    if nobodys && observed.server.keeps_metadata() && !again {
-        steps.insert(0, adopt(target, &before, &desired, there));
-    }
-    plan.steps.append(&mut steps);
+    let change = (!fields.is_empty())
+        .then(|| change(target.clone(), &marked, &desired, there, topology, observed));
+    let adopts = nobodys && observed.server.keeps_metadata();
+    let adoption = adopts.then(|| whose::adopt(target, json(&marked), there.seen()));
+    let again = whose::push(plan, change, adoption);
     if again {
         consumer::new_ones(topology, stream, &desired, observed, plan);
     } else {
@@ -118,16 +101,6 @@ fn impossible(
     taken(name, desired, topology, observed).map(|reason| (reason, true))
 }
 
-/// Why a stream that may be anybody's is left as it is.
-fn unowned(fields: &[&str], observed: &Observed) -> String {
-    format!(
-        "it differs in {}, and nats-server {} keeps no metadata by which its owner could be known: \
-         only what is missing is created on servers before 2.10",
-        fields.join(", "),
-        observed.server.version
-    )
-}
-
 fn fields(before: &StreamConfig, after: &StreamConfig) -> Vec<&'static str> {
     stream_changes(before, after).into_iter().map(|(field, _)| field).collect()
 }
@@ -135,19 +108,6 @@ fn fields(before: &StreamConfig, after: &StreamConfig) -> Vec<&'static str> {
 fn create(target: Target, desired: &StreamConfig, observed: &Observed) -> Step {
     let losses = loss::of_copying(&StreamConfig::default(), desired, observed);
     Step { losses, ..Step::new(target, Action::Create, Work::Create(json(desired)), None) }
-}
-
-/// Marks a stream that is nobody's.
-fn adopt(
-    target: Target,
-    before: &StreamConfig,
-    desired: &StreamConfig,
-    there: &ObservedStream,
-) -> Step {
-    let mut after = before.clone();
-    after.metadata.extend(marks_of(&desired.metadata));
-    let work = Work::Update { fields: vec![METADATA.to_owned()], after: json(&after) };
-    Step { adopts: true, ..Step::new(target, Action::Adopt, work, Some(there.seen())) }
 }
 
 fn change(
