@@ -11,12 +11,15 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use watershed_topology::plan::{Action, Plan, Policy, Step};
+use watershed_topology::plan::{Plan, Policy};
 
 use crate::load::{DEFAULT_FILE, Loaded, Workspace};
 use crate::private::{self, DEFAULT};
 use crate::ui;
 use crate::ui::path::{quoted, shown};
+
+/// Folder of backups, beside the store.
+const BACKUPS: &str = "backups";
 
 /// What the folder of several topologies was called, in the current folder.
 const TOGETHER: &str = "together";
@@ -86,25 +89,28 @@ pub(crate) fn data_folders(loaded: &Loaded) -> Vec<PathBuf> {
 
 /// The newest complete backup of a stream that a run has made.
 pub(crate) fn backup_of(loaded: &Loaded, stream: &str) -> Option<PathBuf> {
-    let home = loaded.data.clone().unwrap_or_else(|| home(loaded));
-    let all = std::fs::read_dir(home.join("backups")).ok()?;
+    let all = std::fs::read_dir(backup_home(loaded).join(BACKUPS)).ok()?;
     let own = |path: &PathBuf| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        // Names end with the time: the last one is the newest.
-        name.rsplit_once('-').is_some_and(|(name, _)| name == stream)
+        // The time follows: the last one is the newest.
+        let time = name.strip_prefix(stream).and_then(|rest| rest.strip_prefix('-'));
+        time.is_some_and(|time| time.as_bytes().get(8) == Some(&b'T'))
             && path.join("backup.json").is_file()
     };
     all.flatten().map(|entry| entry.path()).filter(own).max()
 }
 
-/// Folder for backups of what a plan makes again. It is made if there is anything.
-pub(crate) fn backups(loaded: &Loaded, plan: &Plan, policy: &Policy) -> anyhow::Result<PathBuf> {
-    let home = loaded.data.clone().unwrap_or_else(|| home(loaded));
-    let goes = |step: &&Step| step.action == Action::Recreate && step.target.consumer.is_none();
-    if plan.steps.iter().filter(goes).any(|step| policy.allows(step)) {
-        make(&home).with_context(|| format!("cannot create {} for backups", shown(&home)))?;
+/// Folder in which a topology's backups are.
+pub(crate) fn backup_home(loaded: &Loaded) -> PathBuf {
+    loaded.data.clone().unwrap_or_else(|| home(loaded))
+}
+
+/// Folder below `home` for backups of the streams that a plan makes again. `home` is made if there are any.
+pub(crate) fn backups(home: &Path, plan: &Plan, policy: &Policy) -> anyhow::Result<PathBuf> {
+    if plan.steps.iter().any(|step| step.replaces_stream() && policy.allows(step)) {
+        make(home).with_context(|| format!("cannot create {} for backups", shown(home)))?;
     }
-    Ok(home.join("backups"))
+    Ok(home.join(BACKUPS))
 }
 
 /// Where a topology's data is if nobody says otherwise. It may be a link.

@@ -27,6 +27,9 @@ const LINE_BYTES_MAX: u64 = 192 << 20;
 /// Everything about a backup but the messages: `backup.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Backup {
+    /// Where it is.
+    #[serde(skip)]
+    pub(super) folder: PathBuf,
     format: String,
     /// Version of the server that it was made of.
     pub server: String,
@@ -134,6 +137,7 @@ impl Writer {
         let file = file.map_err(BackupError::file("write", &path))?;
         file.sync_all().map_err(BackupError::file("write", &path))?;
         let backup = Backup {
+            folder: self.folder.clone(),
             format: FORM.to_owned(),
             server,
             config,
@@ -171,6 +175,7 @@ impl Backup {
         let damaged = |why: String| BackupError::Damaged { path: path.clone(), why };
         let backup: Self =
             serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let backup = Self { folder: folder.to_owned(), ..backup };
         if backup.format != FORM {
             return Err(damaged(format!(
                 "it is `{}`, and this program reads `{FORM}`",
@@ -181,7 +186,7 @@ impl Backup {
         if whole.own_sum() != backup.own_sha256 {
             return Err(damaged("its checksum is another".into()));
         }
-        let mut messages = Messages::open(folder)?;
+        let mut messages = backup.open_messages()?;
         let mut count = 0;
         while messages.line()?.is_some() {
             count += 1;
@@ -195,6 +200,10 @@ impl Backup {
             return Err(BackupError::Damaged { path, why: "its checksum is another".into() });
         }
         Ok(backup)
+    }
+
+    pub(super) fn open_messages(&self) -> Result<Messages, BackupError> {
+        Messages::open(&self.folder)
     }
 
     fn own_sum(&self) -> String {
@@ -211,7 +220,7 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn open(folder: &Path) -> Result<Self, BackupError> {
+    fn open(folder: &Path) -> Result<Self, BackupError> {
         let path = folder.join(MESSAGES);
         let file = File::open(&path).map_err(BackupError::file("read", &path))?;
         let reader = BufReader::with_capacity(1 << 20, file);

@@ -62,11 +62,11 @@ impl Backups {
     /// waited for.
     pub async fn put_back(&self, client: &Client, stream: &str) -> Result<(), BackupError> {
         let missing = || BackupError::Impossible(format!("no backup of `{stream}` was made"));
-        let folder = self.made().get(stream).cloned().ok_or_else(missing)?;
+        let backup = Backup::open(self.made().get(stream).ok_or_else(missing)?)?;
         let mut tries = TRIES_MAX;
         loop {
             tries -= 1;
-            match client.restore(&folder, stream, |_| {}).await {
+            match client.restore(&backup, stream, |_| {}).await {
                 Ok(_) => return Ok(()),
                 Err(BackupError::Call(error)) if error.is_unavailable() && tries > 0 => {
                     tokio::time::sleep(PAUSE).await;

@@ -84,6 +84,19 @@ impl Action {
         }
     }
 
+    /// What it has done.
+    pub fn past(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Adopt => "adopted",
+            Self::Release => "released",
+            Self::Update | Self::UpdateLosing => "updated",
+            Self::Recreate => "recreated",
+            Self::Delete => "deleted",
+            Self::Clear => "cleared",
+        }
+    }
+
     /// What it is, in a word.
     pub fn word(self) -> &'static str {
         match self {
@@ -134,6 +147,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether it deletes a stream and makes it again.
+    pub fn replaces_stream(&self) -> bool {
+        self.action == Action::Recreate && self.target.consumer.is_none()
+    }
+
     /// A step that loses nothing and concerns nobody else.
     pub(super) fn new(target: Target, action: Action, work: Work, seen: Option<Seen>) -> Self {
         let (changes, losses, notes) = (Vec::new(), Vec::new(), Vec::new());

@@ -116,10 +116,9 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     {
         return Ok(exit);
     }
-    let backups = match &arguments.topology.data {
-        Some(folder) => folder.join("backups"),
-        None => Path::new(DEFAULT).join(&plan.topology).join("backups"),
-    };
+    let here = || Path::new(DEFAULT).join(&plan.topology);
+    let home = arguments.topology.data.clone().unwrap_or_else(here);
+    let backups = data::backups(&home, &plan, &policy)?;
     Ok(match run_steps(&client, backups, &plan, &policy, arguments.json).await? {
         Ok(steps) if arguments.json => {
             line(&json!({"event": "end", "steps": steps}));
@@ -151,7 +150,7 @@ pub(crate) async fn carry_out(
     policy: &Policy,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let backups = data::backups(loaded, plan, policy)?;
+    let backups = data::backups(&data::backup_home(loaded), plan, policy)?;
     let steps = match run_steps(client, backups, plan, policy, json).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
@@ -190,7 +189,7 @@ pub(crate) async fn run_steps(
     let mut steps = Steps::new(json);
     let told = |step: &Step| {
         let made = backups.made();
-        let folder = made.get(&step.target.stream).filter(|_| goes(step));
+        let folder = made.get(&step.target.stream).filter(|_| step.replaces_stream());
         steps.done(step, folder.map(PathBuf::as_path));
     };
     let halt = match client.apply(plan, policy, &backups, told).await {
@@ -209,8 +208,4 @@ pub(crate) async fn run_steps(
     }
     let next = kept.unwrap_or_else(|| "; apply again to go on".into());
     Err(anyhow::Error::new(*halt).context(format!("{text}{next}")))
-}
-
-fn goes(step: &Step) -> bool {
-    step.action == Action::Recreate && step.target.consumer.is_none()
 }

@@ -1,5 +1,7 @@
 //! `watershed destroy`: removes what a topology owns.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
@@ -8,8 +10,8 @@ use super::apply::{refused, run_steps};
 use super::names::Known;
 use crate::connection::Connection;
 use crate::exit::Exit;
+use crate::ui;
 use crate::ui::prompt::confirm;
-use crate::{data, ui};
 
 /// Delete exactly the streams and consumers that the topology owns, with their messages.
 #[derive(Debug, Args)]
@@ -51,16 +53,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         {
             return Ok(exit);
         }
-        Ok(
-            match run_steps(&client, data::backups(loaded, &plan, &policy)?, &plan, &policy, false)
-                .await?
-            {
-                Ok(steps) => {
-                    ui::say(&format!("deleted {}", ui::count(steps, "asset")));
-                    Exit::Clean
-                }
-                Err(exit) => exit,
-            },
-        )
+        // Nothing is made again.
+        Ok(match run_steps(&client, PathBuf::new(), &plan, &policy, false).await? {
+            Ok(steps) => {
+                ui::say(&format!("deleted {}", ui::count(steps, "asset")));
+                Exit::Clean
+            }
+            Err(exit) => exit,
+        })
     })
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let backup = Backup::open(&folder)?;
         let name = backup.config.get("name").and_then(|name| name.as_str()).unwrap_or_default();
         let name = arguments.name.clone().unwrap_or_else(|| name.to_owned());
-        backups.push((name, folder, backup.messages));
+        backups.push((name, backup));
     }
     if backups.is_empty() {
         bail!("no backup in {}", shown(&arguments.folder));
@@ -42,11 +42,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     block_on(async {
         let client = arguments.server.connect().await?;
-        for (name, folder, all) in &backups {
+        for (name, backup) in &backups {
             let mut progress = Progress::new(format!("restoring {name}"));
-            let told = |count| progress.tell(count, *all);
+            let told = |count| progress.tell(count, backup.messages);
             let failed = || format!("`{name}` was not restored");
-            let restored = client.restore(folder, name, told).await.with_context(failed)?;
+            let restored = client.restore(backup, name, told).await.with_context(failed)?;
             let messages = usize::try_from(restored.messages).unwrap_or(usize::MAX);
             ui::say(&format!(
                 "restored {name}: {}, {}",

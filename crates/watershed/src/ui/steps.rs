@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value as Json, json};
-use watershed_topology::plan::{Action, Step};
+use watershed_topology::plan::Step;
 
 use super::path::shown;
 use super::{out, say};
@@ -38,7 +38,7 @@ impl Steps {
             return;
         }
         let (kind, target) = (step.target.kind(), &step.target);
-        say(&format!("{} {kind} {target} ({millis} ms)", past(step.action)));
+        say(&format!("{} {kind} {target} ({millis} ms)", step.action.past()));
         if let Some(folder) = backup {
             say(&format!("  what it was is in {}", shown(folder)));
         }
@@ -48,17 +48,4 @@ impl Steps {
 /// Prints an event on a line of its own.
 pub(crate) fn line(json: &Json) {
     out(&json.to_string());
-}
-
-/// What was done by a step.
-fn past(action: Action) -> &'static str {
-    match action {
-        Action::Create => "created",
-        Action::Adopt => "adopted",
-        Action::Release => "released",
-        Action::Update | Action::UpdateLosing => "updated",
-        Action::Recreate => "recreated",
-        Action::Delete => "deleted",
-        Action::Clear => "cleared",
-    }
 }

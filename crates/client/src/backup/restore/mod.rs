@@ -10,7 +10,6 @@ mod ids;
 mod intake;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,7 +28,7 @@ use self::ids::Ids;
 pub(super) use self::intake::prefix;
 use self::intake::{FOREIGN_MAX, Intake, RESTORING, texts};
 use super::error::BackupError;
-use super::format::{Backup, Messages};
+use super::format::Backup;
 use crate::client::Client;
 
 /// Publishes on their way at once.
@@ -66,14 +65,13 @@ struct Survey {
 }
 
 impl Client {
-    /// Restores the backup in `folder` as the stream `name`, telling how many messages are there.
+    /// Restores a backup as the stream `name`, telling how many messages are there.
     pub async fn restore(
         &self,
-        folder: &Path,
+        backup: &Backup,
         name: &str,
         progress: impl FnMut(u64),
     ) -> Result<Restored, BackupError> {
-        let backup = Backup::open(folder)?;
         self.make_way(name).await?;
         let config = own(&backup.config, name);
         for subject in texts(&config, "subjects") {
@@ -81,19 +79,19 @@ impl Client {
                 return Err(BackupError::Taken { subject: subject.to_owned(), other });
             }
         }
-        let survey = Survey::of(folder, &backup, &config)?;
+        let survey = Survey::of(backup, &config)?;
         let origins = origins(&config);
         if config.get("mirror").is_some_and(|mirror| !mirror.is_null()) {
             // Its messages come from elsewhere, and it takes no others.
             self.settled(&Request::new(Call::StreamCreate(name), &config)).await?;
-            let done = self.restore_consumers(name, &backup, &survey, |_| true).await;
+            let done = self.restore_consumers(name, backup, &survey, |_| true).await;
             self.keep_if(name, done).await?;
             let consumers = backup.consumers.len();
             return Ok(Restored { messages: 0, altered: 0, consumers, origins });
         }
         let intake = self.open_intake(name, &config, &survey.foreign).await;
         let intake = self.keep_if(name, intake).await?;
-        let done = self.fill(folder, name, &backup, &config, &survey, &intake, progress).await;
+        let done = self.fill(name, backup, &config, &survey, &intake, progress).await;
         let (messages, altered) = self.keep_if(name, done).await?;
         Ok(Restored { messages, altered, consumers: backup.consumers.len(), origins })
     }
@@ -120,10 +118,8 @@ impl Client {
     }
 
     /// Fills a stream that was just created, and gives it its configuration.
-    #[allow(clippy::too_many_arguments, reason = "what is filled, with what, and how")]
     async fn fill(
         &self,
-        folder: &Path,
         name: &str,
         backup: &Backup,
         config: &Json,
@@ -134,7 +130,7 @@ impl Client {
         // Who had finished nothing gets whatever comes. Who had, begins at a message that must be there:
         // a server makes a start behind the last one a start at the next.
         self.restore_consumers(name, backup, survey, |floor| floor == 0).await?;
-        let done = self.publish_all(folder, config, intake, progress).await?;
+        let done = self.publish_all(backup, config, intake, progress).await?;
         self.restore_consumers(name, backup, survey, |floor| floor > 0).await?;
         self.settled(&Request::new(Call::StreamUpdate(name), config)).await?;
         Ok(done)
@@ -186,13 +182,13 @@ impl Client {
     /// How many messages were published, and how many of them with other headers.
     async fn publish_all(
         &self,
-        folder: &Path,
+        backup: &Backup,
         config: &Json,
         intake: &Intake,
         mut progress: impl FnMut(u64),
     ) -> Result<(u64, u64), BackupError> {
-        let mut messages = Messages::open(folder)?;
-        let mut contents = Contents::new(folder, config, intake.continues());
+        let mut messages = backup.open_messages()?;
+        let mut contents = Contents::new(&backup.folder, config, intake.continues());
         let mut ids = Ids::default();
         let mut waiting = FuturesOrdered::new();
         let (mut count, mut bytes) = (0, 0);
@@ -234,8 +230,8 @@ impl Client {
 }
 
 impl Survey {
-    fn of(folder: &Path, backup: &Backup, config: &Json) -> Result<Self, BackupError> {
-        let mut messages = Messages::open(folder)?;
+    fn of(backup: &Backup, config: &Json) -> Result<Self, BackupError> {
+        let mut messages = backup.open_messages()?;
         let mut survey =
             Self { finished: vec![0; backup.consumers.len()], foreign: BTreeSet::new() };
         let own: Vec<&str> = texts(config, "subjects").collect();

@@ -238,7 +238,7 @@ async fn hold(
     let mut seen: Vec<Observed> = Vec::new();
     for topology in &held {
         let Held { loaded, client, plan } = topology;
-        let backups = Backups::below(data::backups(loaded, plan, &policy)?);
+        let backups = Backups::below(data::backups(&data::backup_home(loaded), plan, &policy)?);
         client.apply(plan, &policy, &backups, |_| {}).await?;
         let observed = client.observe(&loaded.topology).await?;
         let verdict = verify(&loaded.topology, &observed);

@@ -126,11 +126,6 @@ fn state(plan: &Plan, target: &Target) -> &'static str {
     match steps.find(|step| step.action != Action::Adopt).map(|step| step.action) {
         None if plan.unmanaged.contains(target) => "unmanaged",
         None => "unchanged",
-        Some(Action::Adopt) => "adopted",
-        Some(Action::Release) => "released",
-        Some(Action::Create) => "created",
-        Some(Action::Update | Action::UpdateLosing) => "updated",
-        Some(Action::Recreate) => "recreated",
-        Some(Action::Delete | Action::Clear) => "deleted",
+        Some(action) => action.past(),
     }
 }
