@@ -6,7 +6,7 @@ use watershed_sim::disk::SimDisk;
 use watershed_sim::node::{Node, Received};
 use watershed_store::{Journal, LogId, Needed, Record, RoundBuilder};
 
-const SECOND: u64 = 1_000_000_000;
+use crate::talk::{SECOND, ask, pass, send, tell};
 
 /// Small enough that a few messages make a checkpoint.
 fn settings() -> JetStreamSettings {
@@ -27,25 +27,6 @@ fn restart(node: Node, disk: &mut SimDisk) -> Node {
     drop(node);
     *disk = disk.after_kill();
     Node::start_at(now, disk, settings(), 2).unwrap()
-}
-
-/// Sends a message; what it brings comes when the disk has worked.
-fn send(node: &mut Node, subject: &str, reply: &str, body: &str) {
-    node.send(format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len()).as_bytes());
-}
-
-/// Sends a message, and does whatever the disk has to do. What the client got.
-fn tell(node: &mut Node, subject: &str, body: &str) -> Vec<Received> {
-    send(node, subject, "r.1", body);
-    node.settle().unwrap();
-    node.received()
-}
-
-/// The answer to a call.
-fn ask(node: &mut Node, subject: &str, body: &str) -> Value {
-    let received = tell(node, &format!("$JS.API.{subject}"), body);
-    let answer = received.iter().rfind(|message| message.subject == "r.1").unwrap();
-    serde_json::from_str(&answer.payload).unwrap()
 }
 
 fn create(node: &mut Node, config: &str) {
@@ -431,15 +412,6 @@ fn tell_ttl(node: &mut Node, subject: &str, ttl: &str) {
     let length = header.len();
     node.send(format!("HPUB {subject} r.1 {length} {length}\r\n{header}\r\n").as_bytes());
     node.settle().unwrap();
-}
-
-/// Lets time pass, the disk keeping up.
-fn pass(node: &mut Node, nanos: u64) {
-    let mut left = nanos;
-    while left > 0 {
-        left = node.wait_for_deadline(left);
-        node.settle().unwrap();
-    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod pauses;
 mod plan;
 mod promotions;
 mod refusals;
+mod talk;
 mod turns;
 
 /// How many seeds to try: `WATERSHED_SEEDS` if it is set, for a long run.

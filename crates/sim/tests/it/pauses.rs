@@ -6,7 +6,7 @@ use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::{Node, Received};
 use watershed_wire::time::UnixNanos;
 
-const SECOND: u64 = 1_000_000_000;
+use crate::talk::{SECOND, ask, tell};
 
 fn settings() -> JetStreamSettings {
     JetStreamSettings::new(1 << 40, 1 << 40)
@@ -24,17 +24,6 @@ fn begin(disk: &SimDisk, storage: &str) -> Node {
         tell(&mut node, "s", payload);
     }
     node
-}
-
-fn tell(node: &mut Node, subject: &str, body: &str) -> Vec<Received> {
-    node.send(format!("PUB {subject} r.1 {}\r\n{body}\r\n", body.len()).as_bytes());
-    node.settle().unwrap();
-    node.received()
-}
-
-fn ask(node: &mut Node, subject: &str, body: &str) -> Value {
-    let answer = tell(node, &format!("$JS.API.{subject}"), body).pop().unwrap();
-    serde_json::from_str(&answer.payload).unwrap()
 }
 
 /// Pauses the consumer for so many seconds.

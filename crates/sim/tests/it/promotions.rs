@@ -3,9 +3,9 @@
 use serde_json::Value;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
-use watershed_sim::node::{Node, Received};
+use watershed_sim::node::Node;
 
-const SECOND: u64 = 1_000_000_000;
+use crate::talk::{self, SECOND, send, tell};
 
 /// Small enough that a few messages seal blocks and make checkpoints.
 fn settings() -> JetStreamSettings {
@@ -20,20 +20,9 @@ fn start(disk: &SimDisk) -> Node {
     Node::start(disk, settings(), 1).unwrap()
 }
 
-fn send(node: &mut Node, subject: &str, reply: &str, body: &str) {
-    node.send(format!("PUB {subject} {reply} {}\r\n{body}\r\n", body.len()).as_bytes());
-}
-
-fn tell(node: &mut Node, subject: &str, body: &str) -> Vec<Received> {
-    send(node, subject, "r.1", body);
-    node.settle().unwrap();
-    node.received()
-}
-
 /// The answer to a call, which is no error.
 fn ask(node: &mut Node, subject: &str, body: &str) -> Value {
-    let answer = tell(node, &format!("$JS.API.{subject}"), body).pop().unwrap();
-    let answer: Value = serde_json::from_str(&answer.payload).unwrap();
+    let answer = talk::ask(node, subject, body);
     assert_eq!(answer["error"], Value::Null, "{subject} {body}");
     answer
 }
