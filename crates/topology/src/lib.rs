@@ -40,6 +40,8 @@ pub mod schema;
 pub mod sharing;
 pub mod source;
 pub mod system;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 pub mod version;
 pub mod yaml;

@@ -5,12 +5,10 @@ use watershed_wire::jetstream::call::Call;
 
 use super::*;
 use crate::call::{CallError, Request};
-use crate::lower::lower;
 use crate::model::Topology;
-use crate::observe::{Observation, Observed, ServerFacts};
+use crate::observe::Observed;
 use crate::plan::{Names, Plan, Policy, plan};
-use crate::source::SourceMap;
-use crate::yaml::parse;
+use crate::testing::{facts, observed, streams as topology};
 
 /// A server with as much of the API as a run uses.
 #[derive(Debug, Clone, Default)]
@@ -121,12 +119,7 @@ impl Fake {
     }
 
     fn observe(&mut self, topology: &Topology) -> Observed {
-        let server = ServerFacts { version: "2.14.6".into(), clustered: false };
-        let mut observation = Observation::new(topology, server);
-        while let Some((tag, request)) = observation.next() {
-            observation.done(tag, self.call(&request).to_string().as_bytes()).unwrap();
-        }
-        observation.finish()
+        observed(topology, facts(), |request| self.call(request))
     }
 
     fn plan(&mut self, topology: &Topology) -> Plan {
@@ -199,15 +192,6 @@ impl Stream {
 
 fn everything() -> Policy {
     Policy { allow_loss: Names::All, recreate: Names::All, adopt: Names::All, prune: true }
-}
-
-fn topology(body: &str) -> Topology {
-    let mut sources = SourceMap::default();
-    let file = sources.add("f", &format!("watershed: 1\nname: x\nstreams:\n{body}"));
-    let (root, _) = parse(&sources, file);
-    let (topology, found) = lower(&root.unwrap());
-    assert!(found.is_empty(), "{found:?}");
-    topology
 }
 
 const OLD: &str = "  A: { subjects: [a.>], max_age: 7d, storage: memory, consumers: { c: {}, d: { deliver_policy: new }, e: {} } }\n  B: { subjects: [b.>], max_age: 1d }\n  C: { subjects: [c.>], max_age: 1d }\n";

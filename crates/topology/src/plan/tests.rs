@@ -5,24 +5,8 @@ use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use super::*;
-use crate::lower::lower;
-use crate::observe::{ObservedConsumer, ObservedStream, ServerFacts};
-use crate::source::SourceMap;
-use crate::yaml::parse;
-
-fn topology(body: &str) -> Topology {
-    let mut sources = SourceMap::default();
-    let file = sources.add("f", &format!("watershed: 1\nname: x\nstreams:\n{body}"));
-    let (root, mut diagnostics) = parse(&sources, file);
-    let (topology, mut found) = lower(&root.unwrap());
-    diagnostics.append(&mut found);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    topology
-}
-
-fn facts() -> ServerFacts {
-    ServerFacts { version: "2.14.6".into(), clustered: false }
-}
+use crate::observe::{ObservedConsumer, ObservedStream};
+use crate::testing::{facts, streams as topology};
 
 /// A server on which every step of a plan was done.
 fn after(observed: &mut Observed, plan: &Plan) {

@@ -129,13 +129,10 @@ mod tests {
 
     use serde_json::{Value as Json, json};
 
-    use crate::lower::lower;
-    use crate::model::Topology;
-    use crate::observe::{Observation, Observed, ServerFacts};
+    use crate::observe::{Observed, ServerFacts};
     use crate::plan::{Plan, destroy, plan};
-    use crate::source::SourceMap;
+    use crate::testing::{facts, listed, topology};
     use crate::verify::verify;
-    use crate::yaml::parse;
 
     const FILE: &str = "\
 watershed: 1
@@ -146,25 +143,10 @@ streams:
 services: { s: { publishes: [a.x, b.x] } }
 ";
 
-    fn topology(text: &str) -> Topology {
-        let mut sources = SourceMap::default();
-        let file = sources.add("f", text);
-        lower(&parse(&sources, file).0.unwrap()).0
-    }
-
     /// What a server with these lists has.
     fn observed(streams: &Json, consumers: &Json) -> Observed {
-        let server = ServerFacts { version: "2.14.6".into(), clustered: true };
-        let mut observation = Observation::new(&topology(FILE), server);
-        while let Some((tag, request)) = observation.next() {
-            let reply = match request.subject.as_str() {
-                "$JS.API.STREAM.LIST" => streams.to_string(),
-                "$JS.API.CONSUMER.LIST.A" => consumers.to_string(),
-                _ => "{}".into(),
-            };
-            observation.done(tag, reply.as_bytes()).unwrap();
-        }
-        observation.finish()
+        let server = ServerFacts { clustered: true, ..facts() };
+        listed(&topology(FILE), server, streams, &[("A", consumers)])
     }
 
     fn stream(name: &str, subject: &str, more: Json) -> Json {

@@ -4,7 +4,7 @@ use watershed_wire::jetstream::stream::{Discard, Retention, StreamInfo};
 
 use super::verdict::{Problem, Verdict};
 use crate::model::{Stream, Topology};
-use crate::observe::{Observed, ObservedStream};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 use crate::plan::Target;
 use crate::quantity::show_size;
 
@@ -81,7 +81,7 @@ impl Look<'_> {
         if there.info.config.retention != Retention::WorkQueue {
             return;
         }
-        let waiting = |consumer: &crate::observe::ObservedConsumer| {
+        let waiting = |consumer: &ObservedConsumer| {
             consumer.info.num_pending + consumer.info.num_ack_pending as u64
         };
         let taken: u64 = there.consumers.values().map(waiting).sum();
@@ -120,9 +120,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
-    use crate::observe::{Observation, ServerFacts};
-    use crate::source::SourceMap;
-    use crate::yaml::parse;
+    use crate::testing::{facts, listed, topology};
 
     const FILE: &str = "\
 watershed: 1
@@ -135,9 +133,7 @@ streams:
 
     #[test]
     fn what_does_not_work_is_said() {
-        let mut sources = SourceMap::default();
-        let file = sources.add("f", FILE);
-        let (topology, _) = crate::lower::lower(&parse(&sources, file).0.unwrap());
+        let topology = topology(FILE);
         let stream = |name: &str, config: Json, messages: u64, last: u64, consumers: u64| {
             let mut config = config;
             config["name"] = json!(name);
@@ -158,19 +154,9 @@ streams:
         let of_a = json!({"total": 1, "consumers": [consumer("p", json!({"deliver_subject": "to.p"}), 0)]});
         let of_q = json!({"total": 2, "consumers": [
             consumer("w", json!({}), 2), consumer("theirs", json!({}), 1)]});
-        let server = ServerFacts { version: "2.14.6".into(), clustered: false };
-        let mut observation = Observation::new(&topology, server);
-        while let Some((tag, request)) = observation.next() {
-            let reply = match request.subject.as_str() {
-                "$JS.API.STREAM.LIST" => streams.to_string(),
-                "$JS.API.CONSUMER.LIST.A" => of_a.to_string(),
-                "$JS.API.CONSUMER.LIST.Q" => of_q.to_string(),
-                _ => "{}".into(),
-            };
-            observation.done(tag, reply.as_bytes()).unwrap();
-        }
+        let seen = listed(&topology, facts(), &streams, &[("A", &of_a), ("Q", &of_q)]);
         let mut verdict = Verdict::default();
-        look(&topology, &observation.finish(), &mut verdict);
+        look(&topology, &seen, &mut verdict);
         let mut text = String::new();
         for problem in &verdict.problems {
             let _ = writeln!(text, "x {problem}");

@@ -44,20 +44,18 @@ impl Known {
 
     /// What the words of a flag name. A bucket may be called as the file does.
     pub(super) fn named(&self, flag: &str, words: &[String]) -> Result<Names, Mistyped> {
-        if words.iter().any(|word| word == "all") {
-            return Ok(Names::All);
-        }
+        let Names::Only(words) = Names::from_words(words) else { return Ok(Names::All) };
         let mut names = Vec::new();
         for word in words {
-            if self.names.contains(word) {
-                names.push(word.clone());
+            if self.names.contains(&word) {
+                names.push(word);
                 continue;
             }
             let before = names.len();
-            let same = self.buckets.iter().filter(|(bucket, _)| bucket == word);
+            let same = self.buckets.iter().filter(|(bucket, _)| *bucket == word);
             names.extend(same.map(|(_, stream)| stream.clone()));
             if names.len() == before {
-                return Err(self.unknown(flag, word));
+                return Err(self.unknown(flag, &word));
             }
         }
         Ok(Names::Only(names))
