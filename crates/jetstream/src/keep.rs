@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::jetstream::{JetStream, TimerKey};
+use crate::limits::LOOK_AGAIN;
 use crate::network::Network;
 use crate::record::Command;
 use crate::rounds::Owed;
@@ -10,9 +11,6 @@ use crate::state::StreamKey;
 
 /// Time until a record that had no room is tried again.
 const RETRY: Duration = Duration::from_millis(250);
-
-/// Longest time until ages are looked at again: the wall clock may jump, deadlines do not.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 impl JetStream {
     /// Arms the timer for a message that was just stored and expires at `expiry`.

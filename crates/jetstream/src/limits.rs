@@ -1,5 +1,7 @@
 //! Bounds on what is held for clients.
 
+use std::time::Duration;
+
 /// Bytes of records that wait for the disk above which publishers are held back.
 pub const ROUND_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 
@@ -48,3 +50,7 @@ pub const FINISHED_PER_RECORD: u64 = 512;
 
 /// Bytes of a consumer's events that wait where no record can take them. No more is delivered then.
 pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest time until something that depends on the wall clock is checked again: the clock may jump, and
+/// deadlines do not.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_mins(1);

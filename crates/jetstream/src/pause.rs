@@ -11,11 +11,9 @@ use watershed_wire::jetstream::consumer::Paused;
 
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
+use crate::limits::LOOK_AGAIN;
 use crate::network::Network;
 use crate::rounds::Owed;
-
-/// Longest time until the clock is looked at again: it may be set, deadlines do not jump.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 impl JetStream {
     /// How a consumer stands, if it is there.

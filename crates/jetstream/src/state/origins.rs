@@ -121,8 +121,10 @@ pub(super) fn origins(config: &StreamConfig, old: &[Origin]) -> Vec<Origin> {
     let sources = config.sources.iter().map(|source| Origin::new(source, false));
     let mut all: Vec<Origin> = mirror.chain(sources).collect();
     for origin in &mut all {
-        let key = |own: &Origin| (own.is_mirror, own.name.clone(), own.filter.clone());
-        let same = |other: &&Origin| key(other) == key(origin);
+        let same = |other: &&Origin| {
+            (other.is_mirror, &other.name, &other.filter)
+                == (origin.is_mirror, &origin.name, &origin.filter)
+        };
         if let Some(known) = old.iter().find(same) {
             (origin.copied, origin.log) = (known.copied, known.log);
         }
