@@ -6,18 +6,30 @@ use watershed_topology::plan::{Plan, Policy, Step};
 use crate::backup::Backups;
 use crate::client::Client;
 
+/// What there is to tell of a run.
+#[derive(Debug, Clone, Copy)]
+pub enum News<'a> {
+    /// A step is done.
+    Done(&'a Step),
+    /// What a step does just now; it may take a while.
+    Doing(&'a Step, &'a str),
+}
+
 impl Client {
-    /// Runs the steps of a plan that `policy` allows and reports each one. Streams are backed up to `backups`
+    /// Runs the steps of a plan that `policy` allows and tells of it. Streams are backed up to `backups`
     /// before they are recreated.
     pub async fn apply(
         &self,
         plan: &Plan,
         policy: &Policy,
         backups: &Backups,
-        mut done: impl FnMut(&Step),
+        mut tell: impl FnMut(News<'_>),
     ) -> Result<usize, Box<Halt>> {
         let mut run = Run::new(plan, policy);
         while let Some(task) = run.next() {
+            if let Some((step, doing)) = run.says() {
+                tell(News::Doing(step, doing));
+            }
             let step = match task {
                 Task::Call(request) => {
                     let reply = self.call(&request).await;
@@ -31,13 +43,16 @@ impl Client {
                     let made = backups.make(self, &stream).await;
                     run.done(Event::BackedUp(made.map(drop).map_err(|error| chain(&error))))?
                 }
+                Task::Compare(comparison) => {
+                    run.done(Event::Compared(self.compare(&comparison).await))?
+                }
                 Task::PutBack(stream) => {
                     let done = backups.put_back(self, &stream).await;
                     run.done(Event::PutBack(done.map_err(|error| chain(&error))))?
                 }
             };
             if let Some(step) = step {
-                done(step);
+                tell(News::Done(step));
             }
         }
         Ok(run.steps().len())

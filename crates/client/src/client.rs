@@ -54,6 +54,11 @@ impl Client {
         ServerFacts { version: info.version, clustered: info.cluster.is_some() }
     }
 
+    /// How long an answer may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Sends a call and waits for the answer.
     pub async fn call(&self, request: &Request) -> Result<Bytes, CallError> {
         let wanted = async_nats::Request::new().payload(request.body.clone().into());

@@ -5,13 +5,16 @@
 mod backup;
 mod carry;
 mod client;
+mod compare;
 mod context;
 mod denials;
 mod newest;
 mod options;
+mod stretch;
 mod wait;
 
 pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored};
+pub use carry::News;
 pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};
 pub use newest::Newest;

@@ -202,6 +202,11 @@ impl CallError {
         met || self.is_absence()
     }
 
+    /// Whether the server says that there is no such message.
+    pub fn is_no_message(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.err_code == table::NO_MESSAGE_FOUND.code)
+    }
+
     /// Whether the server says that there is no such stream or consumer.
     pub fn is_absence(&self) -> bool {
         let codes = [table::STREAM_NOT_FOUND.code, table::CONSUMER_NOT_FOUND.code];

@@ -26,6 +26,7 @@ pub mod json_schema;
 pub mod limits;
 pub mod lint;
 pub mod lower;
+mod migration;
 pub mod model;
 pub mod monitor;
 pub mod observe;

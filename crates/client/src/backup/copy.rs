@@ -94,7 +94,11 @@ impl Client {
     }
 
     /// Gets a message by the body of a `STREAM.MSG.GET`; `None` if there is none.
-    async fn message(&self, stream: &str, body: &Json) -> Result<Option<Message>, CallError> {
+    pub(crate) async fn message(
+        &self,
+        stream: &str,
+        body: &Json,
+    ) -> Result<Option<Message>, CallError> {
         let reply = self.call(&Request::new(Call::MessageGet(stream), body)).await?;
         match answer::<Got>(&reply) {
             Ok(got) => Ok(Some(got.message)),

@@ -64,9 +64,9 @@ pub struct ConsumerBackup {
 
 /// A message of a stream, as the server gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Message {
+pub(crate) struct Message {
     pub(super) subject: String,
-    pub(super) seq: u64,
+    pub(crate) seq: u64,
     /// Header block, base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) hdrs: String,
@@ -78,7 +78,7 @@ pub(super) struct Message {
 
 impl Message {
     /// About its bytes in a file.
-    pub(super) fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         (self.subject.len() + self.hdrs.len() + self.data.len()) as u64
     }
 }

@@ -23,6 +23,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 
 pub use self::error::BackupError;
+pub(crate) use self::format::Message;
 pub use self::format::{Backup, ConsumerBackup};
 pub use self::restore::Restored;
 use crate::client::Client;

@@ -7,6 +7,7 @@ mod coverage;
 mod damage;
 mod history;
 mod journal;
+mod migrations;
 mod model;
 mod node;
 mod pauses;

@@ -10,7 +10,7 @@ use watershed_topology::apply::{Event, Run, Task};
 use watershed_topology::call::Request;
 use watershed_topology::lower::lower;
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
-use watershed_topology::plan::{Names, Policy, destroy, plan};
+use watershed_topology::plan::{Names, Policy, destroy, plan, plan_recreating};
 use watershed_topology::verify::verify;
 use watershed_topology::yaml::parse;
 use watershed_topology::{Severity, SourceMap, Topology, lint};
@@ -66,7 +66,7 @@ fn write(rng: &mut Rng) -> String {
     text
 }
 
-fn read(text: &str) -> Option<Topology> {
+pub(crate) fn read(text: &str) -> Option<Topology> {
     let mut sources = SourceMap::default();
     let file = sources.add("random", text);
     let (root, mut found) = parse(&sources, file);
@@ -80,14 +80,14 @@ fn read(text: &str) -> Option<Topology> {
     (!error).then_some(topology)
 }
 
-fn call(node: &mut Node, request: &Request) -> Vec<u8> {
+pub(crate) fn call(node: &mut Node, request: &Request) -> Vec<u8> {
     let body = String::from_utf8(request.body.clone()).unwrap();
     node.send(format!("PUB {} r.1 {}\r\n{body}\r\n", request.subject, body.len()).as_bytes());
     node.settle().unwrap();
     node.received().pop().expect("every call is answered").payload.into_bytes()
 }
 
-fn observe(node: &mut Node, topology: &Topology) -> Observed {
+pub(crate) fn observe(node: &mut Node, topology: &Topology) -> Observed {
     let server = ServerFacts { version: "2.14.6".into(), clustered: false };
     let mut observation = Observation::new(topology, server);
     while let Some((tag, request)) = observation.next() {
@@ -110,13 +110,14 @@ fn carry(node: &mut Node, run: &mut Run, task: Task) -> Result<(), String> {
         // Whether a backup is one is looked at where files are.
         Task::BackUp(_) => run.done(Event::BackedUp(Ok(()))),
         Task::PutBack(stream) => return Err(format!("{stream} was not made again")),
+        Task::Compare(_) => return Err("a plan that recreates migrates".into()),
     };
     done.map(drop).map_err(|halt| format!("{halt}: {}", halt.source))
 }
 
 fn carry_out(node: &mut Node, topology: &Topology, policy: &Policy) -> Result<(), String> {
     let before = observe(node, topology);
-    let planned = plan(topology, &before);
+    let planned = plan_recreating(topology, &before, &Names::All);
     let mut run = Run::new(&planned, policy);
     while let Some(task) = run.next() {
         carry(node, &mut run, task)?;
@@ -143,7 +144,14 @@ fn carry_out(node: &mut Node, topology: &Topology, policy: &Policy) -> Result<()
 }
 
 fn everything() -> Policy {
-    Policy { allow_loss: Names::All, recreate: Names::All, adopt: Names::All, prune: true }
+    let all = Names::All;
+    Policy {
+        allow_loss: all.clone(),
+        recreate: all.clone(),
+        adopt: all,
+        prune: true,
+        ..Policy::default()
+    }
 }
 
 fn run(seed: u64) -> Result<(), String> {

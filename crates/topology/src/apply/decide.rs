@@ -55,6 +55,9 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
             unchanged(step, live)?;
             Decision::Recreate(Box::new(live.clone()))
         }
+        (Work::Migrate(_), Some(_)) => {
+            return Err(Cause::Changed("it is to be migrated".into()));
+        }
     })
 }
 
@@ -75,7 +78,11 @@ pub(super) fn is(step: &Step, live: &Live, config: &Json) -> bool {
 }
 
 /// What was seen of an asset, if it is still the same one, and owned by the same, or by who is to own it.
-fn same_asset<'a>(step: &'a Step, live: &Live, after: Option<&Json>) -> Result<&'a Seen, Cause> {
+pub(super) fn same_asset<'a>(
+    step: &'a Step,
+    live: &Live,
+    after: Option<&Json>,
+) -> Result<&'a Seen, Cause> {
     let changed = |text: String| Err(Cause::Changed(text));
     let Some(seen) = &step.seen else { return changed("it was not there before".into()) };
     if live.seen.created != seen.created {
@@ -104,7 +111,9 @@ pub(super) fn unchanged<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cau
         return Err(Cause::Changed(format!("{messages} stored in it since")));
     }
     let before = |name: &String| seen.consumers.as_ref()?.get(name);
-    for (name, now) in live.seen.consumers.iter().flatten() {
+    // Of what is kept of a migration, they were not looked at.
+    let consumers = live.seen.consumers.iter().filter(|_| seen.consumers.is_some());
+    for (name, now) in consumers.flatten() {
         let what = match (before(name), &now.owner) {
             (Some(before), _) if before == now => continue,
             (None, _) => format!("it has the consumer `{name}` since"),

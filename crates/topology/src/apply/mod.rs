@@ -5,16 +5,18 @@
 //! planned already; nothing, and the run ends, if it is not what the person said yes to. An answer that
 //! was lost is not a refusal: the asset is looked at again.
 //!
-//! What is made again is never without either: see `recreate.rs`.
+//! What is made again is never without either: see `recreate.rs`. What is migrated is in use meanwhile: see
+//! `migrate`.
 
 mod decide;
+mod migrate;
 mod recreate;
 mod request;
 mod run;
 mod task;
 
 pub use self::run::Run;
-pub use self::task::{Cause, Event, Halt, Task};
+pub use self::task::{Cause, CompareError, Comparison, Event, Halt, Task};
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
+use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::call::{CallError, Request, answer};
 use crate::observe::{ConsumerListing, ObservedConsumer, ObservedStream};
@@ -47,6 +48,17 @@ pub(super) struct Live {
     pub(super) config: Json,
     /// Sequence from which on a consumer has not finished.
     pub(super) resume: u64,
+}
+
+impl Live {
+    /// A stream; `consumers` are its durable ones, where they are known.
+    pub(super) fn of_stream(
+        info: &StreamInfo,
+        config: Json,
+        consumers: Option<BTreeMap<String, SeenConsumer>>,
+    ) -> Self {
+        Self { seen: seen_stream(info, consumers), config, resume: 0 }
+    }
 }
 
 /// A look at an asset: what it is, and which consumers a stream has that is to go. These come first: where
@@ -120,7 +132,7 @@ impl Look {
             return Ok(Looked::There(Box::new(live)));
         }
         let ObservedStream { info, config, .. } = ObservedStream::read(json);
-        let seen = seen_stream(&info, self.consumers.take());
-        Ok(Looked::There(Box::new(Live { seen, config, resume: 0 })))
+        let live = Live::of_stream(&info, config, self.consumers.take());
+        Ok(Looked::There(Box::new(live)))
     }
 }

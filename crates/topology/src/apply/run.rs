@@ -1,8 +1,11 @@
 //! A plan on its way, step by step.
 
+use std::time::Duration;
+
 use serde_json::Value as Json;
 
 use super::decide::{Decision, decide};
+use super::migrate::Migration;
 use super::recreate::Recreation;
 use super::request::{self, Look, Looked};
 use super::task::{CALLS_MAX, Event, Halt, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
@@ -16,6 +19,7 @@ pub struct Run {
     steps: Vec<Step>,
     step: usize,
     course: Course,
+    drain: Duration,
 }
 
 /// Where a step is.
@@ -31,6 +35,8 @@ enum Course {
     Pause { request: Request, calls: u32, pauses: u32 },
     /// It is made again.
     Recreate(Recreation),
+    /// It is moved to what it is to be.
+    Migrate(Box<Migration>),
 }
 
 /// What follows from an event.
@@ -49,18 +55,20 @@ impl From<Course> for Next {
 impl Run {
     /// The steps of `plan` that `policy` allows, without those that need one that it does not.
     pub fn new(plan: &Plan, policy: &Policy) -> Self {
-        // The consumers of a stream that would be made again are planned for the new one.
-        let waits = |step: &Step| {
-            let stream = Target::stream(&step.target.stream);
-            let needed = |other: &&Step| {
-                other.target == stream && other.action == Action::Recreate && !policy.allows(other)
-            };
-            step.target != stream && plan.steps.iter().any(|other| needed(&other))
-        };
-        let allowed = plan.steps.iter().filter(|step| policy.allows(step) && !waits(step));
-        let steps: Vec<Step> = allowed.cloned().collect();
-        let course = Course::first(steps.first());
-        Self { steps, step: 0, course }
+        let allowed = plan.steps.iter().filter(|step| policy.allows(step));
+        let steps: Vec<Step> = allowed.filter(|step| !waits(plan, policy, step)).cloned().collect();
+        let drain = policy.drain;
+        let course = Course::first(steps.first(), drain);
+        Self { steps, step: 0, course, drain }
+    }
+
+    /// What the step that is on its way does just now, if it takes long enough to say so.
+    pub fn says(&self) -> Option<(&Step, &str)> {
+        let step = self.steps.get(self.step)?;
+        match &self.course {
+            Course::Migrate(migration) => Some((step, migration.says()?)),
+            _ => None,
+        }
     }
 
     /// Steps in all.
@@ -76,13 +84,14 @@ impl Run {
             Course::Act { request, .. } => Task::Call(request.clone()),
             Course::Pause { .. } | Course::LookLater { .. } => Task::Pause(PAUSE),
             Course::Recreate(recreation) => recreation.task(step),
+            Course::Migrate(migration) => migration.task(step),
         })
     }
 
     /// Takes what came of the last [`next`](Self::next). The step that is complete by it, if any.
     pub fn done(&mut self, event: Event<'_>) -> Result<Option<&Step>, Box<Halt>> {
         let Some(step) = self.steps.get(self.step) else { return Ok(None) };
-        let course = std::mem::replace(&mut self.course, Course::first(None));
+        let course = std::mem::replace(&mut self.course, Course::first(None, self.drain));
         let next = course.take(step, event).map_err(|stop| {
             Box::new(Halt {
                 action: step.action.verb(),
@@ -100,17 +109,33 @@ impl Run {
             }
             Next::Done => {
                 self.step += 1;
-                self.course = Course::first(self.steps.get(self.step));
+                self.course = Course::first(self.steps.get(self.step), self.drain);
                 Ok(self.steps.get(self.step - 1))
             }
         }
     }
 }
 
+/// Whether a step is left out: the consumers of a stream that would be made again are planned for the
+/// new one, and those of one that is migrated go along with it first.
+fn waits(plan: &Plan, policy: &Policy, step: &Step) -> bool {
+    let stream = Target::stream(&step.target.stream);
+    let first = |other: &&Step| match other.action {
+        Action::Recreate => !policy.allows(other),
+        Action::Migrate => true,
+        _ => false,
+    };
+    let mut others = plan.steps.iter().filter(|other| other.target == stream);
+    step.target != stream && others.any(|other| first(&other))
+}
+
 impl Course {
     /// How a step begins. What is to be created is most often not there.
-    fn first(step: Option<&Step>) -> Self {
+    fn first(step: Option<&Step>, drain: Duration) -> Self {
         match step {
+            Some(Step { work: Work::Migrate(_), .. }) => {
+                Self::Migrate(Box::new(Migration::new(drain)))
+            }
             Some(Step { target, work: Work::Create(after), .. }) => {
                 Self::Act { request: request::create(target, after), calls: 0, pauses: 0 }
             }
@@ -124,6 +149,10 @@ impl Course {
             (Self::Recreate(recreation), event) => Ok(match recreation.take(step, event)? {
                 None => Next::Done,
                 Some(recreation) => Self::Recreate(recreation).into(),
+            }),
+            (Self::Migrate(migration), event) => Ok(match migration.take(step, event)? {
+                None => Next::Done,
+                Some(migration) => Self::Migrate(Box::new(migration)).into(),
             }),
             (Self::Look { look, calls, looks }, Event::Answer(reply)) => {
                 looked(step, look, calls, looks, reply)
@@ -150,7 +179,7 @@ impl Course {
 fn look_at(step: &Step) -> Look {
     match step.work {
         Work::Delete | Work::Recreate(_) => Look::whole(&step.target),
-        Work::Create(_) | Work::Update { .. } => Look::default(),
+        Work::Create(_) | Work::Update { .. } | Work::Migrate(_) => Look::default(),
     }
 }
 

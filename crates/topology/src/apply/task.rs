@@ -7,6 +7,9 @@ use thiserror::Error;
 use crate::call::{CallError, Request};
 use crate::plan::Target;
 
+/// Time until it is looked whether something has come about, where somebody waits for it.
+pub(super) const NAP: Duration = Duration::from_millis(10);
+
 /// Time until what passes by itself is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
@@ -30,6 +33,25 @@ pub enum Task {
     BackUp(String),
     /// Make this stream what its backup says: [`Event::PutBack`].
     PutBack(String),
+    /// Find out whether a copy has what its origin has: [`Event::Compared`].
+    Compare(Comparison),
+}
+
+/// Two streams, and which of their messages are compared: subjects, headers, payloads and times of all that the origin
+/// has between two sequences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// Stream that was copied.
+    pub origin: String,
+    /// Its copy.
+    pub copy: String,
+    /// First sequence.
+    pub first: u64,
+    /// Last sequence.
+    pub last: u64,
+    /// Whether both may be read by `DIRECT.GET`: each is in one place, so that whoever answers knows
+    /// all of it.
+    pub in_batches: bool,
 }
 
 /// What came of a [`Task`].
@@ -43,6 +65,8 @@ pub enum Event<'a> {
     BackedUp(Result<(), String>),
     /// The stream is back, or why it is not.
     PutBack(Result<(), String>),
+    /// They are alike, or where they differ.
+    Compared(Result<(), CompareError>),
 }
 
 /// Why a run ended before its time.
@@ -63,6 +87,17 @@ pub struct Halt {
     pub source: Cause,
 }
 
+/// Why two streams are not known to be alike.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CompareError {
+    /// They could not be read.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// They differ here.
+    #[error("message {0} is not in the copy as it is in its origin")]
+    Differs(u64),
+}
+
 /// What ends a run.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Cause {
@@ -75,6 +110,12 @@ pub enum Cause {
     /// It could not be backed up.
     #[error("it cannot be backed up: {0}")]
     Backup(String),
+    /// Its copy is not what it should be.
+    #[error("{0}")]
+    Unlike(CompareError),
+    /// Nothing came of what it waited for.
+    #[error("nothing came of this for too long: {0}")]
+    Stuck(String),
 }
 
 /// Why a step ends without being done, and where that leaves its asset.
@@ -82,6 +123,13 @@ pub enum Cause {
 pub(super) struct Stop {
     pub(super) cause: Cause,
     pub(super) after: Option<String>,
+}
+
+impl Stop {
+    /// With where it leaves the asset.
+    pub(super) fn leaving(self, after: impl Into<String>) -> Self {
+        Self { after: Some(after.into()), ..self }
+    }
 }
 
 impl<C: Into<Cause>> From<C> for Stop {

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{CallError, Request};
 use crate::model::Topology;
 use crate::observe::Observed;
-use crate::plan::{Names, Plan, Policy, plan};
+use crate::plan::{Names, Plan, Policy, plan_recreating};
 use crate::testing::{facts, observed, streams as topology};
 
 /// A server with as much of the API as a run uses.
@@ -124,7 +124,7 @@ impl Fake {
 
     fn plan(&mut self, topology: &Topology) -> Plan {
         let observed = self.observe(topology);
-        plan(topology, &observed)
+        plan_recreating(topology, &observed, &Names::All)
     }
 
     /// Does what a run wants. `fault` is asked before each call, and may answer in the server's place.
@@ -146,6 +146,7 @@ impl Fake {
                 let done = stream.map(|stream| self.backups.insert(name, stream));
                 run.done(Event::BackedUp(done.map(drop).ok_or_else(|| "not there".into())))?;
             }
+            Task::Compare(_) => drop(run.done(Event::Compared(Ok(())))?),
             Task::PutBack(name) => {
                 self.log.push(format!("PUT BACK {name}"));
                 let stream = self.backups.get(&name).unwrap().clone();
@@ -191,7 +192,14 @@ impl Stream {
 }
 
 fn everything() -> Policy {
-    Policy { allow_loss: Names::All, recreate: Names::All, adopt: Names::All, prune: true }
+    let all = Names::All;
+    Policy {
+        allow_loss: all.clone(),
+        recreate: all.clone(),
+        adopt: all,
+        prune: true,
+        ..Policy::default()
+    }
 }
 
 const OLD: &str = "  A: { subjects: [a.>], max_age: 7d, storage: memory, consumers: { c: {}, d: { deliver_policy: new }, e: {} } }\n  B: { subjects: [b.>], max_age: 1d }\n  C: { subjects: [c.>], max_age: 1d }\n";

@@ -168,7 +168,7 @@ impl Change<'_> {
 }
 
 /// What a consumer takes.
-pub(super) fn filters(config: &ConsumerConfig) -> Vec<&str> {
+pub(crate) fn filters(config: &ConsumerConfig) -> Vec<&str> {
     if !config.filter_subjects.is_empty() {
         return config.filter_subjects.iter().map(String::as_str).collect();
     }

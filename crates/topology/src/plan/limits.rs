@@ -78,12 +78,16 @@ impl<'a> Account<'a> {
     fn refuse(&mut self, step: &Step, gone: &BTreeMap<String, usize>) -> Vec<String> {
         match (&step.work, &step.target.consumer) {
             (Work::Delete, _) => Vec::new(),
-            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), None) => {
-                self.refuse_stream(step, after)
-            }
-            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), Some(_)) => {
-                self.refuse_consumer(step, after, gone)
-            }
+            (
+                Work::Create(after)
+                | Work::Update { after, .. }
+                | Work::Recreate(after)
+                | Work::Migrate(after),
+                consumer,
+            ) => match consumer {
+                None => self.refuse_stream(step, after),
+                Some(_) => self.refuse_consumer(step, after, gone),
+            },
         }
     }
 
@@ -97,7 +101,8 @@ impl<'a> Account<'a> {
         let mut reasons: Vec<String> =
             stream_within(&config, &self.bounds).iter().map(says).collect();
         let max = self.limits.max_streams;
-        let new = usize::from(step.action == Action::Create);
+        // One more while it is migrated, and for as long as the copy is kept.
+        let new = usize::from(matches!(step.action, Action::Create | Action::Migrate));
         let streams = self.streams + new;
         if new > 0 && max > 0 && i64::try_from(streams).unwrap_or(i64::MAX) > max {
             let (has, plural) = (self.streams, if max == 1 { "" } else { "s" });

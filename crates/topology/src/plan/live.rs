@@ -11,6 +11,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use super::difference::json;
 use super::mark::unreserved;
 use super::step::{Seen, SeenConsumer, Target};
+use crate::migration::started_as;
 use crate::observe::{OWNER, ObservedConsumer, ObservedStream, PROTECT};
 
 pub(crate) fn stream(info: &StreamInfo) -> StreamConfig {
@@ -25,6 +26,7 @@ pub(crate) fn consumer(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerCo
     let mut config = info.config.clone();
     fill_consumer(&mut config, stream, &Bounds::default());
     unreserved(&mut config.metadata);
+    started_as(&mut config);
     one_filter(&mut config);
     config
 }

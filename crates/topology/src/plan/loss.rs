@@ -178,7 +178,8 @@ pub(super) fn stranded(info: &ConsumerInfo) -> Option<String> {
     })
 }
 
-fn messages(count: u64) -> String {
+/// So many messages.
+pub(super) fn messages(count: u64) -> String {
     if count == 1 { "1 message".into() } else { format!("{count} messages") }
 }
 

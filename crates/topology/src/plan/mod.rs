@@ -10,6 +10,7 @@ mod limits;
 pub(crate) mod live;
 mod loss;
 mod mark;
+mod migrate;
 mod order;
 mod policy;
 mod release;
@@ -21,18 +22,26 @@ mod whose;
 use crate::model::Topology;
 use crate::observe::Observed;
 
+pub(crate) use self::consumer::filters;
 pub use self::order::destroy;
 pub use self::policy::{Names, Policy};
 pub use self::release::release;
 pub use self::step::{Action, Change, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
 
-/// Compares. Both sides are whole: what is not declared and not owned is nobody's business here.
+/// Compares. Both sides are whole: what is not declared and not owned is nobody's business here. What is
+/// not changed in place is migrated where that is possible.
 pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
+    plan_recreating(topology, observed, &Names::default())
+}
+
+/// The same, but these streams are deleted and created again, where they are not changed in place.
+pub fn plan_recreating(topology: &Topology, observed: &Observed, recreate: &Names) -> Plan {
     let mut plan = Plan { topology: topology.name.value.clone(), ..Plan::default() };
     for declared in &topology.streams {
-        stream::compare(topology, declared, observed, &mut plan);
+        stream::compare(topology, declared, observed, recreate, &mut plan);
     }
     order::leftovers(topology, observed, &mut plan);
+    migrate::kept(observed, &mut plan);
     mark::guard(Some(topology), observed, &mut plan);
     unknown::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);

@@ -146,11 +146,11 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         (Action::Adopt | Action::Release, _) => -1,
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
-        (Action::Update | Action::UpdateLosing, false) => 2,
-        (Action::Delete | Action::Clear, true) => 3,
-        (Action::Update | Action::UpdateLosing | Action::Recreate, true) => 4,
+        (Action::Update | Action::UpdateLosing | Action::Migrate, false) => 2,
+        (Action::Delete | Action::Clear | Action::Drop, true) => 3,
+        (Action::Update | Action::UpdateLosing | Action::Migrate | Action::Recreate, true) => 4,
         (Action::Create, true) => 5,
-        (Action::Delete | Action::Clear, false) => 6,
+        (Action::Delete | Action::Clear | Action::Drop, false) => 6,
     };
     // Stable: within a rank the file's own order stays.
     plan.steps.sort_by_key(|step| (rank(step), depths(&step.target.stream)));

@@ -1,14 +1,26 @@
 //! What a person allows.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::step::{Action, Step, Target};
+use crate::migration::migrated_of;
 
 /// What may be lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Streams that may lose messages.
     pub allow_loss: Names,
+    /// Streams that may be moved over, in use as they are.
+    #[serde(default)]
+    pub migrate: Names,
+    /// How long the consumers of these may take to acknowledge what they have.
+    #[serde(default)]
+    pub drain: Duration,
+    /// Streams of which what they were before a migration is dropped.
+    #[serde(default)]
+    pub drop_old: Names,
     /// Streams and consumers that may be deleted and made again.
     pub recreate: Names,
     /// Streams and consumers of nobody that become the topology's; a stream's name stands for its
@@ -62,7 +74,7 @@ impl Policy {
     /// nobody's and as declared, is left alone instead.
     pub fn is_blocked_by(&self, step: &Step) -> bool {
         let left_alone = match step.action {
-            Action::Adopt => true,
+            Action::Adopt | Action::Drop => true,
             Action::Delete => !self.prune,
             _ => false,
         };
@@ -92,7 +104,17 @@ impl Policy {
             | Action::Adopt
             | Action::Release
             | Action::Clear => {}
+            Action::Migrate => {
+                need(self.migrate.has(target), "--migrate", target);
+                if !step.losses.is_empty() {
+                    need(self.allow_loss.has(target), "--allow-loss", target);
+                }
+            }
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
+            Action::Drop => {
+                let stream = Target::stream(migrated_of(&target.stream).unwrap_or_default());
+                need(self.drop_old.has(&stream), "--drop-old", &stream);
+            }
             Action::Delete if self.prune => {}
             Action::Delete => return vec![("--prune", None)],
         }

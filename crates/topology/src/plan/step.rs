@@ -55,12 +55,16 @@ pub enum Action {
     Update,
     /// Changes it in place; the server deletes messages at once.
     UpdateLosing,
+    /// Makes it anew beside itself and moves everything over; nothing is lost.
+    Migrate,
     /// Deletes it and makes it again.
     Recreate,
     /// Deletes what the topology owns and no longer declares.
     Delete,
     /// Deletes what a run that was cut off has left behind, and nobody has used.
     Clear,
+    /// Deletes what a stream was before it was migrated.
+    Drop,
 }
 
 impl Action {
@@ -71,8 +75,9 @@ impl Action {
             Self::Adopt | Self::Release => "=",
             Self::Update => "~",
             Self::UpdateLosing => "~!",
+            Self::Migrate => "±",
             Self::Recreate => "-/+",
-            Self::Delete | Self::Clear => "-",
+            Self::Delete | Self::Clear | Self::Drop => "-",
         }
     }
 
@@ -91,9 +96,11 @@ impl Action {
             Self::Adopt => "adopted",
             Self::Release => "released",
             Self::Update | Self::UpdateLosing => "updated",
+            Self::Migrate => "migrated",
             Self::Recreate => "recreated",
             Self::Delete => "deleted",
             Self::Clear => "cleared",
+            Self::Drop => "dropped",
         }
     }
 
@@ -105,9 +112,11 @@ impl Action {
             Self::Release => "release",
             Self::Update => "update",
             Self::UpdateLosing => "update_losing",
+            Self::Migrate => "migrate",
             Self::Recreate => "recreate",
             Self::Delete => "delete",
             Self::Clear => "clear",
+            Self::Drop => "drop",
         }
     }
 }
@@ -177,6 +186,8 @@ pub enum Work {
     Delete,
     /// Delete it and create it with this configuration.
     Recreate(Json),
+    /// Move it to this configuration, through a copy.
+    Migrate(Json),
 }
 
 /// What a plan relies on about an asset. It is looked at again before the step runs.
@@ -234,8 +245,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the server is what the topology says; what is so and nobody's may be adopted.
+    /// Whether the server is what the topology says; what is so and nobody's may be adopted, and what is
+    /// kept of a migration dropped.
     pub fn is_empty(&self) -> bool {
-        self.refused.is_empty() && self.steps.iter().all(|step| step.action == Action::Adopt)
+        let optional = |step: &Step| matches!(step.action, Action::Adopt | Action::Drop);
+        self.refused.is_empty() && self.steps.iter().all(optional)
     }
 }

@@ -11,7 +11,7 @@ use super::difference::{changes, json};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::unknown::level;
-use super::{consumer, live, loss, whose};
+use super::{Names, consumer, live, loss, migrate, whose};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 
@@ -30,7 +30,11 @@ fn desired(
 
 /// Levels what servers of different versions fill in differently, where the file says nothing: for a
 /// stream with sources, old ones remember message ids as for any other, new ones do not.
-fn forgive(before: &mut StreamConfig, desired: &StreamConfig) {
+fn forgive(before: &mut StreamConfig, desired: &StreamConfig, first_seq: u64) {
+    // It says where to begin, and is there no longer where a stream is its own copy.
+    if before.first_seq == 0 && first_seq >= desired.first_seq {
+        before.first_seq = desired.first_seq;
+    }
     if desired.duplicate_window == 0 {
         let mut plain = StreamConfig { max_age: before.max_age, ..StreamConfig::default() };
         fill_stream(&mut plain, &Bounds::default());
@@ -40,12 +44,21 @@ fn forgive(before: &mut StreamConfig, desired: &StreamConfig) {
     }
 }
 
-pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed, plan: &mut Plan) {
+pub(super) fn compare(
+    topology: &Topology,
+    stream: &Stream,
+    observed: &Observed,
+    recreate: &Names,
+    plan: &mut Plan,
+) {
     let name = &stream.name.value;
     let target = Target::stream(name);
     let there = observed.streams.get(name);
     let metadata = there.map(|there| &there.info.config.metadata);
     let desired = desired(topology, stream, observed, metadata);
+    if migrate::go_on(&target, &desired, observed, plan) {
+        return;
+    }
     if let Some((reason, for_safety)) = impossible(name, &desired, topology, observed) {
         plan.refused.push(Refusal { target, reason, for_safety });
         return;
@@ -56,7 +69,7 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
         return;
     };
     let mut before = live::stream(&there.info);
-    forgive(&mut before, &desired);
+    forgive(&mut before, &desired, there.info.state.first_seq);
     level(&mut before, &desired, &there.not_understood);
     let nobodys = there.owner().is_none();
     let mut compared = desired.clone();
@@ -72,7 +85,8 @@ pub(super) fn compare(topology: &Topology, stream: &Stream, observed: &Observed,
         marked.metadata.extend(marks_of(&desired.metadata));
     }
     let change = (!fields.is_empty())
-        .then(|| change(target.clone(), &marked, &desired, there, topology, observed));
+        .then(|| change(target.clone(), &marked, &desired, there, topology, observed))
+        .map(|step| migrated(step, &marked, &desired, there, observed, recreate));
     let adopts = nobodys && observed.server.keeps_metadata();
     let adoption = adopts.then(|| whose::adopt(target, json(&marked), there.seen()));
     let again = whose::push(plan, change, adoption);
@@ -144,6 +158,33 @@ fn change(
     let work = Work::Update { fields, after: json(after) };
     let step = Step::new(target, action, work, Some(there.seen()));
     Step { changes, losses, notes, ..step }
+}
+
+/// A step that moves the stream over, in place of one that makes it again, where that is possible and not
+/// asked for.
+fn migrated(
+    step: Step,
+    before: &StreamConfig,
+    after: &StreamConfig,
+    there: &ObservedStream,
+    observed: &Observed,
+    recreate: &Names,
+) -> Step {
+    if step.action != Action::Recreate || recreate.has(&step.target) {
+        return step;
+    }
+    let name = &step.target.stream;
+    if let Some(why) = migrate::obstacle(name, before, after, there, observed) {
+        let mut step = step;
+        if there.info.state.last_seq > 0 {
+            step.notes.push(format!("it cannot be migrated: {why}"));
+        }
+        return step;
+    }
+    let Step { changes, mut notes, .. } = step;
+    let moved = migrate::step(&step.target, before, after, there, observed);
+    notes.extend(moved.notes);
+    Step { changes, notes, ..moved }
 }
 
 fn notes(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {

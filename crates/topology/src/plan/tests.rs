@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
 
 use super::*;
 use crate::observe::{ObservedConsumer, ObservedStream};
@@ -19,7 +19,13 @@ fn after(observed: &mut Observed, plan: &Plan) {
             (Work::Delete, Some(consumer)) => {
                 observed.streams.get_mut(stream).unwrap().consumers.remove(consumer);
             }
-            (Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after), None) => {
+            (
+                Work::Create(after)
+                | Work::Update { after, .. }
+                | Work::Recreate(after)
+                | Work::Migrate(after),
+                None,
+            ) => {
                 let json = json!({"config": after});
                 let info: StreamInfo = serde_json::from_value(json).unwrap();
                 let stream = observed.streams.entry(stream.clone()).or_default();
@@ -27,7 +33,10 @@ fn after(observed: &mut Observed, plan: &Plan) {
                 stream.config = after.clone();
             }
             (
-                Work::Create(after) | Work::Update { after, .. } | Work::Recreate(after),
+                Work::Create(after)
+                | Work::Update { after, .. }
+                | Work::Recreate(after)
+                | Work::Migrate(after),
                 Some(consumer),
             ) => {
                 let json = json!({"config": after, "name": consumer});
@@ -329,7 +338,7 @@ fn what_a_change_loses_elsewhere_is_said() {
     theirs.info.config.metadata.insert(crate::observe::OWNER.into(), "other".into());
     live.consumers.insert("theirs".into(), theirs);
     let body = "  Q: { subjects: [q.>], retention: workqueue }\n  A: { subjects: [a.>], max_age: 1d, storage: memory }\n  COPY: { max_age: 1d, sources: [{ name: A, filter_subject: a.x }] }\n  TAKES: { max_age: 1d, sources: [{ name: Q }] }\n";
-    insta::assert_snapshot!(show(&plan(&topology(body), &observed)), @r#"
+    insta::assert_snapshot!(show(&plan_recreating(&topology(body), &observed, &Names::All)), @r#"
     -/+ stream A
         storage: "file" -> "memory"
         loses 7 messages (0B)
@@ -348,4 +357,97 @@ fn what_a_change_loses_elsewhere_is_said() {
         max_deliver: 5 -> 2
         loses further deliveries of what was delivered 2 times already, of 3 messages outstanding
     ");
+}
+
+#[test]
+#[allow(clippy::too_many_lines, reason = "one line a thing that is said")]
+fn what_is_not_changed_in_place_is_migrated_where_that_is_possible() {
+    let observed = |version: &str, edit: fn(&mut StreamInfo)| {
+        let mut observed = server(
+            "  A: { subjects: [a.>], max_age: 1d, storage: memory, consumers: { c: {}, d: {} } }\n",
+        );
+        observed.server.version = version.into();
+        let info = &mut observed.streams.get_mut("A").unwrap().info;
+        (info.state.messages, info.state.last_seq, info.state.bytes) = (7, 9, 3_000_000);
+        info.state.consumer_count = 3;
+        edit(info);
+        observed
+    };
+    let body = "  A: { subjects: [a.>], max_age: 1d, consumers: { c: {}, d: {} } }\n";
+    let show_plan = |observed: &Observed, body: &str| show(&plan(&topology(body), observed));
+    insta::assert_snapshot!(show_plan(&observed("2.12.0", |_| {}), body), @r#"
+    ± stream A
+        storage: "memory" -> "file"
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        keeps its 7 messages, sequences and times, and the positions of 2 consumers
+        needs room for two copies meanwhile (2930KiB each); `watershed_migrates_A` stays until `--drop-old A`
+        publishers get "no responders" for a moment, twice: they must try again; what is published without an acknowledgement in that moment is lost
+        a message id that was stored before is stored once more if it comes again
+        its consumers pause until everything is there; what is outstanding (0 now) and not acknowledged within the time of --drain is delivered again
+        1 consumer without a durable name end
+    "#);
+    let queue = body.replace("max_age", "retention: workqueue, max_age");
+    let mut out = show_plan(&observed("2.11.9", |_| {}), body);
+    out += &show_plan(&observed("2.14.6", |info| info.config.allow_msg_counter = true), body);
+    out += &show_plan(&observed("2.14.6", |info| info.state = StreamState::default()), body);
+    out += &show_plan(&observed("2.14.6", |info| info.config.sealed = true), body);
+    out += &show_plan(&observed("2.14.6", |_| {}), &queue);
+    let all = body.replace("a.>", ">");
+    out += &show_plan(&observed("2.14.6", |_| {}), &all);
+    insta::assert_snapshot!(out, @r#"
+    -/+ stream A
+        storage: "memory" -> "file"
+        loses 7 messages (3MB)
+        loses the positions of 3 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        it cannot be migrated: nats-server 2.11.9 makes no stream of its own of a mirror; 2.12 and later do
+    + consumer A/c
+    + consumer A/d
+    -/+ stream A
+        storage: "memory" -> "file"
+        allow_msg_counter: true -> null
+        loses 7 messages (3MB)
+        loses the positions of 3 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        it cannot be migrated: `A` has counters, which are not copied
+    + consumer A/c
+    + consumer A/d
+    -/+ stream A
+        storage: "memory" -> "file"
+        loses no message: it is empty
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+    + consumer A/c
+    + consumer A/d
+    -/+ stream A
+        storage: "memory" -> "file"
+        sealed: true -> false
+        deny_delete: true -> false
+        deny_purge: true -> false
+        max_age: 0 -> 86400000000000
+        discard: "new" -> "old"
+        loses 7 messages (3MB)
+        loses the positions of 3 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        it cannot be migrated: `A` is sealed
+    + consumer A/c
+    + consumer A/d
+    -/+ stream A
+        storage: "memory" -> "file"
+        retention: "limits" -> "workqueue"
+        loses 7 messages (3MB)
+        loses the positions of 3 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        it cannot be migrated: a work queue takes no two consumers of the same messages, as `c` and `d`
+    + consumer A/c
+    + consumer A/d
+    -/+ stream A
+        storage: "memory" -> "file"
+        subjects: ["a.>"] -> [">"]
+        loses 7 messages (3MB)
+        loses the positions of 3 consumers
+        the server does not change it in place: stream configuration update can not change storage type (10052)
+        it cannot be migrated: `>` also takes `_watershed.park.A`, where it would be put meanwhile
+    + consumer A/c
+    + consumer A/d
+    "#);
 }

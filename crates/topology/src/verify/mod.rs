@@ -24,7 +24,7 @@ pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
     for step in plan.steps {
         let fields: Vec<&str> = step.changes.iter().map(|change| change.field.as_str()).collect();
         let text = match step.action {
-            Action::Adopt | Action::Release | Action::Clear => continue,
+            Action::Adopt | Action::Release | Action::Clear | Action::Drop => continue,
             Action::Create => "is missing".into(),
             Action::Delete => {
                 let text = "belongs to this topology and is no longer declared".into();

@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use watershed_client::{Backups, Client, Whereabouts};
+use watershed_client::{Backups, Client, News, Whereabouts};
 use watershed_topology::apply::Cause;
-use watershed_topology::plan::{Action, Plan, Policy, Step, plan};
+use watershed_topology::plan::{Action, Plan, Policy, plan_recreating};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
@@ -54,8 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(Exit::NotReady);
         };
         let observed = client.observe(&loaded.topology).await?;
-        let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
+        let (plan, policy) = arguments.loss.plan(&loaded.topology, &observed)?;
         let server = client.whereabouts().await;
         shown_plan(&plan, &policy, &server, arguments.json);
         mention_backups(loaded, &plan);
@@ -151,14 +150,26 @@ pub(crate) async fn carry_out(
     json: bool,
 ) -> anyhow::Result<Exit> {
     let backups = data::backups(&data::backup_home(loaded), plan, policy)?;
-    let steps = match run_steps(client, backups, plan, policy, json).await? {
+    let mut steps = match run_steps(client, backups.clone(), plan, policy, json).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
     };
     if steps == 0 {
         return Ok(Exit::Clean);
     }
-    let verdict = verify(&loaded.topology, &client.observe(&loaded.topology).await?);
+    let mut observed = client.observe(&loaded.topology).await?;
+    let migrates =
+        plan.steps.iter().any(|step| step.action == Action::Migrate && policy.allows(step));
+    if migrates {
+        // What concerns the consumers that went along, and what was kept.
+        let rest = plan_recreating(&loaded.topology, &observed, &policy.recreate);
+        steps += match run_steps(client, backups, &rest, policy, json).await? {
+            Ok(steps) => steps,
+            Err(exit) => return Ok(exit),
+        };
+        observed = client.observe(&loaded.topology).await?;
+    }
+    let verdict = verify(&loaded.topology, &observed);
     if json {
         let problems: Vec<String> = verdict.problems.iter().map(ToString::to_string).collect();
         line(&json!({"event": "end", "steps": steps, "problems": problems}));
@@ -187,12 +198,15 @@ pub(crate) async fn run_steps(
 ) -> anyhow::Result<Result<usize, Exit>> {
     let backups = Backups::below(backups);
     let mut steps = Steps::new(json);
-    let told = |step: &Step| {
-        let made = backups.made();
-        let folder = made.get(&step.target.stream).filter(|_| step.replaces_stream());
-        steps.done(step, folder.map(PathBuf::as_path));
+    let tell = |news: News<'_>| match news {
+        News::Done(step) => {
+            let made = backups.made();
+            let folder = made.get(&step.target.stream).filter(|_| step.replaces_stream());
+            steps.done(step, folder.map(PathBuf::as_path));
+        }
+        News::Doing(step, what) => steps.doing(step, what),
     };
-    let halt = match client.apply(plan, policy, &backups, told).await {
+    let halt = match client.apply(plan, policy, &backups, tell).await {
         Ok(steps) => return Ok(Ok(steps)),
         Err(halt) => halt,
     };

@@ -33,11 +33,12 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
-use watershed_topology::plan::{Plan, Policy};
+use watershed_topology::observe::Observed;
+use watershed_topology::plan::{Plan, Policy, plan, plan_recreating};
 use watershed_topology::{Severity, Topology};
 
 use self::names::Known;
-use crate::connection::{Connection, guard_account};
+use crate::connection::{Connection, duration, guard_account};
 use crate::exit::{Exit, Mistyped};
 use crate::load::{Loaded, Reading, Workspace, beside, load};
 use crate::saved::Saved;
@@ -61,11 +62,20 @@ pub(crate) struct TopologyFile {
 }
 
 /// What may be lost.
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Args)]
 pub(crate) struct LossArguments {
     /// Let these streams or buckets lose messages where the change deletes some; or `all`.
     #[arg(long, value_name = "NAME")]
     allow_loss: Vec<String>,
+    /// Move these streams or buckets over to what the file says, in use as they are; or `all`.
+    #[arg(long, value_name = "NAME")]
+    migrate: Vec<String>,
+    /// How long consumers of a migrated stream may take to acknowledge what they have.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    drain: Duration,
+    /// Delete what these streams or buckets were before they were migrated, or `all`.
+    #[arg(long, value_name = "NAME")]
+    drop_old: Vec<String>,
     /// Delete and recreate these streams, buckets or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     recreate: Vec<String>,
@@ -79,8 +89,19 @@ pub(crate) struct LossArguments {
 
 impl LossArguments {
     fn is_given(&self) -> bool {
-        let names = [&self.allow_loss, &self.recreate, &self.adopt];
+        let names = [&self.allow_loss, &self.migrate, &self.drop_old, &self.recreate, &self.adopt];
         self.prune || names.iter().any(|names| !names.is_empty())
+    }
+
+    /// The plan for one topology, and what the flags allow of it.
+    pub(crate) fn plan(
+        &self,
+        topology: &Topology,
+        observed: &Observed,
+    ) -> Result<(Plan, Policy), Mistyped> {
+        let first = plan(topology, observed);
+        let policy = self.policy([(topology, &first)])?;
+        Ok((plan_recreating(topology, observed, &policy.recreate), policy))
     }
 
     /// What the flags allow of these topologies' plans, whose names they must be.
@@ -91,6 +112,9 @@ impl LossArguments {
         let known = Known::new(plans);
         Ok(Policy {
             allow_loss: known.named("--allow-loss", &self.allow_loss)?,
+            migrate: known.named("--migrate", &self.migrate)?,
+            drain: self.drain,
+            drop_old: known.named("--drop-old", &self.drop_old)?,
             recreate: known.named("--recreate", &self.recreate)?,
             adopt: known.named("--adopt", &self.adopt)?,
             prune: self.prune,

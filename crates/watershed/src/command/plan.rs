@@ -2,9 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-use watershed_topology::plan::plan;
-
 use super::apply::refused;
 use super::{LossArguments, TopologyFile, unanswered};
 use crate::connection::Connection;
@@ -12,6 +9,7 @@ use crate::exit::Exit;
 use crate::saved::Saved;
 use crate::ui;
 use crate::ui::path::quoted;
+use clap::Args;
 
 /// Show what would change on a server, and what would be lost.
 #[derive(Debug, Args)]
@@ -35,8 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     arguments.topology.run(async |loaded| {
         let client = arguments.connection.connect(Some(loaded)).await?;
         let observed = client.observe(&loaded.topology).await?;
-        let plan = plan(&loaded.topology, &observed);
-        let policy = arguments.loss.policy([(&loaded.topology, &plan)])?;
+        let (plan, policy) = arguments.loss.plan(&loaded.topology, &observed)?;
         let server = client.whereabouts().await;
         if arguments.json {
             ui::json::plan(&plan, &policy, &server);

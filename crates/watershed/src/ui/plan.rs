@@ -10,8 +10,9 @@ use super::{count, out};
 /// Prints a plan.
 pub(crate) fn show(plan: &Plan, policy: &Policy) {
     // What is nobody's and as declared is said below, unless it is adopted.
-    for step in plan.steps.iter().filter(|step| step.action != Action::Adopt || policy.allows(step))
-    {
+    let shown =
+        |step: &&Step| !matches!(step.action, Action::Adopt | Action::Drop) || policy.allows(step);
+    for step in plan.steps.iter().filter(shown) {
         show_step(step, policy);
     }
     for refusal in &plan.refused {
@@ -25,6 +26,14 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
     let left: Vec<&Target> = plan.unmanaged.iter().filter(|target| !adopts(target)).collect();
     for target in &left {
         out(&format!("    {} {target} is as declared, and unmanaged: left alone", target.kind()));
+    }
+    let kept = plan.steps.iter().filter(|step| step.action == Action::Drop && !policy.allows(step));
+    for step in kept {
+        out(&format!("    stream {} is kept: {}", step.target, step.notes.join("; ")));
+        for (flag, name) in policy.missing(step) {
+            let name = name.map(|name| word(&name.to_string())).unwrap_or_default();
+            out(&format!("    delete it with {flag} {name}"));
+        }
     }
     match left.as_slice() {
         [] => {}
@@ -60,13 +69,18 @@ fn show_step(step: &Step, policy: &Policy) {
     let missing = policy.missing(step);
     if !missing.is_empty() {
         let what = if policy.is_blocked_by(step) { "refused" } else { "left alone" };
-        let flags: Vec<String> = missing
+        let mut flags: Vec<String> = missing
             .iter()
             .map(|(flag, name)| match name {
                 Some(name) => format!("{flag} {}", word(&name.to_string())),
                 None => (*flag).to_owned(),
             })
             .collect();
+        let is_migration = |(flag, _): &(&str, Option<Target>)| *flag == "--migrate";
+        if missing.iter().any(is_migration) && step.seen.is_some() {
+            let name = word(&step.target.to_string());
+            flags.push(format!("(--recreate {name} deletes what it holds)"));
+        }
         out(&format!("        {what} without {}", flags.join(" ")));
     }
 }
@@ -81,6 +95,7 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         (adopted, "to adopt"),
         (number(Action::Update), "to update"),
         (number(Action::UpdateLosing), "to update with loss"),
+        (number(Action::Migrate), "to migrate"),
         (number(Action::Recreate), "to recreate"),
         (number(Action::Clear), "to clear"),
         (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),

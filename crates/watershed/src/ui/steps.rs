@@ -1,7 +1,7 @@
 //! What a run does, while it does it: a line for each step, or JSON for programs.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use watershed_topology::plan::Step;
@@ -14,18 +14,24 @@ use super::{out, say};
 pub(crate) struct Steps {
     json: bool,
     last: Instant,
+    /// What was last said of a step that takes a while, and when.
+    doing: Option<(String, Instant)>,
 }
+
+/// Time between two lines that only differ in their numbers.
+const PACE: Duration = Duration::from_secs(2);
 
 impl Steps {
     /// From now on; with `json`, a JSON object a line on standard output.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, last: Instant::now() }
+        Self { json, last: Instant::now(), doing: None }
     }
 
     /// A step is done; `backup` is where what it replaced is kept.
     pub(crate) fn done(&mut self, step: &Step, backup: Option<&Path>) {
         let millis = self.last.elapsed().as_millis();
         self.last = Instant::now();
+        self.doing = None;
         if self.json {
             line(&json!({
                 "event": "step",
@@ -42,6 +48,28 @@ impl Steps {
         if let Some(folder) = backup {
             say(&format!("  what it was is in {}", shown(folder)));
         }
+    }
+
+    /// A step does this now.
+    pub(crate) fn doing(&mut self, step: &Step, what: &str) {
+        let plain = |text: &str| text.replace(|letter: char| letter.is_ascii_digit(), "");
+        if let Some((before, at)) = &self.doing
+            && (before == what || plain(before) == plain(what) && at.elapsed() < PACE)
+        {
+            return;
+        }
+        self.doing = Some((what.to_owned(), Instant::now()));
+        if self.json {
+            line(&json!({
+                "event": "doing",
+                "action": step.action.word(),
+                "kind": step.target.kind(),
+                "target": step.target.to_string(),
+                "text": what,
+            }));
+            return;
+        }
+        say(&format!("  {}: {what}", step.target));
     }
 }
 

@@ -98,14 +98,22 @@ impl Raw {
     /// Subject, header block and payload (both base64) of all messages of a stream; `None` if it is
     /// not there.
     pub(crate) fn content(&mut self, stream: &str) -> Option<Vec<[String; 3]>> {
+        let text =
+            |message: &Value, name: &str| message[name].as_str().unwrap_or_default().to_owned();
+        let all = self.messages(stream)?;
+        Some(
+            all.iter().map(|one| ["subject", "hdrs", "data"].map(|name| text(one, name))).collect(),
+        )
+    }
+
+    /// All messages of a stream, as the server gives them; `None` if it is not there.
+    pub(crate) fn messages(&mut self, stream: &str) -> Option<Vec<Value>> {
         let info = self.call(&format!("STREAM.INFO.{stream}"), &json!({}));
         let state = info.get("state")?.clone();
         let mut all = Vec::new();
         for sequence in state["first_seq"].as_u64()?..=state["last_seq"].as_u64()? {
             let got = self.call(&format!("STREAM.MSG.GET.{stream}"), &json!({"seq": sequence}));
-            let Some(message) = got.get("message") else { continue };
-            let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-            all.push([text("subject"), text("hdrs"), text("data")]);
+            all.extend(got.get("message").cloned());
         }
         Some(all)
     }

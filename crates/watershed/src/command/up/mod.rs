@@ -20,7 +20,7 @@ use watershed_server::{
 };
 use watershed_topology::Severity;
 use watershed_topology::observe::Observed;
-use watershed_topology::plan::{Plan, Policy, plan};
+use watershed_topology::plan::{Plan, Policy, plan, plan_recreating};
 use watershed_topology::source::{Span, Spanned};
 use watershed_topology::verify::verify;
 
@@ -207,6 +207,7 @@ struct Held<'a> {
     loaded: &'a Loaded,
     client: Client,
     plan: Plan,
+    observed: Observed,
 }
 
 /// Makes every topology true, or none of them.
@@ -228,16 +229,19 @@ async fn hold(
         let client = wait(&options, READY, |cause| ui::say(&format!("waiting: {cause}"))).await?;
         let observed = client.observe(&loaded.topology).await?;
         let plan = plan(&loaded.topology, &observed);
-        held.push(Held { loaded, client, plan });
+        held.push(Held { loaded, client, plan, observed });
     }
     let plans = held.iter().map(|held| (&held.loaded.topology, &held.plan));
     let policy = arguments.loss.policy(plans)?;
+    for Held { loaded, plan, observed, .. } in &mut held {
+        *plan = plan_recreating(&loaded.topology, observed, &policy.recreate);
+    }
     if let Some(exit) = refused(&held, &policy) {
         return Ok(exit);
     }
     let mut seen: Vec<Observed> = Vec::new();
     for topology in &held {
-        let Held { loaded, client, plan } = topology;
+        let Held { loaded, client, plan, .. } = topology;
         let backups = Backups::below(data::backups(&data::backup_home(loaded), plan, &policy)?);
         client.apply(plan, &policy, &backups, |_| {}).await?;
         let observed = client.observe(&loaded.topology).await?;

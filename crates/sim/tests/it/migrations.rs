@@ -1,0 +1,338 @@
+//! Migrations while publishers and workers go on: whatever is cut off and whenever, every message that a
+//! publisher was told is stored is there afterwards, and no consumer misses one or gets one again that it had
+//! acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+use watershed_engine::JetStreamSettings;
+use watershed_sim::disk::SimDisk;
+use watershed_sim::node::Node;
+use watershed_topology::Topology;
+use watershed_topology::apply::{CompareError, Comparison, Event, Run, Task};
+use watershed_topology::call::CallError;
+use watershed_topology::plan::{Action, Names, Plan, Policy, plan};
+
+use crate::plan::{call, observe, read};
+use crate::talk::{self, send};
+
+/// How often a tool is started before the migration must be over.
+const RUNS_MAX: usize = 60;
+
+/// Who uses a stream meanwhile.
+#[derive(Default)]
+struct World {
+    /// Subject and payload of everything that a publisher was told is stored.
+    told: Vec<(String, String)>,
+    published: usize,
+    /// What each consumer got and has not acknowledged: where to, and what.
+    held: BTreeMap<&'static str, Vec<(String, String)>>,
+    acknowledged: BTreeMap<&'static str, BTreeSet<String>>,
+    delivered: BTreeMap<&'static str, BTreeSet<String>>,
+    /// What a consumer got again after it had acknowledged it.
+    again: Vec<String>,
+}
+
+const CONSUMERS: [(&str, &str); 2] = [("c", "s.0"), ("d", "s.1")];
+
+impl World {
+    fn publish(&mut self, node: &mut Node, rng: &mut Rng) {
+        let (subject, body) = (format!("s.{}", rng.u8(..3)), format!("message {}", self.published));
+        self.published += 1;
+        let answers = talk::tell(node, &subject, &body);
+        let stored = |one: &watershed_sim::node::Received| one.payload.contains("\"seq\"");
+        // Whoever is not told so tries again, later and with another number.
+        if answers.iter().any(stored) {
+            self.told.push((subject, body));
+        }
+    }
+
+    fn fetch(&mut self, node: &mut Node, name: &'static str) {
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.S.{name}");
+        send(node, &subject, "r.w", r#"{"batch":1,"no_wait":true}"#);
+        node.settle().unwrap();
+        for message in node.received() {
+            let Some(reply) = message.reply.filter(|reply| reply.starts_with("$JS.ACK")) else {
+                continue;
+            };
+            if self.acknowledged.entry(name).or_default().contains(&message.payload) {
+                self.again.push(format!("{name}: {}", message.payload));
+            }
+            self.delivered.entry(name).or_default().insert(message.payload.clone());
+            self.held.entry(name).or_default().push((reply, message.payload));
+        }
+    }
+
+    /// Acknowledges something, in any order.
+    fn acknowledge(&mut self, node: &mut Node, name: &'static str, rng: &mut Rng) {
+        let held = self.held.entry(name).or_default();
+        if held.is_empty() {
+            return;
+        }
+        let (reply, payload) = held.swap_remove(rng.usize(..held.len()));
+        let answers = talk::tell(node, &reply, "+ACK");
+        // An acknowledgement with a reply is answered when it is on disk.
+        if answers.iter().any(|one| one.subject == "r.1" && one.payload.is_empty()) {
+            self.acknowledged.entry(name).or_default().insert(payload);
+        }
+    }
+
+    fn act(&mut self, node: &mut Node, rng: &mut Rng) {
+        let (name, _) = CONSUMERS[rng.usize(..CONSUMERS.len())];
+        match rng.u8(..8) {
+            0..3 => self.publish(node, rng),
+            3 => self.fetch(node, name),
+            _ => self.acknowledge(node, name, rng),
+        }
+    }
+
+    /// Takes everything that there still is.
+    fn finish(&mut self, node: &mut Node, rng: &mut Rng) {
+        for (name, _) in CONSUMERS {
+            for _ in 0..self.published * 2 {
+                self.fetch(node, name);
+                self.acknowledge(node, name, rng);
+            }
+        }
+    }
+}
+
+/// Message by message, as a client does it.
+fn compare(node: &mut Node, comparison: &Comparison) -> Result<(), CompareError> {
+    let mut get = |stream: &str, sequence: u64| {
+        let body = json!({"seq": sequence}).to_string();
+        talk::ask(node, &format!("STREAM.MSG.GET.{stream}"), &body)["message"].take()
+    };
+    for sequence in comparison.first..=comparison.last {
+        let there = get(&comparison.origin, sequence);
+        if there != Value::Null && there != get(&comparison.copy, sequence) {
+            return Err(CompareError::Differs(sequence));
+        }
+    }
+    Ok(())
+}
+
+/// How a run of the tool ends.
+enum End {
+    Done,
+    Cut,
+}
+
+struct Trial {
+    node: Node,
+    disk: SimDisk,
+    rng: Rng,
+    world: World,
+    /// Whether others use the stream.
+    busy: bool,
+    /// Whether anything goes wrong.
+    faults: bool,
+    /// Whether the node may be killed: nothing is in memory.
+    durable: bool,
+    log: Vec<String>,
+}
+
+fn start(disk: &SimDisk, seed: u64) -> Node {
+    let settings = JetStreamSettings {
+        journal_bytes_per_checkpoint: 4_000,
+        block_bytes: 2_000,
+        ..JetStreamSettings::new(1 << 40, 1 << 40)
+    };
+    Node::start(disk, settings, seed).unwrap()
+}
+
+impl Trial {
+    /// Runs a plan, while others do what they do.
+    fn run(&mut self, plan: &Plan, policy: &Policy) -> Result<End, String> {
+        let mut run = Run::new(plan, policy);
+        while let Some(task) = run.next() {
+            for _ in 0..if self.busy { self.rng.u8(..3) } else { 0 } {
+                self.world.act(&mut self.node, &mut self.rng);
+            }
+            if self.faults && self.rng.u8(..25) == 0 {
+                return Ok(End::Cut);
+            }
+            if self.faults && self.durable && self.rng.u8(..40) == 0 {
+                self.disk = self.disk.after_kill();
+                self.node = start(&self.disk, self.rng.u64(..));
+            }
+            let done = match task {
+                Task::Call(request) => {
+                    self.log.push(format!(
+                        "{} {}",
+                        request.subject.trim_start_matches("$JS.API."),
+                        String::from_utf8_lossy(&request.body)
+                    ));
+                    let lost = self.faults && self.rng.u8(..20) == 0;
+                    let sent = !lost || self.rng.bool();
+                    let reply = sent.then(|| call(&mut self.node, &request));
+                    let reply = reply.filter(|_| !lost);
+                    let lost = || CallError::Timeout(request.subject.clone());
+                    run.done(Event::Answer(reply.as_deref().ok_or_else(lost)))
+                }
+                Task::Pause(time) => {
+                    talk::pass(&mut self.node, u64::try_from(time.as_nanos()).unwrap());
+                    run.done(Event::Passed)
+                }
+                Task::Compare(comparison) => {
+                    run.done(Event::Compared(compare(&mut self.node, &comparison)))
+                }
+                other => return Err(format!("{other:?}")),
+            };
+            match done {
+                Ok(_) => {}
+                Err(_) if self.faults => return Ok(End::Cut),
+                Err(halt) => return Err(format!("{halt}: {}", halt.source)),
+            }
+        }
+        Ok(End::Done)
+    }
+
+    /// Applies a topology until there is nothing left to do.
+    fn apply(&mut self, topology: &Topology, policy: &Policy) -> Result<(), String> {
+        for _ in 0..RUNS_MAX {
+            let observed = observe(&mut self.node, topology);
+            let planned = plan(topology, &observed);
+            if planned.is_empty() {
+                return Ok(());
+            }
+            if let Some(refusal) = planned.refused.first() {
+                return Err(format!("{}: {}", refusal.target, refusal.reason));
+            }
+            if planned.steps.iter().any(|step| step.action == Action::Recreate) {
+                return Err("it is recreated".into());
+            }
+            self.run(&planned, policy)?;
+        }
+        Err("it does not come to an end".into())
+    }
+}
+
+fn topology(rng: &mut Rng, storage: &str, retention: &str) -> Topology {
+    let limits = ["max_age: 7d", "max_msgs: 100000", "max_age: 1d, max_bytes: 1GiB"];
+    let limits = limits[rng.usize(..limits.len())];
+    let text = format!(
+        "watershed: 1\nname: random\nstreams:\n  S: {{ subjects: [s.*], storage: {storage}, retention: {retention}, {limits}, consumers: {{ c: {{ filter_subject: s.0, ack_wait: 1h }}, d: {{ filter_subject: s.1, ack_wait: 1h }} }} }}\n"
+    );
+    read(&text).unwrap()
+}
+
+fn content(node: &mut Node, stream: &str) -> Content {
+    let info = talk::ask(node, &format!("STREAM.INFO.{stream}"), "");
+    let last = info["state"]["last_seq"].as_u64().unwrap_or(0);
+    let mut all = BTreeMap::new();
+    for sequence in 1..=last {
+        let body = json!({"seq": sequence}).to_string();
+        let mut message = talk::ask(node, &format!("STREAM.MSG.GET.{stream}"), &body);
+        if message["message"] != Value::Null {
+            let subject = message["message"]["subject"].as_str().unwrap_or_default().to_owned();
+            all.insert(sequence, (subject, message["message"]["time"].take()));
+        }
+    }
+    all
+}
+
+/// Subject and time of each message that a stream has, by sequence.
+type Content = BTreeMap<u64, (String, Value)>;
+
+/// Whether everything is there after a migration, and comes to whom it should.
+fn check(
+    trial: &mut Trial,
+    retentions: (&str, &str),
+    first: &Content,
+    last: &Content,
+) -> Result<(), String> {
+    if retentions == ("limits", "limits") {
+        // Sequence, subject and time are what they were.
+        for (sequence, message) in first {
+            if last.get(sequence) != Some(message) {
+                return Err(format!("message {sequence} is not what it was"));
+            }
+        }
+        if last.len() < trial.world.told.len() {
+            return Err("messages are missing".into());
+        }
+    }
+    let Trial { node, rng, world, .. } = trial;
+    world.finish(node, rng);
+    for (name, filter) in CONSUMERS {
+        for (subject, body) in &trial.world.told {
+            let got = trial.world.delivered.get(name).is_some_and(|all| all.contains(body));
+            if subject == filter && !got {
+                return Err(format!("{name} did not get `{body}`"));
+            }
+        }
+    }
+    match trial.world.again.first() {
+        Some(again) => Err(format!("came again, {again}")),
+        None => Ok(()),
+    }
+}
+
+fn migrate(seed: u64) -> Result<(), String> {
+    let mut rng = Rng::with_seed(seed);
+    let pick = |rng: &mut Rng| {
+        let storage = ["file", "file", "memory"][rng.usize(..3)];
+        (storage, ["limits", "interest", "workqueue"][rng.usize(..3)])
+    };
+    let (mut before, mut after) = (pick(&mut rng), pick(&mut rng));
+    let moves = |(one, two): ((&str, &str), (&str, &str))| {
+        one.0 != two.0 || (one.1 == "workqueue") != (two.1 == "workqueue")
+    };
+    while !moves((before, after)) {
+        (before, after) = (pick(&mut rng), pick(&mut rng));
+    }
+    let disk = SimDisk::default();
+    let policy = Policy {
+        migrate: Names::All,
+        allow_loss: Names::All,
+        drain: Duration::from_hours(1),
+        ..Policy::default()
+    };
+    let mut trial = Trial {
+        node: start(&disk, seed),
+        disk,
+        durable: before.0 == "file" && after.0 == "file",
+        busy: false,
+        faults: false,
+        world: World::default(),
+        log: Vec::new(),
+        rng,
+    };
+    let old = topology(&mut trial.rng, before.0, before.1);
+    trial.apply(&old, &policy)?;
+    for _ in 0..trial.rng.usize(1..40) {
+        trial.world.publish(&mut trial.node, &mut trial.rng);
+    }
+    for _ in 0..trial.rng.usize(..60) {
+        trial.world.act(&mut trial.node, &mut trial.rng);
+    }
+    let first = content(&mut trial.node, "S");
+    trial.busy = true;
+    trial.faults = trial.rng.bool();
+    let new = topology(&mut trial.rng, after.0, after.1);
+    let told = |error: String, trial: &Trial| {
+        format!("{before:?} -> {after:?}: {error}\n{}", trial.log.join("\n"))
+    };
+    trial.apply(&new, &policy).map_err(|error| told(error, &trial))?;
+    (trial.busy, trial.faults) = (false, false);
+    let last = content(&mut trial.node, "S");
+    check(&mut trial, (before.1, after.1), &first, &last).map_err(|error| told(error, &trial))?;
+    // What was before is kept until somebody drops it, and then nothing is left of it.
+    let dropping = Policy { drop_old: Names::All, ..policy };
+    let planned = plan(&new, &observe(&mut trial.node, &new));
+    trial.run(&planned, &dropping)?;
+    let left = observe(&mut trial.node, &new).streams.into_keys().collect::<Vec<_>>();
+    if left == ["S"] { Ok(()) } else { Err(told(format!("{left:?} are left"), &trial)) }
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_comes_twice() {
+    let first =
+        std::env::var("WATERSHED_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    for seed in first..first + crate::seeds(40) {
+        migrate(seed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+}

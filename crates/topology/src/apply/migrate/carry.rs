@@ -1,0 +1,118 @@
+//! The consumers of a stream go on at its copy: they are paused, finish what they have, and are created there
+//! behind what they had finished.
+
+use serde_json::json;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, DeliverPolicy};
+use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::time::UnixNanos;
+
+use super::super::task::{Cause, Stop};
+use super::hand_over::{MOMENT, Way};
+use super::state::{Migration, Move};
+use crate::call::Request;
+use crate::migration::{Copied, HOLD, Side, carried};
+use crate::observe::ObservedConsumer;
+use crate::plan::filters;
+
+/// How long a consumer is paused, so that it goes on by itself if nobody comes back: an hour.
+const PAUSED_FOR: i64 = 3_600_000_000_000;
+
+/// What must be left of a pause, or it is made longer: ten minutes.
+const PAUSE_LEFT: i64 = 600_000_000_000;
+
+/// From where on a consumer has not finished. Servers differ in what the floor is of one that has
+/// acknowledged nothing.
+fn position(info: &ConsumerInfo) -> u64 {
+    let floor = info.ack_floor.stream_seq;
+    let done = if info.num_ack_pending == 0 { info.delivered.stream_seq } else { floor };
+    let declared = match info.config.deliver_policy {
+        DeliverPolicy::ByStartSequence => info.config.opt_start_seq,
+        _ => 0,
+    };
+    (done.max(floor) + 1).max(declared)
+}
+
+impl Migration {
+    /// The next move of consumers from a parked stream to its copy.
+    pub(super) fn carry(
+        &mut self,
+        way: &Way<'_>,
+        origin: &Side,
+        copy: &Side,
+        copied: &Copied,
+    ) -> Result<Move, Stop> {
+        let Some(last) = copied.last else {
+            return Err(
+                Cause::Changed(format!("`{}` was promoted by somebody else", way.copy)).into()
+            );
+        };
+        let Some((there, carried_already)) = &self.world.consumers else {
+            return Ok(Move::Consumers);
+        };
+        let durable = there.iter().filter(|(name, one)| one.is_durable() && *name != HOLD);
+        let open: Vec<(String, ObservedConsumer)> = durable
+            .filter(|(name, _)| !carried_already.contains_key(*name))
+            .map(|(name, one)| (name.clone(), one.clone()))
+            .collect();
+        if open.is_empty() {
+            return Ok(Move::Done);
+        }
+        let theirs = origin.parked.as_ref().map(|note| note.paused.as_slice()).unwrap_or_default();
+        for (consumer, one) in &open {
+            if !theirs.contains(consumer) && one.info.pause_remaining < PAUSE_LEFT {
+                self.says = format!("pauses {}/{consumer}", way.origin);
+                let call = Call::ConsumerPause { stream: way.origin, consumer };
+                let until = UnixNanos(origin.info.ts.0.saturating_add(PAUSED_FOR));
+                return Ok(Move::Call(Request::new(call, &json!({"pause_until": until}))));
+            }
+        }
+        let outstanding: usize = open.iter().map(|(_, one)| one.info.num_ack_pending).sum();
+        if outstanding > 0 && !self.drain.is_zero() {
+            self.drain = self.drain.saturating_sub(MOMENT);
+            self.says = format!("waits for {outstanding} outstanding acknowledgements");
+            // It has its own end.
+            let left = u64::try_from(self.drain.as_millis()).unwrap_or(u64::MAX);
+            return Ok(Move::Nap(MOMENT, left));
+        }
+        let Some((name, one)) = open.into_iter().next() else { return Ok(Move::Done) };
+        Ok(self.carry_one(way, copy, &name, &one, last.copy, theirs.contains(&name)))
+    }
+
+    fn carry_one(
+        &mut self,
+        way: &Way<'_>,
+        copy: &Side,
+        name: &str,
+        one: &ObservedConsumer,
+        last: u64,
+        paused: bool,
+    ) -> Move {
+        // What comes after the last message of the origin is new, whatever its sequence there would be.
+        let start = position(&one.info).min(last + 1);
+        let work_queue = copy.info.config.retention == Retention::WorkQueue;
+        if work_queue
+            && copy.info.state.first_seq < start
+            && let Some(purge) = self.next_purge(way, one, start)
+        {
+            self.says = format!("removes from {} what {name} has done", way.copy);
+            return Move::Call(purge);
+        }
+        self.says = format!("lets {name} go on at {}", way.copy);
+        let mut config = carried(&one.config, start, work_queue);
+        if !paused && let Some(config) = config.as_object_mut() {
+            config.remove("pause_until");
+        }
+        Move::Call(Request::put_consumer(way.copy, name, &config, CreateAction::Create))
+    }
+
+    /// Removes what a consumer has done from its work queue, of the next of its filters.
+    fn next_purge(&self, way: &Way<'_>, one: &ObservedConsumer, start: u64) -> Option<Request> {
+        let purge = |filter| {
+            let body = json!({"filter": filter, "seq": start});
+            Request::new(Call::StreamPurge(way.copy), &body)
+        };
+        let mut all = filters(&one.info.config).into_iter().map(purge);
+        all.find(|purge| !self.purged.contains(purge))
+    }
+}

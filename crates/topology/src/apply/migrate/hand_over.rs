@@ -1,0 +1,173 @@
+//! From a stream to its copy: the copy follows, is compared, and takes the subjects over.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::consumer::CreateAction;
+use watershed_wire::jetstream::stream::{Retention, Storage};
+
+use super::super::task::{Cause, Comparison, NAP, Stop};
+use super::state::{Migration, Move};
+use crate::call::Request;
+use crate::migration::{Copied, HOLD, Last, Side, copy, marked, parked, promoted};
+
+/// How often the copy is compared while messages come faster than that.
+const COMPARISONS_MAX: u32 = 20;
+
+/// Time between two looks at what takes a while.
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
+
+/// A copy that is no further behind than this catches up in a moment.
+const NEAR: u64 = 256;
+
+/// From where to where, and what the copy is.
+pub(super) struct Way<'a> {
+    pub(super) origin: &'a str,
+    pub(super) copy: &'a str,
+    pub(super) storage: Storage,
+    pub(super) retention: Retention,
+    /// Whether it has the limits of its origin.
+    pub(super) limited: bool,
+    /// Where the copy gets from what no mirror has; from its origin, if it is not said.
+    pub(super) later: Option<&'a Json>,
+}
+
+impl Migration {
+    /// The next move from one stream to the other; done when nothing is left of it.
+    pub(super) fn hand_over(&mut self, way: &Way<'_>) -> Result<Move, Stop> {
+        let (origin, copy) = self.world.sides();
+        let Some(origin) = origin.cloned() else {
+            return Err(Cause::Changed("it is gone since".into()).into());
+        };
+        let Some(copy) = copy.cloned() else { return self.begin(way, &origin) };
+        let Some(copied) = copy.copied.clone() else {
+            return Err(Cause::Changed(format!("`{}` is somebody else's", way.copy)).into());
+        };
+        if !copy.is_mirror() {
+            return self.carry(way, &origin, &copy, &copied);
+        }
+        match origin.parked {
+            None => self.follow(way, &origin, &copy, &copied),
+            Some(_) => self.take_over(way, &origin, &copy, &copied),
+        }
+    }
+
+    /// Creates the copy.
+    fn begin(&mut self, way: &Way<'_>, origin: &Side) -> Result<Move, Stop> {
+        if origin.parked.is_some() {
+            return Err(Cause::Changed(format!("its copy `{}` is gone since", way.copy)).into());
+        }
+        if origin.info.config.retention == Retention::WorkQueue
+            && origin.info.state.consumer_count == 0
+        {
+            let hold = json!({"durable_name": HOLD, "name": HOLD, "ack_policy": "explicit"});
+            let action = CreateAction::Create;
+            self.says = format!("holds what is in {}", way.origin);
+            return Ok(Move::Call(Request::put_consumer(way.origin, HOLD, &hold, action)));
+        }
+        self.says = format!("creates {}", way.copy);
+        let config =
+            copy(way.copy, &origin.config, way.origin, way.storage, way.retention, way.limited);
+        Ok(Move::Call(Request::new(Call::StreamCreate(way.copy), &config)))
+    }
+
+    /// Waits for the copy, compares it, and parks the origin.
+    fn follow(
+        &mut self,
+        way: &Way<'_>,
+        origin: &Side,
+        copy: &Side,
+        copied: &Copied,
+    ) -> Result<Move, Stop> {
+        let (first, last) = (origin.info.state.first_seq, origin.info.state.last_seq);
+        let reached = copy.info.state.last_seq;
+        let newest = if reached < last { self.world.newest } else { Some(last) };
+        let Some(newest) = newest else { return Ok(Move::Newest(way.origin.to_owned())) };
+        if reached + NEAR < newest {
+            let state = &copy.info.state;
+            self.says = format!(
+                "copies to {}: {} of {} messages",
+                way.copy, state.messages, origin.info.state.messages
+            );
+            return Ok(Move::Nap(MOMENT, reached));
+        }
+        let compared = self.compared_up_to(way, copied);
+        if compared + NEAR < reached.min(newest) {
+            self.comparisons += 1;
+            if self.comparisons > COMPARISONS_MAX {
+                let why = format!("{} messages are not compared yet", reached - compared);
+                return Err(Cause::Stuck(why).into());
+            }
+            return Ok(self.compare(way, origin, compared.max(first.saturating_sub(1)), reached));
+        }
+        // Known to whoever goes on where this run is cut off.
+        if copied.compared + NEAR < compared {
+            let copied = Copied { compared, ..copied.clone() };
+            let config = marked(&copy.config, &copied);
+            self.says = format!("notes in {} what was compared", way.copy);
+            return Ok(Move::Call(Request::new(Call::StreamUpdate(way.copy), &config)));
+        }
+        let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
+        let paused = consumers.iter().filter(|(_, one)| one.info.paused);
+        let paused = paused.map(|(name, _)| name.clone()).collect();
+        self.says = format!("parks {}: publishers move to {}", way.origin, way.copy);
+        let config = parked(&origin.config, way.origin, paused);
+        Ok(Move::Call(Request::new(Call::StreamUpdate(way.origin), &config)))
+    }
+
+    /// Waits for the last messages, and makes a stream of its own of the copy. Publishers wait for this.
+    fn take_over(
+        &mut self,
+        way: &Way<'_>,
+        origin: &Side,
+        copy: &Side,
+        copied: &Copied,
+    ) -> Result<Move, Stop> {
+        let Some(note) = &origin.parked else {
+            return Err(Cause::Changed("it is no longer parked".into()).into());
+        };
+        let last = origin.info.state.last_seq;
+        let reached = copy.info.state.last_seq;
+        // The last ones may be gone: then nothing comes that would bring the copy up to there.
+        if reached < last {
+            let Some(newest) = self.world.newest else {
+                return Ok(Move::Newest(way.origin.to_owned()));
+            };
+            if reached < newest {
+                self.says = format!("waits for the last messages in {}", way.copy);
+                return Ok(Move::Nap(NAP, reached));
+            }
+        }
+        let compared = self.compared_up_to(way, copied);
+        if compared < reached {
+            return Ok(self.compare(way, origin, compared, reached));
+        }
+        if copy.info.state.messages == 0 && reached < last {
+            // It goes on counting where its origin was.
+            self.says = format!("lets {} go on counting at {}", way.copy, last + 1);
+            let body = json!({"seq": last + 1});
+            return Ok(Move::Call(Request::new(Call::StreamPurge(way.copy), &body)));
+        }
+        let ends = Last { copy: reached, origin: last };
+        let copied = Copied { compared, last: Some(ends), ..copied.clone() };
+        let later = way.later.unwrap_or(&origin.config);
+        let config = promoted(&copy.config, &copied, later, note);
+        self.says = format!("publishers are with {}", way.copy);
+        Ok(Move::Call(Request::new(Call::StreamUpdate(way.copy), &config)))
+    }
+
+    /// Up to where the copy is known to be what its origin is.
+    fn compared_up_to(&self, way: &Way<'_>, copied: &Copied) -> u64 {
+        let (of, compared) = &self.compared;
+        if of == way.origin { copied.compared.max(*compared) } else { copied.compared }
+    }
+
+    fn compare(&mut self, way: &Way<'_>, side: &Side, behind: u64, last: u64) -> Move {
+        self.says = format!("compares {} with {}", way.copy, way.origin);
+        let (origin, copy) = (way.origin.to_owned(), way.copy.to_owned());
+        let config = &side.info.config;
+        let in_batches = config.allow_direct && config.num_replicas == 1;
+        Move::Compare(Comparison { origin, copy, first: behind + 1, last, in_batches })
+    }
+}

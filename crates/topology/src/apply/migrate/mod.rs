@@ -1,0 +1,376 @@
+//! Migrating a stream: one call after the other, each decided on what the server has by then.
+//!
+//! Two hand-overs, from the stream to its copy in transit and from there back to its name, with the same
+//! moves ([`hand_over`]); the consumers go along ([`carry`]). After every call everything is looked at
+//! again, so that a run which is cut off anywhere is continued by the next one.
+
+mod carry;
+mod hand_over;
+mod state;
+mod world;
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::stream::{Retention, Storage};
+
+pub(super) use self::state::Migration;
+use self::state::{Move, Phase};
+use self::world::Consumers;
+use super::decide::{is, same_asset};
+use super::request::{self, Live};
+use super::task::{CALLS_MAX, Cause, Event, NAP, PAUSE, PAUSES_MAX, Stop, Task};
+use crate::call::{CallError, Request, answer};
+use crate::migration::{Copied, Side, finished, transit_name, unparked};
+use crate::observe::ConsumerListing;
+use crate::plan::difference::json as config_json;
+use crate::plan::live;
+use crate::plan::{Step, Work};
+
+/// How long nothing may come of a wait before it is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The same, while publishers wait.
+const PATIENCE_OF_PUBLISHERS: Duration = Duration::from_secs(5);
+
+impl Migration {
+    /// What it is doing, once it is known.
+    pub(super) fn says(&self) -> Option<&str> {
+        (!self.says.is_empty()).then_some(self.says.as_str())
+    }
+
+    pub(super) fn task(&self, step: &Step) -> Task {
+        let name = &step.target.stream;
+        let transit = transit_name(name);
+        Task::Call(match &self.phase {
+            Phase::Stream => Request::bare(Call::StreamInfo(name)),
+            Phase::Transit => Request::bare(Call::StreamInfo(&transit)),
+            Phase::Consumers { listing, of_origin } => {
+                let (origin, copy) = self.world.pair(name);
+                listing.request(if of_origin.is_none() { &origin } else { &copy })
+            }
+            Phase::Move(Move::Call(request)) | Phase::GiveBack(request, _) => request.clone(),
+            Phase::Move(Move::Newest(stream)) => {
+                Request::new(Call::MessageGet(stream), &json!({"last_by_subj": ">"}))
+            }
+            Phase::Move(Move::Compare(comparison)) => return Task::Compare(comparison.clone()),
+            Phase::Move(Move::Nap(time, _)) => return Task::Pause(*time),
+            Phase::Move(Move::Consumers | Move::Done) => return Task::Pause(NAP),
+            Phase::Pause => return Task::Pause(PAUSE),
+        })
+    }
+
+    /// Takes what came of its task. `None` when it is over.
+    pub(super) fn take(mut self, step: &Step, event: Event<'_>) -> Result<Option<Self>, Stop> {
+        let phase = std::mem::replace(&mut self.phase, Phase::Stream);
+        match (phase, event) {
+            (Phase::GiveBack(_, stop), Event::Answer(reply)) => Err(given_back(*stop, reply)),
+            (Phase::Stream, Event::Answer(reply)) => match found(reply) {
+                Ok(side) => {
+                    self.world.stream = side;
+                    self.then(Phase::Transit)
+                }
+                Err(error) => self.failed(step, error, Phase::Stream),
+            },
+            (Phase::Transit, Event::Answer(reply)) => match found(reply) {
+                Ok(side) => {
+                    self.world.transit = side;
+                    (self.world.consumers, self.world.newest) = (None, None);
+                    self.decide(step)
+                }
+                Err(error) => self.failed(step, error, Phase::Transit),
+            },
+            (Phase::Consumers { listing, of_origin }, Event::Answer(reply)) => {
+                self.listed(step, listing, of_origin, reply)
+            }
+            (Phase::Move(Move::Newest(_)), Event::Answer(reply)) => {
+                match reply.and_then(answer::<Json>) {
+                    Ok(json) => {
+                        let sequence = json.pointer("/message/seq").and_then(Json::as_u64);
+                        self.world.newest = Some(sequence.unwrap_or_default());
+                        self.decide(step)
+                    }
+                    Err(error) if error.is_no_message() => {
+                        self.world.newest = Some(0);
+                        self.decide(step)
+                    }
+                    Err(error) => self.failed(step, error, Phase::Stream),
+                }
+            }
+            (Phase::Move(Move::Call(request)), Event::Answer(reply)) => {
+                match reply.and_then(answer::<Json>) {
+                    Ok(_) => {
+                        self.begun = true;
+                        (self.calls, self.pauses, self.idle) = (0, 0, (Duration::ZERO, 0));
+                        if matches!(Call::parse(&request.subject), Some(Call::StreamPurge(_))) {
+                            self.purged.push(request);
+                        }
+                        Ok(Some(self))
+                    }
+                    Err(error) => self.failed(step, error, Phase::Stream),
+                }
+            }
+            (Phase::Move(Move::Compare(comparison)), Event::Compared(done)) => match done {
+                Ok(()) => {
+                    self.compared = (comparison.origin, comparison.last);
+                    Ok(Some(self))
+                }
+                Err(why) => self.give_up(step, Cause::Unlike(why).into()),
+            },
+            // A nap is over, or a pause: everything is looked at again.
+            (Phase::Move(_) | Phase::Pause, Event::Passed) => Ok(Some(self)),
+            // What was not asked for changes nothing.
+            (phase, _) => self.then(phase),
+        }
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "what follows is said in one way")]
+    fn then(mut self, phase: Phase) -> Result<Option<Self>, Stop> {
+        self.phase = phase;
+        Ok(Some(self))
+    }
+
+    /// A page of the consumers of the origin, or, when `of_origin` are known, of its copy.
+    fn listed(
+        mut self,
+        step: &Step,
+        mut listing: ConsumerListing,
+        of_origin: Option<Consumers>,
+        reply: Result<&[u8], CallError>,
+    ) -> Result<Option<Self>, Stop> {
+        match (reply.and_then(|reply| listing.page(reply)), of_origin) {
+            (Ok(None), of_origin) => self.then(Phase::Consumers { listing, of_origin }),
+            (Ok(Some(all)), None) => {
+                let listing = ConsumerListing::default();
+                self.then(Phase::Consumers { listing, of_origin: Some(all) })
+            }
+            (Ok(Some(all)), Some(of_origin)) => {
+                self.world.consumers = Some((of_origin, all));
+                self.decide(step)
+            }
+            (Err(error), _) => self.failed(step, error, Phase::Stream),
+        }
+    }
+
+    /// A call that failed: what passes by itself is tried again from a new look, or from `phase` on.
+    fn failed(mut self, step: &Step, error: CallError, phase: Phase) -> Result<Option<Self>, Stop> {
+        let passes = error.passes() || error.follows_a_delete() || error.is_unavailable();
+        self.calls += 1;
+        if error.is_lost() && self.calls < CALLS_MAX {
+            self.phase = phase;
+            return Ok(Some(self));
+        }
+        if passes && !error.is_lost() && self.pauses < PAUSES_MAX {
+            self.pauses += 1;
+            self.phase = Phase::Pause;
+            return Ok(Some(self));
+        }
+        self.give_up(step, error.into())
+    }
+
+    /// Ends because of `stop`; publishers that get "no responders" have their stream again.
+    fn give_up(mut self, step: &Step, stop: Stop) -> Result<Option<Self>, Stop> {
+        let name = &step.target.stream;
+        let (origin_name, _) = self.world.pair(name);
+        let (origin, copy) = self.world.sides();
+        let between = copy.is_none_or(Side::is_mirror);
+        if let Some(origin) = origin
+            && let Some(note) = origin.parked.as_ref().filter(|_| between)
+        {
+            let config = unparked(&origin.config, note);
+            let request = Request::new(Call::StreamUpdate(&origin_name), &config);
+            self.phase = Phase::GiveBack(request, Box::new(stop));
+            return Ok(Some(self));
+        }
+        let where_it_is = match (self.world.stream.is_some(), self.world.transit.as_ref()) {
+            (_, None) => return Err(stop),
+            (true, Some(transit)) if transit.is_mirror() => {
+                "; its copy stays, and applying again goes on"
+            }
+            (_, Some(_)) => "; its messages are all there, and applying again goes on",
+        };
+        Err(stop.leaving(where_it_is))
+    }
+
+    fn decide(mut self, step: &Step) -> Result<Option<Self>, Stop> {
+        let decided = self.next(step);
+        let chosen = match decided {
+            Ok(chosen) => chosen,
+            Err(stop) => return self.give_up(step, stop),
+        };
+        match chosen {
+            Move::Done => return Ok(None),
+            Move::Consumers => {
+                let listing = ConsumerListing::default();
+                self.phase = Phase::Consumers { listing, of_origin: None };
+                return Ok(Some(self));
+            }
+            Move::Nap(time, waits_for) => {
+                let same = self.idle.1 == waits_for;
+                let idle = if same { self.idle.0 + time } else { Duration::ZERO };
+                self.idle = (idle, waits_for);
+                let patience = if time == NAP { PATIENCE_OF_PUBLISHERS } else { PATIENCE };
+                if idle > patience {
+                    let why = Cause::Stuck(self.says.clone());
+                    return self.give_up(step, why.into());
+                }
+            }
+            _ => {}
+        }
+        self.phase = Phase::Move(chosen);
+        Ok(Some(self))
+    }
+
+    /// Where the migration is, and what comes next.
+    fn next(&mut self, step: &Step) -> Result<Move, Stop> {
+        let name = &step.target.stream;
+        let transit_name = transit_name(name);
+        let end = end(step)?;
+        let work_queue = end.retention == Retention::WorkQueue;
+        match (&self.world.stream, &self.world.transit) {
+            (None, None) => Err(Cause::Changed("it is gone since".into()).into()),
+            (_, Some(transit)) if !is_of(transit, name) => Err(Cause::Changed(format!(
+                "the stream `{transit_name}`, through which it would go, is somebody else's"
+            ))
+            .into()),
+            (Some(stream), Some(transit))
+                if stream.copied.is_none() && stream.parked.is_none() && !transit.is_mirror() =>
+            {
+                if is_now(step, stream, &end) {
+                    return Ok(Move::Done);
+                }
+                Err(Cause::Changed(format!(
+                    "`{transit_name}` is kept from another migration: drop it first, with \
+                     `--drop-old {name}`"
+                ))
+                .into())
+            }
+            (Some(stream), transit) if stream.copied.is_none() => {
+                if transit.is_none() && !self.begun {
+                    unchanged(step, stream)?;
+                }
+                let way = hand_over::Way {
+                    origin: name,
+                    copy: &transit_name,
+                    storage: on_disk(stream.info.config.storage, end.storage),
+                    retention: Retention::Limits,
+                    limited: stream.info.config.retention == Retention::Limits,
+                    later: None,
+                };
+                match self.hand_over(&way)? {
+                    Move::Done => self.give_name_back(name),
+                    other => Ok(other),
+                }
+            }
+            (stream, Some(_)) => {
+                if let Some(stream) = stream
+                    && stream.copied.as_ref().is_some_and(|copied| copied.of != transit_name)
+                {
+                    return Err(Cause::Changed("it is a copy of another stream".into()).into());
+                }
+                let later = config_json(&end);
+                let way = hand_over::Way {
+                    origin: &transit_name,
+                    copy: name,
+                    storage: end.storage,
+                    retention: if work_queue { Retention::WorkQueue } else { Retention::Limits },
+                    limited: false,
+                    later: Some(&later),
+                };
+                match self.hand_over(&way)? {
+                    Move::Done => self.finish(step, &end),
+                    other => Ok(other),
+                }
+            }
+            (Some(_), None) => Err(Cause::Changed(format!(
+                "`{transit_name}`, of which it was to be a copy, is gone since"
+            ))
+            .into()),
+        }
+    }
+
+    /// Deletes the stream, all of which its copy has.
+    fn give_name_back(&mut self, name: &str) -> Result<Move, Stop> {
+        let (Some(stream), Some(transit)) = (&self.world.stream, &self.world.transit) else {
+            return Err(Cause::Changed("it is gone since".into()).into());
+        };
+        let last = transit.copied.as_ref().and_then(|copied| copied.last);
+        let stored = stream.info.state.last_seq;
+        if last.is_none_or(|last| stored > last.origin) {
+            return Err(
+                Cause::Changed("messages were stored in it while it was parked".into()).into()
+            );
+        }
+        self.says = format!("deletes {name}, which is complete in its copy");
+        Ok(Move::Call(Request::bare(Call::StreamDelete(name))))
+    }
+
+    /// Makes the stream what it is to be, now that everything else is done.
+    fn finish(&mut self, step: &Step, end: &StreamConfig) -> Result<Move, Stop> {
+        let Some(stream) = &self.world.stream else {
+            return Err(Cause::Changed("it is gone since".into()).into());
+        };
+        if is_now(step, stream, end) {
+            return Ok(Move::Done);
+        }
+        let now = live::stream(&stream.info);
+        let config = finished(&stream.config, &now, end);
+        self.says = "gives it what else is declared".into();
+        Ok(Move::Call(request::update(&step.target, &config)))
+    }
+}
+
+/// How it ends after the stream was given its subjects back.
+fn given_back(stop: Stop, reply: Result<&[u8], CallError>) -> Stop {
+    match reply.and_then(answer::<Json>) {
+        Ok(_) => stop.leaving("; publishers are with it as before"),
+        Err(error) => stop.leaving(format!(
+            "; publishers get \"no responders\" until this is applied again ({error})"
+        )),
+    }
+}
+
+/// A stream that may not be there.
+fn found(reply: Result<&[u8], CallError>) -> Result<Option<Side>, CallError> {
+    match reply.and_then(answer::<Json>) {
+        Ok(json) => Ok(Some(Side::read(json))),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the stream is to be in the end.
+fn end(step: &Step) -> Result<StreamConfig, Cause> {
+    let Work::Migrate(end) = &step.work else {
+        return Err(Cause::Changed("it is not to be migrated".into()));
+    };
+    let read = serde_json::from_value(end.clone());
+    read.map_err(|error| Cause::Changed(format!("its definition cannot be read: {error}")))
+}
+
+fn is_of(transit: &Side, name: &str) -> bool {
+    transit.copied.as_ref().is_some_and(|copied: &Copied| copied.of == name)
+}
+
+/// Whether a stream is what it is to be.
+fn is_now(step: &Step, stream: &Side, end: &StreamConfig) -> bool {
+    let live = Live::of_stream(&stream.info, stream.config.clone(), None);
+    is(step, &live, &config_json(end))
+}
+
+/// Whether it is what the plan was made for, where one was seen.
+fn unchanged(step: &Step, stream: &Side) -> Result<(), Cause> {
+    let live = Live::of_stream(&stream.info, stream.config.clone(), None);
+    let seen = same_asset(step, &live, None)?;
+    if live.seen.config == seen.config {
+        return Ok(());
+    }
+    Err(Cause::Changed("its configuration was changed since".into()))
+}
+
+/// Where a copy is kept for a while: on disk, where one of both is.
+fn on_disk(before: Storage, after: Storage) -> Storage {
+    if before == Storage::Memory { after } else { before }
+}

@@ -1,0 +1,41 @@
+//! What the server has of a migration.
+
+use std::collections::BTreeMap;
+
+use crate::migration::{Side, transit_name};
+use crate::observe::ObservedConsumer;
+
+pub(super) type Consumers = BTreeMap<String, ObservedConsumer>;
+
+/// Both streams, and what was asked about them beyond that since they were looked at.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) stream: Option<Side>,
+    pub(super) transit: Option<Side>,
+    /// Consumers of the origin and of its copy.
+    pub(super) consumers: Option<(Consumers, Consumers)>,
+    /// Sequence of the last message that the origin still has.
+    pub(super) newest: Option<u64>,
+}
+
+impl World {
+    /// Whether the way back to the stream's name has begun.
+    fn returns(&self) -> bool {
+        match &self.stream {
+            Some(stream) => stream.copied.is_some(),
+            None => true,
+        }
+    }
+
+    /// The names of the origin and its copy by now.
+    pub(super) fn pair(&self, name: &str) -> (String, String) {
+        let transit = transit_name(name);
+        if self.returns() { (transit, name.to_owned()) } else { (name.to_owned(), transit) }
+    }
+
+    /// The origin and its copy.
+    pub(super) fn sides(&self) -> (Option<&Side>, Option<&Side>) {
+        let (stream, transit) = (self.stream.as_ref(), self.transit.as_ref());
+        if self.returns() { (transit, stream) } else { (stream, transit) }
+    }
+}

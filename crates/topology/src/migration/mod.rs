@@ -1,0 +1,98 @@
+//! Migrations: giving a stream what no server changes in place, while it is in use.
+//!
+//! The stream is copied by a mirror, which is then made a stream of its own (nats-server 2.12 and
+//! later) and takes the subjects over; see `docs/design/migrate.md`. Everything that a run has to know is written into the
+//! metadata of the streams themselves, so that any later run can go on from there.
+
+mod mark;
+mod staging;
+
+pub(crate) use self::mark::{
+    Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,
+};
+pub(crate) use self::staging::{
+    carried, copy, finished, marked, parked, promoted, started_as, unparked,
+};
+
+use serde_json::Value as Json;
+use watershed_wire::jetstream::stream::StreamInfo;
+
+use crate::observe::{Observed, ObservedStream};
+use crate::version::Version;
+
+/// Name of the consumer that holds the messages of a work queue without consumers, which would else be
+/// emptied by its copy.
+pub(crate) const HOLD: &str = "watershed_hold";
+
+/// Whether a server makes a stream of its own of a mirror: from 2.12 on (before: 10055).
+pub(crate) fn is_possible(version: &str) -> bool {
+    Version::of_server(version).is_at_least(2, 12, 0)
+}
+
+/// A stream that has to do with a migration.
+#[derive(Debug, Clone)]
+pub(crate) struct Side {
+    pub(crate) info: StreamInfo,
+    /// Its configuration as it came.
+    pub(crate) config: Json,
+    /// What it is a copy of, if it was made as one.
+    pub(crate) copied: Option<Copied>,
+    /// What it was before it was parked, if it is.
+    pub(crate) parked: Option<Parked>,
+}
+
+impl Side {
+    pub(crate) fn read(json: Json) -> Self {
+        Self::of(&ObservedStream::read(json))
+    }
+
+    pub(crate) fn of(there: &ObservedStream) -> Self {
+        let metadata = &there.info.config.metadata;
+        Self {
+            info: there.info.clone(),
+            config: there.config.clone(),
+            copied: Copied::of(metadata),
+            parked: Parked::of(metadata),
+        }
+    }
+
+    /// Whether it still follows another stream.
+    pub(crate) fn is_mirror(&self) -> bool {
+        self.info.config.mirror.is_some()
+    }
+}
+
+/// How far the migration of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is being copied; publishers are with it.
+    Copying,
+    /// It is parked, and publishers get "no responders".
+    Between,
+    /// Publishers are with the copy.
+    Away,
+    /// The copy is copied back under the stream's name.
+    Returning,
+    /// It is over, and the copy of before is kept.
+    Kept,
+}
+
+impl Standing {
+    /// Of the stream `name`; `None` if it is not migrated.
+    pub(crate) fn of(name: &str, observed: &Observed) -> Option<Self> {
+        let transit = Side::of(observed.streams.get(&transit_name(name))?);
+        if transit.copied.as_ref()?.of != name {
+            return None;
+        }
+        let Some(stream) = observed.streams.get(name).map(Side::of) else {
+            return Some(Self::Away);
+        };
+        Some(match (stream.copied.is_some(), stream.parked.is_some()) {
+            (true, _) => Self::Returning,
+            (false, true) if transit.is_mirror() => Self::Between,
+            (false, true) => Self::Away,
+            (false, false) if transit.is_mirror() => Self::Copying,
+            (false, false) => Self::Kept,
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! The configurations that a stream has on its way. They are made of what the server gave, so that
+//! fields which this program does not know stay.
+
+use serde_json::{Map, Value as Json, json};
+use watershed_wire::jetstream::ConsumerConfig;
+use watershed_wire::jetstream::change::stream_changes;
+use watershed_wire::jetstream::stream::{Retention, Storage, StreamConfig};
+
+use super::mark::{Copied, Parked, START, park_subject};
+use crate::observe::{OURS, plain};
+use crate::plan::difference::{METADATA, json as config_json, merged};
+
+/// Fields that no mirror has, and that are given to the copy when it is made a stream of its own.
+const LATER: [&str; 8] = [
+    "subject_transform",
+    "republish",
+    "subject_delete_marker_ttl",
+    "allow_atomic",
+    "allow_batched",
+    "no_ack",
+    "deny_delete",
+    "max_consumers",
+];
+
+/// Fields that a copy does without: other streams' messages, marks of its own, and what would keep it from
+/// being changed.
+const NEVER: [&str; 8] = [
+    "subjects",
+    "sources",
+    "mirror_direct",
+    "first_seq",
+    "allow_msg_counter",
+    "allow_msg_schedules",
+    "deny_purge",
+    "consumer_limits",
+];
+
+fn object(config: &Json) -> Map<String, Json> {
+    plain(config).as_object().cloned().unwrap_or_default()
+}
+
+fn set_mark(config: &mut Map<String, Json>, (key, value): (&str, Json)) {
+    let metadata = config.entry(METADATA).or_insert_with(|| json!({}));
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.insert(key.to_owned(), value);
+    }
+}
+
+fn take_marks(config: &mut Map<String, Json>, which: impl Fn(&str) -> bool) {
+    if let Some(metadata) = config.get_mut(METADATA).and_then(Json::as_object_mut) {
+        metadata.retain(|key, _| !which(key));
+    }
+}
+
+/// A mirror `name` of a stream that is configured so.
+pub(crate) fn copy(
+    name: &str,
+    origin: &Json,
+    of: &str,
+    storage: Storage,
+    retention: Retention,
+    limited: bool,
+) -> Json {
+    let mut config = object(origin);
+    for field in LATER.iter().chain(&NEVER) {
+        config.remove(*field);
+    }
+    if !limited {
+        for field in ["max_msgs", "max_bytes", "max_msgs_per_subject"] {
+            config.insert(field.to_owned(), json!(-1));
+        }
+        config.insert("max_age".to_owned(), json!(0));
+        config.insert("discard".to_owned(), json!("old"));
+        config.remove("discard_new_per_subject");
+        config.remove("duplicate_window");
+    }
+    config.insert("name".to_owned(), json!(name));
+    config.insert("storage".to_owned(), json!(storage));
+    config.insert("retention".to_owned(), json!(retention));
+    config.insert("mirror".to_owned(), json!({"name": of}));
+    take_marks(&mut config, |key| key.starts_with(OURS));
+    set_mark(&mut config, Copied { of: of.to_owned(), ..Copied::default() }.entry());
+    Json::Object(config)
+}
+
+/// A copy as it is, with another mark.
+pub(crate) fn marked(copy: &Json, copied: &Copied) -> Json {
+    let mut config = object(copy);
+    set_mark(&mut config, copied.entry());
+    Json::Object(config)
+}
+
+/// A stream without its subjects, which it notes.
+pub(crate) fn parked(stream: &Json, name: &str, paused: Vec<String>) -> Json {
+    let mut config = object(stream);
+    let subjects = config.get("subjects").and_then(Json::as_array).into_iter().flatten();
+    let subjects = subjects.filter_map(Json::as_str).map(str::to_owned).collect();
+    let sources = config.remove("sources").unwrap_or_default();
+    let note = Parked { subjects, sources, paused };
+    config.insert("subjects".to_owned(), json!([park_subject(name)]));
+    set_mark(&mut config, note.entry());
+    Json::Object(config)
+}
+
+/// A stream that was parked, as it was before.
+pub(crate) fn unparked(stream: &Json, note: &Parked) -> Json {
+    let mut config = object(stream);
+    claim(&mut config, note);
+    let (key, _) = note.entry();
+    take_marks(&mut config, |other| other == key);
+    Json::Object(config)
+}
+
+fn claim(config: &mut Map<String, Json>, note: &Parked) {
+    config.insert("subjects".to_owned(), json!(note.subjects));
+    match &note.sources {
+        Json::Null => config.remove("sources"),
+        sources => config.insert("sources".to_owned(), sources.clone()),
+    };
+}
+
+/// A copy that is to be a stream of its own, and to take over the subjects of its parked origin. What no
+/// mirror has, it gets from `later`.
+pub(crate) fn promoted(copy: &Json, copied: &Copied, later: &Json, note: &Parked) -> Json {
+    let mut config = object(copy);
+    config.remove("mirror");
+    config.remove("mirror_direct");
+    for field in LATER {
+        match later.get(field) {
+            Some(value) => config.insert(field.to_owned(), value.clone()),
+            None => config.remove(field),
+        };
+    }
+    claim(&mut config, note);
+    set_mark(&mut config, copied.entry());
+    Json::Object(config)
+}
+
+/// A promoted copy as it is to be in the end.
+pub(crate) fn finished(copy: &Json, now: &StreamConfig, end: &StreamConfig) -> Json {
+    let fields: Vec<String> =
+        stream_changes(now, end).into_iter().map(|(field, _)| field.to_owned()).collect();
+    merged(copy, &config_json(now), &config_json(end), &fields)
+}
+
+/// A consumer that goes on at `start` where another one was that is configured so. A work queue
+/// has no consumers but those that take all there is (10101).
+pub(crate) fn carried(consumer: &Json, start: u64, work_queue: bool) -> Json {
+    let mut config = object(consumer);
+    let metadata = config.get(METADATA).and_then(|metadata| metadata.get(START));
+    let declared = metadata.is_none().then(|| {
+        let fields = ["deliver_policy", "opt_start_seq", "opt_start_time"].into_iter();
+        let some = fields.filter_map(|field| Some((field.to_owned(), config.get(field)?.clone())));
+        Json::String(Json::Object(some.collect()).to_string())
+    });
+    config.remove("opt_start_time");
+    config.remove("opt_start_seq");
+    if work_queue {
+        config.insert("deliver_policy".to_owned(), json!("all"));
+    } else {
+        config.insert("deliver_policy".to_owned(), json!("by_start_sequence"));
+        config.insert("opt_start_seq".to_owned(), json!(start.max(1)));
+    }
+    if let Some(declared) = declared {
+        set_mark(&mut config, (START, declared));
+    }
+    Json::Object(config)
+}
+
+/// A consumer that goes on where another one was, as if it had started where that one was declared to.
+pub(crate) fn started_as(consumer: &mut ConsumerConfig) {
+    let Some(declared) = consumer.metadata.remove(START) else { return };
+    let Ok(declared) = serde_json::from_str::<ConsumerConfig>(&declared) else { return };
+    consumer.deliver_policy = declared.deliver_policy;
+    consumer.opt_start_seq = declared.opt_start_seq;
+    consumer.opt_start_time = declared.opt_start_time;
+}

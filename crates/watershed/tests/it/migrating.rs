@@ -1,0 +1,225 @@
+//! Moving a stream over to what no server changes in place: its messages, sequences and times stay, and its
+//! consumers go on where they were. While the worst happens at every call, too.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use watershed_peers::{NatsServer, nats_server, nats_servers};
+
+use crate::faulty::{Fault, Faulty};
+use crate::raw::Raw;
+use crate::server::{PATIENCE, Running, run, succeed, watershed, write};
+
+/// A stream `S` of this storage and retention.
+fn file(storage: &str, retention: &str) -> String {
+    format!(
+        "watershed: 1\nname: x\nstreams:\n  S:\n    subjects: [s.c, s.d]\n    max_age: 1d\n    storage: {storage}\n    retention: {retention}\n    consumers: {{ c: {{ filter_subject: s.c }}, d: {{ filter_subject: s.d }} }}\n"
+    )
+}
+
+/// An account with a stream on which work goes on.
+struct Shop {
+    raw: Raw,
+    url: String,
+    folder: TempDir,
+    /// Its messages before it was migrated.
+    before: Vec<Value>,
+}
+
+impl Shop {
+    fn new(url: &str, storage: &str, retention: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(&folder, &file(storage, retention));
+        let mut raw = Raw::connect(url);
+        for name in ["S", TRANSIT] {
+            raw.call(&format!("STREAM.DELETE.{name}"), &json!({}));
+        }
+        // Some servers still clear away what was deleted.
+        let deadline = Instant::now() + PATIENCE;
+        let mut ran = run(&["apply", "--yes", "-s", url, &path]);
+        while ran.code != Some(0) {
+            assert!(ran.code == Some(1) && Instant::now() < deadline, "{}{}", ran.out, ran.err);
+            ran = run(&["apply", "--yes", "-s", url, &path]);
+        }
+        for number in 0..12_u8 {
+            let subject = if number % 2 == 0 { "s.c" } else { "s.d" };
+            let block = format!("NATS/1.0\r\nNats-Msg-Id: {number}\r\nX-Own: a b\r\n\r\n");
+            raw.store(subject, block.as_bytes(), &[b'a' + number]);
+        }
+        // A gap, and a consumer that has acknowledged two.
+        if retention == "limits" {
+            raw.done("STREAM.MSG.DELETE.S", &json!({"seq": 6}));
+        }
+        succeed(&["next", "-s", url, "S", "c", "--count", "2"]);
+        let before = raw.messages("S").unwrap();
+        Self { raw, url: url.to_owned(), folder, before }
+    }
+
+    fn apply(&self, storage: &str, retention: &str, flags: &[&str]) -> (Option<i32>, String) {
+        let path = write(&self.folder, &file(storage, retention));
+        let ran = run(&[&["apply", "--yes", "-s", &self.url], flags, &[&path]].concat());
+        (ran.code, format!("{}{}", ran.out, ran.err))
+    }
+
+    /// What is there after a migration; `place` is what led to it.
+    fn check(&mut self, storage: &str, retention: &str, place: &str) {
+        let config = self.raw.done("STREAM.INFO.S", &json!({}))["config"].take();
+        assert_eq!(
+            (&config["storage"], &config["retention"]),
+            (&json!(storage), &json!(retention))
+        );
+        assert_eq!(config["subjects"], json!(["s.c", "s.d"]), "{place}");
+        let marks = config["metadata"].as_object().unwrap();
+        let ours: Vec<&String> = marks.keys().filter(|key| key.starts_with("watershed.")).collect();
+        assert_eq!(ours, ["watershed.topology"], "{place}");
+        let after = self.raw.messages("S").unwrap();
+        if retention == "limits" {
+            assert_eq!(after, self.before, "{place}");
+        } else {
+            // What was done is gone, and nothing else.
+            let left: Vec<&Value> = self.before.iter().filter(|one| !is_done(one)).collect();
+            assert_eq!(after.iter().collect::<Vec<_>>(), left, "{place}");
+        }
+        self.raw.store("s.c", &[], b"new");
+        for (consumer, first) in [("c", "e"), ("d", "b")] {
+            let next = succeed(&["next", "-s", &self.url, "S", consumer, "--count", "5"]);
+            let first = next.lines().any(|line| line.ends_with(first));
+            let done = next.lines().any(|line| line.ends_with(" a") || line.ends_with(" c"));
+            assert!(first && !done, "{place}: {consumer}: {next}");
+        }
+        let plan = run(&["plan", "-s", &self.url, &write(&self.folder, &file(storage, retention))]);
+        assert!(plan.out.contains("nothing to do"), "{place}: {}", plan.out);
+    }
+}
+
+/// Whether the consumer had acknowledged it.
+fn is_done(message: &Value) -> bool {
+    message["subject"] == "s.c" && message["seq"].as_u64() <= Some(3)
+}
+
+const TRANSIT: &str = "watershed_migrates_S";
+
+/// What a migration keeps.
+fn keeps(url: &str) {
+    for [from, to] in [
+        [("memory", "limits"), ("file", "limits")],
+        [("file", "limits"), ("memory", "workqueue")],
+        [("file", "workqueue"), ("file", "interest")],
+    ] {
+        let mut shop = Shop::new(url, from.0, from.1);
+        let (code, said) = shop.apply(to.0, to.1, &[]);
+        let refused = said.contains("refused without --migrate S");
+        assert!(code == Some(5) && refused, "{said}");
+        let (code, said) = shop.apply(to.0, to.1, &["--migrate", "S"]);
+        assert!(code == Some(0) && said.contains("migrated stream S"), "{said}");
+        shop.check(to.0, to.1, &said);
+        // What was is still there, and goes when somebody says so.
+        assert_eq!(shop.raw.messages(TRANSIT).unwrap().len(), shop.before.len());
+        let (code, said) = shop.apply(to.0, to.1, &["--drop-old", "S"]);
+        assert!(code == Some(0) && said.contains(&format!("dropped stream {TRANSIT}")), "{said}");
+        let gone = shop.raw.call(&format!("STREAM.INFO.{TRANSIT}"), &json!({}));
+        assert_eq!(gone["error"]["err_code"], 10059);
+    }
+}
+
+#[test]
+fn a_migration_keeps_everything_on_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    keeps(&server.url());
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_keeps_everything_on_real_servers() {
+    for program in nats_servers() {
+        let server = NatsServer::start(&program);
+        if can_migrate(&program) {
+            keeps(&server.url);
+            continue;
+        }
+        let shop = Shop::new(&server.url, "memory", "limits");
+        let (code, said) = shop.apply("file", "limits", &["--migrate", "S"]);
+        let why = "makes no stream of its own of a mirror; 2.12 and later do";
+        assert!(code == Some(5) && said.contains(why), "{said}");
+    }
+}
+
+/// Whether a server makes streams of mirrors.
+fn can_migrate(program: &Path) -> bool {
+    let version = program.parent().and_then(Path::file_name).unwrap_or_default();
+    !["2.10.", "2.11."].iter().any(|old| version.to_string_lossy().starts_with(old))
+}
+
+/// Every call of a migration belongs to one of so many parts.
+const PARTS: usize = 32;
+
+/// Whether every call is tried, and on every server, and not only some: `.ci/long migrations`.
+fn every_call() -> bool {
+    std::env::var_os("WATERSHED_EVERY_CALL").is_some()
+}
+
+fn faults(url: &str, fault: Fault, part: usize) {
+    let (first, step) = if every_call() { (1, 1) } else { (1 + part, PARTS) };
+    for at in (first..).step_by(step) {
+        if faulty(url, fault, at) {
+            assert!(at > 60, "{fault:?} at {at}: that was all");
+            break;
+        }
+    }
+}
+
+/// One fault at one call, and the next run. Whether the call did not come.
+fn faulty(url: &str, fault: Fault, at: usize) -> bool {
+    let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
+    let mut shop = Shop::new(url, "memory", "limits");
+    let path = write(&shop.folder, &file("file", "limits"));
+    let proxy = Faulty::start(server, fault, at);
+    let arguments = ["apply", "--yes", "--migrate", "S", "--timeout", "400ms", "-s"];
+    let (output, all) = proxy.run(watershed(&[&arguments[..], &[&proxy.url, &path]].concat()));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let place = format!("{fault:?} at {at}: {said}");
+    // Whoever comes next goes on.
+    let (code, again) = shop.apply("file", "limits", &["--migrate", "S"]);
+    assert_eq!(code, Some(0), "{place}: {again}");
+    shop.check("file", "limits", &place);
+    all
+}
+
+macro_rules! tests {
+    ($($name:ident: $fault:ident, $part:literal;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn goes_on_on_this_server() {
+                let folder = tempfile::tempdir().unwrap();
+                let server = Running::start(&folder.path().join("store"));
+                faults(&server.url(), Fault::$fault, $part);
+            }
+
+            #[test]
+            #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+            fn goes_on_on_a_real_server() {
+                let reference = [nats_server()];
+                let every = nats_servers();
+                for program in if every_call() { &every[..] } else { &reference[..] } {
+                    if can_migrate(program) {
+                        faults(&NatsServer::start(program).url, Fault::$fault, $part);
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+tests! {
+    killed_before: KilledBefore, 3;
+    killed_after: KilledAfter, 9;
+    cut_before: CutBefore, 15;
+    cut_after: CutAfter, 21;
+    unanswered: Unanswered, 27;
+}
