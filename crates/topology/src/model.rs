@@ -104,6 +104,8 @@ pub struct Stream {
     pub kind: StreamKind,
     /// Whether no flag may delete it.
     pub protect: bool,
+    /// Name that it had before.
+    pub was: Option<Spanned<String>>,
     /// Subject on which a message may be stored to see whether it works.
     pub probe: Option<Spanned<String>>,
     /// What it is to be, every field filled in as a server does.

@@ -152,6 +152,9 @@ fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
     comment(out, 2, comments, name);
     let mut fields = stream_fields(&stream.config);
     own(&mut fields, stream.protect, STREAM_MONITOR);
+    if let Some(was) = &stream.was {
+        fields.insert("was".into(), was.value.clone().into());
+    }
     let _ = writeln!(out, "  {}:", quoted(name));
     for field in STREAM.iter().chain(STREAM_OWN) {
         if let Some(value) = fields.get(field.name) {

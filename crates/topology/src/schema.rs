@@ -140,6 +140,7 @@ pub const CONSUMER: &[Field] = fields! {
 
 /// What the language adds to a stream.
 pub const STREAM_OWN: &[Field] = fields! {
+    was: Text, "name of the stream that it is to be from now on, with its messages and consumers";
     protect: Flag, "whether no flag may delete it";
     probe: Text, "subject on which `verify` may store a message, and take it back";
     monitor: Object(STREAM_MONITOR), "thresholds for `nats server check stream`";

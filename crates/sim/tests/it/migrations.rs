@@ -22,8 +22,9 @@ use crate::talk::{self, send};
 const RUNS_MAX: usize = 60;
 
 /// Who uses a stream meanwhile.
-#[derive(Default)]
 struct World {
+    /// Stream from which consumers take their messages.
+    stream: &'static str,
     /// Subject and payload of everything that a publisher was told is stored.
     told: Vec<(String, String)>,
     published: usize,
@@ -38,6 +39,18 @@ struct World {
 const CONSUMERS: [(&str, &str); 2] = [("c", "s.0"), ("d", "s.1")];
 
 impl World {
+    fn of(stream: &'static str) -> Self {
+        Self {
+            stream,
+            told: Vec::new(),
+            published: 0,
+            held: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            delivered: BTreeMap::new(),
+            again: Vec::new(),
+        }
+    }
+
     fn publish(&mut self, node: &mut Node, rng: &mut Rng) {
         let (subject, body) = (format!("s.{}", rng.u8(..3)), format!("message {}", self.published));
         self.published += 1;
@@ -50,7 +63,7 @@ impl World {
     }
 
     fn fetch(&mut self, node: &mut Node, name: &'static str) {
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.S.{name}");
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", self.stream);
         send(node, &subject, "r.w", r#"{"batch":1,"no_wait":true}"#);
         node.settle().unwrap();
         for message in node.received() {
@@ -210,11 +223,12 @@ impl Trial {
     }
 }
 
-fn topology(rng: &mut Rng, storage: &str, retention: &str) -> Topology {
+fn topology(rng: &mut Rng, name: &str, storage: &str, retention: &str) -> Topology {
     let limits = ["max_age: 7d", "max_msgs: 100000", "max_age: 1d, max_bytes: 1GiB"];
     let limits = limits[rng.usize(..limits.len())];
+    let was = if name == "S" { "" } else { ", was: S" };
     let text = format!(
-        "watershed: 1\nname: random\nstreams:\n  S: {{ subjects: [s.*], storage: {storage}, retention: {retention}, {limits}, consumers: {{ c: {{ filter_subject: s.0, ack_wait: 1h }}, d: {{ filter_subject: s.1, ack_wait: 1h }} }} }}\n"
+        "watershed: 1\nname: random\nstreams:\n  {name}: {{ subjects: [s.*], storage: {storage}, retention: {retention}, {limits}{was}, consumers: {{ c: {{ filter_subject: s.0, ack_wait: 1h }}, d: {{ filter_subject: s.1, ack_wait: 1h }} }} }}\n"
     );
     read(&text).unwrap()
 }
@@ -281,7 +295,8 @@ fn migrate(seed: u64) -> Result<(), String> {
     let moves = |(one, two): ((&str, &str), (&str, &str))| {
         one.0 != two.0 || (one.1 == "workqueue") != (two.1 == "workqueue")
     };
-    while !moves((before, after)) {
+    let name = if rng.u8(..4) == 0 { "R" } else { "S" };
+    while name == "S" && !moves((before, after)) {
         (before, after) = (pick(&mut rng), pick(&mut rng));
     }
     let disk = SimDisk::default();
@@ -297,11 +312,11 @@ fn migrate(seed: u64) -> Result<(), String> {
         durable: before.0 == "file" && after.0 == "file",
         busy: false,
         faults: false,
-        world: World::default(),
+        world: World::of("S"),
         log: Vec::new(),
         rng,
     };
-    let old = topology(&mut trial.rng, before.0, before.1);
+    let old = topology(&mut trial.rng, "S", before.0, before.1);
     trial.apply(&old, &policy)?;
     for _ in 0..trial.rng.usize(1..40) {
         trial.world.publish(&mut trial.node, &mut trial.rng);
@@ -312,20 +327,21 @@ fn migrate(seed: u64) -> Result<(), String> {
     let first = content(&mut trial.node, "S");
     trial.busy = true;
     trial.faults = trial.rng.bool();
-    let new = topology(&mut trial.rng, after.0, after.1);
+    let new = topology(&mut trial.rng, name, after.0, after.1);
     let told = |error: String, trial: &Trial| {
-        format!("{before:?} -> {after:?}: {error}\n{}", trial.log.join("\n"))
+        format!("{before:?} -> {name} {after:?}: {error}\n{}", trial.log.join("\n"))
     };
     trial.apply(&new, &policy).map_err(|error| told(error, &trial))?;
     (trial.busy, trial.faults) = (false, false);
-    let last = content(&mut trial.node, "S");
+    trial.world.stream = name;
+    let last = content(&mut trial.node, name);
     check(&mut trial, (before.1, after.1), &first, &last).map_err(|error| told(error, &trial))?;
     // What was before is kept until somebody drops it, and then nothing is left of it.
     let dropping = Policy { drop_old: Names::All, ..policy };
     let planned = plan(&new, &observe(&mut trial.node, &new));
     trial.run(&planned, &dropping)?;
     let left = observe(&mut trial.node, &new).streams.into_keys().collect::<Vec<_>>();
-    if left == ["S"] { Ok(()) } else { Err(told(format!("{left:?} are left"), &trial)) }
+    if left == [name] { Ok(()) } else { Err(told(format!("{left:?} are left"), &trial)) }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
         (Work::Create(_), Some(_)) => {
             return Err(Cause::Changed("it is there since, and differs".into()));
         }
-        (Work::Delete, None) => Decision::Nothing,
+        (Work::Delete | Work::Drop(_), None) => Decision::Nothing,
         (_, None) => return Err(Cause::Changed("it is gone since".into())),
         (Work::Update { fields, after }, Some(live)) => {
             if fields.iter().all(|field| has(live, after, field)) {
@@ -44,7 +44,7 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
             let body = merged(&live.config, &seen.config, after, fields);
             Decision::Call(request::update(target, &body))
         }
-        (Work::Delete, Some(live)) => {
+        (Work::Delete | Work::Drop(_), Some(live)) => {
             unchanged(step, live)?;
             Decision::Call(request::delete(target))
         }
@@ -55,7 +55,7 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
             unchanged(step, live)?;
             Decision::Recreate(Box::new(live.clone()))
         }
-        (Work::Migrate(_), Some(_)) => {
+        (Work::Migrate { .. }, Some(_)) => {
             return Err(Cause::Changed("it is to be migrated".into()));
         }
     })

@@ -133,8 +133,8 @@ impl Course {
     /// How a step begins. What is to be created is most often not there.
     fn first(step: Option<&Step>, drain: Duration) -> Self {
         match step {
-            Some(Step { work: Work::Migrate(_), .. }) => {
-                Self::Migrate(Box::new(Migration::new(drain)))
+            Some(step @ Step { work: Work::Migrate { .. }, .. }) => {
+                Self::Migrate(Box::new(Migration::new(step, drain)))
             }
             Some(Step { target, work: Work::Create(after), .. }) => {
                 Self::Act { request: request::create(target, after), calls: 0, pauses: 0 }
@@ -178,8 +178,8 @@ impl Course {
 /// The look at a step's asset.
 fn look_at(step: &Step) -> Look {
     match step.work {
-        Work::Delete | Work::Recreate(_) => Look::whole(&step.target),
-        Work::Create(_) | Work::Update { .. } | Work::Migrate(_) => Look::default(),
+        Work::Delete | Work::Drop(_) | Work::Recreate(_) => Look::whole(&step.target),
+        Work::Create(_) | Work::Update { .. } | Work::Migrate { .. } => Look::default(),
     }
 }
 

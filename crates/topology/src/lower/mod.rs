@@ -92,6 +92,7 @@ fn topology(reader: &mut Reader, root: &Node) -> Topology {
             topology.streams.push(bucket::object_store(reader, entry, &defaults, &bounds));
         }
     }
+    own::renames(reader, &topology);
     own::dead_letters(&mut topology);
     if let Some(entry) = find("services") {
         people::services(reader, &entry.node, &mut topology);
@@ -136,11 +137,11 @@ fn stream(reader: &mut Reader, entry: &Entry, defaults: &Defaults, bounds: &Boun
     let entries = reader.mapping(&entry.node, &what);
     let fields = reader.fields(entries, &[STREAM, STREAM_OWN], &["consumers"], &what);
     let mut fields = fields.or(&defaults.stream);
-    let Own { protect, probe, .. } = Own::of_stream(reader, &mut fields);
+    let Own { protect, was, probe, .. } = Own::of_stream(reader, &mut fields);
     let name = Spanned::new(entry.key.clone(), entry.key_span);
     let config: StreamConfig = typed(reader, &fields, &[("name", &name.value)], name.span);
     let places = Places { name: name.span, fields: fields.places };
-    let mut stream = Stream { name, protect, probe, config, places, ..Stream::default() };
+    let mut stream = Stream { name, protect, was, probe, config, places, ..Stream::default() };
     if let Some(consumers) = entries.iter().find(|entry| entry.key == "consumers") {
         for entry in reader.mapping(&consumers.node, "`consumers`") {
             let consumer = consumer(reader, entry, &stream.name.value, defaults);

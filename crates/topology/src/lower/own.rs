@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::fields::{Fields, Reader};
 use crate::flow::{GIVEN_UP, given_up};
-use crate::model::Topology;
+use crate::model::{Stream, Topology};
 use crate::monitor::{key, value};
 use crate::schema::{CONSUMER_MONITOR, Field, STREAM_MONITOR};
 use crate::source::{Span, Spanned};
@@ -17,6 +17,8 @@ use crate::source::{Span, Spanned};
 pub(super) struct Own {
     /// Whether no flag may delete it.
     pub(super) protect: bool,
+    /// Name that it had before.
+    pub(super) was: Option<Spanned<String>>,
     /// Subject that may be tried out.
     pub(super) probe: Option<Spanned<String>>,
     /// Stream that keeps the record of what is given up.
@@ -36,12 +38,13 @@ impl Own {
 
     fn take(reader: &mut Reader, fields: &mut Fields, thresholds: &[Field]) -> Self {
         let protect = fields.json.remove("protect") == Some(Json::Bool(true));
+        let was = text(fields, "was");
         let probe = text(fields, "probe");
         let dead_letter = text(fields, "dead_letter");
         if let Some(Json::Object(monitor)) = fields.json.remove("monitor") {
             into_metadata(reader, fields, monitor, thresholds);
         }
-        Self { protect, probe, dead_letter }
+        Self { protect, was, probe, dead_letter }
     }
 }
 
@@ -77,6 +80,24 @@ fn into_metadata(
     }
     fields.places.retain(|path, _| !path.starts_with("monitor"));
     fields.json.insert("metadata".into(), metadata.into());
+}
+
+/// Says which names that streams had before are still names of streams.
+pub(super) fn renames(reader: &mut Reader, topology: &Topology) {
+    for stream in &topology.streams {
+        let Some(was) = &stream.was else { continue };
+        let same = |other: &&Stream| {
+            other.was.as_ref().is_some_and(|its| its.value == was.value && its.span != was.span)
+        };
+        let message = if topology.stream(&was.value).is_some() {
+            format!("`{}` is declared: a stream that has got another name is not", was.value)
+        } else if let Some(other) = topology.streams.iter().find(same) {
+            format!("`{}` was `{}`, too", other.name.value, was.value)
+        } else {
+            continue;
+        };
+        reader.error("F004", was.span, message);
+    }
 }
 
 /// Lets streams that keep dead letters store what the server says about them: of each consumer that

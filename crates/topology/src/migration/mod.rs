@@ -73,7 +73,9 @@ pub(crate) enum Standing {
     Away,
     /// The copy is copied back under the stream's name.
     Returning,
-    /// It is over, and the copy of before is kept.
+    /// Publishers are with the new stream, and its consumers may not be there yet.
+    Arrived,
+    /// It is over, and what was before is kept.
     Kept,
 }
 
@@ -94,5 +96,17 @@ impl Standing {
             (false, false) if transit.is_mirror() => Self::Copying,
             (false, false) => Self::Kept,
         })
+    }
+
+    /// Of the stream `name`, which was `before`; `None` if that has not begun.
+    pub(crate) fn of_renamed(name: &str, before: &str, observed: &Observed) -> Option<Self> {
+        let stream = Side::of(observed.streams.get(name)?);
+        let parked = observed.streams.get(before).is_some_and(|old| Side::of(old).parked.is_some());
+        match stream.copied {
+            Some(copied) if copied.of != before => None,
+            Some(_) if !stream.is_mirror() => Some(Self::Arrived),
+            Some(_) => Some(if parked { Self::Between } else { Self::Copying }),
+            None => parked.then_some(Self::Kept),
+        }
     }
 }

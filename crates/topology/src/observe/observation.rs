@@ -92,10 +92,10 @@ impl Observation {
     /// Looks at all streams of the account, and at the consumers of those that `topology` declares
     /// or owns.
     pub fn new(topology: &Topology, server: ServerFacts) -> Self {
-        let wanted = Wanted {
-            topology: topology.name.value.clone(),
-            declared: topology.streams.iter().map(|stream| stream.name.value.clone()).collect(),
-        };
+        let names = topology.streams.iter().flat_map(|stream| {
+            std::iter::once(&stream.name).chain(&stream.was).map(|name| name.value.clone())
+        });
+        let wanted = Wanted { topology: topology.name.value.clone(), declared: names.collect() };
         Self { wanted: Some(wanted), ..Self::everything(server) }
     }
 

@@ -77,12 +77,12 @@ impl<'a> Account<'a> {
     /// Why a step has no room; else it takes it.
     fn refuse(&mut self, step: &Step, gone: &BTreeMap<String, usize>) -> Vec<String> {
         match (&step.work, &step.target.consumer) {
-            (Work::Delete, _) => Vec::new(),
+            (Work::Delete | Work::Drop(_), _) => Vec::new(),
             (
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate(after),
+                | Work::Migrate { after, .. },
                 consumer,
             ) => match consumer {
                 None => self.refuse_stream(step, after),

@@ -6,16 +6,45 @@ use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
 use super::difference::json;
-use super::loss;
-use super::step::{Action, Plan, Seen, Step, Target, Work};
+use super::step::{Action, Plan, Refusal, Seen, Step, Target, Work};
+use super::{live, loss};
 use crate::migration::{
     HOLD, Side, Standing, has_transit_name, is_possible, migrated_of, park_subject, transit_name,
 };
+use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 use crate::quantity::show_size;
 
-/// Why a stream cannot be migrated to `after`; `None` if it can.
+/// Why the stream `name` cannot become `after` under its own name; `None` if it can.
 pub(super) fn obstacle(
+    name: &str,
+    before: &StreamConfig,
+    after: &StreamConfig,
+    there: &ObservedStream,
+    observed: &Observed,
+) -> Option<String> {
+    let general = unmovable(name, before, after, there, observed);
+    if general.is_some() {
+        return general;
+    }
+    if !has_transit_name(name) {
+        return Some(format!("`{name}` has a name that is too long for a copy beside it"));
+    }
+    if there.info.state.last_seq == 0 {
+        return Some("it is empty: there is nothing to keep".into());
+    }
+    match observed.streams.get(&transit_name(name)) {
+        Some(_) if Standing::of(name, observed) == Some(Standing::Kept) => Some(format!(
+            "what it was before another migration is still kept: drop that first, with \
+             `--drop-old {name}`"
+        )),
+        Some(_) => Some(format!("there is another stream `{}`", transit_name(name))),
+        None => None,
+    }
+}
+
+/// Why the stream `name` cannot become `after`, whatever its name.
+fn unmovable(
     name: &str,
     before: &StreamConfig,
     after: &StreamConfig,
@@ -40,31 +69,15 @@ pub(super) fn obstacle(
             "has message schedules, which are not copied",
         ),
         (before.first_seq != after.first_seq, "gets another first sequence"),
-        (!has_transit_name(name), "has a name that is too long for a copy beside it"),
     ] {
         if is {
             return Some(format!("`{name}` {what}"));
         }
     }
-    if there.info.state.last_seq == 0 {
-        return Some("it is empty: there is nothing to keep".into());
-    }
     let park = park_subject(name);
     let meets = |subject: &&String| overlaps(subject.as_bytes(), park.as_bytes());
     if let Some(subject) = before.subjects.iter().chain(&after.subjects).find(meets) {
         return Some(format!("`{subject}` also takes `{park}`, where it would be put meanwhile"));
-    }
-    match observed.streams.get(&transit_name(name)) {
-        Some(_) if Standing::of(name, observed) == Some(Standing::Kept) => {
-            return Some(format!(
-                "what it was before another migration is still kept: drop that first, with \
-                 `--drop-old {name}`"
-            ));
-        }
-        Some(_) => {
-            return Some(format!("there is another stream `{}`", transit_name(name)));
-        }
-        None => {}
     }
     (after.retention == Retention::WorkQueue).then(|| unfit(there)).flatten()
 }
@@ -102,14 +115,67 @@ pub(super) fn step(
     there: &ObservedStream,
     observed: &Observed,
 ) -> Step {
-    let mut losses = loss::of_update(before, after, &there.info);
-    losses.extend(loss::of_copying(before, after, observed));
-    let work = Work::Migrate(json(after));
-    let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
-    Step { losses, notes: notes(target, before, there), ..step }
+    let mut step = moved(target, None, before, after, there, observed);
+    let bytes = about(there.info.state.bytes);
+    step.notes.push(format!(
+        "needs room for two copies meanwhile ({bytes} each); `{}` stays until `--drop-old {target}`",
+        transit_name(&target.stream)
+    ));
+    step
 }
 
-fn notes(target: &Target, before: &StreamConfig, there: &ObservedStream) -> Vec<String> {
+fn moved(
+    target: &Target,
+    from: Option<String>,
+    before: &StreamConfig,
+    after: &StreamConfig,
+    there: &ObservedStream,
+    observed: &Observed,
+) -> Step {
+    let mut losses = loss::of_update(before, after, &there.info);
+    losses.extend(loss::of_copying(before, after, observed));
+    let gap = if from.is_some() { "once" } else { "twice" };
+    let work = Work::Migrate { from, after: json(after) };
+    let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
+    Step { losses, notes: notes(before, there, gap), ..step }
+}
+
+/// Plans that a declared stream gets the messages and consumers of the one that it was before. Whether
+/// anything was planned.
+pub(super) fn rename(
+    topology: &Topology,
+    stream: &Stream,
+    after: &StreamConfig,
+    observed: &Observed,
+    plan: &mut Plan,
+) -> bool {
+    let (Some(was), name) = (&stream.was, &stream.name.value) else { return false };
+    let was = was.value.as_str();
+    let (target, old) = (Target::stream(name), observed.streams.get(was));
+    if observed.streams.contains_key(name) {
+        return false;
+    }
+    let Some(old) = old else { return false };
+    let before = live::stream(&old.info);
+    let theirs = old.owner().filter(|owner| *owner != topology.name.value);
+    let why = match theirs {
+        Some(owner) => Some(format!("`{was}` belongs to the topology `{owner}`")),
+        None => unmovable(was, &before, after, old, observed)
+            .map(|why| format!("it cannot get what `{was}` has: {why}")),
+    };
+    if let Some(reason) = why {
+        plan.refused.push(Refusal { target, reason, for_safety: true });
+        return true;
+    }
+    let mut step = moved(&target, Some(was.to_owned()), &before, after, old, observed);
+    step.adopts = old.owner().is_none();
+    step.notes.insert(0, format!("is `{was}` until now"));
+    step.notes.push(format!("`{was}` stays until `--drop-old {name}`"));
+    plan.steps.push(step);
+    true
+}
+
+fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String> {
     let state = &there.info.state;
     let durable: Vec<&ObservedConsumer> =
         there.consumers.values().filter(|one| one.is_durable()).collect();
@@ -118,17 +184,11 @@ fn notes(target: &Target, before: &StreamConfig, there: &ObservedStream) -> Vec<
         loss::messages(state.messages),
         count(durable.len(), "consumer")
     )];
-    notes.push(format!(
-        "needs room for two copies meanwhile ({} each); `{}` stays until `--drop-old {target}`",
-        about(state.bytes),
-        transit_name(&target.stream)
-    ));
     if !before.subjects.is_empty() {
-        notes.push(
-            "publishers get \"no responders\" for a moment, twice: they must try again; what is published \
+        notes.push(format!(
+            "publishers get \"no responders\" for a moment, {gap}: they must try again; what is published \
              without an acknowledgement in that moment is lost"
-                .into(),
-        );
+        ));
         notes.push(
             "a message id that was stored before is stored once more if it comes again".into(),
         );
@@ -159,52 +219,78 @@ fn count(number: usize, what: &str) -> String {
 }
 
 /// Plans the rest of a migration that was cut off, if there is one: nothing else is planned for that
-/// stream then. The last element of the step's notes says how far it is.
+/// stream then.
 pub(super) fn go_on(
-    target: &Target,
+    stream: &Stream,
     after: &StreamConfig,
     observed: &Observed,
     plan: &mut Plan,
 ) -> bool {
-    let Some(standing) = Standing::of(&target.stream, observed) else { return false };
-    let transit = transit_name(&target.stream);
-    let held = observed.streams.get(&transit).map(|there| there.info.state.messages);
-    let held = loss::messages(held.unwrap_or_default());
-    let note = match standing {
-        Standing::Kept => return false,
-        Standing::Copying => {
-            format!("goes on with a migration: `{transit}` has {held}, publishers are still here")
-        }
-        Standing::Between => format!(
-            "goes on with a migration: publishers get \"no responders\" now, `{transit}` has {held}"
-        ),
-        Standing::Away => {
-            format!("goes on with a migration: publishers are with `{transit}`, which has {held}")
-        }
-        Standing::Returning => format!(
-            "goes on with a migration: `{transit}`, which has {held}, is copied back to its name"
-        ),
+    let name = &stream.name.value;
+    let was = stream.was.as_ref().map(|was| was.value.clone());
+    let renamed = was.as_ref().and_then(|was| Standing::of_renamed(name, was, observed));
+    let (standing, from) = match (Standing::of(name, observed), renamed) {
+        (Some(standing), _) if standing != Standing::Kept => (standing, None),
+        (_, Some(standing)) if standing != Standing::Kept => (standing, was),
+        _ => return false,
     };
-    let work = Work::Migrate(json(after));
-    let step = Step::new(target.clone(), Action::Migrate, work, None);
-    plan.steps.push(Step { notes: vec![note], ..step });
+    let copy = if from.is_some() { name.clone() } else { transit_name(name) };
+    let held = observed.streams.get(&copy).map(|there| there.info.state.messages);
+    let held = loss::messages(held.unwrap_or_default());
+    let how_far = match standing {
+        Standing::Copying => format!("`{copy}` has {held}, publishers are where they were"),
+        Standing::Between => format!("publishers get \"no responders\" now, `{copy}` has {held}"),
+        Standing::Away => format!("publishers are with `{copy}`, which has {held}"),
+        Standing::Returning => format!("`{copy}`, which has {held}, is copied back to its name"),
+        Standing::Arrived | Standing::Kept => {
+            format!("publishers are with `{name}`, and its consumers are to follow")
+        }
+    };
+    let work = Work::Migrate { from, after: json(after) };
+    let step = Step::new(Target::stream(name), Action::Migrate, work, None);
+    plan.steps.push(Step { notes: vec![format!("goes on with a migration: {how_far}")], ..step });
     true
 }
 
 /// Steps that drop what streams were before they were migrated.
-pub(super) fn kept(observed: &Observed, plan: &mut Plan) {
+pub(super) fn kept(topology: &Topology, observed: &Observed, plan: &mut Plan) {
     for (name, there) in &observed.streams {
-        let Some(stream) = migrated_of(name) else { continue };
-        let parked = Side::of(there).parked.is_some();
-        if parked && Standing::of(stream, observed) == Some(Standing::Kept) {
-            let target = Target::stream(name);
-            let seen = Seen { consumers: None, ..there.seen() };
-            let step = Step::new(target, Action::Drop, Work::Delete, Some(seen));
-            let note = format!(
-                "{} that `{stream}` had before it was migrated; they are there, too",
-                loss::messages(there.info.state.messages)
-            );
-            plan.steps.push(Step { notes: vec![note], ..step });
+        if Side::of(there).parked.is_none() {
+            continue;
         }
+        let renamed = renamed(topology, name);
+        let stream = match (migrated_of(name), renamed) {
+            (Some(stream), _) if Standing::of(stream, observed) == Some(Standing::Kept) => stream,
+            (_, Some(stream)) if is_kept(stream, name, observed) => stream,
+            _ => continue,
+        };
+        let target = Target::stream(name);
+        let seen = Seen { consumers: None, ..there.seen() };
+        let step = Step::new(target, Action::Drop, Work::Drop(stream.to_owned()), Some(seen));
+        let note = format!(
+            "{} that `{stream}` had before it was migrated; they are there, too",
+            loss::messages(there.info.state.messages)
+        );
+        plan.steps.push(Step { notes: vec![note], ..step });
     }
+}
+
+/// The declared stream that was `name` before.
+fn renamed<'a>(topology: &'a Topology, name: &str) -> Option<&'a str> {
+    let was = |stream: &&Stream| stream.was.as_ref().is_some_and(|was| was.value == name);
+    topology.streams.iter().find(was).map(|stream| stream.name.value.as_str())
+}
+
+fn is_kept(stream: &str, before: &str, observed: &Observed) -> bool {
+    Standing::of_renamed(stream, before, observed) == Some(Standing::Kept)
+}
+
+/// Whether a stream that is no longer declared is, or was, what a declared one gets.
+pub(super) fn is_renamed(topology: &Topology, name: &str, observed: &Observed) -> bool {
+    let there = || observed.streams.get(name).map(Side::of);
+    renamed(topology, name).is_some_and(|stream| {
+        !observed.streams.contains_key(stream)
+            || Standing::of_renamed(stream, name, observed).is_some()
+            || there().is_some_and(|old| old.parked.is_some())
+    })
 }

@@ -41,7 +41,7 @@ pub fn plan_recreating(topology: &Topology, observed: &Observed, recreate: &Name
         stream::compare(topology, declared, observed, recreate, &mut plan);
     }
     order::leftovers(topology, observed, &mut plan);
-    migrate::kept(observed, &mut plan);
+    migrate::kept(topology, observed, &mut plan);
     mark::guard(Some(topology), observed, &mut plan);
     unknown::guard(Some(topology), observed, &mut plan);
     order::sort(topology, observed, &mut plan);

@@ -6,6 +6,7 @@ use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
+use super::migrate::is_renamed;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::{loss, mark, unknown};
 use crate::model::Topology;
@@ -25,6 +26,9 @@ pub(super) fn leftovers(topology: &Topology, observed: &Observed, plan: &mut Pla
             let note = format!("a run that was cut off has left it behind: it proved `{proven}`");
             plan.steps.push(Step { notes: vec![note], ..step });
             continue;
+        }
+        if declared.is_none() && is_renamed(topology, name, observed) {
+            continue; // its consumers go along
         }
         if declared.is_none() && there.owner() == owner {
             plan.steps.push(delete_stream(

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::step::{Action, Step, Target};
-use crate::migration::migrated_of;
+use super::step::{Action, Step, Target, Work};
 
 /// What may be lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +111,10 @@ impl Policy {
             }
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
             Action::Drop => {
-                let stream = Target::stream(migrated_of(&target.stream).unwrap_or_default());
+                let stream = match &step.work {
+                    Work::Drop(stream) => Target::stream(stream),
+                    _ => target.clone(),
+                };
                 need(self.drop_old.has(&stream), "--drop-old", &stream);
             }
             Action::Delete if self.prune => {}

@@ -186,8 +186,16 @@ pub enum Work {
     Delete,
     /// Delete it and create it with this configuration.
     Recreate(Json),
-    /// Move it to this configuration, through a copy.
-    Migrate(Json),
+    /// Move it over to another configuration.
+    Migrate {
+        /// Stream whose messages and consumers it gets; without one, what it is itself goes through a
+        /// copy.
+        from: Option<String>,
+        /// The whole configuration, as it will be.
+        after: Json,
+    },
+    /// Delete what the stream of this name was before.
+    Drop(String),
 }
 
 /// What a plan relies on about an asset. It is looked at again before the step runs.

@@ -56,11 +56,14 @@ pub(super) fn compare(
     let there = observed.streams.get(name);
     let metadata = there.map(|there| &there.info.config.metadata);
     let desired = desired(topology, stream, observed, metadata);
-    if migrate::go_on(&target, &desired, observed, plan) {
+    if migrate::go_on(stream, &desired, observed, plan) {
         return;
     }
     if let Some((reason, for_safety)) = impossible(name, &desired, topology, observed) {
         plan.refused.push(Refusal { target, reason, for_safety });
+        return;
+    }
+    if migrate::rename(topology, stream, &desired, observed, plan) {
         return;
     }
     let Some(there) = there else {
@@ -222,7 +225,8 @@ fn taken(
     observed: &Observed,
 ) -> Option<String> {
     for (other, stream) in &observed.streams {
-        if other == name {
+        let was = topology.stream(name).and_then(|stream| stream.was.as_ref());
+        if other == name || was.is_some_and(|was| was.value == *other) {
             continue;
         }
         for subject in desired.subjects.iter().filter(|subject| is_valid(subject.as_bytes())) {

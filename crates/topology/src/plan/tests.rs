@@ -13,17 +13,17 @@ fn after(observed: &mut Observed, plan: &Plan) {
     for step in &plan.steps {
         let (stream, consumer) = (&step.target.stream, step.target.consumer.as_ref());
         match (&step.work, consumer) {
-            (Work::Delete, None) => {
+            (Work::Delete | Work::Drop(_), None) => {
                 observed.streams.remove(stream);
             }
-            (Work::Delete, Some(consumer)) => {
+            (Work::Delete | Work::Drop(_), Some(consumer)) => {
                 observed.streams.get_mut(stream).unwrap().consumers.remove(consumer);
             }
             (
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate(after),
+                | Work::Migrate { after, .. },
                 None,
             ) => {
                 let json = json!({"config": after});
@@ -36,7 +36,7 @@ fn after(observed: &mut Observed, plan: &Plan) {
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate(after),
+                | Work::Migrate { after, .. },
                 Some(consumer),
             ) => {
                 let json = json!({"config": after, "name": consumer});
@@ -380,11 +380,11 @@ fn what_is_not_changed_in_place_is_migrated_where_that_is_possible() {
         storage: "memory" -> "file"
         the server does not change it in place: stream configuration update can not change storage type (10052)
         keeps its 7 messages, sequences and times, and the positions of 2 consumers
-        needs room for two copies meanwhile (2930KiB each); `watershed_migrates_A` stays until `--drop-old A`
         publishers get "no responders" for a moment, twice: they must try again; what is published without an acknowledgement in that moment is lost
         a message id that was stored before is stored once more if it comes again
         its consumers pause until everything is there; what is outstanding (0 now) and not acknowledged within the time of --drain is delivered again
         1 consumer without a durable name end
+        needs room for two copies meanwhile (2930KiB each); `watershed_migrates_A` stays until `--drop-old A`
     "#);
     let queue = body.replace("max_age", "retention: workqueue, max_age");
     let mut out = show_plan(&observed("2.11.9", |_| {}), body);
@@ -450,4 +450,29 @@ fn what_is_not_changed_in_place_is_migrated_where_that_is_possible() {
     + consumer A/c
     + consumer A/d
     "#);
+}
+
+#[test]
+fn a_stream_that_has_another_name_gets_what_it_had() {
+    let old = "  OLD: { subjects: [a.>], max_age: 1d, consumers: { c: {} } }\n";
+    let new = "  NEW: { was: OLD, subjects: [a.>], max_age: 1d, consumers: { c: {} } }\n";
+    let mut observed = server(old);
+    let live = observed.streams.get_mut("OLD").unwrap();
+    (live.info.state.messages, live.info.state.last_seq) = (7, 9);
+    let shown = |observed: &Observed| show(&plan(&topology(new), observed));
+    insta::assert_snapshot!(shown(&observed), @r#"
+    ± stream NEW
+        is `OLD` until now
+        keeps its 7 messages, sequences and times, and the positions of 1 consumer
+        publishers get "no responders" for a moment, once: they must try again; what is published without an acknowledgement in that moment is lost
+        a message id that was stored before is stored once more if it comes again
+        its consumers pause until everything is there; what is outstanding (0 now) and not acknowledged within the time of --drain is delivered again
+        `OLD` stays until `--drop-old NEW`
+    "#);
+    let mut others = observed.clone();
+    let config = &mut others.streams.get_mut("OLD").unwrap().info.config;
+    config.metadata.insert(crate::observe::OWNER.into(), "other".into());
+    insta::assert_snapshot!(shown(&others), @"x stream NEW: `OLD` belongs to the topology `other`");
+    observed.server.version = "2.11.0".into();
+    insta::assert_snapshot!(shown(&observed), @"x stream NEW: it cannot get what `OLD` has: nats-server 2.11.0 makes no stream of its own of a mirror; 2.12 and later do");
 }

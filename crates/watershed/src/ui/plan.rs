@@ -1,7 +1,7 @@
 //! Plans as people read them.
 
 use serde_json::Value as Json;
-use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target};
+use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target, Work};
 use watershed_topology::quantity::{show_duration, show_size};
 
 use super::path::word;
@@ -77,7 +77,8 @@ fn show_step(step: &Step, policy: &Policy) {
             })
             .collect();
         let is_migration = |(flag, _): &(&str, Option<Target>)| *flag == "--migrate";
-        if missing.iter().any(is_migration) && step.seen.is_some() {
+        let again = matches!(step.work, Work::Migrate { from: None, .. }) && step.seen.is_some();
+        if again && missing.iter().any(is_migration) {
             let name = word(&step.target.to_string());
             flags.push(format!("(--recreate {name} deletes what it holds)"));
         }

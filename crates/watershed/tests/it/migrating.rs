@@ -125,11 +125,31 @@ fn keeps(url: &str) {
     }
 }
 
+/// What a stream keeps that gets another name.
+fn renamed(url: &str) {
+    let mut shop = Shop::new(url, "file", "limits");
+    let text = file("file", "limits").replace("  S:\n", "  T:\n    was: S\n");
+    let path = write(&shop.folder, &text);
+    let apply = |flags: &[&str]| run(&[&["apply", "--yes", "-s", url], flags, &[&path]].concat());
+    let ran = apply(&[]);
+    assert!(ran.code == Some(5) && ran.out.contains("refused without --migrate T"), "{}", ran.out);
+    let ran = apply(&["--migrate", "T"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert_eq!(shop.raw.messages("T").as_ref(), Some(&shop.before));
+    let next = succeed(&["next", "-s", url, "T", "c"]);
+    assert!(next.trim_end().ends_with(" e"), "{next}");
+    let ran = apply(&["--drop-old", "T"]);
+    assert!(ran.err.contains("dropped stream S"), "{}{}", ran.out, ran.err);
+    assert_eq!(shop.raw.messages("S"), None);
+    shop.raw.done("STREAM.DELETE.T", &json!({}));
+}
+
 #[test]
 fn a_migration_keeps_everything_on_this_server() {
     let folder = tempfile::tempdir().unwrap();
     let server = Running::start(&folder.path().join("store"));
     keeps(&server.url());
+    renamed(&server.url());
 }
 
 #[test]
@@ -139,6 +159,7 @@ fn a_migration_keeps_everything_on_real_servers() {
         let server = NatsServer::start(&program);
         if can_migrate(&program) {
             keeps(&server.url);
+            renamed(&server.url);
             continue;
         }
         let shop = Shop::new(&server.url, "memory", "limits");

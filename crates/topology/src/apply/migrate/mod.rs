@@ -23,7 +23,7 @@ use super::decide::{is, same_asset};
 use super::request::{self, Live};
 use super::task::{CALLS_MAX, Cause, Event, NAP, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
-use crate::migration::{Copied, Side, finished, transit_name, unparked};
+use crate::migration::{Copied, Side, finished, unparked};
 use crate::observe::ConsumerListing;
 use crate::plan::difference::json as config_json;
 use crate::plan::live;
@@ -43,10 +43,9 @@ impl Migration {
 
     pub(super) fn task(&self, step: &Step) -> Task {
         let name = &step.target.stream;
-        let transit = transit_name(name);
         Task::Call(match &self.phase {
             Phase::Stream => Request::bare(Call::StreamInfo(name)),
-            Phase::Transit => Request::bare(Call::StreamInfo(&transit)),
+            Phase::Transit => Request::bare(Call::StreamInfo(&self.world.source)),
             Phase::Consumers { listing, of_origin } => {
                 let (origin, copy) = self.world.pair(name);
                 listing.request(if of_origin.is_none() { &origin } else { &copy })
@@ -226,68 +225,97 @@ impl Migration {
     /// Where the migration is, and what comes next.
     fn next(&mut self, step: &Step) -> Result<Move, Stop> {
         let name = &step.target.stream;
-        let transit_name = transit_name(name);
-        let end = end(step)?;
-        let work_queue = end.retention == Retention::WorkQueue;
-        match (&self.world.stream, &self.world.transit) {
+        let (renamed, end) = end(step)?;
+        match (self.world.stream.clone(), self.world.transit.clone()) {
             (None, None) => Err(Cause::Changed("it is gone since".into()).into()),
-            (_, Some(transit)) if !is_of(transit, name) => Err(Cause::Changed(format!(
-                "the stream `{transit_name}`, through which it would go, is somebody else's"
-            ))
-            .into()),
-            (Some(stream), Some(transit))
-                if stream.copied.is_none() && stream.parked.is_none() && !transit.is_mirror() =>
-            {
-                if is_now(step, stream, &end) {
-                    return Ok(Move::Done);
-                }
+            (_, Some(transit)) if !renamed && !is_of(&transit, name) => {
                 Err(Cause::Changed(format!(
-                    "`{transit_name}` is kept from another migration: drop it first, with \
-                     `--drop-old {name}`"
+                    "the stream `{}`, through which it would go, is somebody else's",
+                    self.world.source
                 ))
                 .into())
             }
             (Some(stream), transit) if stream.copied.is_none() => {
-                if transit.is_none() && !self.begun {
-                    unchanged(step, stream)?;
+                let over = transit.as_ref().is_none_or(|one| one.parked.is_some());
+                if is_now(step, &stream, &end) && over && (renamed || transit.is_some()) {
+                    return Ok(Move::Done);
                 }
-                let way = hand_over::Way {
-                    origin: name,
-                    copy: &transit_name,
-                    storage: on_disk(stream.info.config.storage, end.storage),
-                    retention: Retention::Limits,
-                    limited: stream.info.config.retention == Retention::Limits,
-                    later: None,
-                };
-                match self.hand_over(&way)? {
-                    Move::Done => self.give_name_back(name),
-                    other => Ok(other),
+                if renamed {
+                    return Err(Cause::Changed("it is there since, and differs".into()).into());
                 }
-            }
-            (stream, Some(_)) => {
-                if let Some(stream) = stream
-                    && stream.copied.as_ref().is_some_and(|copied| copied.of != transit_name)
-                {
-                    return Err(Cause::Changed("it is a copy of another stream".into()).into());
-                }
-                let later = config_json(&end);
-                let way = hand_over::Way {
-                    origin: &transit_name,
-                    copy: name,
-                    storage: end.storage,
-                    retention: if work_queue { Retention::WorkQueue } else { Retention::Limits },
-                    limited: false,
-                    later: Some(&later),
-                };
-                match self.hand_over(&way)? {
-                    Move::Done => self.finish(step, &end),
-                    other => Ok(other),
-                }
+                self.leave(step, &stream, transit.as_ref(), &end)
             }
             (Some(_), None) => Err(Cause::Changed(format!(
-                "`{transit_name}`, of which it was to be a copy, is gone since"
+                "`{}`, of which it was to be a copy, is gone since",
+                self.world.source
             ))
             .into()),
+            (stream, Some(transit)) => {
+                if renamed && stream.is_none() && !self.begun {
+                    unchanged(step, &transit)?;
+                }
+                self.arrive(step, stream.as_ref(), &end)
+            }
+        }
+    }
+
+    /// The first half: from the stream to its copy in transit.
+    fn leave(
+        &mut self,
+        step: &Step,
+        stream: &Side,
+        transit: Option<&Side>,
+        end: &StreamConfig,
+    ) -> Result<Move, Stop> {
+        let (name, copy) = (&step.target.stream, self.world.source.clone());
+        if stream.parked.is_none() && transit.is_some_and(|transit| !transit.is_mirror()) {
+            return Err(Cause::Changed(format!(
+                "`{copy}` is kept from another migration: drop it first, with `--drop-old {name}`"
+            ))
+            .into());
+        }
+        if transit.is_none() && !self.begun {
+            unchanged(step, stream)?;
+        }
+        let way = hand_over::Way {
+            origin: name,
+            copy: &copy,
+            storage: on_disk(stream.info.config.storage, end.storage),
+            retention: Retention::Limits,
+            limited: stream.info.config.retention == Retention::Limits,
+            later: None,
+        };
+        match self.hand_over(&way)? {
+            Move::Done => self.give_name_back(name),
+            other => Ok(other),
+        }
+    }
+
+    /// The second half: to the stream, from what it was before.
+    fn arrive(
+        &mut self,
+        step: &Step,
+        stream: Option<&Side>,
+        end: &StreamConfig,
+    ) -> Result<Move, Stop> {
+        let origin = self.world.source.clone();
+        let copied = stream.and_then(|stream| stream.copied.as_ref());
+        if copied.is_some_and(|copied| copied.of != origin) {
+            return Err(Cause::Changed("it is a copy of another stream".into()).into());
+        }
+        let later = config_json(end);
+        let work_queue = end.retention == Retention::WorkQueue;
+        let way = hand_over::Way {
+            origin: &origin,
+            copy: &step.target.stream,
+            storage: end.storage,
+            retention: if work_queue { Retention::WorkQueue } else { Retention::Limits },
+            limited: false,
+            later: Some(&later),
+        };
+        match self.hand_over(&way)? {
+            Move::Done => self.finish(step, end),
+            other => Ok(other),
         }
     }
 
@@ -341,13 +369,15 @@ fn found(reply: Result<&[u8], CallError>) -> Result<Option<Side>, CallError> {
     }
 }
 
-/// What the stream is to be in the end.
-fn end(step: &Step) -> Result<StreamConfig, Cause> {
-    let Work::Migrate(end) = &step.work else {
+/// Whether the stream had another name before, and what it is to be in the end.
+fn end(step: &Step) -> Result<(bool, StreamConfig), Cause> {
+    let Work::Migrate { from, after } = &step.work else {
         return Err(Cause::Changed("it is not to be migrated".into()));
     };
-    let read = serde_json::from_value(end.clone());
-    read.map_err(|error| Cause::Changed(format!("its definition cannot be read: {error}")))
+    match serde_json::from_value(after.clone()) {
+        Ok(end) => Ok((from.is_some(), end)),
+        Err(error) => Err(Cause::Changed(format!("its definition cannot be read: {error}"))),
+    }
 }
 
 fn is_of(transit: &Side, name: &str) -> bool {

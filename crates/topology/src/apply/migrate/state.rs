@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::super::task::{Comparison, Stop};
 use super::world::{Consumers, World};
 use crate::call::Request;
+use crate::migration::transit_name;
 use crate::observe::ConsumerListing;
+use crate::plan::{Step, Work};
 
 /// What is to be done next.
 #[derive(Debug)]
@@ -65,9 +67,14 @@ pub(super) enum Phase {
 
 impl Migration {
     /// Its consumers are given the time `drain` to acknowledge what they have.
-    pub(in crate::apply) fn new(drain: Duration) -> Self {
+    pub(in crate::apply) fn new(step: &Step, drain: Duration) -> Self {
+        let from = match &step.work {
+            Work::Migrate { from, .. } => from.clone(),
+            _ => None,
+        };
+        let source = from.unwrap_or_else(|| transit_name(&step.target.stream));
         Self {
-            world: World::default(),
+            world: World::new(source),
             phase: Phase::Stream,
             says: String::new(),
             compared: (String::new(), 0),

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::migration::{Side, transit_name};
+use crate::migration::Side;
 use crate::observe::ObservedConsumer;
 
 pub(super) type Consumers = BTreeMap<String, ObservedConsumer>;
 
 /// Both streams, and what was asked about them beyond that since they were looked at.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct World {
     pub(super) stream: Option<Side>,
+    /// Name of the stream that it comes from in the end: its copy in transit, or what it was before.
+    pub(super) source: String,
     pub(super) transit: Option<Side>,
     /// Consumers of the origin and of its copy.
     pub(super) consumers: Option<(Consumers, Consumers)>,
@@ -19,6 +21,10 @@ pub(super) struct World {
 }
 
 impl World {
+    pub(super) fn new(source: String) -> Self {
+        Self { stream: None, source, transit: None, consumers: None, newest: None }
+    }
+
     /// Whether the way back to the stream's name has begun.
     fn returns(&self) -> bool {
         match &self.stream {
@@ -29,8 +35,8 @@ impl World {
 
     /// The names of the origin and its copy by now.
     pub(super) fn pair(&self, name: &str) -> (String, String) {
-        let transit = transit_name(name);
-        if self.returns() { (transit, name.to_owned()) } else { (name.to_owned(), transit) }
+        let (name, source) = (name.to_owned(), self.source.clone());
+        if self.returns() { (source, name) } else { (name, source) }
     }
 
     /// The origin and its copy.
