@@ -11,6 +11,7 @@
 mod decide;
 mod migrate;
 mod recreate;
+mod replace;
 mod request;
 mod run;
 mod task;

@@ -59,6 +59,12 @@ impl Live {
     ) -> Self {
         Self { seen: seen_stream(info, consumers), config, resume: 0 }
     }
+
+    /// A consumer.
+    pub(super) fn of_consumer(consumer: &ObservedConsumer) -> Self {
+        let resume = consumer.info.ack_floor.stream_seq + 1;
+        Self { seen: seen_consumer(&consumer.info), config: consumer.config.clone(), resume }
+    }
 }
 
 /// A look at an asset: what it is, and which consumers a stream has that is to go. These come first: where
@@ -126,9 +132,7 @@ impl Look {
         }
         let json = answer(reply)?;
         if target.consumer.is_some() {
-            let ObservedConsumer { info, config, .. } = ObservedConsumer::read(json);
-            let resume = info.ack_floor.stream_seq + 1;
-            let live = Live { seen: seen_consumer(&info), config, resume };
+            let live = Live::of_consumer(&ObservedConsumer::read(json));
             return Ok(Looked::There(Box::new(live)));
         }
         let ObservedStream { info, config, .. } = ObservedStream::read(json);

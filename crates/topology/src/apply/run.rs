@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::decide::{Decision, decide};
 use super::migrate::Migration;
 use super::recreate::Recreation;
+use super::replace::Replacement;
 use super::request::{self, Look, Looked};
 use super::task::{CALLS_MAX, Event, Halt, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
@@ -35,8 +36,10 @@ enum Course {
     Pause { request: Request, calls: u32, pauses: u32 },
     /// It is made again.
     Recreate(Recreation),
-    /// It is moved to what it is to be.
+    /// The stream is moved to what it is to be.
     Migrate(Box<Migration>),
+    /// The consumer is replaced by one that goes on where it was.
+    Replace(Box<Replacement>),
 }
 
 /// What follows from an event.
@@ -67,6 +70,7 @@ impl Run {
         let step = self.steps.get(self.step)?;
         match &self.course {
             Course::Migrate(migration) => Some((step, migration.says()?)),
+            Course::Replace(replacement) => Some((step, replacement.says()?)),
             _ => None,
         }
     }
@@ -85,6 +89,7 @@ impl Run {
             Course::Pause { .. } | Course::LookLater { .. } => Task::Pause(PAUSE),
             Course::Recreate(recreation) => recreation.task(step),
             Course::Migrate(migration) => migration.task(step),
+            Course::Replace(replacement) => replacement.task(step),
         })
     }
 
@@ -136,6 +141,9 @@ impl Course {
             Some(step @ Step { work: Work::Migrate { .. }, .. }) => {
                 Self::Migrate(Box::new(Migration::new(step, drain)))
             }
+            Some(Step { work: Work::Replace { .. }, .. }) => {
+                Self::Replace(Box::new(Replacement::new(drain)))
+            }
             Some(Step { target, work: Work::Create(after), .. }) => {
                 Self::Act { request: request::create(target, after), calls: 0, pauses: 0 }
             }
@@ -149,6 +157,10 @@ impl Course {
             (Self::Recreate(recreation), event) => Ok(match recreation.take(step, event)? {
                 None => Next::Done,
                 Some(recreation) => Self::Recreate(recreation).into(),
+            }),
+            (Self::Replace(replacement), event) => Ok(match replacement.take(step, event)? {
+                None => Next::Done,
+                Some(replacement) => Self::Replace(Box::new(replacement)).into(),
             }),
             (Self::Migrate(migration), event) => Ok(match migration.take(step, event)? {
                 None => Next::Done,
@@ -179,7 +191,7 @@ impl Course {
 fn look_at(step: &Step) -> Look {
     match step.work {
         Work::Delete | Work::Drop(_) | Work::Recreate(_) => Look::whole(&step.target),
-        Work::Create(_) | Work::Update { .. } | Work::Migrate { .. } => Look::default(),
+        _ => Look::default(),
     }
 }
 

@@ -12,9 +12,6 @@ const COPIED: &str = "watershed.copied";
 /// Key of the metadata of a parked stream: [`Parked`], as JSON.
 const PARKED: &str = "watershed.parked";
 
-/// Key of the metadata of a consumer that goes on where another one was: where it was declared to start.
-pub(crate) const START: &str = "watershed.start";
-
 /// Prefix of the name of a stream through which another one is migrated.
 const TRANSIT: &str = "watershed_migrates_";
 
@@ -48,9 +45,6 @@ pub(crate) struct Parked {
     /// Its sources, as they were configured.
     #[serde(default, skip_serializing_if = "Json::is_null")]
     pub(crate) sources: Json,
-    /// Its consumers that somebody else had paused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) paused: Vec<String>,
 }
 
 impl Copied {

@@ -4,25 +4,24 @@
 //! later) and takes the subjects over; see `docs/design/migrate.md`. Everything that a run has to know is written into the
 //! metadata of the streams themselves, so that any later run can go on from there.
 
+mod consumers;
 mod mark;
 mod staging;
 
+pub(crate) use self::consumers::{
+    HOLD, carried, is_keeper, keep, keeper_name, our_pause, pause_from, pauses_consumers, position,
+    started_as,
+};
 pub(crate) use self::mark::{
     Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,
 };
-pub(crate) use self::staging::{
-    carried, copy, finished, marked, parked, promoted, started_as, unparked,
-};
+pub(crate) use self::staging::{copy, finished, marked, parked, promoted, unparked};
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::observe::{Observed, ObservedStream};
 use crate::version::Version;
-
-/// Name of the consumer that holds the messages of a work queue without consumers, which would else be
-/// emptied by its copy.
-pub(crate) const HOLD: &str = "watershed_hold";
 
 /// Whether a server makes a stream of its own of a mirror: from 2.12 on (before: 10055).
 pub(crate) fn is_possible(version: &str) -> bool {

@@ -2,11 +2,10 @@
 //! fields which this program does not know stay.
 
 use serde_json::{Map, Value as Json, json};
-use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::change::stream_changes;
 use watershed_wire::jetstream::stream::{Retention, Storage, StreamConfig};
 
-use super::mark::{Copied, Parked, START, park_subject};
+use super::mark::{Copied, Parked, park_subject};
 use crate::observe::{OURS, plain};
 use crate::plan::difference::{METADATA, json as config_json, merged};
 
@@ -35,11 +34,11 @@ const NEVER: [&str; 8] = [
     "consumer_limits",
 ];
 
-fn object(config: &Json) -> Map<String, Json> {
+pub(super) fn object(config: &Json) -> Map<String, Json> {
     plain(config).as_object().cloned().unwrap_or_default()
 }
 
-fn set_mark(config: &mut Map<String, Json>, (key, value): (&str, Json)) {
+pub(super) fn set_mark(config: &mut Map<String, Json>, (key, value): (&str, Json)) {
     let metadata = config.entry(METADATA).or_insert_with(|| json!({}));
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.insert(key.to_owned(), value);
@@ -91,12 +90,12 @@ pub(crate) fn marked(copy: &Json, copied: &Copied) -> Json {
 }
 
 /// A stream without its subjects, which it notes.
-pub(crate) fn parked(stream: &Json, name: &str, paused: Vec<String>) -> Json {
+pub(crate) fn parked(stream: &Json, name: &str) -> Json {
     let mut config = object(stream);
     let subjects = config.get("subjects").and_then(Json::as_array).into_iter().flatten();
     let subjects = subjects.filter_map(Json::as_str).map(str::to_owned).collect();
     let sources = config.remove("sources").unwrap_or_default();
-    let note = Parked { subjects, sources, paused };
+    let note = Parked { subjects, sources };
     config.insert("subjects".to_owned(), json!([park_subject(name)]));
     set_mark(&mut config, note.entry());
     Json::Object(config)
@@ -141,37 +140,4 @@ pub(crate) fn finished(copy: &Json, now: &StreamConfig, end: &StreamConfig) -> J
     let fields: Vec<String> =
         stream_changes(now, end).into_iter().map(|(field, _)| field.to_owned()).collect();
     merged(copy, &config_json(now), &config_json(end), &fields)
-}
-
-/// A consumer that goes on at `start` where another one was that is configured so. A work queue
-/// has no consumers but those that take all there is (10101).
-pub(crate) fn carried(consumer: &Json, start: u64, work_queue: bool) -> Json {
-    let mut config = object(consumer);
-    let metadata = config.get(METADATA).and_then(|metadata| metadata.get(START));
-    let declared = metadata.is_none().then(|| {
-        let fields = ["deliver_policy", "opt_start_seq", "opt_start_time"].into_iter();
-        let some = fields.filter_map(|field| Some((field.to_owned(), config.get(field)?.clone())));
-        Json::String(Json::Object(some.collect()).to_string())
-    });
-    config.remove("opt_start_time");
-    config.remove("opt_start_seq");
-    if work_queue {
-        config.insert("deliver_policy".to_owned(), json!("all"));
-    } else {
-        config.insert("deliver_policy".to_owned(), json!("by_start_sequence"));
-        config.insert("opt_start_seq".to_owned(), json!(start.max(1)));
-    }
-    if let Some(declared) = declared {
-        set_mark(&mut config, (START, declared));
-    }
-    Json::Object(config)
-}
-
-/// A consumer that goes on where another one was, as if it had started where that one was declared to.
-pub(crate) fn started_as(consumer: &mut ConsumerConfig) {
-    let Some(declared) = consumer.metadata.remove(START) else { return };
-    let Ok(declared) = serde_json::from_str::<ConsumerConfig>(&declared) else { return };
-    consumer.deliver_policy = declared.deliver_policy;
-    consumer.opt_start_seq = declared.opt_start_seq;
-    consumer.opt_start_time = declared.opt_start_time;
 }

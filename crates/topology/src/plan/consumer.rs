@@ -13,7 +13,8 @@ use super::live::{self, one_filter};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Step, Target, Work};
 use super::unknown::level;
-use super::{loss, whose};
+use super::{Names, loss, whose};
+use crate::migration::{is_keeper, keeper_name, pauses_consumers, position};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
@@ -58,6 +59,7 @@ pub(super) fn compare_all(
     config: &StreamConfig,
     there: &ObservedStream,
     observed: &Observed,
+    recreate: &Names,
     plan: &mut Plan,
 ) {
     for consumer in &stream.consumers {
@@ -66,6 +68,10 @@ pub(super) fn compare_all(
         let live_one = there.consumers.get(name);
         let metadata = live_one.map(|live| &live.info.config.metadata);
         let mut desired = desired(topology, consumer, config, observed, metadata);
+        if there.consumers.get(&keeper_name(name)).is_some_and(|one| is_keeper(&one.info.config)) {
+            plan.steps.push(go_on(target, &desired, observed));
+            continue;
+        }
         let Some(live_one) = live_one else {
             plan.steps.push(create(&stream.name.value, &desired));
             continue;
@@ -91,7 +97,7 @@ pub(super) fn compare_all(
         }
         let change = (!fields.is_empty()).then(|| {
             let change = Change { stream, config, there, live: live_one };
-            change.step(target.clone(), &marked, &desired)
+            change.step(target.clone(), &marked, &desired, observed, recreate)
         });
         let adopts = nobodys && observed.server.keeps_metadata();
         let adoption = adopts.then(|| whose::adopt(target, json(&marked), live_one.seen()));
@@ -108,6 +114,17 @@ fn create(stream: &str, desired: &ConsumerConfig) -> Step {
     Step::new(target, Action::Create, Work::Create(json(desired)), None)
 }
 
+/// The rest of a replacement that was cut off.
+fn go_on(target: Target, after: &ConsumerConfig, observed: &Observed) -> Step {
+    let pauses = pauses_consumers(&observed.server.version);
+    let work = Work::Replace { pauses, after: json(after) };
+    let note = format!(
+        "goes on with a migration: its position is kept by `{}`",
+        keeper_name(target.consumer.as_deref().unwrap_or_default())
+    );
+    Step { notes: vec![note], ..Step::new(target, Action::Migrate, work, None) }
+}
+
 /// A consumer that is to become another one, and where it is.
 struct Change<'a> {
     stream: &'a Stream,
@@ -118,17 +135,27 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn step(&self, target: Target, before: &ConsumerConfig, after: &ConsumerConfig) -> Step {
+    fn step(
+        &self,
+        target: Target,
+        before: &ConsumerConfig,
+        after: &ConsumerConfig,
+        observed: &Observed,
+        recreate: &Names,
+    ) -> Step {
         let info = &self.live.info;
         let interest = self.config.retention == Retention::Interest;
         let fields = fields(before, after);
         let changes = changes(&fields, &json(before), &json(after));
         if let Some(error) = refuse_consumer(before, after) {
+            let why = format!("the server does not change it in place: {error}");
+            if !recreate.has(&target) {
+                return Step { changes, ..self.replace(target, after, observed, why) };
+            }
             let work = Work::Recreate(json(after));
             let step = Step::new(target, Action::Recreate, work, Some(self.live.seen()));
             let losses = loss::position(info, interest);
-            let notes = vec![format!("the server does not change it in place: {error}")];
-            return Step { changes, losses, notes, ..step };
+            return Step { changes, losses, notes: vec![why], ..step };
         }
         let (mut notes, mut losses) = (Vec::new(), Vec::new());
         if fields.iter().any(|field| field.starts_with("filter_subject")) {
@@ -144,6 +171,38 @@ impl Change<'_> {
         let work = Work::Update { fields, after: json(after) };
         let step = Step::new(target, action, work, Some(self.live.seen()));
         Step { changes, losses, notes, ..step }
+    }
+
+    /// Replaces it by one that goes on where it is.
+    fn replace(
+        &self,
+        target: Target,
+        after: &ConsumerConfig,
+        observed: &Observed,
+        why: String,
+    ) -> Step {
+        let info = &self.live.info;
+        let goes_on = match self.config.retention {
+            Retention::WorkQueue => "goes on with what is left in the work queue".to_owned(),
+            _ => format!("goes on where it is, at {} by now", position(info)),
+        };
+        let outstanding = info.num_ack_pending;
+        let pauses = pauses_consumers(&observed.server.version);
+        let drained = if pauses {
+            format!(
+                "it pauses; what is outstanding ({outstanding} now) and not acknowledged within the time of \
+                 --drain is delivered again"
+            )
+        } else {
+            format!(
+                "nats-server {} pauses no consumer: what is outstanding then ({outstanding} now) is delivered \
+                 again",
+                observed.server.version
+            )
+        };
+        let work = Work::Replace { pauses, after: json(after) };
+        let step = Step::new(target, Action::Migrate, work, Some(self.live.seen()));
+        Step { notes: vec![why, goes_on, drained], ..step }
     }
 
     /// What nobody takes out of a work queue when a consumer takes less.

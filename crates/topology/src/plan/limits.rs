@@ -82,7 +82,8 @@ impl<'a> Account<'a> {
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate { after, .. },
+                | Work::Migrate { after, .. }
+                | Work::Replace { after, .. },
                 consumer,
             ) => match consumer {
                 None => self.refuse_stream(step, after),

@@ -11,7 +11,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use super::difference::json;
 use super::mark::unreserved;
 use super::step::{Seen, SeenConsumer, Target};
-use crate::migration::started_as;
+use crate::migration::{our_pause, started_as};
 use crate::observe::{OWNER, ObservedConsumer, ObservedStream, PROTECT};
 
 pub(crate) fn stream(info: &StreamInfo) -> StreamConfig {
@@ -27,6 +27,7 @@ pub(crate) fn consumer(info: &ConsumerInfo, stream: &StreamConfig) -> ConsumerCo
     fill_consumer(&mut config, stream, &Bounds::default());
     unreserved(&mut config.metadata);
     started_as(&mut config);
+    config.pause_until = config.pause_until.filter(|until| !our_pause(*until));
     one_filter(&mut config);
     config
 }

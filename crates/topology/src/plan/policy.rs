@@ -104,7 +104,7 @@ impl Policy {
             | Action::Release
             | Action::Clear => {}
             Action::Migrate => {
-                need(self.migrate.has(target), "--migrate", target);
+                need(self.migrate.has_or_stream(target), "--migrate", target);
                 if !step.losses.is_empty() {
                     need(self.allow_loss.has(target), "--allow-loss", target);
                 }

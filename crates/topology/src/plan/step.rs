@@ -194,6 +194,13 @@ pub enum Work {
         /// The whole configuration, as it will be.
         after: Json,
     },
+    /// Put this consumer into its place, which goes on where it is.
+    Replace {
+        /// Whether the server pauses consumers: from 2.11 on.
+        pauses: bool,
+        /// The whole configuration, as it will be.
+        after: Json,
+    },
     /// Delete what the stream of this name was before.
     Drop(String),
 }

@@ -96,7 +96,7 @@ pub(super) fn compare(
     if again {
         consumer::new_ones(topology, stream, &desired, observed, plan);
     } else {
-        consumer::compare_all(topology, stream, &desired, there, observed, plan);
+        consumer::compare_all(topology, stream, &desired, there, observed, recreate, plan);
     }
 }
 

@@ -23,7 +23,8 @@ fn after(observed: &mut Observed, plan: &Plan) {
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate { after, .. },
+                | Work::Migrate { after, .. }
+                | Work::Replace { after, .. },
                 None,
             ) => {
                 let json = json!({"config": after});
@@ -36,7 +37,8 @@ fn after(observed: &mut Observed, plan: &Plan) {
                 Work::Create(after)
                 | Work::Update { after, .. }
                 | Work::Recreate(after)
-                | Work::Migrate { after, .. },
+                | Work::Migrate { after, .. }
+                | Work::Replace { after, .. },
                 Some(consumer),
             ) => {
                 let json = json!({"config": after, "name": consumer});
@@ -129,10 +131,11 @@ fn changes_are_classed_by_what_they_lose() {
     ~ consumer A/c
         filter_subject: "a.x" -> "a.y"
         messages that it has passed by already are not looked at again
-    -/+ consumer A/d
+    ± consumer A/d
         deliver_policy: "all" -> "new"
-        loses its position: acknowledged up to 0, 0 outstanding, 0 to come
         the server does not change it in place: deliver policy can not be updated (10012)
+        goes on where it is, at 1 by now
+        it pauses; what is outstanding (0 now) and not acknowledged within the time of --drain is delivered again
     - stream B
         loses no message: it is empty
 
@@ -475,4 +478,36 @@ fn a_stream_that_has_another_name_gets_what_it_had() {
     insta::assert_snapshot!(shown(&others), @"x stream NEW: `OLD` belongs to the topology `other`");
     observed.server.version = "2.11.0".into();
     insta::assert_snapshot!(shown(&observed), @"x stream NEW: it cannot get what `OLD` has: nats-server 2.11.0 makes no stream of its own of a mirror; 2.12 and later do");
+}
+
+#[test]
+fn a_consumer_that_no_update_changes_is_replaced_where_it_is() {
+    let body = |more: &str| {
+        format!("  A: {{ subjects: [a.>], max_age: 1d, consumers: {{ c: {{ {more} }} }} }}\n")
+    };
+    let mut observed = server(&body(""));
+    let live = observed.streams.get_mut("A").unwrap().consumers.get_mut("c").unwrap();
+    (live.info.ack_floor.stream_seq, live.info.delivered.stream_seq) = (4, 9);
+    live.info.num_ack_pending = 2;
+    let shown = |observed: &Observed| {
+        show(&plan(&topology(&body("deliver_policy: new, max_waiting: 3")), observed))
+    };
+    insta::assert_snapshot!(shown(&observed), @r#"
+    ± consumer A/c
+        deliver_policy: "all" -> "new"
+        max_waiting: 512 -> 3
+        the server does not change it in place: deliver policy can not be updated (10012)
+        goes on where it is, at 5 by now
+        it pauses; what is outstanding (2 now) and not acknowledged within the time of --drain is delivered again
+    "#);
+    // Cut off, and gone on with: whatever it is now, its position is kept.
+    let mut keeper = observed.streams["A"].consumers["c"].clone();
+    keeper.info.config.metadata = [("watershed.keeps".to_owned(), "c".to_owned())].into();
+    let consumers = &mut observed.streams.get_mut("A").unwrap().consumers;
+    consumers.insert("watershed_keeps_c".into(), keeper);
+    consumers.remove("c");
+    insta::assert_snapshot!(shown(&observed), @"
+    ± consumer A/c
+        goes on with a migration: its position is kept by `watershed_keeps_c`
+    ");
 }

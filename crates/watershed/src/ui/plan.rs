@@ -77,10 +77,11 @@ fn show_step(step: &Step, policy: &Policy) {
             })
             .collect();
         let is_migration = |(flag, _): &(&str, Option<Target>)| *flag == "--migrate";
-        let again = matches!(step.work, Work::Migrate { from: None, .. }) && step.seen.is_some();
+        let again = matches!(step.work, Work::Migrate { from: None, .. } | Work::Replace { .. })
+            && step.seen.is_some();
         if again && missing.iter().any(is_migration) {
             let name = word(&step.target.to_string());
-            flags.push(format!("(--recreate {name} deletes what it holds)"));
+            flags.push(format!("(or --recreate {name}, which begins anew)"));
         }
         out(&format!("        {what} without {}", flags.join(" ")));
     }

@@ -79,7 +79,8 @@ fn changes(url: &str) {
     let refused = apply(&[]);
     assert_eq!(refused.code, Some(5), "{}", refused.out);
     assert!(refused.out.contains("loses the oldest 1 message"), "{}", refused.out);
-    assert!(refused.out.contains("refused without --recreate CH/c"), "{}", refused.out);
+    let ways = "refused without --migrate CH/c (or --recreate CH/c, which begins anew)";
+    assert!(refused.out.contains(ways), "{}", refused.out);
     let json = run(&["plan", "--json", "-s", url, &file]);
     let plan: Value = serde_json::from_str(&json.out).unwrap();
     let actions: Vec<&str> = plan["steps"]
@@ -88,7 +89,7 @@ fn changes(url: &str) {
         .iter()
         .map(|step| step["action"].as_str().unwrap())
         .collect();
-    assert_eq!(actions, ["update_losing", "delete", "recreate", "create"]);
+    assert_eq!(actions, ["update_losing", "delete", "migrate", "create"]);
     // The flags name what they allow; what is no longer declared stays without its own.
     let done = apply(&["--allow-loss", "CH", "--recreate", "CH/c"]);
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);

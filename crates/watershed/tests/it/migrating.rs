@@ -144,12 +144,33 @@ fn renamed(url: &str) {
     shop.raw.done("STREAM.DELETE.T", &json!({}));
 }
 
+/// A consumer that no update changes goes on where it was, on every server.
+fn replaced(url: &str) {
+    let mut shop = Shop::new(url, "file", "limits");
+    let text = file("file", "limits").replace("s.c }", "s.c, max_waiting: 7 }");
+    let path = write(&shop.folder, &text);
+    let apply = |flags: &[&str]| run(&[&["apply", "--yes", "-s", url], flags, &[&path]].concat());
+    let ran = apply(&[]);
+    assert!(ran.code == Some(5) && ran.out.contains("without --migrate S/c"), "{}", ran.out);
+    let ran = apply(&["--migrate", "S/c"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let names = shop.raw.done("CONSUMER.NAMES.S", &json!({}))["consumers"].take();
+    assert_eq!(names, json!(["c", "d"]), "{}{}", ran.out, ran.err);
+    let config = shop.raw.done("CONSUMER.INFO.S.c", &json!({}))["config"].take();
+    assert_eq!((&config["max_waiting"], &config["pause_until"]), (&json!(7), &Value::Null));
+    let next = succeed(&["next", "-s", url, "S", "c"]);
+    assert!(next.trim_end().ends_with(" e"), "{next}");
+    let plan = run(&["plan", "-s", url, &path]);
+    assert!(plan.out.contains("nothing to do"), "{}", plan.out);
+}
+
 #[test]
 fn a_migration_keeps_everything_on_this_server() {
     let folder = tempfile::tempdir().unwrap();
     let server = Running::start(&folder.path().join("store"));
     keeps(&server.url());
     renamed(&server.url());
+    replaced(&server.url());
 }
 
 #[test]
@@ -157,6 +178,7 @@ fn a_migration_keeps_everything_on_this_server() {
 fn a_migration_keeps_everything_on_real_servers() {
     for program in nats_servers() {
         let server = NatsServer::start(&program);
+        replaced(&server.url);
         if can_migrate(&program) {
             keeps(&server.url);
             renamed(&server.url);

@@ -3,34 +3,23 @@
 
 use serde_json::json;
 use watershed_wire::jetstream::call::Call;
-use watershed_wire::jetstream::consumer::{ConsumerInfo, CreateAction, DeliverPolicy};
+use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::time::UnixNanos;
 
 use super::super::task::{Cause, Stop};
 use super::hand_over::{MOMENT, Way};
 use super::state::{Migration, Move};
 use crate::call::Request;
-use crate::migration::{Copied, HOLD, Side, carried};
+use crate::migration::{Copied, HOLD, Side, carried, our_pause, pause_from, position};
 use crate::observe::ObservedConsumer;
 use crate::plan::filters;
-
-/// How long a consumer is paused, so that it goes on by itself if nobody comes back: an hour.
-const PAUSED_FOR: i64 = 3_600_000_000_000;
 
 /// What must be left of a pause, or it is made longer: ten minutes.
 const PAUSE_LEFT: i64 = 600_000_000_000;
 
-/// From where on a consumer has not finished. Servers differ in what the floor is of one that has
-/// acknowledged nothing.
-fn position(info: &ConsumerInfo) -> u64 {
-    let floor = info.ack_floor.stream_seq;
-    let done = if info.num_ack_pending == 0 { info.delivered.stream_seq } else { floor };
-    let declared = match info.config.deliver_policy {
-        DeliverPolicy::ByStartSequence => info.config.opt_start_seq,
-        _ => 0,
-    };
-    (done.max(floor) + 1).max(declared)
+/// Whether somebody else has paused it.
+fn is_theirs(one: &ObservedConsumer) -> bool {
+    one.info.paused && !one.info.config.pause_until.is_some_and(our_pause)
 }
 
 impl Migration {
@@ -58,12 +47,12 @@ impl Migration {
         if open.is_empty() {
             return Ok(Move::Done);
         }
-        let theirs = origin.parked.as_ref().map(|note| note.paused.as_slice()).unwrap_or_default();
         for (consumer, one) in &open {
-            if !theirs.contains(consumer) && one.info.pause_remaining < PAUSE_LEFT {
+            // Who was paused by somebody else stays so.
+            if !is_theirs(one) && one.info.pause_remaining < PAUSE_LEFT {
                 self.says = format!("pauses {}/{consumer}", way.origin);
                 let call = Call::ConsumerPause { stream: way.origin, consumer };
-                let until = UnixNanos(origin.info.ts.0.saturating_add(PAUSED_FOR));
+                let until = pause_from(origin.info.ts);
                 return Ok(Move::Call(Request::new(call, &json!({"pause_until": until}))));
             }
         }
@@ -76,7 +65,7 @@ impl Migration {
             return Ok(Move::Nap(MOMENT, left));
         }
         let Some((name, one)) = open.into_iter().next() else { return Ok(Move::Done) };
-        Ok(self.carry_one(way, copy, &name, &one, last.copy, theirs.contains(&name)))
+        Ok(self.carry_one(way, copy, &name, &one, last.copy))
     }
 
     fn carry_one(
@@ -86,7 +75,6 @@ impl Migration {
         name: &str,
         one: &ObservedConsumer,
         last: u64,
-        paused: bool,
     ) -> Move {
         // What comes after the last message of the origin is new, whatever its sequence there would be.
         let start = position(&one.info).min(last + 1);
@@ -100,7 +88,9 @@ impl Migration {
         }
         self.says = format!("lets {name} go on at {}", way.copy);
         let mut config = carried(&one.config, start, work_queue);
-        if !paused && let Some(config) = config.as_object_mut() {
+        if !is_theirs(one)
+            && let Some(config) = config.as_object_mut()
+        {
             config.remove("pause_until");
         }
         Move::Call(Request::put_consumer(way.copy, name, &config, CreateAction::Create))

@@ -108,11 +108,8 @@ impl Migration {
             self.says = format!("notes in {} what was compared", way.copy);
             return Ok(Move::Call(Request::new(Call::StreamUpdate(way.copy), &config)));
         }
-        let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
-        let paused = consumers.iter().filter(|(_, one)| one.info.paused);
-        let paused = paused.map(|(name, _)| name.clone()).collect();
         self.says = format!("parks {}: publishers move to {}", way.origin, way.copy);
-        let config = parked(&origin.config, way.origin, paused);
+        let config = parked(&origin.config, way.origin);
         Ok(Move::Call(Request::new(Call::StreamUpdate(way.origin), &config)))
     }
 
