@@ -13,7 +13,7 @@ use watershed_sim::node::Node;
 use watershed_topology::Topology;
 use watershed_topology::apply::{CompareError, Comparison, Event, Run, Task};
 use watershed_topology::call::CallError;
-use watershed_topology::plan::{Action, Names, Plan, Policy, plan};
+use watershed_topology::plan::{Action, Names, Plan, Policy, Step, plan, plan_by};
 
 use crate::plan::{call, observe, read};
 use crate::talk::{self, send};
@@ -207,17 +207,27 @@ impl Trial {
     fn apply(&mut self, topology: &Topology, policy: &Policy) -> Result<(), String> {
         for _ in 0..RUNS_MAX {
             let observed = observe(&mut self.node, topology);
-            let planned = plan(topology, &observed);
-            if planned.is_empty() {
+            let back = self.faults && self.rng.u8(..4) == 0;
+            let back = if back { Names::All } else { Names::default() };
+            let mut policy = Policy { back, ..policy.clone() };
+            let planned = plan_by(topology, &observed, &policy.ways());
+            // What is half undone can only be undone.
+            policy.back = Names::All;
+            let is_drop = |step: &Step| step.action == Action::Drop && step.target.stream == "R";
+            if planned.is_empty() && !planned.steps.iter().any(is_drop) {
                 return Ok(());
             }
             if let Some(refusal) = planned.refused.first() {
                 return Err(format!("{}: {}", refusal.target, refusal.reason));
             }
-            if planned.steps.iter().any(|step| step.action == Action::Recreate) {
+            let has = |action| planned.steps.iter().any(|step| step.action == action);
+            // What was kept when a migration was undone is in the way of the next one.
+            let blocked = has(Action::Recreate) || !has(Action::Migrate);
+            let drop_old = if blocked { Names::All } else { Names::default() };
+            if has(Action::Recreate) && !has(Action::Drop) {
                 return Err("it is recreated".into());
             }
-            self.run(&planned, policy)?;
+            self.run(&planned, &Policy { drop_old, ..policy })?;
         }
         Err("it does not come to an end".into())
     }

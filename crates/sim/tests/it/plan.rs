@@ -10,7 +10,7 @@ use watershed_topology::apply::{Event, Run, Task};
 use watershed_topology::call::Request;
 use watershed_topology::lower::lower;
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
-use watershed_topology::plan::{Names, Policy, destroy, plan, plan_recreating};
+use watershed_topology::plan::{Names, Policy, destroy, plan, plan_by};
 use watershed_topology::verify::verify;
 use watershed_topology::yaml::parse;
 use watershed_topology::{Severity, SourceMap, Topology, lint};
@@ -117,7 +117,7 @@ fn carry(node: &mut Node, run: &mut Run, task: Task) -> Result<(), String> {
 
 fn carry_out(node: &mut Node, topology: &Topology, policy: &Policy) -> Result<(), String> {
     let before = observe(node, topology);
-    let planned = plan_recreating(topology, &before, &Names::All);
+    let planned = plan_by(topology, &before, &everything().ways());
     let mut run = Run::new(&planned, policy);
     while let Some(task) = run.next() {
         carry(node, &mut run, task)?;

@@ -55,7 +55,7 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
             unchanged(step, live)?;
             Decision::Recreate(Box::new(live.clone()))
         }
-        (Work::Migrate { .. } | Work::Replace { .. }, Some(_)) => {
+        (Work::Migrate { .. } | Work::Back { .. } | Work::Replace { .. }, Some(_)) => {
             return Err(Cause::Changed("it is to be migrated".into()));
         }
     })

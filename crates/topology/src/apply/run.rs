@@ -127,7 +127,7 @@ fn waits(plan: &Plan, policy: &Policy, step: &Step) -> bool {
     let stream = Target::stream(&step.target.stream);
     let first = |other: &&Step| match other.action {
         Action::Recreate => !policy.allows(other),
-        Action::Migrate => true,
+        Action::Migrate | Action::Revert => true,
         _ => false,
     };
     let mut others = plan.steps.iter().filter(|other| other.target == stream);
@@ -138,7 +138,7 @@ impl Course {
     /// How a step begins. What is to be created is most often not there.
     fn first(step: Option<&Step>, drain: Duration) -> Self {
         match step {
-            Some(step @ Step { work: Work::Migrate { .. }, .. }) => {
+            Some(step @ Step { work: Work::Migrate { .. } | Work::Back { .. }, .. }) => {
                 Self::Migrate(Box::new(Migration::new(step, drain)))
             }
             Some(Step { work: Work::Replace { .. }, .. }) => {

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{CallError, Request};
 use crate::model::Topology;
 use crate::observe::Observed;
-use crate::plan::{Names, Plan, Policy, plan_recreating};
+use crate::plan::{Names, Plan, Policy, plan_by};
 use crate::testing::{facts, observed, streams as topology};
 
 /// A server with as much of the API as a run uses.
@@ -124,7 +124,7 @@ impl Fake {
 
     fn plan(&mut self, topology: &Topology) -> Plan {
         let observed = self.observe(topology);
-        plan_recreating(topology, &observed, &Names::All)
+        plan_by(topology, &observed, &everything().ways())
     }
 
     /// Does what a run wants. `fault` is asked before each call, and may answer in the server's place.

@@ -15,7 +15,7 @@ pub(crate) use self::consumers::{
 pub(crate) use self::mark::{
     Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,
 };
-pub(crate) use self::staging::{copy, finished, marked, parked, promoted, unparked};
+pub(crate) use self::staging::{copy, finished, marked, merging, parked, promoted, unparked};
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::stream::StreamInfo;
@@ -74,6 +74,10 @@ pub(crate) enum Standing {
     Returning,
     /// Publishers are with the new stream, and its consumers may not be there yet.
     Arrived,
+    /// It is being undone: both are parked.
+    Reverting,
+    /// It was undone, and what the copy had got is kept there, too.
+    Undone,
     /// It is over, and what was before is kept.
     Kept,
 }
@@ -91,6 +95,7 @@ impl Standing {
         Some(match (stream.copied.is_some(), stream.parked.is_some()) {
             (true, _) => Self::Returning,
             (false, true) if transit.is_mirror() => Self::Between,
+            (false, true) if transit.parked.is_some() => Self::Reverting,
             (false, true) => Self::Away,
             (false, false) if transit.is_mirror() => Self::Copying,
             (false, false) => Self::Kept,
@@ -103,6 +108,9 @@ impl Standing {
         let parked = observed.streams.get(before).is_some_and(|old| Side::of(old).parked.is_some());
         match stream.copied {
             Some(copied) if copied.of != before => None,
+            Some(_) if !stream.is_mirror() && stream.parked.is_some() => {
+                Some(if parked { Self::Reverting } else { Self::Undone })
+            }
             Some(_) if !stream.is_mirror() => Some(Self::Arrived),
             Some(_) => Some(if parked { Self::Between } else { Self::Copying }),
             None => parked.then_some(Self::Kept),

@@ -101,6 +101,13 @@ pub(crate) fn parked(stream: &Json, name: &str) -> Json {
     Json::Object(config)
 }
 
+/// A parked stream that also takes in what another one has from a sequence on.
+pub(crate) fn merging(stream: &Json, other: &str, first: u64) -> Json {
+    let mut config = object(stream);
+    config.insert("sources".to_owned(), json!([{"name": other, "opt_start_seq": first}]));
+    Json::Object(config)
+}
+
 /// A stream that was parked, as it was before.
 pub(crate) fn unparked(stream: &Json, note: &Parked) -> Json {
     let mut config = object(stream);

@@ -7,7 +7,7 @@ use watershed_wire::subject::overlaps;
 use super::consumer::filters;
 use super::difference::json;
 use super::step::{Action, Plan, Refusal, Seen, Step, Target, Work};
-use super::{live, loss};
+use super::{Ways, live, loss};
 use crate::migration::{
     HOLD, Side, Standing, has_transit_name, is_possible, migrated_of, park_subject, transit_name,
 };
@@ -224,6 +224,7 @@ pub(super) fn go_on(
     stream: &Stream,
     after: &StreamConfig,
     observed: &Observed,
+    ways: &Ways,
     plan: &mut Plan,
 ) -> bool {
     let name = &stream.name.value;
@@ -234,6 +235,13 @@ pub(super) fn go_on(
         (_, Some(standing)) if standing != Standing::Kept => (standing, was),
         _ => return false,
     };
+    if standing == Standing::Undone {
+        // It is in the way of the stream that is to have this name.
+        if let Some(there) = observed.streams.get(name) {
+            plan.steps.push(drop_old(name, name, there, "a migration that was undone"));
+        }
+        return true;
+    }
     let copy = if from.is_some() { name.clone() } else { transit_name(name) };
     let held = observed.streams.get(&copy).map(|there| there.info.state.messages);
     let held = loss::messages(held.unwrap_or_default());
@@ -242,13 +250,31 @@ pub(super) fn go_on(
         Standing::Between => format!("publishers get \"no responders\" now, `{copy}` has {held}"),
         Standing::Away => format!("publishers are with `{copy}`, which has {held}"),
         Standing::Returning => format!("`{copy}`, which has {held}, is copied back to its name"),
-        Standing::Arrived | Standing::Kept => {
+        Standing::Reverting => {
+            format!("publishers get \"no responders\" now, what `{copy}` has got is moved back")
+        }
+        Standing::Arrived | Standing::Undone | Standing::Kept => {
             format!("publishers are with `{name}`, and its consumers are to follow")
         }
     };
-    let work = Work::Migrate { from, after: json(after) };
-    let step = Step::new(Target::stream(name), Action::Migrate, work, None);
-    plan.steps.push(Step { notes: vec![format!("goes on with a migration: {how_far}")], ..step });
+    let target = Target::stream(name);
+    // While what it was is there.
+    let can_go_back = observed.streams.contains_key(from.as_ref().unwrap_or(name))
+        && standing != Standing::Returning;
+    let only_back = standing == Standing::Reverting;
+    let step = if only_back || can_go_back && ways.back.has(&target) {
+        let note = format!("undoes a migration: {how_far}");
+        let step = Step::new(target, Action::Revert, Work::Back { from }, None);
+        Step { notes: vec![note], ..step }
+    } else {
+        let mut notes = vec![format!("goes on with a migration: {how_far}")];
+        if can_go_back {
+            notes.push(format!("--back {name} undoes it instead"));
+        }
+        let work = Work::Migrate { from, after: json(after) };
+        Step { notes, ..Step::new(target, Action::Migrate, work, None) }
+    };
+    plan.steps.push(step);
     true
 }
 
@@ -264,15 +290,18 @@ pub(super) fn kept(topology: &Topology, observed: &Observed, plan: &mut Plan) {
             (_, Some(stream)) if is_kept(stream, name, observed) => stream,
             _ => continue,
         };
-        let target = Target::stream(name);
-        let seen = Seen { consumers: None, ..there.seen() };
-        let step = Step::new(target, Action::Drop, Work::Drop(stream.to_owned()), Some(seen));
-        let note = format!(
-            "{} that `{stream}` had before it was migrated; they are there, too",
-            loss::messages(there.info.state.messages)
-        );
-        plan.steps.push(Step { notes: vec![note], ..step });
+        let of = format!("`{stream}` before it was migrated");
+        plan.steps.push(drop_old(name, stream, there, &of));
     }
+}
+
+/// Deletes what is kept `of` something.
+fn drop_old(name: &str, stream: &str, there: &ObservedStream, of: &str) -> Step {
+    let seen = Seen { consumers: None, ..there.seen() };
+    let work = Work::Drop(stream.to_owned());
+    let step = Step::new(Target::stream(name), Action::Drop, work, Some(seen));
+    let held = loss::messages(there.info.state.messages);
+    Step { notes: vec![format!("{held} of {of}; they are where they belong, too")], ..step }
 }
 
 /// The declared stream that was `name` before.

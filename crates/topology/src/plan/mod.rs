@@ -24,21 +24,21 @@ use crate::observe::Observed;
 
 pub(crate) use self::consumer::filters;
 pub use self::order::destroy;
-pub use self::policy::{Names, Policy};
+pub use self::policy::{Names, Policy, Ways};
 pub use self::release::release;
 pub use self::step::{Action, Change, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here. What is
 /// not changed in place is migrated where that is possible.
 pub fn plan(topology: &Topology, observed: &Observed) -> Plan {
-    plan_recreating(topology, observed, &Names::default())
+    plan_by(topology, observed, &Ways::default())
 }
 
-/// The same, but these streams are deleted and created again, where they are not changed in place.
-pub fn plan_recreating(topology: &Topology, observed: &Observed, recreate: &Names) -> Plan {
+/// The same, by the ways that were chosen.
+pub fn plan_by(topology: &Topology, observed: &Observed, ways: &Ways) -> Plan {
     let mut plan = Plan { topology: topology.name.value.clone(), ..Plan::default() };
     for declared in &topology.streams {
-        stream::compare(topology, declared, observed, recreate, &mut plan);
+        stream::compare(topology, declared, observed, ways, &mut plan);
     }
     order::leftovers(topology, observed, &mut plan);
     migrate::kept(topology, observed, &mut plan);

@@ -150,9 +150,16 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         (Action::Adopt | Action::Release, _) => -1,
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
-        (Action::Update | Action::UpdateLosing | Action::Migrate, false) => 2,
+        (Action::Update | Action::UpdateLosing | Action::Migrate | Action::Revert, false) => 2,
         (Action::Delete | Action::Clear | Action::Drop, true) => 3,
-        (Action::Update | Action::UpdateLosing | Action::Migrate | Action::Recreate, true) => 4,
+        (
+            Action::Update
+            | Action::UpdateLosing
+            | Action::Migrate
+            | Action::Revert
+            | Action::Recreate,
+            true,
+        ) => 4,
         (Action::Create, true) => 5,
         (Action::Delete | Action::Clear | Action::Drop, false) => 6,
     };

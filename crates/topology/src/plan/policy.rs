@@ -17,6 +17,9 @@ pub struct Policy {
     /// How long the consumers of these may take to acknowledge what they have.
     #[serde(default)]
     pub drain: Duration,
+    /// Streams whose migration, cut off as it was, is undone.
+    #[serde(default)]
+    pub back: Names,
     /// Streams of which what they were before a migration is dropped.
     #[serde(default)]
     pub drop_old: Names,
@@ -27,6 +30,15 @@ pub struct Policy {
     pub adopt: Names,
     /// Whether what is owned and no longer declared is deleted.
     pub prune: bool,
+}
+
+/// Which way is taken where there is more than one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// Streams and consumers that are deleted and created again, where they could be migrated.
+    pub recreate: Names,
+    /// Streams whose migration is undone, where it could go on.
+    pub back: Names,
 }
 
 /// Names that were given to a flag.
@@ -64,6 +76,11 @@ impl Names {
 }
 
 impl Policy {
+    /// The ways that its flags choose.
+    pub fn ways(&self) -> Ways {
+        Ways { recreate: self.recreate.clone(), back: self.back.clone() }
+    }
+
     /// Whether `step` may run.
     pub fn allows(&self, step: &Step) -> bool {
         self.missing(step).is_empty()
@@ -109,6 +126,7 @@ impl Policy {
                     need(self.allow_loss.has(target), "--allow-loss", target);
                 }
             }
+            Action::Revert => need(self.back.has(target), "--back", target),
             Action::Recreate => need(self.recreate.has(target), "--recreate", target),
             Action::Drop => {
                 let stream = match &step.work {

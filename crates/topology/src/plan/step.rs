@@ -65,6 +65,8 @@ pub enum Action {
     Clear,
     /// Deletes what a stream was before it was migrated.
     Drop,
+    /// Undoes a migration that was cut off; nothing is lost.
+    Revert,
 }
 
 impl Action {
@@ -75,7 +77,7 @@ impl Action {
             Self::Adopt | Self::Release => "=",
             Self::Update => "~",
             Self::UpdateLosing => "~!",
-            Self::Migrate => "±",
+            Self::Migrate | Self::Revert => "±",
             Self::Recreate => "-/+",
             Self::Delete | Self::Clear | Self::Drop => "-",
         }
@@ -101,6 +103,7 @@ impl Action {
             Self::Delete => "deleted",
             Self::Clear => "cleared",
             Self::Drop => "dropped",
+            Self::Revert => "reverted",
         }
     }
 
@@ -117,6 +120,7 @@ impl Action {
             Self::Delete => "delete",
             Self::Clear => "clear",
             Self::Drop => "drop",
+            Self::Revert => "revert",
         }
     }
 }
@@ -193,6 +197,11 @@ pub enum Work {
         from: Option<String>,
         /// The whole configuration, as it will be.
         after: Json,
+    },
+    /// Make it what it was before a migration that was cut off.
+    Back {
+        /// The stream that it would have been before.
+        from: Option<String>,
     },
     /// Put this consumer into its place, which goes on where it is.
     Replace {

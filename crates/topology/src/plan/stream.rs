@@ -11,7 +11,7 @@ use super::difference::{changes, json};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::unknown::level;
-use super::{Names, consumer, live, loss, migrate, whose};
+use super::{Names, Ways, consumer, live, loss, migrate, whose};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 
@@ -48,7 +48,7 @@ pub(super) fn compare(
     topology: &Topology,
     stream: &Stream,
     observed: &Observed,
-    recreate: &Names,
+    ways: &Ways,
     plan: &mut Plan,
 ) {
     let name = &stream.name.value;
@@ -56,7 +56,7 @@ pub(super) fn compare(
     let there = observed.streams.get(name);
     let metadata = there.map(|there| &there.info.config.metadata);
     let desired = desired(topology, stream, observed, metadata);
-    if migrate::go_on(stream, &desired, observed, plan) {
+    if migrate::go_on(stream, &desired, observed, ways, plan) {
         return;
     }
     if let Some((reason, for_safety)) = impossible(name, &desired, topology, observed) {
@@ -89,14 +89,14 @@ pub(super) fn compare(
     }
     let change = (!fields.is_empty())
         .then(|| change(target.clone(), &marked, &desired, there, topology, observed))
-        .map(|step| migrated(step, &marked, &desired, there, observed, recreate));
+        .map(|step| migrated(step, &marked, &desired, there, observed, &ways.recreate));
     let adopts = nobodys && observed.server.keeps_metadata();
     let adoption = adopts.then(|| whose::adopt(target, json(&marked), there.seen()));
     let again = whose::push(plan, change, adoption);
     if again {
         consumer::new_ones(topology, stream, &desired, observed, plan);
     } else {
-        consumer::compare_all(topology, stream, &desired, there, observed, recreate, plan);
+        consumer::compare_all(topology, stream, &desired, there, observed, &ways.recreate, plan);
     }
 }
 

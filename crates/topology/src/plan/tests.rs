@@ -13,6 +13,7 @@ fn after(observed: &mut Observed, plan: &Plan) {
     for step in &plan.steps {
         let (stream, consumer) = (&step.target.stream, step.target.consumer.as_ref());
         match (&step.work, consumer) {
+            (Work::Back { .. }, _) => panic!("nothing to undo"),
             (Work::Delete | Work::Drop(_), None) => {
                 observed.streams.remove(stream);
             }
@@ -341,7 +342,8 @@ fn what_a_change_loses_elsewhere_is_said() {
     theirs.info.config.metadata.insert(crate::observe::OWNER.into(), "other".into());
     live.consumers.insert("theirs".into(), theirs);
     let body = "  Q: { subjects: [q.>], retention: workqueue }\n  A: { subjects: [a.>], max_age: 1d, storage: memory }\n  COPY: { max_age: 1d, sources: [{ name: A, filter_subject: a.x }] }\n  TAKES: { max_age: 1d, sources: [{ name: Q }] }\n";
-    insta::assert_snapshot!(show(&plan_recreating(&topology(body), &observed, &Names::All)), @r#"
+    let recreating = Ways { recreate: Names::All, ..Ways::default() };
+    insta::assert_snapshot!(show(&plan_by(&topology(body), &observed, &recreating)), @r#"
     -/+ stream A
         storage: "file" -> "memory"
         loses 7 messages (0B)

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use watershed_client::{Backups, Client, News, Whereabouts};
 use watershed_topology::apply::Cause;
-use watershed_topology::plan::{Action, Plan, Policy, plan_recreating};
+use watershed_topology::plan::{Action, Plan, Policy, Step, plan_by};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
@@ -119,16 +119,21 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     let home = arguments.topology.data.clone().unwrap_or_else(here);
     let backups = data::backups(&home, &plan, &policy)?;
     Ok(match run_steps(&client, backups, &plan, &policy, arguments.json).await? {
-        Ok(steps) if arguments.json => {
-            line(&json!({"event": "end", "steps": steps}));
-            Exit::Clean
-        }
         Ok(steps) => {
-            ui::say(&format!("applied {}", ui::count(steps, "step")));
+            end(steps, arguments.json);
             Exit::Clean
         }
         Err(exit) => exit,
     })
+}
+
+/// Says that the steps were done, without a look at what came of them.
+fn end(steps: usize, json: bool) {
+    if json {
+        line(&json!({"event": "end", "steps": steps}));
+    } else {
+        ui::say(&format!("applied {}", ui::count(steps, "step")));
+    }
 }
 
 /// Says what stands in the way of a plan, if anything does. Nothing was changed then.
@@ -162,12 +167,18 @@ pub(crate) async fn carry_out(
         plan.steps.iter().any(|step| step.action == Action::Migrate && policy.allows(step));
     if migrates {
         // What concerns the consumers that went along, and what was kept.
-        let rest = plan_recreating(&loaded.topology, &observed, &policy.recreate);
+        let rest = plan_by(&loaded.topology, &observed, &policy.ways());
         steps += match run_steps(client, backups, &rest, policy, json).await? {
             Ok(steps) => steps,
             Err(exit) => return Ok(exit),
         };
         observed = client.observe(&loaded.topology).await?;
+    }
+    let reverts = |step: &Step| step.action == Action::Revert && policy.allows(step);
+    if plan.steps.iter().any(reverts) {
+        // It is not as declared, and is not to be.
+        end(steps, json);
+        return Ok(Exit::Clean);
     }
     let verdict = verify(&loaded.topology, &observed);
     if json {

@@ -34,7 +34,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, NotReady, wait};
 use watershed_topology::observe::Observed;
-use watershed_topology::plan::{Plan, Policy, plan, plan_recreating};
+use watershed_topology::plan::{Plan, Policy, plan, plan_by};
 use watershed_topology::{Severity, Topology};
 
 use self::names::Known;
@@ -73,6 +73,9 @@ pub(crate) struct LossArguments {
     /// How long consumers of a migrated stream may take to acknowledge what they have.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     drain: Duration,
+    /// Undo a migration of these streams that was cut off, or `all`.
+    #[arg(long, value_name = "NAME")]
+    back: Vec<String>,
     /// Delete what these streams or buckets were before they were migrated, or `all`.
     #[arg(long, value_name = "NAME")]
     drop_old: Vec<String>,
@@ -101,7 +104,7 @@ impl LossArguments {
     ) -> Result<(Plan, Policy), Mistyped> {
         let first = plan(topology, observed);
         let policy = self.policy([(topology, &first)])?;
-        Ok((plan_recreating(topology, observed, &policy.recreate), policy))
+        Ok((plan_by(topology, observed, &policy.ways()), policy))
     }
 
     /// What the flags allow of these topologies' plans, whose names they must be.
@@ -114,6 +117,7 @@ impl LossArguments {
             allow_loss: known.named("--allow-loss", &self.allow_loss)?,
             migrate: known.named("--migrate", &self.migrate)?,
             drain: self.drain,
+            back: known.named("--back", &self.back)?,
             drop_old: known.named("--drop-old", &self.drop_old)?,
             recreate: known.named("--recreate", &self.recreate)?,
             adopt: known.named("--adopt", &self.adopt)?,

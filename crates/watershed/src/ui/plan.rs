@@ -98,6 +98,7 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         (number(Action::Update), "to update"),
         (number(Action::UpdateLosing), "to update with loss"),
         (number(Action::Migrate), "to migrate"),
+        (number(Action::Revert), "to revert"),
         (number(Action::Recreate), "to recreate"),
         (number(Action::Clear), "to clear"),
         (number(Action::Delete), if policy.prune { "to delete" } else { "no longer declared" }),

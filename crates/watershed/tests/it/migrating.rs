@@ -232,6 +232,57 @@ fn faulty(url: &str, fault: Fault, at: usize) -> bool {
     all
 }
 
+/// A migration that was cut off at some calls is undone, with what was published meanwhile.
+fn undone(url: &str) {
+    let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
+    let mut times = 0;
+    for at in (12..60).step_by(if every_call() { 1 } else { 9 }) {
+        let mut shop = Shop::new(url, "memory", "limits");
+        let path = write(&shop.folder, &file("file", "limits"));
+        let proxy = Faulty::start(server, Fault::KilledAfter, at);
+        let arguments = ["apply", "--yes", "--migrate", "S", "-s"];
+        proxy.run(watershed(&[&arguments[..], &[&proxy.url, &path]].concat()));
+        let plan = run(&["plan", "-s", url, &path]);
+        if !plan.out.contains("--back S undoes it instead") {
+            continue;
+        }
+        times += 1;
+        let between = plan.out.contains("get \"no responders\" now");
+        if !between {
+            shop.raw.store("s.c", &[], b"meanwhile");
+        }
+        let (code, said) = shop.apply("file", "limits", &["--back", "S"]);
+        assert_eq!(code, Some(0), "at {at}: {}{said}", plan.out);
+        let config = shop.raw.done("STREAM.INFO.S", &json!({}))["config"].take();
+        let place = format!("at {at}: {}{said}: {config}", plan.out);
+        assert_eq!(
+            (&config["storage"], &config["subjects"]),
+            (&json!("memory"), &json!(["s.c", "s.d"])),
+            "{place}"
+        );
+        assert_eq!(config.get("sources"), None, "{place}");
+        let after = shop.raw.messages("S").unwrap();
+        assert_eq!(after.len(), shop.before.len() + usize::from(!between), "{place}");
+        assert_eq!(after[..shop.before.len()], shop.before, "{place}");
+        let next = succeed(&["next", "-s", url, "S", "c"]);
+        assert!(next.trim_end().ends_with(" e"), "{place}: {next}");
+    }
+    assert!(times > 1);
+}
+
+#[test]
+fn a_migration_is_undone_on_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    undone(&server.url());
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_is_undone_on_a_real_server() {
+    undone(&NatsServer::start(&nats_server()).url);
+}
+
 macro_rules! tests {
     ($($name:ident: $fault:ident, $part:literal;)*) => {$(
         mod $name {

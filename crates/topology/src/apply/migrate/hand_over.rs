@@ -45,6 +45,9 @@ impl Migration {
             return Err(Cause::Changed(format!("`{}` is somebody else's", way.copy)).into());
         };
         if !copy.is_mirror() {
+            if copy.parked.is_some() && origin.parked.is_some() {
+                return Err(Cause::Changed("it is being undone: go on with `--back`".into()).into());
+            }
             return self.carry(way, &origin, &copy, &copied);
         }
         match origin.parked {

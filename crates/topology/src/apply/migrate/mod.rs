@@ -4,6 +4,7 @@
 //! moves ([`hand_over`]); the consumers go along ([`carry`]). After every call everything is looked at
 //! again, so that a run which is cut off anywhere is continued by the next one.
 
+mod back;
 mod carry;
 mod hand_over;
 mod state;
@@ -149,6 +150,11 @@ impl Migration {
                 self.world.consumers = Some((of_origin, all));
                 self.decide(step)
             }
+            // The copy is gone already, where the way is back.
+            (Err(error), Some(of_origin)) if error.is_absence() => {
+                self.world.consumers = Some((of_origin, Consumers::new()));
+                self.decide(step)
+            }
             (Err(error), _) => self.failed(step, error, Phase::Stream),
         }
     }
@@ -224,6 +230,9 @@ impl Migration {
 
     /// Where the migration is, and what comes next.
     fn next(&mut self, step: &Step) -> Result<Move, Stop> {
+        if matches!(step.work, Work::Back { .. }) {
+            return self.back(step);
+        }
         let name = &step.target.stream;
         let (renamed, end) = end(step)?;
         match (self.world.stream.clone(), self.world.transit.clone()) {

@@ -69,7 +69,7 @@ impl Migration {
     /// Its consumers are given the time `drain` to acknowledge what they have.
     pub(in crate::apply) fn new(step: &Step, drain: Duration) -> Self {
         let from = match &step.work {
-            Work::Migrate { from, .. } => from.clone(),
+            Work::Migrate { from, .. } | Work::Back { from } => from.clone(),
             _ => None,
         };
         let source = from.unwrap_or_else(|| transit_name(&step.target.stream));

@@ -20,7 +20,7 @@ use watershed_server::{
 };
 use watershed_topology::Severity;
 use watershed_topology::observe::Observed;
-use watershed_topology::plan::{Plan, Policy, plan, plan_recreating};
+use watershed_topology::plan::{Plan, Policy, plan, plan_by};
 use watershed_topology::source::{Span, Spanned};
 use watershed_topology::verify::verify;
 
@@ -234,7 +234,7 @@ async fn hold(
     let plans = held.iter().map(|held| (&held.loaded.topology, &held.plan));
     let policy = arguments.loss.policy(plans)?;
     for Held { loaded, plan, observed, .. } in &mut held {
-        *plan = plan_recreating(&loaded.topology, observed, &policy.recreate);
+        *plan = plan_by(&loaded.topology, observed, &policy.ways());
     }
     if let Some(exit) = refused(&held, &policy) {
         return Ok(exit);
