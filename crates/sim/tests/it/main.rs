@@ -7,6 +7,7 @@ mod coverage;
 mod damage;
 mod history;
 mod journal;
+mod limits;
 mod model;
 mod node;
 mod pauses;
