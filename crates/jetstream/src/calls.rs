@@ -55,6 +55,11 @@ impl Calls {
         settled && !self.queues.contains_key(&account)
     }
 
+    /// Whether a change of an account is on its way.
+    pub(crate) fn is_changing(&self, account: AccountId) -> bool {
+        self.queues.get(&account).is_some_and(|queue| queue.changing)
+    }
+
     /// Puts a call behind those of its account. Says whether there was room.
     pub(crate) fn push(
         &mut self,

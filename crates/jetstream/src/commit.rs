@@ -209,7 +209,7 @@ impl JetStream {
         match std::mem::take(&mut effects.outcome) {
             Outcome::Nothing => {}
             Outcome::Stored(key, sequence) => {
-                self.live(key).intake.stored(sequence);
+                self.arrived(key, sequence);
                 if let Some(expiry) = effects.expiry {
                     self.arm_expiry_by(net, key, expiry);
                 }
@@ -289,6 +289,16 @@ impl JetStream {
                 ready.insert(key);
             }
         }
+    }
+
+    /// What was on its way up to this message is stored.
+    fn arrived(&mut self, key: StreamKey, sequence: u64) {
+        let account = self.state.stream(key).account;
+        let intake = &mut self.live(key).intake;
+        let before = intake.weight();
+        intake.stored(sequence);
+        let bytes = before - intake.weight();
+        self.work.arrived(account, bytes);
     }
 
     fn events_kept(&mut self, record: &Record<'_>) {
@@ -376,6 +386,8 @@ impl JetStream {
         for filter in &stream.config.subjects {
             net.release(stream.account, filter.as_bytes(), key.into());
         }
+        let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
+        self.work.arrived(stream.account, coming);
         self.live.remove(key);
         self.unsaved.remove(&key);
         self.following.remove(&key);
@@ -498,7 +510,7 @@ impl JetStream {
             Asked::Nothing | Asked::Confirm => {}
             Asked::Publish => Self::refuse_publish(net, owed, error),
             Asked::Change(kind) | Asked::Rest(kind) => {
-                self.api_errors += 1;
+                self.work.failed(owed.account);
                 let reply = json::encode(&Reply::<()>::new(kind, Err(error)));
                 Self::reply(net, owed.account, owed.subject, b"", &reply);
             }
@@ -553,6 +565,7 @@ impl JetStream {
         let Self { state, acknowledging, rescheduling, .. } = self;
         acknowledging.retain(|key, _| state.stream(key.stream).is_memory());
         rescheduling.retain(|key| state.stream(key.stream).is_memory());
+        self.work.nothing_comes();
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             let stream = self.state.stream(key);

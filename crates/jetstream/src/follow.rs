@@ -166,7 +166,9 @@ impl JetStream {
         if self.live(key).unsaved {
             self.save_events_of(net, key);
         }
-        let Self { state, live, rounds, now, .. } = self;
+        let stream = self.state.stream(key);
+        let left = self.room(stream.account, stream.config.storage);
+        let Self { state, live, rounds, now, work, .. } = self;
         let (stream, origin) = (state.stream(key), state.stream(origin));
         let Some(live) = live.get_mut(key) else { return Step::Rest };
         let (own, copier) = (&stream.origins[index], &mut live.copiers[index]);
@@ -188,7 +190,9 @@ impl JetStream {
             return Step::Again;
         }
         let content = original.key.len() + header.len() + original.body.len();
+        let weight = stream.weigh(message.subject, message.header, message.payload);
         let room = stream.is_memory() || rounds.has_room(content);
+        let room = room && !left.server_full && u64::from(weight) <= left.account;
         if !room || refuse_full(stream, &mut live.intake, &message).is_some() {
             return Step::Wait;
         }
@@ -197,7 +201,7 @@ impl JetStream {
         if own.is_mirror {
             live.intake.assign_from(original.sequence);
         }
-        let weight = stream.weigh(message.subject, message.header, message.payload);
+        work.accepted(stream.account, u64::from(weight));
         let record = Record {
             log: stream.log.id(),
             kind: kind::COPY,

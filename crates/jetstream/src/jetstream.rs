@@ -9,6 +9,7 @@ use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
+use crate::accounts::AccountsAtWork;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::damage::{Damage, Damaged};
@@ -28,9 +29,9 @@ use crate::tail::Tail;
 /// What JetStream may use.
 #[derive(Debug, Clone, Copy)]
 pub struct JetStreamSettings {
-    /// Bytes on disk that streams may set aside.
+    /// Bytes on disk that streams may set aside; when they keep more, nothing is taken.
     pub max_file_store: u64,
-    /// Bytes in memory that streams may set aside.
+    /// Bytes in memory that streams may set aside; when they keep more, nothing is taken.
     pub max_memory_store: u64,
     /// Bounds of every account's streams and consumers.
     pub bounds: Bounds,
@@ -58,9 +59,9 @@ impl JetStreamSettings {
 pub struct AccountStore {
     /// Whether it may have streams at all.
     pub enabled: bool,
-    /// Bytes in memory that its streams may set aside.
+    /// Bytes in memory that its streams may keep, or set aside.
     pub max_memory: Option<u64>,
-    /// Bytes on disk that its streams may set aside.
+    /// Bytes on disk that its streams may keep, or set aside.
     pub max_file: Option<u64>,
     /// Bounds of its streams and consumers.
     pub bounds: Bounds,
@@ -169,6 +170,8 @@ pub struct JetStream {
     pub(crate) settings: Option<JetStreamSettings>,
     /// What accounts may keep, where it is not everything.
     pub(crate) stores: BTreeMap<AccountId, AccountStore>,
+    /// What runs for accounts.
+    pub(crate) work: AccountsAtWork,
     pub(crate) state: State,
     /// Streams at work, by their places.
     pub(crate) live: LiveTable,
@@ -229,8 +232,6 @@ pub struct JetStream {
     pub(crate) sealing: VecDeque<LogId>,
     /// Footers that are made and not written.
     pub(crate) sealed: Vec<(LogId, Sealed)>,
-    pub(crate) api_calls: u64,
-    pub(crate) api_errors: u64,
     pub(crate) outputs: Vec<DiskOutput>,
     /// Memory of what has gone, to be freed a little at a time.
     pub(crate) garbage: Vec<Garbage>,
@@ -251,6 +252,7 @@ impl JetStream {
         Self {
             settings,
             stores: BTreeMap::new(),
+            work: AccountsAtWork::default(),
             state: State::new(block_bytes),
             live: LiveTable::default(),
             timers: Timers::default(),
@@ -287,8 +289,6 @@ impl JetStream {
             writing: None,
             sealing: VecDeque::new(),
             sealed: Vec::new(),
-            api_calls: 0,
-            api_errors: 0,
             outputs: Vec::new(),
             garbage: Vec::new(),
             effects: Effects::default(),

@@ -10,6 +10,7 @@
 //! connected: a client is a subject to reply to.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
+mod accounts;
 mod ack_all;
 mod acknowledge;
 mod api;
@@ -40,6 +41,7 @@ mod reading;
 mod record;
 mod rescheduling;
 mod restore;
+mod room;
 mod rounds;
 mod sealing;
 mod searching;

@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 use watershed_base::AccountId;
-use watershed_wire::jetstream::API_LEVEL;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::account::ApiStats;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::stream::{Storage, StreamState};
+use watershed_wire::jetstream::stream::StreamState;
 use watershed_wire::time::UnixNanos;
 
 use crate::consumer_key::ConsumerKey;
@@ -99,12 +98,13 @@ impl JetStream {
         detail: &Detail,
     ) -> Option<JetStreamSnapshot> {
         self.settings?;
+        let total = self.state.usage.total();
         let mut snapshot = JetStreamSnapshot {
-            reserved_memory: self.state.reserved(Storage::Memory),
-            reserved_storage: self.state.reserved(Storage::File),
-            api: ApiStats { level: API_LEVEL, total: self.api_calls, errors: self.api_errors },
-            streams: self.state.streams.len(),
-            consumers: self.state.streams.iter().map(|(_, own)| own.consumers.len()).sum(),
+            reserved_memory: total.memory.reserved,
+            reserved_storage: total.file.reserved,
+            api: self.work.calls(),
+            streams: total.streams,
+            consumers: total.consumers,
             ..JetStreamSnapshot::default()
         };
         for account in self.state.accounts_with_streams() {

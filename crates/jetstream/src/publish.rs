@@ -47,10 +47,12 @@ impl JetStream {
         mut lookup: Lookup,
     ) {
         let stream = &self.state.streams[key.index()];
+        let room = self.room(stream.account, stream.config.storage);
         let Some(live) = self.live.get_mut(key) else { return };
         let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
         let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
-        let admission = admit(stream, &mut live.intake, message, self.now.wall, &mut lookup);
+        let now = self.now.wall;
+        let admission = admit(stream, &mut live.intake, message, now, room, &mut lookup);
         self.expecting.looked_at(&lookup);
         match admission {
             Admission::Store { msg_id } => {
@@ -96,6 +98,7 @@ impl JetStream {
             live.intake.assigned() + 1
         } else {
             let weight = stream.weigh(message.subject, message.header, message.payload);
+            self.work.accepted(stream.account, u64::from(weight));
             live.intake.accept(message.subject, weight, msg_id)
         };
         let record = Record {

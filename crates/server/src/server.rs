@@ -67,9 +67,11 @@ impl Builder {
         self
     }
 
-    /// Keeps streams in this folder.
+    /// Keeps streams in this folder, within the limits of the configuration if there is one.
     pub fn store_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.config.jetstream = Some(JetStreamConfig::new(folder));
+        let new = JetStreamConfig::new(folder);
+        let store_dir = new.store_dir.clone();
+        self.config.jetstream.get_or_insert(new).store_dir = store_dir;
         self
     }
 

@@ -2,8 +2,8 @@
 //! the test says so, so that every order of it can be tried.
 
 use watershed_engine::{
-    Completion, CoreSettings, Detail, DiskOutput, Engine, Identity, JetStreamSettings, Keeping,
-    Now, Peer, Settings, Tick,
+    AccountStore, Completion, CoreSettings, Detail, DiskOutput, Engine, Identity,
+    JetStreamSettings, Keeping, Now, Peer, Settings, Tick,
 };
 use watershed_store::blocks::{BlockReader, BlockWriter};
 use watershed_store::format::Origin;
@@ -63,6 +63,17 @@ impl Node {
         settings: JetStreamSettings,
         seed: u64,
     ) -> Result<Self, String> {
+        Self::start_limited(now, disk, settings, seed, AccountStore::default())
+    }
+
+    /// The same where the client's account may keep no more than this.
+    pub fn start_limited(
+        now: Now,
+        disk: &SimDisk,
+        settings: JetStreamSettings,
+        seed: u64,
+        store: AccountStore,
+    ) -> Result<Self, String> {
         let info = Info {
             server_name: "sim".into(),
             headers: true,
@@ -71,6 +82,8 @@ impl Node {
         };
         let core = CoreSettings { info, seed, ..CoreSettings::default() };
         let mut engine = Engine::new(Settings { core, jetstream: Some(settings) });
+        let account = engine.account("$G");
+        engine.limit_account(account, store);
         let mut opened = opening::open(disk, Origin(0)).map_err(text)?;
         engine.restore(now, disk, &mut opened).map_err(text)?;
         let Opened { journal, checkpoints, referred, findings, .. } = opened;
@@ -80,7 +93,6 @@ impl Node {
         let known = engine.known_blocks();
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
         blocks.retain(known).map_err(text)?;
-        let account = engine.account("$G");
         let identity = Identity { account, user: String::new(), permissions: None };
         let conn = engine.opened(now, Peer { ip: "sim".into(), anonymous: Some(identity) });
         let decoder = ServerDecoder::default();

@@ -1,35 +1,24 @@
 //! `INFO`: what an account uses and may use.
 
-use watershed_wire::jetstream::API_LEVEL;
-use watershed_wire::jetstream::account::{AccountInfo, AccountLimits, ApiStats, Reply};
+use watershed_wire::jetstream::account::{AccountInfo, AccountLimits, Reply};
 use watershed_wire::jetstream::json;
-use watershed_wire::jetstream::stream::Storage;
 
 use super::request::{Answer, Request};
 use crate::jetstream::JetStream;
 
 impl JetStream {
     pub(super) fn account_info(&self, request: &Request<'_>) -> Answer {
-        let used = |storage: Storage| {
-            let streams = self.state.streams_of(request.account);
-            let same = streams.filter(|stream| stream.config.storage == storage);
-            same.map(|stream| stream.log.weight()).sum()
-        };
-        let reserved = |storage: Storage| {
-            let streams = self.state.streams_of(request.account);
-            let same = streams.filter(|stream| stream.config.storage == storage);
-            same.filter_map(|stream| u64::try_from(stream.config.max_bytes).ok()).sum()
-        };
+        let used = self.state.usage.of(request.account);
         let own = self.store_of(request.account);
         let bounds = own.bounds;
         let limit = |limit: Option<u64>| limit.map_or(-1, |l| i64::try_from(l).unwrap_or(i64::MAX));
         let info = AccountInfo {
-            memory: used(Storage::Memory),
-            storage: used(Storage::File),
-            reserved_memory: reserved(Storage::Memory),
-            reserved_storage: reserved(Storage::File),
-            streams: self.state.streams_of(request.account).count(),
-            consumers: self.state.streams_of(request.account).map(|s| s.consumers.len()).sum(),
+            memory: used.memory.stored,
+            storage: used.file.stored,
+            reserved_memory: used.memory.reserved,
+            reserved_storage: used.file.reserved,
+            streams: used.streams,
+            consumers: used.consumers,
             limits: AccountLimits {
                 max_memory: limit(own.max_memory),
                 max_storage: limit(own.max_file),
@@ -41,7 +30,7 @@ impl JetStream {
                 max_bytes_required: bounds.max_bytes_required,
             },
             domain: String::new(),
-            api: ApiStats { level: API_LEVEL, total: self.api_calls, errors: self.api_errors },
+            api: self.work.calls_of(request.account),
         };
         Answer::Reply(json::encode(&Reply::new("account_info_response", Ok(info))))
     }

@@ -53,7 +53,7 @@ impl JetStream {
     ) -> Answer {
         match self.try_create(net, request, stream, named) {
             Ok(answer) => answer,
-            Err(error) => self.refuse_call(CREATE, error),
+            Err(error) => Self::refuse_call(CREATE, error),
         }
     }
 
@@ -227,7 +227,7 @@ impl JetStream {
             return answer;
         }
         let Some(key) = self.consumer(request.account, stream, name) else {
-            return self.refuse_call(INFO, table::CONSUMER_NOT_FOUND);
+            return Self::refuse_call(INFO, table::CONSUMER_NOT_FOUND);
         };
         let info = self.consumer_info(net, key);
         Answer::Reply(json::encode(&Reply::new(INFO, Ok(info))))
@@ -245,7 +245,7 @@ impl JetStream {
             Err(answer) => return answer,
         };
         if self.state.stream(key).consumers.find(name).is_none() {
-            return self.refuse_call(KIND, table::CONSUMER_NOT_FOUND);
+            return Self::refuse_call(KIND, table::CONSUMER_NOT_FOUND);
         }
         Answer::Change(key, KIND, Command::DeleteConsumer { name: name.to_owned() })
     }
@@ -259,7 +259,6 @@ impl JetStream {
         name: &str,
     ) -> bool {
         let Some(key) = self.consumer(request.account, stream, name) else { return false };
-        self.api_calls += 1;
         let status = |net: &mut _, code, text: &str| {
             Self::send_status(net, request.account, request.reply, code, text, &[]);
             true

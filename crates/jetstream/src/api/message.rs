@@ -45,18 +45,18 @@ impl JetStream {
             Err(answer) => return answer,
         };
         let wanted: GetRequest = match request.body {
-            [] => return self.refuse_call(GET, table::BAD_REQUEST),
+            [] => return Self::refuse_call(GET, table::BAD_REQUEST),
             body => match json::decode(body) {
                 Ok(wanted) => wanted,
-                Err(error) => return self.refuse_call(GET, error),
+                Err(error) => return Self::refuse_call(GET, error),
             },
         };
         let Some(one) = wanted.one() else {
-            return self.refuse_call(GET, table::BAD_REQUEST);
+            return Self::refuse_call(GET, table::BAD_REQUEST);
         };
         match self.find(key, one) {
             Ok(Some(sequence)) => self.read(net, request, key, sequence, Form::Api),
-            Ok(None) => self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+            Ok(None) => Self::refuse_call(GET, table::NO_MESSAGE_FOUND),
             Err(search) => Answer::Search(key, Work::Search(search)),
         }
     }
@@ -173,7 +173,7 @@ impl JetStream {
     ) -> Answer {
         let stream = self.state.stream(key);
         let position = match stream.stored(sequence, &self.tail) {
-            None => return self.refuse_call(GET, table::NO_MESSAGE_FOUND),
+            None => return Self::refuse_call(GET, table::NO_MESSAGE_FOUND),
             Some(Stored::Memory(bytes)) => {
                 let (header, payload) = show(&Record::view(bytes), &form);
                 Self::reply(net, request.account, request.reply, &header, &payload);
@@ -250,25 +250,25 @@ impl JetStream {
         };
         let wanted: DeleteRequest = match json::decode(request.body) {
             Ok(wanted) => wanted,
-            Err(error) => return self.refuse_call(DELETE, error),
+            Err(error) => return Self::refuse_call(DELETE, error),
         };
         let stream = self.state.stream(key);
         if stream.config.sealed {
-            return self.refuse_call(DELETE, table::STREAM_SEALED);
+            return Self::refuse_call(DELETE, table::STREAM_SEALED);
         }
         if stream.config.deny_delete {
             let error = table::STREAM_MSG_DELETE_FAILED.with("message delete not permitted");
-            return self.refuse_call(DELETE, error);
+            return Self::refuse_call(DELETE, error);
         }
         let (last, sequence) = (stream.log.last(), wanted.seq);
         if stream.log.position(sequence).is_none() {
             // nats-server distinguishes what went from between others.
             let between = sequence > stream.log.first() && sequence <= last;
             if stream.is_memory() || between {
-                return self.refuse_call(DELETE, table::SEQUENCE_NOT_FOUND.with(sequence));
+                return Self::refuse_call(DELETE, table::SEQUENCE_NOT_FOUND.with(sequence));
             }
             let text = if sequence > last { "stream store EOF" } else { "no message found" };
-            return self.refuse_call(DELETE, table::STREAM_MSG_DELETE_FAILED.with(text));
+            return Self::refuse_call(DELETE, table::STREAM_MSG_DELETE_FAILED.with(text));
         }
         Answer::Change(key, DELETE, Command::DeleteMessage { sequence })
     }

@@ -109,7 +109,6 @@ impl JetStream {
         message: &Publish<'_>,
         waits: impl FnOnce(&mut Self) -> bool,
     ) {
-        self.api_calls += 1;
         if !waits(self) {
             self.answer(net, request, subject);
             return;
@@ -136,7 +135,16 @@ impl JetStream {
     pub(crate) fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
         let Some(call) = Call::parse(subject) else { return };
         let account = request.account;
-        match self.handle(net, request, call) {
+        let answer = self.handle(net, request, call);
+        // What asks for a message is not counted, nor is a call that comes again.
+        if !matches!(answer, Answer::Search(..) | Answer::Later) && !is_direct(call) {
+            self.work.called(account);
+        }
+        match answer {
+            Answer::Refuse(payload) => {
+                self.work.failed(account);
+                Self::reply(net, account, request.reply, b"", &payload);
+            }
             Answer::Reply(payload) => Self::reply(net, account, request.reply, b"", &payload),
             Answer::Create(log, kind, command) => {
                 let asked = Asked::Change(kind);
@@ -204,9 +212,8 @@ impl JetStream {
     }
 
     /// An error in place of a result.
-    fn refuse_call(&mut self, kind: &str, error: impl Into<ApiError>) -> Answer {
-        self.api_errors += 1;
-        Answer::Reply(json::encode(&Reply::<()>::new(kind, Err(error.into()))))
+    fn refuse_call(kind: &str, error: impl Into<ApiError>) -> Answer {
+        Answer::Refuse(json::encode(&Reply::<()>::new(kind, Err(error.into()))))
     }
 
     pub(crate) fn answer_error(
@@ -217,8 +224,14 @@ impl JetStream {
         kind: &str,
         error: ApiError,
     ) {
-        self.api_errors += 1;
+        self.work.called(account);
+        self.work.failed(account);
         let payload = json::encode(&Reply::<()>::new(kind, Err(error)));
         Self::reply(net, account, reply, b"", &payload);
     }
+}
+
+/// Whether a call is answered with a message as it is.
+fn is_direct(call: Call<'_>) -> bool {
+    matches!(call, Call::DirectGet(_) | Call::DirectGetLast { .. })
 }

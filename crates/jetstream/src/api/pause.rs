@@ -20,13 +20,13 @@ impl JetStream {
     ) -> Answer {
         let PauseRequest { pause_until: until } = match json::decode_optional(request.body) {
             Ok(pause) => pause,
-            Err(error) => return self.refuse_pause(error),
+            Err(error) => return Self::refuse_pause(error),
         };
         let Some((key, stream)) = self.state.find(request.account, stream) else {
-            return self.refuse_pause(table::STREAM_NOT_FOUND.into());
+            return Self::refuse_pause(table::STREAM_NOT_FOUND.into());
         };
         let Some((_, consumer)) = stream.consumers.find(name) else {
-            return self.refuse_pause(table::CONSUMER_NOT_FOUND.into());
+            return Self::refuse_pause(table::CONSUMER_NOT_FOUND.into());
         };
         let mut config = consumer.config.clone();
         if config.pause_until == until {
@@ -39,10 +39,9 @@ impl JetStream {
     }
 
     /// A result stands beside the error, as it does on nats-server.
-    fn refuse_pause(&mut self, error: ApiError) -> Answer {
-        self.api_errors += 1;
+    fn refuse_pause(error: ApiError) -> Answer {
         let mut reply = Reply::new(PAUSE, Ok(Paused::default()));
         reply.error = Some(error);
-        Answer::Reply(json::encode(&reply))
+        Answer::Refuse(json::encode(&reply))
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Answer {
     /// This.
     Reply(Vec<u8>),
+    /// An error, in this reply.
+    Refuse(Vec<u8>),
     /// A new stream with this log: answered when it is applied, by a response of this type.
     Create(LogId, &'static str, Command),
     /// A change of a stream, likewise.

@@ -86,22 +86,22 @@ impl JetStream {
     pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
         let config = match self.decode_config(request, name, check::stream) {
             Ok(config) => config,
-            Err(error) => return self.refuse_call(CREATE, error),
+            Err(error) => return Self::refuse_call(CREATE, error),
         };
         if let Some((key, existing)) = self.state.find(request.account, name) {
             if existing.config != config {
-                return self.refuse_call(CREATE, table::STREAM_NAME_EXIST);
+                return Self::refuse_call(CREATE, table::STREAM_NAME_EXIST);
             }
             let created = Created { info: self.stream_info(key), did_create: true };
             return Answer::Reply(json::encode(&Reply::new(CREATE, Ok(created))));
         }
         if config.sealed {
             let text = "stream configuration for create can not be sealed";
-            return self.refuse_call(CREATE, table::STREAM_INVALID_CONFIG.with(text));
+            return Self::refuse_call(CREATE, table::STREAM_INVALID_CONFIG.with(text));
         }
         let unbuilt = unbuilt::refuse(&config).map_or(Ok(()), Err);
         if let Err(error) = unbuilt.and_then(|()| self.check_resources(request, &config)) {
-            return self.refuse_call(CREATE, error);
+            return Self::refuse_call(CREATE, error);
         }
         let account = self.state.accounts.name(request.account).to_owned();
         let log = self.next_log();
@@ -112,13 +112,13 @@ impl JetStream {
     pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
         let config = match self.decode_config(request, name, check::stream_update) {
             Ok(config) => config,
-            Err(error) => return self.refuse_call(UPDATE, error),
+            Err(error) => return Self::refuse_call(UPDATE, error),
         };
         let Some((key, existing)) = self.state.find(request.account, name) else {
-            return self.refuse_call(UPDATE, table::STREAM_NOT_FOUND);
+            return Self::refuse_call(UPDATE, table::STREAM_NOT_FOUND);
         };
         if let Some(error) = change::refuse_stream(&existing.config, &config) {
-            return self.refuse_call(UPDATE, error);
+            return Self::refuse_call(UPDATE, error);
         }
         if existing.config == config {
             let reply = Reply::new(UPDATE, Ok(self.stream_info(key)));
@@ -126,7 +126,7 @@ impl JetStream {
         }
         let unbuilt = unbuilt::refuse(&config).map_or(Ok(()), Err);
         if let Err(error) = unbuilt.and_then(|()| self.check_resources(request, &config)) {
-            return self.refuse_call(UPDATE, error);
+            return Self::refuse_call(UPDATE, error);
         }
         Answer::Change(key, UPDATE, Command::UpdateStream { config: Box::new(config) })
     }
@@ -173,31 +173,31 @@ impl JetStream {
     ) -> Result<(), ApiError> {
         self.check_overlap(request.account, config)?;
         check_origins(&self.state, request.account, config)?;
+        let own = self.store_of(request.account);
+        let used = self.state.usage.of(request.account);
         let existing = self.state.find(request.account, &config.name);
-        let streams = self.state.streams_of(request.account).count();
         let limit = self.bounds(request.account).max_streams;
-        if existing.is_none() && reached(streams, limit) {
+        if existing.is_none() && reached(used.streams, limit) {
             return Err(table::MAXIMUM_STREAMS_LIMIT.into());
         }
-        let (Some(settings), Ok(wanted)) = (self.settings, u64::try_from(config.max_bytes)) else {
-            return Ok(());
+        let bytes = |config: &StreamConfig| u64::try_from(config.max_bytes).ok();
+        let wanted = match existing {
+            // One that sets nothing aside wants room for something.
+            None => bytes(config).unwrap_or(1),
+            Some((_, old)) => {
+                bytes(config).unwrap_or(0).saturating_sub(bytes(&old.config).unwrap_or(0))
+            }
         };
-        let own_now = existing.filter(|(_, stream)| stream.config.storage == config.storage);
-        let own_now = own_now.and_then(|(_, s)| u64::try_from(s.config.max_bytes).ok());
-        let reserved = self.state.reserved(config.storage);
-        let reserved = reserved.saturating_sub(own_now.unwrap_or(0));
-        let (limit, error) = match config.storage {
-            Storage::File => (settings.max_file_store, table::STORAGE_RESOURCES_EXCEEDED),
-            Storage::Memory => (settings.max_memory_store, table::MEMORY_RESOURCES_EXCEEDED),
-        };
-        let own = self.store_of(request.account);
-        let own_limit = match config.storage {
-            Storage::File => own.max_file,
-            Storage::Memory => own.max_memory,
-        };
-        let own_reserved = self.state.reserved_by(request.account, config);
-        let over = |reserved: u64, limit: u64| reserved.saturating_add(wanted) > limit;
-        if over(reserved, limit) || own_limit.is_some_and(|limit| over(own_reserved, limit)) {
+        let storage = config.storage;
+        let over = |reserved: u64, max: u64| reserved.saturating_add(wanted) > max;
+        let total = self.state.usage.total().bytes(storage).reserved;
+        let too_much = self.settings.is_some_and(|all| over(total, all.max(storage)))
+            || own.max(storage).is_some_and(|max| over(used.bytes(storage).reserved, max));
+        if wanted > 0 && too_much {
+            let error = match storage {
+                Storage::File => table::STORAGE_RESOURCES_EXCEEDED,
+                Storage::Memory => table::MEMORY_RESOURCES_EXCEEDED,
+            };
             return Err(error.into());
         }
         Ok(())
@@ -210,11 +210,10 @@ impl JetStream {
         name: &str,
     ) -> Answer {
         let Some((key, _)) = self.state.find(request.account, name) else {
-            self.api_errors += 1;
             let page = PagedInfo { page: Page::default(), info: None };
             let mut reply = Reply::new(INFO, Ok(page));
             reply.error = Some(table::STREAM_NOT_FOUND.into());
-            return Answer::Reply(json::encode(&reply));
+            return Answer::Refuse(json::encode(&reply));
         };
         let wanted: StreamInfoRequest = json::decode_lenient(request.body);
         let filter = wanted.subjects_filter.as_bytes();
@@ -254,7 +253,7 @@ impl JetStream {
     ) -> Result<StreamKey, Answer> {
         match self.state.find(request.account, name) {
             Some((key, _)) => Ok(key),
-            None => Err(self.refuse_call(kind, table::STREAM_NOT_FOUND)),
+            None => Err(Self::refuse_call(kind, table::STREAM_NOT_FOUND)),
         }
     }
 
@@ -274,20 +273,20 @@ impl JetStream {
             [] => PurgeRequest::default(),
             body => match json::decode(body) {
                 Ok(purge) => purge,
-                Err(error) => return self.refuse_call(PURGE, error),
+                Err(error) => return Self::refuse_call(PURGE, error),
             },
         };
         let stream = self.state.stream(key);
         let filter_valid = purge.filter.is_empty() || subject::is_valid(purge.filter.as_bytes());
         if (purge.seq > 0 && purge.keep > 0) || !filter_valid {
-            return self.refuse_call(PURGE, table::BAD_REQUEST);
+            return Self::refuse_call(PURGE, table::BAD_REQUEST);
         }
         if stream.config.sealed {
-            return self.refuse_call(PURGE, table::STREAM_SEALED);
+            return Self::refuse_call(PURGE, table::STREAM_SEALED);
         }
         if stream.config.deny_purge {
             let error = table::STREAM_PURGE_FAILED.with("stream purge not permitted");
-            return self.refuse_call(PURGE, error);
+            return Self::refuse_call(PURGE, error);
         }
         let filter = if purge.filter.is_empty() { ">".to_owned() } else { purge.filter };
         let searched = filter != ">" && subject::has_wildcard(filter.as_bytes());

@@ -12,6 +12,7 @@ use watershed_wire::subject::has_wildcard;
 use watershed_wire::time::UnixNanos;
 
 use super::intake::Intake;
+use crate::accounts::Room;
 use crate::state::{Hit, Lookup, Stream};
 
 /// What becomes of a publish.
@@ -39,6 +40,7 @@ pub(crate) fn admit<'a>(
     intake: &mut Intake,
     message: &Publish<'a>,
     now: UnixNanos,
+    room: Room,
     lookup: &mut Lookup,
 ) -> Admission<'a> {
     if let Some(error) = refuse_size(stream, message) {
@@ -61,10 +63,21 @@ pub(crate) fn admit<'a>(
     if let Some(error) = refused {
         return Admission::Refuse(error);
     }
-    match refuse_full(stream, intake, message) {
+    if room.server_full {
+        return Admission::Refuse(table::INSUFFICIENT_RESOURCES.into());
+    }
+    let weight = u64::from(stream.weigh(message.subject, message.header, message.payload));
+    let full = if weight > room.account {
+        let unwanted = !room.changing && is_unwanted(stream, message.subject);
+        (!unwanted).then(|| table::ACCOUNT_RESOURCES_EXCEEDED.into())
+    } else {
         // What nobody waits for takes no room.
-        Some(error) if !is_unwanted(stream, message.subject) => Admission::Refuse(error),
-        _ => Admission::Store { msg_id: asked.msg_id },
+        let full = refuse_full(stream, intake, message);
+        full.filter(|_| !is_unwanted(stream, message.subject))
+    };
+    match full {
+        Some(error) => Admission::Refuse(error),
+        None => Admission::Store { msg_id: asked.msg_id },
     }
 }
 

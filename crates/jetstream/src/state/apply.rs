@@ -37,6 +37,9 @@ impl State {
             },
             _ => effects.outcome = Outcome::Unknown,
         }
+        if let Some(key) = self.by_log(record.log) {
+            self.count_usage(key);
+        }
     }
 
     fn apply_message(&mut self, record: &Record<'_>, at: Option<TailPlace>, effects: &mut Effects) {
@@ -94,6 +97,7 @@ impl State {
         // Consumers of the origin are another stream's.
         let own_lost = std::mem::take(&mut effects.changes.lost);
         self.streams[origin.index()].remove(sequence, &mut effects.changes);
+        self.count_usage(origin);
         let lost = std::mem::replace(&mut effects.changes.lost, own_lost);
         effects.lost_elsewhere.extend(lost.into_iter().map(|(index, at)| (origin, index, at)));
     }

@@ -23,6 +23,7 @@ mod search;
 pub(crate) mod stream;
 mod subjects;
 mod tables;
+mod usage;
 mod writer;
 
 pub(crate) use self::consumer::Consumer;

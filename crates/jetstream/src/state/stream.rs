@@ -23,6 +23,7 @@ use super::dedup::Dedup;
 use super::garbage::Garbage;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
+use super::usage::{Bytes, Usage};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
 use crate::tail::{Tail, TailPlace};
 
@@ -44,6 +45,8 @@ pub(crate) struct Stream {
     pub(crate) followers: Vec<StreamKey>,
     /// What later records are still to do.
     pub(crate) chores: VecDeque<Chore>,
+    /// What is counted of it in what its account uses.
+    pub(super) counted: Usage,
     /// Where the newest messages are in memory, by sequence, for file storage.
     tail: VecDeque<(u64, TailPlace)>,
     /// The messages themselves, for memory storage; from `memory_first` on.
@@ -80,6 +83,7 @@ impl Stream {
             origins: origins(&config, &[]),
             followers: Vec::new(),
             chores: VecDeque::new(),
+            counted: Usage::default(),
             tail: VecDeque::new(),
             memory: VecDeque::new(),
             memory_first: log.last() + 1,
@@ -95,6 +99,14 @@ impl Stream {
     /// Whether messages go when consumers have finished with them.
     pub(crate) fn keeps_for_consumers(&self) -> bool {
         self.config.retention != Retention::Limits
+    }
+
+    /// What it uses of its account's room.
+    pub(super) fn usage(&self) -> Usage {
+        let stored = self.log.weight();
+        let reserved = u64::try_from(self.config.max_bytes).unwrap_or(0);
+        let bytes = Bytes { stored, reserved };
+        Usage::of_stream(self.config.storage, bytes, self.consumers.len())
     }
 
     /// What a message counts for against `max_bytes`, as nats-server counts it.

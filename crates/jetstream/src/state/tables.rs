@@ -7,12 +7,11 @@ use slab::Slab;
 use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader};
 use watershed_store::{Log, LogId};
-use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::jetstream::stream::Storage;
 
 use super::consumer::LASTS_BY_SEQUENCE;
 use super::key::StreamKey;
 use super::stream::Stream;
+use super::usage::{Usage, Usages};
 
 /// Version of the state in a checkpoint.
 pub(super) const VERSION: u32 = LASTS_BY_SEQUENCE;
@@ -51,6 +50,8 @@ pub(crate) struct State {
     pub(super) by_log: HashMap<LogId, StreamKey, foldhash::fast::FixedState>,
     /// Who copies whom, by the name of the origin, which need not exist.
     followers: BTreeMap<(AccountId, String), BTreeSet<StreamKey>>,
+    /// What accounts use.
+    pub(crate) usage: Usages,
     /// Number of the last log that was ever used.
     pub(crate) last_log: u32,
     /// Bytes at which a block of a stream is sealed.
@@ -65,6 +66,7 @@ impl State {
             by_name: BTreeMap::new(),
             by_log: HashMap::default(),
             followers: BTreeMap::new(),
+            usage: Usages::default(),
             last_log: 0,
             block_bytes,
         }
@@ -107,21 +109,6 @@ impl State {
         own.map(|key| (*key, self.stream(*key)))
     }
 
-    /// Bytes that streams have set aside by `max_bytes`.
-    pub(crate) fn reserved(&self, storage: Storage) -> u64 {
-        let streams = self.streams.iter().map(|(_, stream)| &stream.config);
-        let same = streams.filter(|config| config.storage == storage);
-        same.filter_map(|config| u64::try_from(config.max_bytes).ok()).sum()
-    }
-
-    /// Bytes that the other streams of an account have set aside where `config` wants some.
-    pub(crate) fn reserved_by(&self, account: AccountId, config: &StreamConfig) -> u64 {
-        let streams = self.streams_of(account).map(|stream| &stream.config);
-        let same =
-            streams.filter(|other| other.storage == config.storage && other.name != config.name);
-        same.filter_map(|other| u64::try_from(other.max_bytes).ok()).sum()
-    }
-
     /// Whether a follower has yet to copy a message.
     pub(super) fn is_awaited(&self, origin: &Stream, sequence: u64, subject: &[u8]) -> bool {
         let log = origin.log.id();
@@ -140,14 +127,27 @@ impl State {
         self.by_name.entry(account).or_default().insert(name, key);
         self.by_log.insert(log, key);
         self.last_log = self.last_log.max(log.0);
+        self.count_usage(key);
         self.link(key);
         key
+    }
+
+    /// What a stream uses may have changed.
+    pub(super) fn count_usage(&mut self, key: StreamKey) {
+        let stream = &mut self.streams[key.index()];
+        let now = stream.usage();
+        if now != stream.counted {
+            let before = std::mem::replace(&mut stream.counted, now);
+            self.usage.replace(stream.account, &before, &now);
+        }
     }
 
     /// Takes a stream out of every table.
     pub(super) fn take(&mut self, key: StreamKey) -> Stream {
         self.unlink(key);
-        let stream = self.streams.remove(key.index());
+        let mut stream = self.streams.remove(key.index());
+        let used = std::mem::take(&mut stream.counted);
+        self.usage.replace(stream.account, &used, &Usage::default());
         self.by_log.remove(&stream.log.id());
         if let Some(own) = self.by_name.get_mut(&stream.account) {
             own.remove(&stream.config.name);

@@ -7,6 +7,7 @@ mod coverage;
 mod damage;
 mod history;
 mod journal;
+mod limits;
 mod migrations;
 mod model;
 mod node;

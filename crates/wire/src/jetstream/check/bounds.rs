@@ -7,7 +7,7 @@ use super::Violation;
 use crate::time::go_duration;
 
 /// Bounds of an account's streams and consumers: the account's own and those of the server, under
-/// the names that nats.conf has for them. `None` is no bound.
+/// the names that nats.conf has for them. `None` is no bound, nor is 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// Streams.
@@ -84,22 +84,29 @@ impl Bounds {
         self.max_bytes_required |= other.max_bytes_required;
         for (name, theirs) in other.numbers() {
             if let Some(own) = self.number_mut(name) {
-                *own = own.iter().copied().chain(theirs).min();
+                let both = own.iter().copied().chain(theirs);
+                // What bounds nothing is only what it is shown as.
+                *own = both.min_by_key(|bound| (*bound <= 0, *bound));
             }
         }
         self
     }
 }
 
+/// A bound that bounds anything.
+pub(super) fn real(bound: Option<i64>) -> Option<i64> {
+    bound.filter(|bound| *bound > 0)
+}
+
 /// Whether there are as many as a bound allows.
 pub fn reached(count: usize, bound: Option<i64>) -> bool {
-    bound.is_some_and(|bound| i64::try_from(count).unwrap_or(i64::MAX) >= bound)
+    real(bound).is_some_and(|bound| i64::try_from(count).unwrap_or(i64::MAX) >= bound)
 }
 
 /// The bounds that a stream breaks; `config` was filled.
 pub fn stream_within(config: &StreamConfig, bounds: &Bounds) -> Vec<Violation> {
     let mut found = Vec::new();
-    if let Some(limit) = bounds.duplicate_window
+    if let Some(limit) = real(bounds.duplicate_window)
         && config.duplicate_window > limit
     {
         let text = format!(
@@ -108,7 +115,7 @@ pub fn stream_within(config: &StreamConfig, bounds: &Bounds) -> Vec<Violation> {
         );
         found.push(Violation::invalid("duplicate_window", text));
     }
-    let above = |value: i64, limit: Option<i64>| limit.is_some_and(|limit| value > limit);
+    let above = |value: i64, limit: Option<i64>| real(limit).is_some_and(|limit| value > limit);
     if above(config.max_consumers, bounds.max_consumers) {
         found.push(Violation::new("max_consumers", table::MAXIMUM_CONSUMERS_LIMIT));
     }
@@ -128,13 +135,13 @@ pub fn stream_within(config: &StreamConfig, bounds: &Bounds) -> Vec<Violation> {
 /// The bounds that a consumer breaks; `config` was filled.
 pub fn consumer_within(config: &ConsumerConfig, bounds: &Bounds) -> Vec<Violation> {
     let mut found = Vec::new();
-    if let Some(limit) = bounds.max_ack_pending
+    if let Some(limit) = real(bounds.max_ack_pending)
         && config.max_ack_pending > limit
     {
         let error = table::CONSUMER_MAX_PENDING_ACK_EXCESS.with(limit);
         found.push(Violation::new("max_ack_pending", error));
     }
-    if let Some(limit) = bounds.max_request_batch
+    if let Some(limit) = real(bounds.max_request_batch)
         && config.max_batch > limit
     {
         let error = table::CONSUMER_MAX_REQUEST_BATCH_EXCEEDED.with(limit);

@@ -4,6 +4,7 @@ use super::super::consumer::{AckPolicy, ConsumerConfig, DeliverPolicy, PriorityP
 use super::super::error::{ApiError, table};
 use super::super::stream::{Retention, StreamConfig};
 use super::apart::{Apart, problem, too_many};
+use super::bounds::real;
 use super::stream::metadata_bytes;
 use super::{Bounds, DURATION_MIN, MILLISECOND, SECOND, Violation};
 use crate::ident::{NameError, name_problem};
@@ -60,7 +61,7 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds:
             config.ack_wait = ACK_WAIT;
         }
         if config.max_ack_pending == 0 {
-            let limit = bounds.max_ack_pending.unwrap_or(MAX_ACK_PENDING);
+            let limit = real(bounds.max_ack_pending).unwrap_or(MAX_ACK_PENDING);
             config.max_ack_pending = limit.min(MAX_ACK_PENDING);
         }
     }
@@ -68,7 +69,7 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds:
         config.max_waiting = MAX_WAITING;
     }
     if !config.is_push() && config.max_batch == 0 {
-        config.max_batch = bounds.max_request_batch.unwrap_or(0);
+        config.max_batch = real(bounds.max_request_batch).unwrap_or(0);
     }
     if !config.is_durable() && config.inactive_threshold == 0 {
         let limit = stream.consumer_limits.inactive_threshold;

@@ -7,6 +7,7 @@ use super::super::stream::{
     Discard, PersistMode, Retention, Storage, StreamConfig, SubjectTransform,
 };
 use super::apart::{Apart, problem, too_many};
+use super::bounds::real;
 use super::{Bounds, DURATION_MIN, SECOND, Violation, origins};
 use crate::ident::{NameError, name_problem};
 use crate::limits::{DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX, SEQUENCE_MAX};
@@ -42,7 +43,8 @@ pub fn fill_stream(config: &mut StreamConfig, bounds: &Bounds) {
         config.subjects.push(config.name.clone());
     }
     if config.duplicate_window == 0 && config.mirror.is_none() && config.sources.is_empty() {
-        let window = bounds.duplicate_window.unwrap_or(DUPLICATE_WINDOW).min(DUPLICATE_WINDOW);
+        let window =
+            real(bounds.duplicate_window).unwrap_or(DUPLICATE_WINDOW).min(DUPLICATE_WINDOW);
         config.duplicate_window =
             if config.max_age > 0 { window.min(config.max_age) } else { window };
     }
