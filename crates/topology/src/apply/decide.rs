@@ -55,6 +55,13 @@ pub(super) fn decide(step: &Step, live: Option<&Live>) -> Result<Decision, Cause
             unchanged(step, live)?;
             Decision::Recreate(Box::new(live.clone()))
         }
+        (Work::Pause(until), Some(live)) => {
+            if live.seen.config.get("pause_until") == serde_json::to_value(until).ok().as_ref() {
+                return Ok(Decision::Nothing);
+            }
+            same_asset(step, live, None)?;
+            Decision::Call(request::pause(target, *until))
+        }
         (Work::Migrate { .. } | Work::Back { .. } | Work::Replace { .. }, Some(_)) => {
             return Err(Cause::Changed("it is to be migrated".into()));
         }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::call::Call;
-use watershed_wire::jetstream::consumer::CreateAction;
+use watershed_wire::jetstream::consumer::{CreateAction, PauseRequest};
 use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::time::UnixNanos;
 
 use crate::call::{CallError, Request, answer};
 use crate::observe::{ConsumerListing, ObservedConsumer, ObservedStream};
@@ -30,6 +31,13 @@ pub(super) fn update(target: &Target, config: &Json) -> Request {
             Request::put_consumer(&target.stream, consumer, config, CreateAction::Update)
         }
     }
+}
+
+/// Pauses a consumer until then.
+pub(super) fn pause(target: &Target, until: UnixNanos) -> Request {
+    let consumer = target.consumer.as_deref().unwrap_or_default();
+    let call = Call::ConsumerPause { stream: &target.stream, consumer };
+    Request::new(call, &PauseRequest { pause_until: Some(until) })
 }
 
 pub(super) fn delete(target: &Target) -> Request {

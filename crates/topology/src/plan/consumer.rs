@@ -7,13 +7,14 @@ use watershed_wire::jetstream::check::{Bounds, fill_consumer};
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::subject::contains;
+use watershed_wire::time::UnixNanos;
 
 use super::difference::{changes, json};
 use super::live::{self, one_filter};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Step, Target, Work};
 use super::unknown::level;
-use super::{Names, loss, whose};
+use super::{Names, loss, step, whose};
 use crate::migration::{is_keeper, keeper_name, pauses_consumers, position};
 use crate::model::{Consumer, Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
@@ -78,10 +79,12 @@ pub(super) fn compare_all(
         };
         let mut before = live::consumer(&live_one.info, config);
         level(&mut before, &desired, &live_one.not_understood);
-        // A pause is what an operator does, unless the file says it.
-        if consumer.places.get("pause_until").is_none() {
-            desired.pause_until = before.pause_until;
-        }
+        // A pause is what an operator does, unless the file says it; and then it is a call of its own.
+        let until = desired.pause_until.filter(|until| {
+            let said = consumer.places.get("pause_until").is_some();
+            said && live_one.info.ts < *until && before.pause_until != Some(*until)
+        });
+        desired.pause_until = before.pause_until;
         let nobodys = live_one.owner().is_none();
         let mut compared = desired.clone();
         if nobodys {
@@ -100,9 +103,23 @@ pub(super) fn compare_all(
             change.step(target.clone(), &marked, &desired, observed, recreate)
         });
         let adopts = nobodys && observed.server.keeps_metadata();
-        let adoption = adopts.then(|| whose::adopt(target, json(&marked), live_one.seen()));
+        let adoption = adopts.then(|| whose::adopt(target.clone(), json(&marked), live_one.seen()));
         whose::push(plan, change, adoption);
+        plan.steps
+            .extend(until.map(|until| Step { adopts: nobodys, ..pause(&target, live_one, until) }));
     }
+}
+
+/// Pauses a consumer that is there.
+fn pause(target: &Target, live: &ObservedConsumer, until: UnixNanos) -> Step {
+    let seen = Some(live.seen());
+    let step = Step::new(target.clone(), Action::Update, Work::Pause(until), seen);
+    let change = step::Change {
+        field: "pause_until".into(),
+        before: json(&live.info.config.pause_until),
+        after: json(&until),
+    };
+    Step { changes: vec![change], ..step }
 }
 
 fn fields(before: &ConsumerConfig, after: &ConsumerConfig) -> Vec<&'static str> {

@@ -77,7 +77,7 @@ impl<'a> Account<'a> {
     /// Why a step has no room; else it takes it.
     fn refuse(&mut self, step: &Step, gone: &BTreeMap<String, usize>) -> Vec<String> {
         match (&step.work, &step.target.consumer) {
-            (Work::Delete | Work::Drop(_) | Work::Back { .. }, _) => Vec::new(),
+            (Work::Delete | Work::Drop(_) | Work::Back { .. } | Work::Pause(_), _) => Vec::new(),
             (
                 Work::Create(after)
                 | Work::Update { after, .. }

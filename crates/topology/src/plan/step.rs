@@ -203,6 +203,8 @@ pub enum Work {
         /// The stream that it would have been before.
         from: Option<String>,
     },
+    /// Pause it until then: a call of its own, which no update does.
+    Pause(UnixNanos),
     /// Put this consumer into its place, which goes on where it is.
     Replace {
         /// Whether the server pauses consumers: from 2.11 on.

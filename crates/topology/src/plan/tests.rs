@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
+use watershed_wire::time::UnixNanos;
 
 use super::*;
 use crate::observe::{ObservedConsumer, ObservedStream};
@@ -13,7 +14,7 @@ fn after(observed: &mut Observed, plan: &Plan) {
     for step in &plan.steps {
         let (stream, consumer) = (&step.target.stream, step.target.consumer.as_ref());
         match (&step.work, consumer) {
-            (Work::Back { .. }, _) => panic!("nothing to undo"),
+            (Work::Back { .. } | Work::Pause(_), _) => panic!("nothing to undo or to pause"),
             (Work::Delete | Work::Drop(_), None) => {
                 observed.streams.remove(stream);
             }
@@ -512,4 +513,23 @@ fn a_consumer_that_no_update_changes_is_replaced_where_it_is() {
     ± consumer A/c
         goes on with a migration: its position is kept by `watershed_keeps_c`
     ");
+}
+
+#[test]
+fn a_pause_is_a_call_of_its_own() {
+    let body = |pause: &str| {
+        format!(
+            "  A: {{ subjects: [a.>], max_age: 1d, consumers: {{ c: {{ max_deliver: 5{pause} }} }} }}\n"
+        )
+    };
+    let mut observed = server(&body(""));
+    let live = observed.streams.get_mut("A").unwrap().consumers.get_mut("c").unwrap();
+    live.info.ts = UnixNanos::parse("2026-01-01T00:00:00Z").unwrap();
+    let shown = |pause: &str| show(&plan(&topology(&body(pause)), &observed));
+    insta::assert_snapshot!(shown(", pause_until: 2026-02-01T00:00:00Z"), @r#"
+    ~ consumer A/c
+        pause_until: null -> "2026-02-01T00:00:00Z"
+    "#);
+    // It is over: there is nothing to pause.
+    assert_eq!(shown(", pause_until: 2025-02-01T00:00:00Z"), "");
 }

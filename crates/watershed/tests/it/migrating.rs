@@ -164,12 +164,25 @@ fn replaced(url: &str) {
     assert!(plan.out.contains("nothing to do"), "{}", plan.out);
 }
 
+/// A pause is not what an update does: it is asked for by itself.
+fn paused(url: &str) {
+    let mut shop = Shop::new(url, "file", "limits");
+    let text = file("file", "limits").replace("s.c }", "s.c, pause_until: 2090-01-01T00:00:00Z }");
+    let path = write(&shop.folder, &text);
+    succeed(&["apply", "--yes", "-s", url, &path]);
+    let info = shop.raw.done("CONSUMER.INFO.S.c", &json!({}));
+    assert_eq!(info["paused"], true, "{info}");
+    let plan = run(&["plan", "-s", url, &path]);
+    assert!(plan.out.contains("nothing to do"), "{}", plan.out);
+}
+
 #[test]
 fn a_migration_keeps_everything_on_this_server() {
     let folder = tempfile::tempdir().unwrap();
     let server = Running::start(&folder.path().join("store"));
     keeps(&server.url());
     renamed(&server.url());
+    paused(&server.url());
     replaced(&server.url());
 }
 
@@ -182,6 +195,7 @@ fn a_migration_keeps_everything_on_real_servers() {
         if can_migrate(&program) {
             keeps(&server.url);
             renamed(&server.url);
+            paused(&server.url);
             continue;
         }
         let shop = Shop::new(&server.url, "memory", "limits");
