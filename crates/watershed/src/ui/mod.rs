@@ -13,6 +13,7 @@ pub(crate) mod sarif;
 pub(crate) mod steps;
 pub(crate) mod store;
 pub(crate) mod table;
+pub(crate) mod wrapped;
 
 use std::io::Write as _;
 

@@ -5,6 +5,7 @@ use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target, Work}
 use watershed_topology::quantity::{show_duration, show_size};
 
 use super::path::word;
+use super::wrapped::detail;
 use super::{count, out};
 
 /// Prints a plan.
@@ -17,7 +18,7 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
     }
     for refusal in &plan.refused {
         out(&format!("  ✗ {} {}", refusal.target.kind(), refusal.target));
-        out(&format!("        {}", refusal.reason));
+        detail(&refusal.reason);
     }
     let adopts = |target: &&Target| {
         let mut steps = plan.steps.iter().filter(|step| step.target == **target);
@@ -46,25 +47,25 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
 fn show_step(step: &Step, policy: &Policy) {
     out(&format!("{:>3} {} {}", step.action.sign(), step.target.kind(), step.target));
     for change in &step.changes {
-        out(&format!(
-            "        {}: {} → {}",
+        detail(&format!(
+            "{}: {} → {}",
             change.field,
             value(change, &change.before),
             value(change, &change.after)
         ));
     }
     for loss in &step.losses {
-        out(&format!("        loses {loss}"));
+        detail(&format!("loses {loss}"));
     }
     for note in &step.notes {
-        out(&format!("        {note}"));
+        detail(note);
     }
     for (taken, owner) in &step.takes {
         let whose = match owner {
             Some(owner) => format!("of the topology `{owner}`"),
             None => "unmanaged".into(),
         };
-        out(&format!("        takes consumer {taken} with it ({whose})"));
+        detail(&format!("takes consumer {taken} with it ({whose})"));
     }
     let missing = policy.missing(step);
     if !missing.is_empty() {
@@ -83,7 +84,7 @@ fn show_step(step: &Step, policy: &Policy) {
             let name = word(&step.target.to_string());
             flags.push(format!("(or --recreate {name}, which begins anew)"));
         }
-        out(&format!("        {what} without {}", flags.join(" ")));
+        detail(&format!("{what} without {}", flags.join(" ")));
     }
 }
 

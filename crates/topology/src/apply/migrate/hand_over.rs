@@ -87,7 +87,9 @@ impl Migration {
         let reached = copy.info.state.last_seq;
         let newest = if reached < last { self.world.newest } else { Some(last) };
         let Some(newest) = newest else { return Ok(Move::Newest(way.origin.to_owned())) };
-        if reached + NEAR < newest {
+        // One that has not begun to copy may take a while to.
+        let begun = reached > 0 || newest == 0;
+        if !begun || reached + NEAR < newest {
             let state = &copy.info.state;
             self.says = format!(
                 "copies to {}: {} of {} messages",
