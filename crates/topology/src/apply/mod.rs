@@ -16,6 +16,7 @@ mod request;
 mod run;
 mod task;
 
+pub use self::request::resumed;
 pub use self::run::Run;
 pub use self::task::{Cause, CompareError, Comparison, Event, Halt, Task};
 

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::call::Call;
 
 use super::decide::{is, unchanged};
-use super::request::{self, Live, Look, Looked};
+use super::request::{self, Live, Look, Looked, resumed};
 use super::task::{CALLS_MAX, Cause, Event, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
 use crate::observe::{PROOF, plain};
@@ -113,7 +113,9 @@ impl Recreation {
             Phase::PutBack { .. } if target.consumer.is_none() => {
                 return Task::PutBack(target.stream.clone());
             }
-            Phase::PutBack { behind: true, .. } => request::create(target, &resumed(&self.old)),
+            Phase::PutBack { behind: true, .. } => {
+                request::create(target, &resumed(&self.old.config, self.old.resume))
+            }
             Phase::PutBack { behind: false, .. } => {
                 request::create(target, &plain(&self.old.config))
             }
@@ -374,17 +376,6 @@ fn after(step: &Step) -> &Json {
         Work::Recreate(after) => after,
         _ => &Json::Null,
     }
-}
-
-/// A consumer as it was, which goes on where it had finished.
-fn resumed(old: &Live) -> Json {
-    let mut config = plain(&old.config);
-    if let Some(object) = config.as_object_mut() {
-        object.remove("opt_start_time");
-        object.insert("deliver_policy".into(), json!("by_start_sequence"));
-        object.insert("opt_start_seq".into(), json!(old.resume));
-    }
-    config
 }
 
 fn proof_name(target: &Target) -> String {

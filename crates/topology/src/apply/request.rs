@@ -9,6 +9,7 @@ use watershed_wire::jetstream::stream::StreamInfo;
 use watershed_wire::time::UnixNanos;
 
 use crate::call::{CallError, Request, answer};
+use crate::migration::carried;
 use crate::observe::{ConsumerListing, ObservedConsumer, ObservedStream};
 use crate::plan::live::{seen_consumer, seen_stream};
 use crate::plan::{Seen, SeenConsumer, Target};
@@ -31,6 +32,12 @@ pub(super) fn update(target: &Target, config: &Json) -> Request {
             Request::put_consumer(&target.stream, consumer, config, CreateAction::Update)
         }
     }
+}
+
+/// A consumer that is configured so, and goes on at a sequence where another one was. It keeps where it was
+/// declared to start, so that a plan sees no difference.
+pub fn resumed(consumer: &Json, start: u64) -> Json {
+    carried(consumer, start, false)
 }
 
 /// Pauses a consumer until then.

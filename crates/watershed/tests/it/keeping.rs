@@ -207,6 +207,9 @@ fn backed_up(url: &str) {
     succeed(&["restore", "-s", url, &folder]);
     assert_eq!(content(url, "ORDERS"), before);
     assert_eq!(info(url, "ORDERS")["consumers"][0]["num_pending"], pending);
+    // That it goes on where it was is no difference to what is declared.
+    let (code, said) = shop.apply(FILE, &[]);
+    assert!(code == Some(0) && said.contains("nothing to do"), "{said}");
     succeed(&["purge", "--yes", "-s", url, "ORDERS"]);
     assert!(content(url, "ORDERS").is_empty());
     let protected = FILE.replace("max_age: 1d", "max_age: 1d, protect: true");

@@ -17,6 +17,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
+use watershed_topology::apply::resumed;
 use watershed_topology::call::{CallError, Request, answer, check};
 use watershed_topology::observe::plain;
 use watershed_wire::jetstream::call::Call;
@@ -166,12 +167,10 @@ impl Client {
     ) -> Result<(), BackupError> {
         let all = backup.consumers.iter().zip(&survey.finished);
         for (consumer, floor) in all.filter(|(_, floor)| wanted(**floor)) {
-            let mut config = plain(&consumer.config);
-            if let Some(object) = config.as_object_mut().filter(|_| *floor > 0) {
-                object.remove("opt_start_time");
-                object.insert("deliver_policy".into(), json!("by_start_sequence"));
-                object.insert("opt_start_seq".into(), json!(floor + 1));
-            }
+            let config = match floor {
+                0 => plain(&consumer.config),
+                floor => resumed(&consumer.config, floor + 1),
+            };
             let name = config.get("durable_name").and_then(Json::as_str).unwrap_or_default();
             let request = Request::put_consumer(stream, name, &config, CreateAction::Create);
             self.settled(&request).await?;
