@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
+use watershed_wire::jetstream::stream::{StreamInfo, StreamSource, StreamState};
 use watershed_wire::time::UnixNanos;
 
 use super::*;
@@ -532,4 +532,53 @@ fn a_pause_is_a_call_of_its_own() {
     "#);
     // It is over: there is nothing to pause.
     assert_eq!(shown(", pause_until: 2025-02-01T00:00:00Z"), "");
+}
+
+#[test]
+fn a_migration_that_was_cut_off_says_where_it_stands() {
+    let body = "  A: { subjects: [a.>], max_age: 1d }\n";
+    let mark = |key: &str, value: &str| (format!("watershed.{key}"), value.to_owned());
+    let parked = mark("parked", r#"{"subjects":["a.>"]}"#);
+    let stream = |marks: &[&(String, String)], mirror: Option<&str>| {
+        let mut there = ObservedStream::default();
+        there.info.config.metadata = marks.iter().map(|mark| (*mark).clone()).collect();
+        there.info.config.mirror =
+            mirror.map(|name| StreamSource { name: name.into(), ..StreamSource::default() });
+        there.info.state.messages = 7;
+        there
+    };
+    let copy = mark("copied", r#"{"of":"A","compared":0,"last":null}"#);
+    let back = mark("copied", r#"{"of":"watershed_migrates_A","compared":0,"last":null}"#);
+    let at = |own: Option<ObservedStream>, transit: ObservedStream| {
+        let mut observed = server(body);
+        observed.streams.remove("A");
+        observed.streams.extend(own.map(|own| ("A".to_owned(), own)));
+        observed.streams.insert("watershed_migrates_A".into(), transit);
+        show(&plan(&topology(body), &observed))
+    };
+    let mirror = || stream(&[&copy], Some("A"));
+    let away = || stream(&[&copy], None);
+    let mut out = at(Some(stream(&[], None)), mirror());
+    out += &at(Some(stream(&[&parked], None)), mirror());
+    out += &at(Some(stream(&[&parked], None)), away());
+    out += &at(Some(stream(&[&parked], None)), stream(&[&copy, &parked], None));
+    out += &at(None, away());
+    out += &at(Some(stream(&[&back], Some("watershed_migrates_A"))), away());
+    insta::assert_snapshot!(out, @r#"
+    ± stream A
+        goes on with a migration: `watershed_migrates_A` has 7 messages, publishers are where they were
+        --back A undoes it instead
+    ± stream A
+        goes on with a migration: publishers get "no responders" now, `watershed_migrates_A` has 7 messages
+        --back A undoes it instead
+    ± stream A
+        goes on with a migration: publishers are with `watershed_migrates_A`, which has 7 messages
+        --back A undoes it instead
+    ± stream A
+        undoes a migration: publishers get "no responders" now, what `watershed_migrates_A` has got is moved back
+    ± stream A
+        goes on with a migration: publishers are with `watershed_migrates_A`, which has 7 messages
+    ± stream A
+        goes on with a migration: `watershed_migrates_A`, which has 7 messages, is copied back to its name
+    "#);
 }
