@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use watershed_import::{comments, import, lint};
 use watershed_topology::SourceMap;
-use watershed_topology::import::{comments, import, lint};
 use watershed_topology::render::render_checked;
 
 fuzz_target!(|data: &[u8]| {

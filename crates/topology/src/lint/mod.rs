@@ -20,6 +20,7 @@ pub use server_errors::{SERVER_ERRORS, ServerError, server_error};
 
 use crate::diagnostic::{Diagnostic, sort};
 use crate::model::Topology;
+use crate::source::{FileId, SourceMap};
 use crate::version::Version;
 
 /// The rule with this code or this name.
@@ -43,6 +44,13 @@ pub fn run(topology: &Topology, target: Option<Version>) -> Vec<Diagnostic> {
     }
     sort(&mut diagnostics);
     diagnostics
+}
+
+/// Takes what comments in a foreign file allow out of `findings`, and says how many that were.
+pub fn allowed_in(sources: &SourceMap, files: &[FileId], findings: &mut Vec<Diagnostic>) -> usize {
+    let comments = |file: &FileId| allow::comments(sources, *file, None);
+    let allowances: Vec<_> = files.iter().flat_map(comments).collect();
+    allow::apply(sources, &allowances, findings)
 }
 
 #[cfg(test)]

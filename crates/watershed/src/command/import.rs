@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use watershed_import::{Imported, comments, import, live};
 use watershed_topology::SourceMap;
 use watershed_topology::call::CallError;
-use watershed_topology::import::{Imported, comments, import, live};
 use watershed_topology::lower::is_name;
 use watershed_topology::observe::Observed;
 use watershed_topology::render::{Comments, render_checked};

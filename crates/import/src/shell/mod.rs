@@ -14,8 +14,8 @@ use std::rc::Rc;
 
 use self::state::Shell;
 use self::words::{Raw, Then, Variable, Variables, Word, commands, word};
-use crate::import::importer::Importer;
-use crate::source::{FileId, Span, offset};
+use crate::importer::Importer;
+use watershed_topology::source::{FileId, Span, offset};
 
 /// Work that one script may be: commands that run, long ones counting more. A script that is more
 /// than that is another kind of script.

@@ -7,7 +7,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::time::parse_go_duration;
 
 use super::{Reader, find, map};
-use crate::source::Spanned;
+use watershed_topology::source::Spanned;
 
 /// Keys whose values are durations, wherever they stand.
 const DURATIONS: &[&str] = &[

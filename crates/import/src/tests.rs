@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::render::render;
+use watershed_topology::render::render;
 
 /// What a source comes to: the file that it is, and everything that is said about it.
 fn check(name: &str, text: &str) -> String {

@@ -5,9 +5,9 @@ use super::importer::Importer;
 use super::script::{has_extension, is_script, masked};
 use super::value::{Dialect, fields, plain};
 use super::{api, shell};
-use crate::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
-use crate::source::Spanned;
-use crate::yaml::{Node, Value, parse_all};
+use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
+use watershed_topology::source::Spanned;
+use watershed_topology::yaml::{Node, Value, parse_all};
 
 /// The group of nack's resources.
 const NACK: &str = "jetstream.nats.io/";
@@ -52,7 +52,7 @@ pub(super) fn manifest(importer: &mut Importer, node: &Node, text: &str) -> bool
     true
 }
 
-fn mapping(node: &Node) -> &[crate::yaml::Entry] {
+fn mapping(node: &Node) -> &[watershed_topology::yaml::Entry] {
     match &node.value {
         Value::Mapping(entries) => entries,
         _ => &[],

@@ -1,7 +1,7 @@
 //! Texts inside other texts: scripts and lists in manifests.
 
-use crate::source::Span;
-use crate::yaml::{Node, Style, Value};
+use watershed_topology::source::Span;
+use watershed_topology::yaml::{Node, Style, Value};
 
 /// Whether a file's name ends with one of these, after a dot.
 pub(super) fn has_extension(name: &str, extensions: &[&str]) -> bool {

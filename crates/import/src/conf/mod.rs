@@ -8,7 +8,7 @@ use watershed_wire::conf::{self, Item, Pair, Place, Value};
 
 use super::findings::line_start;
 use super::importer::Importer;
-use crate::source::{FileId, Span, Spanned, offset};
+use watershed_topology::source::{FileId, Span, Spanned, offset};
 
 /// Takes in a configuration file of nats-server.
 pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {

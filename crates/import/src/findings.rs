@@ -1,7 +1,7 @@
 //! What is said while a source is read.
 
-use crate::diagnostic::{Diagnostic, ServerSays, Severity};
-use crate::source::{FileId, Span, offset};
+use watershed_topology::diagnostic::{Diagnostic, ServerSays, Severity};
+use watershed_topology::source::{FileId, Span, offset};
 
 /// What is said while a source is read.
 #[derive(Debug, Default)]

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 use super::flags::{CONSUMER, GLOBAL, Means, SHORT, STREAM};
 use super::state::Shell;
 use super::words::Word;
-use crate::import::api::{attach, made};
-use crate::import::value::{Dialect, choice, duration, number};
-use crate::lower::Fields;
-use crate::schema::{self, Field, Kind, nearest};
-use crate::source::{Span, Spanned};
-use crate::yaml::{Node, Scalar, Style, Value};
+use crate::api::{attach, made};
+use crate::value::{Dialect, choice, duration, number};
+use watershed_topology::lower::Fields;
+use watershed_topology::schema::{self, Field, Kind, nearest};
+use watershed_topology::source::{Span, Spanned};
+use watershed_topology::yaml::{Node, Scalar, Style, Value};
 
 /// What a command is about.
 struct Kindly {

@@ -4,8 +4,8 @@ use watershed_wire::conf::{Item, Pair, Value};
 use watershed_wire::jetstream::check::{Bounds, account_limit};
 
 use super::{Reader, accounts_of, find, list, map};
-use crate::sharing::{Account, Export, Import, Passage, between, unfit};
-use crate::source::Spanned;
+use watershed_topology::sharing::{Account, Export, Import, Passage, between, unfit};
+use watershed_topology::source::Spanned;
 
 impl Reader<'_> {
     pub(super) fn accounts(&mut self, pairs: &[Pair]) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::findings::Findings;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{ServerSettings, Stream};
-use crate::sharing::{Export, Import};
-use crate::source::{Span, Spanned};
+use watershed_topology::diagnostic::{Diagnostic, Severity};
+use watershed_topology::model::{ServerSettings, Stream};
+use watershed_topology::sharing::{Export, Import};
+use watershed_topology::source::{Span, Spanned};
 
 /// Streams as they are found, and what is said about them.
 #[derive(Debug, Default)]

@@ -6,8 +6,8 @@ use watershed_wire::conf::{Item, Pair, Value};
 use watershed_wire::subject::{is_valid, overlaps};
 
 use super::{Reader, accounts_of, find, is_variable, list, map};
-use crate::lower::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
-use crate::source::Spanned;
+use watershed_topology::lower::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
+use watershed_topology::source::Spanned;
 
 impl Reader<'_> {
     pub(super) fn everybody(&mut self, pairs: &[Pair]) {

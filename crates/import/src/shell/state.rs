@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::words::{Raw, Variables, Word};
-use crate::import::importer::Importer;
-use crate::source::{FileId, Span, offset};
+use crate::importer::Importer;
+use watershed_topology::source::{FileId, Span, offset};
 
 /// What is known of a script, and where it is.
 pub(super) struct Shell<'a, 't> {

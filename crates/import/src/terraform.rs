@@ -12,10 +12,10 @@ use super::api::{attach, bucket, made};
 use super::findings::line_start;
 use super::importer::Importer;
 use super::value::{Dialect, fields};
-use crate::lower::Fields;
-use crate::schema::{CONSUMER, Field, KEY_VALUE, OBJECT_STORE, STREAM};
-use crate::source::{FileId, Span, Spanned, offset};
-use crate::yaml::{Entry, Node, Scalar, Style, Value};
+use watershed_topology::lower::Fields;
+use watershed_topology::schema::{CONSUMER, Field, KEY_VALUE, OBJECT_STORE, STREAM};
+use watershed_topology::source::{FileId, Span, Spanned, offset};
+use watershed_topology::yaml::{Entry, Node, Scalar, Style, Value};
 
 /// Brackets inside brackets; the parser goes as deep as the text does.
 const DEPTH_MAX: usize = 64;

@@ -6,9 +6,9 @@ use serde_json::Value as Json;
 
 use super::findings::Findings;
 use super::{Imported, kind, runs};
-use crate::model::{Consumer, Stream, Topology};
-use crate::observe::{Observed, PROTECT};
-use crate::source::{Span, Spanned};
+use watershed_topology::model::{Consumer, Stream, Topology};
+use watershed_topology::observe::{Observed, PROTECT};
+use watershed_topology::source::{Span, Spanned};
 
 /// An account as a topology. Places are those of no file.
 pub fn live(observed: &Observed) -> Imported {

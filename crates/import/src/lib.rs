@@ -3,6 +3,15 @@
 //!
 //! A source becomes a [`Topology`] whose places are in the source itself, so that the linter speaks
 //! about *its* lines; and what was guessed or not understood is said, never passed over.
+//!
+//! This crate is given texts and names: it opens no file, follows no link and runs nothing.
+#![deny(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::iter_over_hash_type,
+    clippy::indexing_slicing
+)]
+#![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 mod api;
 mod conf;
@@ -22,13 +31,13 @@ use watershed_wire::subject::{is_valid, matches};
 
 use self::findings::Findings;
 use self::importer::Importer;
-use crate::diagnostic::{Diagnostic, Severity, sort};
-use crate::lint::{self, allow};
-use crate::model::{Consumer, Stream, StreamKind, Topology};
-use crate::render::Comments;
-use crate::source::{FileId, SourceMap, Span, Spanned};
-use crate::version::Version;
-use crate::yaml::{Node, parse_all};
+use watershed_topology::diagnostic::{Diagnostic, Severity, sort};
+use watershed_topology::lint;
+use watershed_topology::model::{Consumer, Stream, StreamKind, Topology};
+use watershed_topology::render::Comments;
+use watershed_topology::source::{FileId, SourceMap, Span, Spanned};
+use watershed_topology::version::Version;
+use watershed_topology::yaml::{Node, parse_all};
 
 /// What a source came to.
 #[derive(Debug, Default)]
@@ -165,9 +174,7 @@ pub fn lint(
 ) -> (Vec<Diagnostic>, usize) {
     let mut found = imported.findings.clone();
     found.extend(lint::run(&imported.topology, target));
-    let allowances: Vec<_> =
-        files.iter().flat_map(|file| allow::comments(sources, *file, None)).collect();
-    let allowed = allow::apply(sources, &allowances, &mut found);
+    let allowed = lint::allowed_in(sources, files, &mut found);
     sort(&mut found);
     (found, allowed)
 }

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::findings::Findings;
-use crate::lower::Fields;
-use crate::quantity::{self, show_duration};
-use crate::schema::{Field, Kind, nearest};
-use crate::source::Span;
-use crate::yaml::{Entry, Node, Value};
+use watershed_topology::lower::Fields;
+use watershed_topology::quantity::{self, show_duration};
+use watershed_topology::schema::{Field, Kind, nearest};
+use watershed_topology::source::Span;
+use watershed_topology::yaml::{Entry, Node, Value};
 
 /// Whose rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

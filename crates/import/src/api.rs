@@ -4,12 +4,12 @@ use serde_json::Value as Json;
 
 use super::importer::Importer;
 use super::value::{Dialect, fields, plain};
-use crate::lower::{Fields, bucket_fields, rename_bucket_fields};
-use crate::model::{Consumer, Places, Stream, StreamKind};
-use crate::observe::RESERVED;
-use crate::schema::{CONSUMER, STREAM};
-use crate::source::Spanned;
-use crate::yaml::{Entry, Node, Value};
+use watershed_topology::lower::{Fields, bucket_fields, rename_bucket_fields};
+use watershed_topology::model::{Consumer, Places, Stream, StreamKind};
+use watershed_topology::observe::RESERVED;
+use watershed_topology::schema::{CONSUMER, STREAM};
+use watershed_topology::source::Spanned;
+use watershed_topology::yaml::{Entry, Node, Value};
 
 /// Keys of answers that say how things are, not what they are to be.
 const STATE: &[&str] = &["type", "created", "state", "cluster", "ts", "total", "offset", "limit"];
