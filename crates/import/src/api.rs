@@ -4,12 +4,16 @@ use serde_json::Value as Json;
 
 use super::importer::Importer;
 use super::value::{Dialect, fields, plain};
+use super::word::Word;
 use watershed_topology::lower::{Fields, bucket_fields, rename_bucket_fields};
 use watershed_topology::model::{Consumer, Places, Stream, StreamKind};
 use watershed_topology::observe::RESERVED;
-use watershed_topology::schema::{CONSUMER, STREAM};
-use watershed_topology::source::Spanned;
-use watershed_topology::yaml::{Entry, Node, Value};
+use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
+use watershed_topology::source::{Span, Spanned};
+use watershed_topology::yaml::{Entry, Node, Value, parse_all};
+
+/// What people call the key of a consumer's stream.
+const STREAM_KEYS: &[&str] = &["stream_name", "stream", "streamName"];
 
 /// Keys of answers that say how things are, not what they are to be.
 const STATE: &[&str] = &["type", "created", "state", "cluster", "ts", "total", "offset", "limit"];
@@ -18,7 +22,8 @@ const STATE: &[&str] = &["type", "created", "state", "cluster", "ts", "total", "
 const STREAM_OTHERS: &[&str] = &["name", "consumers", "template_owner"];
 
 /// The same for a consumer.
-const CONSUMER_OTHERS: &[&str] = &["name", "durable_name", "stream_name", "direct"];
+const CONSUMER_OTHERS: &[&str] =
+    &["name", "durable_name", "durable", "stream_name", "stream", "streamName", "direct"];
 
 /// Whatever of the API a value is, or holds.
 pub(super) fn value(importer: &mut Importer, node: &Node) {
@@ -41,17 +46,47 @@ fn mapping(importer: &mut Importer, node: &Node, entries: &[Entry]) {
             None => value(importer, &config.node),
         }
         importer.answer = before;
-    } else if has("stream_name") && (has("durable_name") || has("ack_policy") || has("name")) {
-        let stream = text("stream_name").unwrap_or_default();
-        consumer(importer, node, &stream, text("name"));
+    } else if let Some(stream) = STREAM_KEYS.iter().find_map(|key| text(key))
+        && !has("subjects")
+        && (has("durable_name") || has("durable") || has("ack_policy") || has("name"))
+    {
+        consumer(importer, node, &stream, text("name").or_else(|| text("durable")));
+    } else if has("bucket") && !has("name") && is_bucket(entries) {
+        json_bucket(importer, node, entries);
     } else if has("name") && is_stream(node) {
         stream(importer, node, entries);
     } else {
         // A list under some key: `streams`, `consumers`, or whatever its author called it.
         for entry in entries.iter().filter(|entry| !STATE.contains(&entry.key.as_str())) {
+            let before = importer.objects;
+            importer.objects = entry.key.to_lowercase().contains("object");
             value(importer, &entry.node);
+            importer.objects = before;
         }
     }
+}
+
+/// Whether a mapping with `bucket` has nothing but what a bucket has.
+fn is_bucket(entries: &[Entry]) -> bool {
+    let known = |key: &str| KEY_VALUE.iter().chain(OBJECT_STORE).any(|field| field.name == key);
+    entries
+        .iter()
+        .all(|entry| matches!(entry.key.as_str(), "bucket" | "replicas") || known(&entry.key))
+}
+
+/// A bucket; one with nothing that only keys and values have may be an object store, and the list
+/// that it stands in says which.
+fn json_bucket(importer: &mut Importer, node: &Node, entries: &[Entry]) {
+    let Some(name) = node
+        .get("bucket")
+        .and_then(|entry| Some(Spanned::new(plain(&entry.node)?.to_owned(), entry.node.span)))
+    else {
+        return;
+    };
+    let values = !importer.objects;
+    let table = if values { KEY_VALUE } else { OBJECT_STORE };
+    let found = fields(entries, table, &["bucket"], Dialect::Api, &mut importer.findings);
+    bucket(importer, values, &name, found);
 }
 
 /// Whether a mapping with a name is a stream.
@@ -65,6 +100,7 @@ fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
     let Some(name) = node.get("name") else { return };
     let Some(text) = plain(&name.node) else { return };
     let name = Spanned::new(text.to_owned(), name.node.span);
+    let entries = &origins(entries);
     let found = fields(entries, STREAM, STREAM_OTHERS, Dialect::Api, &mut importer.findings);
     let stream = made(importer, name, found);
     importer.stream(stream);
@@ -103,7 +139,7 @@ fn own_metadata(found: &mut Fields) {
 fn consumer(importer: &mut Importer, node: &Node, stream: &str, name: Option<String>) {
     let Value::Mapping(entries) = &node.value else { return };
     let found = fields(entries, CONSUMER, CONSUMER_OTHERS, Dialect::Api, &mut importer.findings);
-    let key = ["durable_name", "name"].into_iter().find_map(|key| node.get(key));
+    let key = ["durable_name", "durable", "name"].into_iter().find_map(|key| node.get(key));
     let own = key.and_then(|entry| Some((plain(&entry.node)?.to_owned(), entry.node.span)));
     let (name, span) = match (own, name) {
         (Some(own), _) => own,
@@ -128,7 +164,7 @@ fn consumer(importer: &mut Importer, node: &Node, stream: &str, name: Option<Str
         );
         importer.findings.guess(span, message);
     }
-    let durable = node.get("durable_name").is_some();
+    let durable = node.get("durable_name").or(node.get("durable")).is_some();
     if !durable && node.get("name").is_some() {
         let message = format!("`{name}` is not durable: it goes when its clients do");
         importer.findings.guess(span, message);
@@ -180,15 +216,147 @@ impl Importer {
         }
         self.recognized = true;
     }
+
+    /// Changes a consumer that is there.
+    pub(super) fn edit_consumer(&mut self, stream: &str, name: &Spanned<String>, found: Fields) {
+        let Some(stream) = self.known(stream) else { return };
+        let same = |one: &&mut Consumer| one.name.value == name.value;
+        let Some(consumer) = stream.consumers.iter_mut().find(same) else { return };
+        let Ok(Json::Object(mut fields)) = serde_json::to_value(&consumer.config) else { return };
+        // One kind of filter takes the place of the other.
+        for (one, other) in
+            [("filter_subject", "filter_subjects"), ("filter_subjects", "filter_subject")]
+        {
+            if found.json.contains_key(one) {
+                fields.remove(other);
+                consumer.places.fields.retain(|path, _| !path.starts_with(other));
+            }
+        }
+        if let Some(wait) = found.json.get("ack_wait").and_then(Json::as_i64) {
+            consumer.ack_wait = Some(wait);
+        }
+        fields.extend(found.json);
+        if let Ok(config) = serde_json::from_value(Json::Object(fields)) {
+            consumer.config = config;
+            consumer.places.fields.extend(found.places);
+        }
+    }
+}
+
+/// A list of names is a list of origins, and a name is one.
+fn origins(entries: &[Entry]) -> Vec<Entry> {
+    let named = |node: &Node| match &node.value {
+        Value::Scalar(_) if !node.is_null() => {
+            let key_span = node.span;
+            let name = Entry { key: "name".into(), key_span, node: node.clone() };
+            Node { span: node.span, value: Value::Mapping(vec![name]) }
+        }
+        _ => node.clone(),
+    };
+    let entries = entries.iter().map(|entry| {
+        let node = match (entry.key.as_str(), &entry.node.value) {
+            ("mirror", _) => named(&entry.node),
+            ("sources", Value::Sequence(items)) => {
+                let items = items.iter().map(named).collect();
+                Node { span: entry.node.span, value: Value::Sequence(items) }
+            }
+            _ => entry.node.clone(),
+        };
+        Entry { node, ..entry.clone() }
+    });
+    entries.collect()
+}
+
+/// Takes in the configuration that a command reads: a stream, or a consumer of `names`. Whether the
+/// command works.
+pub(super) fn configured(
+    importer: &mut Importer,
+    config: Option<&Word>,
+    names: &[Word],
+    span: Span,
+    is_consumer: bool,
+) -> Option<bool> {
+    let text = config.and_then(|config| Some((config.get()?, config.span)));
+    let Some((text, at)) = text else {
+        importer.incomplete = true;
+        let message = "the configuration that this reads is not known here: it was not read, unless its file is named too";
+        importer.findings.skipped(span, message.to_owned());
+        return None;
+    };
+    let (mut roots, faults) = parse_all(at.file, text);
+    // A file begins where it begins; what a script wrote stands where that was written.
+    let in_file = at.start == 0 && at.end == 0;
+    let root = roots
+        .first_mut()
+        .filter(|root| matches!(root.value, Value::Mapping(_)) && faults.is_empty());
+    let Some(root) = root else {
+        importer.incomplete = true;
+        importer
+            .findings
+            .skipped(span, "the configuration that this reads is not valid JSON".into());
+        return None;
+    };
+    if in_file {
+        importer.tool.used.push(at.file);
+    } else {
+        moved(root, at);
+    }
+    let inner = root.get("config").map(|entry| entry.node.clone());
+    let root = inner.as_ref().filter(|_| is_consumer).unwrap_or(root);
+    let known: Vec<(&str, Span)> =
+        names.iter().filter_map(|word| Some((word.get()?, word.span))).collect();
+    if !is_consumer {
+        let Value::Mapping(entries) = &root.value else { return None };
+        let own = root
+            .get("name")
+            .and_then(|entry| Some((plain(&entry.node)?.to_owned(), entry.node.span)));
+        let name = known.first().map(|(name, span)| ((*name).to_owned(), *span)).or(own);
+        let Some((name, name_span)) = name else {
+            importer.findings.skipped(span, "a stream without a name".into());
+            return None;
+        };
+        let found =
+            fields(&origins(entries), STREAM, STREAM_OTHERS, Dialect::Api, &mut importer.findings);
+        let stream = made(importer, Spanned::new(name, name_span), found);
+        importer.stream(stream);
+        return Some(true);
+    }
+    let Some((stream, _)) = known.first() else {
+        importer.findings.skipped(span, "a consumer without a stream".into());
+        return None;
+    };
+    consumer(importer, root, stream, known.get(1).map(|(name, _)| (*name).to_owned()));
+    Some(true)
+}
+
+/// Puts a node and all in it at one place.
+fn moved(node: &mut Node, to: Span) {
+    node.span = to;
+    match &mut node.value {
+        Value::Mapping(entries) => {
+            for entry in entries {
+                entry.key_span = to;
+                moved(&mut entry.node, to);
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().for_each(|item| moved(item, to)),
+        Value::Scalar(_) => {}
+    }
 }
 
 /// Takes in a bucket, as the stream that it is.
-pub(super) fn bucket(
+pub(super) fn bucket(importer: &mut Importer, values: bool, name: &Spanned<String>, found: Fields) {
+    let stream = made_bucket(importer, values, name, found);
+    importer.stream(stream);
+}
+
+/// A bucket as the stream that it is.
+pub(super) fn made_bucket(
     importer: &mut Importer,
     values: bool,
     name: &Spanned<String>,
     mut found: Fields,
-) {
+) -> Stream {
     rename_bucket_fields(&mut found);
     let (prefix, own) = bucket_fields(&name.value, values);
     for (field, value) in own {
@@ -196,6 +364,9 @@ pub(super) fn bucket(
     }
     let name = Spanned::new(format!("{prefix}{}", name.value), name.span);
     let kind = if values { StreamKind::KeyValue } else { StreamKind::ObjectStore };
+    if found.json.contains_key("mirror") {
+        found.json.remove("subjects");
+    }
     let stream = made(importer, name, found);
-    importer.stream(Stream { kind, ..stream });
+    Stream { kind, ..stream }
 }

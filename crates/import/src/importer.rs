@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::findings::Findings;
+use super::scripted::Scripted;
 use watershed_topology::diagnostic::{Diagnostic, Severity};
 use watershed_topology::model::{ServerSettings, Stream};
 use watershed_topology::sharing::{Export, Import};
@@ -30,8 +31,16 @@ pub(super) struct Importer {
     pub(super) recognized: bool,
     /// Whether what is read is a server's answer about something that runs.
     pub(super) answer: bool,
+    /// Whether what is read is a list of object stores.
+    pub(super) objects: bool,
     /// Whether something was read that is no such answer.
     pub(super) wanted: bool,
+    /// Whether something that may declare more was not read.
+    pub(super) incomplete: bool,
+    /// What was not read of each asset: `STREAM`, or `STREAM/consumer`.
+    pub(super) partial: BTreeMap<String, Vec<String>>,
+    /// What is remembered of scripts.
+    pub(super) tool: Scripted,
 }
 
 impl Importer {
@@ -62,6 +71,24 @@ impl Importer {
         let severity = if same { Severity::Info } else { Severity::Error };
         let found = Diagnostic::new("I005", severity, stream.name.span, message);
         self.findings.0.push(found.other(first, "first defined here"));
+    }
+
+    /// Takes a stream away that a script deletes again.
+    pub(super) fn remove(&mut self, name: &str) {
+        let Some(at) = self.by_name.remove(name) else { return };
+        self.streams.remove(at);
+        self.partial.remove(name);
+        for index in self.by_name.values_mut().filter(|index| **index > at) {
+            *index -= 1;
+        }
+    }
+
+    /// Notes what was not read of an asset.
+    pub(super) fn marks(&mut self, asset: &str, unread: &[String]) {
+        if !unread.is_empty() {
+            let marks = self.partial.entry(asset.to_owned()).or_default();
+            marks.extend(unread.iter().cloned());
+        }
     }
 
     /// The stream of a consumer; one that is defined elsewhere is a name.

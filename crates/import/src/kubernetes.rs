@@ -3,6 +3,7 @@
 use super::api::{attach, bucket, made};
 use super::importer::Importer;
 use super::script::{has_extension, is_script, masked};
+use super::shell::Files;
 use super::value::{Dialect, fields, plain};
 use super::{api, shell};
 use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
@@ -30,7 +31,7 @@ const NACK_OTHERS: &[&str] = &[
 ];
 
 /// Takes in a manifest. Whether the document is one.
-pub(super) fn manifest(importer: &mut Importer, node: &Node, text: &str) -> bool {
+pub(super) fn manifest(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) -> bool {
     let word = |key: &str| node.get(key).and_then(|entry| plain(&entry.node)).unwrap_or_default();
     let (kind, version) = (word("kind"), word("apiVersion"));
     if kind.is_empty() || version.is_empty() {
@@ -40,14 +41,14 @@ pub(super) fn manifest(importer: &mut Importer, node: &Node, text: &str) -> bool
         resource(importer, node, kind);
     } else if kind == "List" {
         for item in sequence(node, "items") {
-            manifest(importer, item, text);
+            manifest(importer, files, item, text);
         }
     } else if kind == "ConfigMap" {
         for entry in node.get("data").map(|data| mapping(&data.node)).unwrap_or_default() {
-            inner(importer, &entry.key, &entry.node, text);
+            inner(importer, files, &entry.key, &entry.node, text);
         }
     } else {
-        containers(importer, node, text);
+        containers(importer, files, node, text);
     }
     true
 }
@@ -67,7 +68,7 @@ fn sequence<'n>(node: &'n Node, key: &str) -> &'n [Node] {
 }
 
 /// A file in a ConfigMap.
-fn inner(importer: &mut Importer, name: &str, node: &Node, text: &str) {
+fn inner(importer: &mut Importer, files: Files<'_>, name: &str, node: &Node, text: &str) {
     let Some(own) = plain(node) else { return };
     let Some(inside) = masked(node, text) else {
         if own.contains("subjects") || own.contains("nats stream") {
@@ -78,7 +79,7 @@ fn inner(importer: &mut Importer, name: &str, node: &Node, text: &str) {
         return;
     };
     if is_script(name, own) || own.contains("nats stream ") || own.contains("nats consumer ") {
-        shell::script(importer, node.span.file, &inside);
+        shell::script(importer, files, node.span.file, &inside);
     } else if has_extension(name, &["json", "yaml", "yml"]) {
         let (roots, mut found) = parse_all(node.span.file, &inside);
         importer.findings.0.append(&mut found);
@@ -89,22 +90,24 @@ fn inner(importer: &mut Importer, name: &str, node: &Node, text: &str) {
 }
 
 /// Scripts among the commands of containers, wherever a manifest has them.
-fn containers(importer: &mut Importer, node: &Node, text: &str) {
+fn containers(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) {
     match &node.value {
         Value::Mapping(entries) => {
             for entry in entries {
                 if matches!(entry.key.as_str(), "command" | "args") {
                     for item in sequence(node, &entry.key) {
                         if plain(item).is_some_and(|own| own.contains("nats ")) {
-                            inner(importer, "command.sh", item, text);
+                            inner(importer, files, "command.sh", item, text);
                         }
                     }
                 } else {
-                    containers(importer, &entry.node, text);
+                    containers(importer, files, &entry.node, text);
                 }
             }
         }
-        Value::Sequence(items) => items.iter().for_each(|item| containers(importer, item, text)),
+        Value::Sequence(items) => {
+            items.iter().for_each(|item| containers(importer, files, item, text))
+        }
         Value::Scalar(_) => {}
     }
 }

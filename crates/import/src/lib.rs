@@ -18,23 +18,30 @@ mod conf;
 mod findings;
 mod importer;
 mod kubernetes;
+mod ledger;
 mod live;
 mod script;
+mod scripted;
 mod shell;
 mod terraform;
+mod tool;
 mod value;
+mod word;
 
 pub use live::live;
+
+use std::collections::BTreeMap;
 
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::subject::{is_valid, matches};
 
 use self::findings::Findings;
 use self::importer::Importer;
+use self::shell::Files;
 use watershed_topology::diagnostic::{Diagnostic, Severity, sort};
 use watershed_topology::lint;
 use watershed_topology::model::{Consumer, Stream, StreamKind, Topology};
-use watershed_topology::render::Comments;
+use watershed_topology::render::{Comments, NOT_READ};
 use watershed_topology::source::{FileId, SourceMap, Span, Spanned};
 use watershed_topology::version::Version;
 use watershed_topology::yaml::{Node, parse_all};
@@ -48,6 +55,10 @@ pub struct Imported {
     pub findings: Vec<Diagnostic>,
     /// Whether anything in it was a declaration at all.
     pub recognized: bool,
+    /// Whether something that may declare more was not read.
+    pub incomplete: bool,
+    /// What was not read of each asset: `STREAM`, or `STREAM/consumer`.
+    pub partial: BTreeMap<String, Vec<String>>,
 }
 
 /// Reads files of foreign formats, which are of one system; those of no format that is known here are
@@ -55,9 +66,19 @@ pub struct Imported {
 pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) {
     let mut importer = Importer::default();
     let mut others = Vec::new();
-    for file in files {
+    // Scripts first: what they read is theirs.
+    let scripts = |file: &&FileId| {
+        let file = sources.file(**file);
+        script::is_script(&file.name, &file.text)
+    };
+    let (first, last): (Vec<&FileId>, Vec<&FileId>) = files.iter().partition(scripts);
+    let given = Files { sources, given: files };
+    for file in first.into_iter().chain(last) {
+        if importer.tool.used.contains(file) {
+            continue;
+        }
         let recognized = std::mem::take(&mut importer.recognized);
-        one(&mut importer, sources, *file);
+        one(&mut importer, given, *file);
         if !importer.recognized {
             others.push(*file);
         }
@@ -66,10 +87,10 @@ pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) 
     (finish(importer), others)
 }
 
-fn one(importer: &mut Importer, sources: &SourceMap, file: FileId) {
-    let source = sources.file(file);
+fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
+    let source = files.sources.file(file);
     if script::is_script(&source.name, &source.text) {
-        return shell::script(importer, file, &source.text);
+        return shell::script(importer, files, file, &source.text);
     }
     if script::has_extension(&source.name, &["conf"]) {
         return conf::configuration(importer, file, &source.text);
@@ -79,7 +100,7 @@ fn one(importer: &mut Importer, sources: &SourceMap, file: FileId) {
     }
     let (roots, mut diagnostics) = parse_all(file, &source.text);
     for root in &roots {
-        document(importer, root, &source.text);
+        document(importer, files, root, &source.text);
     }
     if importer.recognized {
         importer.findings.0.append(&mut diagnostics);
@@ -87,13 +108,14 @@ fn one(importer: &mut Importer, sources: &SourceMap, file: FileId) {
 }
 
 /// One document of YAML or JSON.
-fn document(importer: &mut Importer, node: &Node, text: &str) {
-    if !kubernetes::manifest(importer, node, text) {
+fn document(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) {
+    if !kubernetes::manifest(importer, files, node, text) {
         api::value(importer, node);
     }
 }
 
 fn finish(mut importer: Importer) -> Imported {
+    tool::finish(&mut importer);
     let bounds = importer.server.bounds();
     for stream in &mut importer.streams {
         stream.fill(&bounds);
@@ -119,7 +141,13 @@ fn finish(mut importer: Importer) -> Imported {
     if !importer.wanted {
         runs(&mut topology);
     }
-    Imported { topology, findings: importer.findings.0, recognized: importer.recognized }
+    Imported {
+        topology,
+        findings: importer.findings.0,
+        recognized: importer.recognized,
+        incomplete: importer.incomplete,
+        partial: importer.partial,
+    }
 }
 
 /// What runs is no error, whatever there is to say about it: a server has taken it.
@@ -165,6 +193,18 @@ fn kind(config: &StreamConfig) -> StreamKind {
     }
 }
 
+/// Where the assets stand that were read in part.
+fn partly(imported: &Imported) -> impl Iterator<Item = Span> {
+    imported.topology.streams.iter().flat_map(|stream| {
+        let own = imported.partial.contains_key(&stream.name.value).then_some(stream.name.span);
+        let consumers = stream.consumers.iter().filter_map(|consumer| {
+            let name = format!("{}/{}", stream.name.value, consumer.name.value);
+            imported.partial.contains_key(&name).then_some(consumer.name.span)
+        });
+        own.into_iter().chain(consumers)
+    })
+}
+
 /// What the linter says about a foreign source, in its lines.
 pub fn lint(
     sources: &SourceMap,
@@ -173,11 +213,27 @@ pub fn lint(
     target: Option<Version>,
 ) -> (Vec<Diagnostic>, usize) {
     let mut found = imported.findings.clone();
-    found.extend(lint::run(&imported.topology, target));
+    let mut ruled = lint::run(&imported.topology, target);
+    let partial: Vec<Span> = partly(imported).collect();
+    ruled.retain(|one| !(FOLLOW.contains(&one.code) && partial.contains(&one.place.span)));
+    let complete = !imported.incomplete && imported.partial.is_empty();
+    for one in ruled.iter_mut().filter(|one| COMPLETE.contains(&one.code) && !complete) {
+        one.severity = one.severity.min(Severity::Warning);
+    }
+    found.extend(ruled);
     let allowed = lint::allowed_in(sources, files, &mut found);
     sort(&mut found);
     (found, allowed)
 }
+
+/// Comments of one asset; what is more is said by `lint`.
+const COMMENTS_MAX: usize = 100;
+
+/// Codes of findings that only follow from something that was not read.
+const FOLLOW: &[&str] = &["S010", "S030", "C017", "C023"];
+
+/// Codes of findings that are only errors where everything was read.
+const COMPLETE: &[&str] = &["X002", "X006", "X007"];
 
 /// What was said while reading, above the asset that it is about.
 pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
@@ -193,16 +249,30 @@ pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
     let mut starts: Vec<_> = starts.into_iter().map(|(span, name)| (line(span), name)).collect();
     starts.sort();
     let mut comments = Comments::new();
+    for (asset, unread) in &imported.partial {
+        let marks = unread.iter().map(|why| format!("{NOT_READ}{why}"));
+        comments.entry(asset.clone()).or_default().extend(marks);
+    }
     // What is wrong with a script is no part of what it declares.
     let decisions = imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002"));
     for finding in decisions {
-        // The last asset whose name stands before the place, or on its line.
         let place = line(finding.place.span);
+        let said = imported.partial.values().flatten().any(|mark| *mark == finding.message);
+        if said {
+            continue;
+        }
+        // The last asset whose name stands before the place, or on its line; of a script, on its
+        // line alone: what comes behind it is something else.
         let behind = starts.partition_point(|(start, _)| *start <= place);
         let before = behind.checked_sub(1).and_then(|at| starts.get(at));
-        if let Some((_, name)) = before.filter(|((file, _), _)| *file == place.0) {
-            let text = format!("{}: {}", sources.place(finding.place.span), finding.message);
-            comments.entry(name.clone()).or_default().push(text);
+        let file = sources.file(place.0);
+        let script = script::is_script(&file.name, &file.text);
+        let about = |start: &(FileId, usize)| start.0 == place.0 && (!script || start.1 == place.1);
+        let name = before.filter(|(start, _)| about(start)).map(|(_, name)| name.clone());
+        let text = format!("{}: {}", sources.place(finding.place.span), finding.message);
+        let all = comments.entry(name.unwrap_or_default()).or_default();
+        if all.len() < COMMENTS_MAX {
+            all.push(text);
         }
     }
     comments

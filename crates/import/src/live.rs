@@ -39,7 +39,7 @@ pub fn live(observed: &Observed) -> Imported {
     }
     let mut topology = Topology { streams: streams.collect(), ..Topology::default() };
     runs(&mut topology);
-    Imported { topology, findings: findings.0, recognized: true }
+    Imported { topology, findings: findings.0, recognized: true, ..Imported::default() }
 }
 
 /// Says what a file cannot say, because this program does not know it.

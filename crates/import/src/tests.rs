@@ -177,25 +177,29 @@ nats stream add "$UNKNOWN" --defaults
         subjects: [planning.>]
         max_age: 30d
         max_msgs: 1_000_000
+        allow_direct: true
 
       S_a:
         subjects: [a.*]
         max_bytes: 10GiB
+        allow_direct: true
 
       S_b:
         subjects: [b.*]
         max_bytes: 10GiB
+        allow_direct: true
 
       EVENTS:
         subjects: [events.>, logs]
         max_age: 1h
+        allow_direct: true
         consumers:
           worker: { filter_subject: events.job, max_deliver: 3 }
     init.sh:4:1: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
-    init.sh:12:78: warning[I003]: what the tool says about a failure is thrown away
-    init.sh:15:19: error[I004]: without `--defaults` the tool asks, and fails where nobody answers
+    init.sh:12:78: warning[I003]: what the tool says about a failure of this command is thrown away
+    init.sh:15:1: error[I004]: the tool asks for what is not given, and fails where nobody answers
     init.sh:15:75: error[I004]: unknown flag `--ack-wait` of `nats consumer add`: the command fails
-    init.sh:16:48: warning[I002]: `x` is not known here: this command was not read
+    init.sh:16:10: warning[I002]: what `nats` prints is not known here: this command was not read
     init.sh:17:17: warning[I002]: `UNKNOWN` is not known here: this command was not read
     ");
 }
@@ -272,7 +276,10 @@ accounts {
 #[test]
 fn an_edit_changes_what_was_added() {
     let text = "#!/bin/sh\nnats stream add A --subjects a --max-age 1d --defaults\nnats stream edit A --max-age 2d --force\n";
-    assert_eq!(check("a.sh", text), "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n");
+    assert_eq!(
+        check("a.sh", text),
+        "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n    allow_direct: true\n"
+    );
 }
 
 #[test]
@@ -281,7 +288,7 @@ fn scripts_that_never_end_are_given_up() {
         "#!/bin/sh\nA=aaaaaaaa\nfor i in {}; do A=$A$A; done\nnats stream add $A --defaults\n",
         "x ".repeat(60)
     );
-    assert!(check("a.sh", &doubling).contains("`A` is not known here"));
+    assert!(check("a.sh", &doubling).contains("this is a long text"));
     let recursion = "#!/bin/sh\nf() { f; f; }\nf\nnats stream add A --subjects a --defaults\n";
     assert!(check("b.sh", recursion).contains("does more than is followed"));
     let unclosed = format!("#!/bin/sh\n{}nats stream add A --defaults\n", "f(){\n".repeat(50_000));
@@ -301,12 +308,13 @@ fn what_a_config_map_carries_is_read_in_its_lines() {
       B:
         subjects: [b]
         max_age: unlimited
+        allow_direct: true
 
       C:
         subjects: [c.>]
         max_age: unlimited
+        allow_direct: true
     job.yaml:7:34: error[S001]: invalid subject `a..b`: a subject cannot have an empty token (a dot at an end, or two in a row)
-    job.yaml:10:21: warning[S030]: `B` is unlimited and grows forever
     job.yaml:10:36: error[I004]: unknown flag `--ttl` of `nats stream add`: the command fails
     job.yaml:22:15: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
     job.yaml:22:31: warning[S030]: `C` is unlimited and grows forever
@@ -354,12 +362,14 @@ fn a_script_that_takes_away_or_tries_out_is_noticed() {
       A:
         subjects: [a.>]
         max_age: unlimited
+        allow_direct: true
         consumers:
           c: { filter_subject: a.x }
     a.sh:2:17: warning[S030]: `A` is unlimited and grows forever
     a.sh:4:10: warning[I016]: `a.x` is stored in `A`, and `c` takes it for work
     a.sh:6:1: warning[I015]: this empties `A`, whenever the script runs
-    a.sh:7:35: warning[I015]: this deletes streams that are not named here with messages and consumers, whenever the script runs
+    a.sh:7:10: warning[I002]: what `nats` prints is not known here: what it adds to this command was not read
+    a.sh:7:35: warning[I015]: `stream rm` deletes what is not named here, whenever the script runs
     ");
 }
 
@@ -372,3 +382,5 @@ fn what_a_server_reports_is_no_error() {
     let wanted = answer.replace(r#""created":"2026-01-01T00:00:00Z","#, "");
     assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
 }
+
+mod scripts;

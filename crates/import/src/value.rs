@@ -21,8 +21,6 @@ pub(super) enum Dialect {
     Api,
     /// Manifests of nack: camel case, durations as text.
     Nack,
-    /// The `nats` tool: `30d`; `G` is 2^30.
-    Tool,
     /// Terraform's provider: seconds.
     Terraform,
 }

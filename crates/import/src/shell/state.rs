@@ -1,33 +1,127 @@
 //! A script while it is followed.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::rc::Rc;
 
-use super::words::{Raw, Variables, Word};
-use crate::importer::Importer;
-use watershed_topology::source::{FileId, Span, offset};
+use watershed_topology::source::{FileId, SourceMap, Span};
 
-/// What is known of a script, and where it is.
-pub(super) struct Shell<'a, 't> {
+use super::syntax::{Command, Unit};
+use crate::importer::Importer;
+use crate::word::{Arms, MARK, Word};
+
+/// Bytes of a word, with what its variables hold. What is longer is no word of anybody.
+pub(super) const WORD_BYTES_MAX: usize = 64 * 1024;
+
+/// Words of one command.
+pub(super) const WORDS_MAX: usize = 4096;
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Held {
+    One(Word),
+    Many(Vec<Word>),
+}
+
+/// What is written somewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Output {
+    pub(super) text: String,
+    pub(super) unknown: Option<String>,
+}
+
+impl Output {
+    pub(super) fn add(&mut self, text: &str, unknown: Option<&String>) {
+        if self.text.len() + text.len() > WORD_BYTES_MAX {
+            self.unknown.get_or_insert_with(|| "this is a long text".to_owned());
+        } else {
+            self.text.push_str(text);
+        }
+        if let Some(unknown) = unknown {
+            if !text.contains(MARK) {
+                self.text.push(MARK);
+            }
+            self.unknown.get_or_insert_with(|| unknown.clone());
+        }
+    }
+}
+
+/// What is read from, line by line.
+#[derive(Debug, Clone)]
+pub(super) struct Input {
+    pub(super) whole: Output,
+    pub(super) at: usize,
+    pub(super) span: Span,
+}
+
+/// How a script goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    On,
+    Break,
+    Continue,
+    Return,
+    Exit,
+}
+
+/// A script while it is followed.
+pub(super) struct Shell<'a> {
     pub(super) importer: &'a mut Importer,
-    pub(super) file: FileId,
-    pub(super) text: &'t str,
-    /// All commands, in their order. Shared, so that one can be looked at while it runs.
-    pub(super) commands: Rc<Vec<Raw>>,
-    /// Where what a command opens is closed: a block, or a loop.
-    pub(super) ends: BTreeMap<usize, usize>,
-    pub(super) variables: Variables,
-    /// The commands of each function.
-    pub(super) functions: BTreeMap<String, Range<usize>>,
+    /// The files that a script may read.
+    pub(super) sources: &'a SourceMap,
+    pub(super) given: &'a [FileId],
+    pub(super) variables: BTreeMap<String, Held>,
+    pub(super) functions: BTreeMap<String, (Rc<Unit>, Rc<Command>)>,
+    /// The arguments; `None` for those that the script itself is given.
+    pub(super) arguments: Option<Vec<Word>>,
+    /// What `local` hides, for each function that runs.
+    pub(super) locals: Vec<Vec<(String, Option<Held>)>>,
+    /// What is written to, innermost last.
+    pub(super) outputs: Vec<Output>,
+    pub(super) inputs: Vec<Option<Input>>,
+    /// Files that the script itself wrote.
+    pub(super) written: BTreeMap<String, Output>,
+    pub(super) flow: Flow,
     pub(super) steps: usize,
+    pub(super) depth: usize,
+    /// Branches that are not decided.
+    pub(super) arms: Arms,
+    pub(super) conditions: usize,
+    /// Whether what runs now does not, on an empty server.
+    pub(super) never: bool,
+    /// Whether failures are expected here: a condition, a loop that waits.
+    pub(super) tries: usize,
+    /// How often what a server has decided something.
+    pub(super) asked: usize,
+    /// Why parts of a text that was put together are not known.
+    pub(super) why: Option<String>,
+    /// The last exit code, as far as it is known.
+    pub(super) status: Option<bool>,
     /// Whether there was any call of the tool.
     pub(super) found: bool,
 }
 
-impl Shell<'_, '_> {
-    /// Where a word stands.
-    pub(super) fn span(&self, word: &Word) -> Span {
-        Span { file: self.file, start: offset(word.start), end: offset(word.end) }
+impl Shell<'_> {
+    /// Writes to where the output goes, if anybody looks.
+    pub(super) fn print(&mut self, text: &str, unknown: Option<&String>) {
+        if let Some(output) = self.outputs.last_mut() {
+            output.add(text, unknown);
+        }
     }
+
+    pub(super) fn set(&mut self, name: &str, held: Held) {
+        if let Held::One(word) = &held
+            && word.unknown.is_none()
+        {
+            let url = word.text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+            if url || ["PASS", "TOKEN", "SECRET"].iter().any(|part| name.contains(part)) {
+                self.importer.secrets.push(word.span);
+            }
+        }
+        self.variables.insert(name.to_owned(), held);
+    }
+}
+
+/// Why a variable is not known.
+pub(super) fn unknown(name: &str) -> String {
+    format!("`{name}` is not known here")
 }

@@ -112,7 +112,7 @@ pub fn rename_bucket_fields(fields: &mut Fields) {
 }
 
 /// An origin that is a bucket: its stream, and its keys under the new bucket's name.
-fn of_bucket(source: &mut Json, bucket: Option<&str>) {
+pub fn of_bucket(source: &mut Json, bucket: Option<&str>) {
     let Json::Object(source) = source else { return };
     let Some(name) = source.get("name").and_then(Json::as_str) else { return };
     let origin = name.strip_prefix("KV_").unwrap_or(name).to_owned();

@@ -12,7 +12,7 @@ mod people;
 mod sharing;
 
 pub(crate) use self::bucket::BUCKET_FIELDS;
-pub use self::bucket::{bucket_fields, rename_bucket_fields};
+pub use self::bucket::{bucket_fields, of_bucket, rename_bucket_fields};
 pub use self::fields::Fields;
 pub use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
 use serde_json::{Value as Json, json};
