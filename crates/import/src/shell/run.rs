@@ -3,7 +3,7 @@
 //! What is followed is what happens on an empty server. Where a condition is not decided here, every
 //! branch is followed from the same point, and what they set differently is not known afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use watershed_topology::source::Span;
@@ -675,7 +675,7 @@ fn hides(item: &Item, behind: usize) -> bool {
 fn merged(mut ends: Vec<Variables>) -> Variables {
     let Some(mut first) = ends.pop() else { return Variables::new() };
     for other in ends {
-        let names: Vec<String> = first.keys().chain(other.keys()).cloned().collect();
+        let names: BTreeSet<String> = first.keys().chain(other.keys()).cloned().collect();
         for name in names {
             let (one, two) = (first.get(&name), other.get(&name));
             if one == two {

@@ -82,3 +82,26 @@ fn what_a_shell_makes_of_it_is_read() {
         same(text, ORDERS);
     }
 }
+
+#[test]
+fn zz() {
+    for text in [
+        "if nats stream info A; then nats stream edit A --max-age 9d --force; else nats stream add A --subjects 'a.>' --max-age 30d --defaults; fi",
+        "nats stream edit A --max-age 2d",
+        "if [ \"$ENV\" = prod ]; then R=3; else R=1; fi\nnats stream add A --subjects 'a.>' --replicas $R --max-age 1d --defaults",
+        "nats stream add A --subjects 'a.>' $EXTRA --defaults",
+        "nats stream add A --subjects 'a.>' --max-age $AGE --defaults",
+        "nats stream add A --subjects 'a.>' --retention workqueue --storage disk --max-age 5x --max-msgs -1 --max-bytes 1.5GB --defaults",
+        "nats stream add NOSUB --defaults\nnats stream add Z --subjects z --max-bytes=0 --defaults\nnats stream add A --subjects a b --defaults --no-ack=false",
+        "nats stream add W --subjects=wq.> --defaults",
+        "nats kv add S --history 5 --ttl 1M\nnats object add O --max-bucket-size 1G",
+        "nats stream add A --subjects='a b' --max-age 1M --defaults\nnats consumer add A c --pull --max-pending=-1 --backoff linear --defaults\nnats consumer edit A c --filter a --max-deliver 7 -f\nnats consumer add A d --defaults\nnats consumer add A e --pull --sample 50% --overflow-groups x --defaults\nnats consumer add A f --pull --pinned-groups a --pinned-ttl 10s --deliver last_per_subject --defaults\nnats consumer add A g --pull --pause 10h --deliver 1h --wait 30 --defaults",
+        "nats stream add A --subjects a --max-msgs 5 --defaults\nnats stream add B --mirror A --defaults\nnats stream add C --source A --source B --tag ssd --cluster east --republish-source a --republish-destination b --republish-headers --limit-consumer-inactive=1h --defaults --allow-fast\nnats stream copy A D --subjects d\nnats stream rm A -f",
+        "X=(a b); X[3]=c; for i in \"${X[@]}\"; do nats stream add S$i --subjects $i --max-msgs 1 --defaults; done\n. ./lib.sh\nfi\nnats stream add Q --subjects q --max-msgs 1 --defaults \"\n",
+        "cat list.txt | while read n; do nats stream add $n --subjects $n --defaults; done\ncat x | xargs -I{} nats stream add {} --defaults\nssh host nats-admin stream add X\nenvsubst < a | nats stream add --config - --defaults",
+        "nats stream add A --subjects 'a.>' --storage file --replicas 1 --retention limits --discard old --max-msgs=-1 --max-msgs-per-subject=-1 --max-bytes=-1 --max-age=1d --max-msg-size=-1 --dupe-window=2m --no-allow-rollup --deny-delete --no-deny-purge",
+        "for x in A B; do nats stream add $x --subjects $x.x --max-msgs 1 --defaults 2>/dev/null; done; nats stream add C --subjects c --max-msgs 1 --defaults >/dev/null 2>&1 || true",
+    ] {
+        println!("==== {text}\n{}", check(&format!("#!/bin/sh\n{text}\n")));
+    }
+}

@@ -158,16 +158,15 @@ fn push_and_pull(importer: &mut Importer, given: &mut Given, found: &mut Fields)
                 ("whether it is push or pull".to_owned(), "add `--pull`, or `--target`")
             }
             ([all @ ..], _) if all.len() > 4 => {
-                ("what is not given".to_owned(), "add `--defaults`")
+                ("for what is not given".to_owned(), "add `--defaults`")
             }
             (few, _) => {
                 let few: Vec<String> = few.iter().map(|flag| format!("`{flag}`")).collect();
-                (few.join(", "), "add `--defaults`")
+                (format!("for {}", few.join(", ")), "add `--defaults`")
             }
         };
-        let message = format!("the tool asks for {shown}, and fails where nobody answers");
-        importer.findings.wrong(given.span, message).fix = Some(fix.into());
-        given.fails = true;
+        let message = format!("the tool asks {shown}, and fails where nobody answers");
+        given.refuse(importer, given.span, message, Some(fix.into()));
     }
     let policy =
         found.json.entry("ack_policy").or_insert(if push { "none" } else { "explicit" }.into());

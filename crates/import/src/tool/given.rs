@@ -97,15 +97,11 @@ pub(super) fn sort(
         unread: Vec::new(),
         fails: false,
     };
+    let mut open: Vec<&Word> = Vec::new();
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         if word.many && word.text.is_empty() {
-            let why = word.unknown.clone().unwrap_or_default();
-            given.not_read(
-                importer,
-                word.span,
-                format!("{why}: what it adds to this command was not read"),
-            );
+            open.push(word);
             continue;
         }
         if !word.text.starts_with('-') || word.text == "-" {
@@ -161,6 +157,14 @@ pub(super) fn sort(
             },
         };
         given.flags.push(One { name: flag.name, on, value, span: word.span, flag });
+    }
+    // What may be any words is the name, if there is no other.
+    let name = usize::from(given.names.is_empty() && !open.is_empty());
+    given.names.extend(open.iter().take(name).copied().cloned());
+    for word in open.into_iter().skip(name) {
+        let why = word.unknown.clone().unwrap_or_default();
+        let message = format!("{why}: what it adds to this command was not read");
+        given.not_read(importer, word.span, message);
     }
     given
 }

@@ -206,9 +206,7 @@ fn asks(importer: &mut Importer, given: &mut Given) {
         few => few.iter().map(|flag| format!("`{flag}`")).collect::<Vec<_>>().join(", "),
     };
     let message = format!("the tool asks for {shown}, and fails where nobody answers");
-    let found = importer.findings.wrong(given.span, message);
-    found.fix = Some(fix.into());
-    given.fails = true;
+    given.refuse(importer, given.span, message, Some(fix.into()));
 }
 
 /// What the tool sends for what is not given.
