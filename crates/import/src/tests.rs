@@ -368,7 +368,6 @@ fn a_script_that_takes_away_or_tries_out_is_noticed() {
     a.sh:2:17: warning[S030]: `A` is unlimited and grows forever
     a.sh:4:10: warning[I016]: `a.x` is stored in `A`, and `c` takes it for work
     a.sh:6:1: warning[I015]: this empties `A`, whenever the script runs
-    a.sh:7:10: warning[I002]: what `nats` prints is not known here: what it adds to this command was not read
     a.sh:7:35: warning[I015]: `stream rm` deletes what is not named here, whenever the script runs
     ");
 }

@@ -84,24 +84,169 @@ fn what_a_shell_makes_of_it_is_read() {
 }
 
 #[test]
-fn zz() {
-    for text in [
-        "if nats stream info A; then nats stream edit A --max-age 9d --force; else nats stream add A --subjects 'a.>' --max-age 30d --defaults; fi",
-        "nats stream edit A --max-age 2d",
-        "if [ \"$ENV\" = prod ]; then R=3; else R=1; fi\nnats stream add A --subjects 'a.>' --replicas $R --max-age 1d --defaults",
-        "nats stream add A --subjects 'a.>' $EXTRA --defaults",
-        "nats stream add A --subjects 'a.>' --max-age $AGE --defaults",
-        "nats stream add A --subjects 'a.>' --retention workqueue --storage disk --max-age 5x --max-msgs -1 --max-bytes 1.5GB --defaults",
-        "nats stream add NOSUB --defaults\nnats stream add Z --subjects z --max-bytes=0 --defaults\nnats stream add A --subjects a b --defaults --no-ack=false",
-        "nats stream add W --subjects=wq.> --defaults",
-        "nats kv add S --history 5 --ttl 1M\nnats object add O --max-bucket-size 1G",
-        "nats stream add A --subjects='a b' --max-age 1M --defaults\nnats consumer add A c --pull --max-pending=-1 --backoff linear --defaults\nnats consumer edit A c --filter a --max-deliver 7 -f\nnats consumer add A d --defaults\nnats consumer add A e --pull --sample 50% --overflow-groups x --defaults\nnats consumer add A f --pull --pinned-groups a --pinned-ttl 10s --deliver last_per_subject --defaults\nnats consumer add A g --pull --pause 10h --deliver 1h --wait 30 --defaults",
-        "nats stream add A --subjects a --max-msgs 5 --defaults\nnats stream add B --mirror A --defaults\nnats stream add C --source A --source B --tag ssd --cluster east --republish-source a --republish-destination b --republish-headers --limit-consumer-inactive=1h --defaults --allow-fast\nnats stream copy A D --subjects d\nnats stream rm A -f",
-        "X=(a b); X[3]=c; for i in \"${X[@]}\"; do nats stream add S$i --subjects $i --max-msgs 1 --defaults; done\n. ./lib.sh\nfi\nnats stream add Q --subjects q --max-msgs 1 --defaults \"\n",
-        "cat list.txt | while read n; do nats stream add $n --subjects $n --defaults; done\ncat x | xargs -I{} nats stream add {} --defaults\nssh host nats-admin stream add X\nenvsubst < a | nats stream add --config - --defaults",
-        "nats stream add A --subjects 'a.>' --storage file --replicas 1 --retention limits --discard old --max-msgs=-1 --max-msgs-per-subject=-1 --max-bytes=-1 --max-age=1d --max-msg-size=-1 --dupe-window=2m --no-allow-rollup --deny-delete --no-deny-purge",
-        "for x in A B; do nats stream add $x --subjects $x.x --max-msgs 1 --defaults 2>/dev/null; done; nats stream add C --subjects c --max-msgs 1 --defaults >/dev/null 2>&1 || true",
-    ] {
-        println!("==== {text}\n{}", check(&format!("#!/bin/sh\n{text}\n")));
-    }
+fn what_is_not_known_is_marked_where_it_is_missing() {
+    let text = "if [ \"$ENV\" = prod ]; then R=3; else R=1; fi\n\
+        nats stream add A --subjects 'a.>' --replicas $R --max-age $AGE --defaults\n\
+        nats stream add B --subjects b $EXTRA --defaults\n\
+        nats stream edit C --max-age 2d -f\n\
+        cat list.txt | while read n; do nats stream add $n --subjects $n --defaults; done\n\
+        cat x | xargs -I{} nats stream add {} --defaults\n\
+        X=(a b); X[3]=c; nats consumer add A c --pull --filter \"${X[0]}\" --pause 10h --defaults\n";
+    insta::assert_snapshot!(check(text), @r"
+    # a.sh:5:49: `n` is not known here: this command was not read
+    # a.sh:6:9: what `xargs` adds to this command is not known here: it was not read
+
+    streams:
+      # not read: `R` may be `3` or `1`: `--replicas` was left out
+      # not read: `AGE` is not known here: `--max-age` was left out
+      A:
+        subjects: [a.>]
+        allow_direct: true
+        consumers:
+          # not read: an item of a list is not followed: `--filter` was left out
+          # not read: until when `--pause` holds depends on when the script runs
+          c: {}
+
+      # not read: `EXTRA` is not known here: what it adds to this command was not read
+      B:
+        subjects: [b]
+        allow_direct: true
+
+      # not read: it is changed, and made nowhere in these files: what else it is was not read
+      # a.sh:4:1: `C` is changed here, and made nowhere in these files
+      C:
+        max_age: 2d
+    a.sh:2:47: warning[I002]: `R` may be `3` or `1`: `--replicas` was left out
+    a.sh:2:60: warning[I002]: `AGE` is not known here: `--max-age` was left out
+    a.sh:3:32: warning[I002]: `EXTRA` is not known here: what it adds to this command was not read
+    a.sh:4:1: warning[I002]: `C` is changed here, and made nowhere in these files
+    a.sh:5:49: warning[I002]: `n` is not known here: this command was not read
+    a.sh:6:9: warning[I002]: what `xargs` adds to this command is not known here: it was not read
+    a.sh:7:15: warning[I002]: an item of a list is not followed: `--filter` was left out
+    a.sh:7:18: warning[I002]: until when `--pause` holds depends on when the script runs
+    ");
+}
+
+#[test]
+fn what_the_tool_refuses_is_an_error() {
+    let text = "nats stream add A --subjects 'a.>' --retention workqueue --max-age 5x --max-msgs -1 --defaults\n\
+        nats stream add NOSUB --defaults\n\
+        nats stream add B --subjects=wq.> --defaults\n\
+        nats stream edit B --max-age 1d\n\
+        nats consumer add A d --defaults\n";
+    insta::assert_snapshot!(check(text), @r"
+    streams:
+      # not read: `--max-msgs` needs a value, and `-1` follows: the command fails
+      # not read: `--retention workqueue` is not one of limits, interest, workq, work: the command fails
+      # not read: `--max-age 5x` is not a duration with a unit such as `30d`: the command fails
+      A:
+        subjects: [a.>]
+        allow_direct: true
+        consumers:
+          # not read: the tool asks whether it is push or pull, and fails where nobody answers
+          d: {}
+
+      # not read: the tool asks for `subjects`, and fails where nobody answers
+      NOSUB:
+        allow_direct: true
+
+      # not read: the tool asks for what is not given, and fails where nobody answers
+      # not read: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
+      B:
+        subjects: [wq.]
+        max_age: 1d
+        allow_direct: true
+    a.sh:1:48: error[I004]: `--retention workqueue` is not one of limits, interest, workq, work: the command fails
+    a.sh:1:68: error[I004]: `--max-age 5x` is not a duration with a unit such as `30d`: the command fails
+    a.sh:1:71: error[I004]: `--max-msgs` needs a value, and `-1` follows: the command fails
+    a.sh:2:1: error[I004]: the tool asks for `subjects`, and fails where nobody answers
+    a.sh:3:1: error[I004]: the tool asks for what is not given, and fails where nobody answers
+    a.sh:3:19: error[S001]: invalid subject `wq.`: a subject cannot have an empty token (a dot at an end, or two in a row)
+    a.sh:3:32: error[I004]: `>` is not quoted: the shell writes a file, and the tool gets what stands before it
+    a.sh:4:1: error[I004]: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
+    a.sh:5:1: error[I004]: the tool asks whether it is push or pull, and fails where nobody answers
+    ");
+}
+
+#[test]
+fn branches_for_servers_that_are_not_empty_are_compared() {
+    let text = "if nats stream info A; then nats stream edit A --max-age 9d --force\n\
+        else nats stream add A --subjects 'a.>' --max-age 30d --defaults; fi\n\
+        nats stream add B --subjects b --max-age 1d --defaults || nats stream edit B --max-age 2d -f\n";
+    insta::assert_snapshot!(check(text), @r"
+    # a.sh:1:29: `A` becomes another in another branch, by `max_age`: what an empty server gets was taken
+
+    streams:
+      A:
+        subjects: [a.>]
+        max_age: 30d
+        allow_direct: true
+
+      # a.sh:3:59: `B` becomes another in another branch, by `max_age`: what an empty server gets was taken
+      B:
+        subjects: [b]
+        max_age: 1d
+        allow_direct: true
+    a.sh:1:29: warning[I001]: `A` becomes another in another branch, by `max_age`: what an empty server gets was taken
+    a.sh:3:59: warning[I001]: `B` becomes another in another branch, by `max_age`: what an empty server gets was taken
+    ");
+}
+
+#[test]
+fn a_fault_loses_its_line_and_no_more() {
+    let text = ". ./lib.sh\nfi\nnats stream add A --subjects a --max-msgs 1 --defaults\n\
+        nats stream add B --subjects b --max-msgs 1 --defaults \"\n\
+        nats stream add C --subjects c --max-msgs 1 --defaults\n";
+    insta::assert_snapshot!(check(text), @r"
+    # a.sh:1:3: `./lib.sh` is not among the files that were given: what it sets is not known
+    # a.sh:2:1: this closes what is not open: this was not read
+
+    streams:
+      A:
+        subjects: [a]
+        max_msgs: 1
+        allow_direct: true
+
+      # not read: a quote that is not closed is not followed: what it adds to this command was not read
+      # a.sh:4:56: a quote that is not closed: this was not read
+      B:
+        subjects: [b]
+        max_msgs: 1
+        allow_direct: true
+
+      C:
+        subjects: [c]
+        max_msgs: 1
+        allow_direct: true
+    a.sh:1:3: warning[I002]: `./lib.sh` is not among the files that were given: what it sets is not known
+    a.sh:2:1: warning[I002]: this closes what is not open: this was not read
+    a.sh:4:56: warning[I002]: a quote that is not closed: this was not read
+    a.sh:4:56: warning[I002]: a quote that is not closed is not followed: what it adds to this command was not read
+    ");
+}
+
+#[test]
+fn failures_that_are_hidden_are_said_once() {
+    let text = "for x in A B; do nats stream add $x --subjects $x.x --max-msgs 1 --defaults 2>/dev/null; done\n\
+        nats stream add C --subjects c --max-msgs 1 --defaults >/dev/null 2>&1 || true\n\
+        until nats account info 2>/dev/null; do sleep 1; done\n";
+    insta::assert_snapshot!(check(text), @r"
+    streams:
+      A:
+        subjects: [A.x]
+        max_msgs: 1
+        allow_direct: true
+
+      B:
+        subjects: [B.x]
+        max_msgs: 1
+        allow_direct: true
+
+      C:
+        subjects: [c]
+        max_msgs: 1
+        allow_direct: true
+    a.sh:1:77: warning[I003]: what the tool says about a failure of this command is thrown away (and of 1 more)
+    a.sh:2:1: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
+    ");
 }

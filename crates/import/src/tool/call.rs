@@ -180,7 +180,7 @@ fn change(
         let message = format!(
             "without `--force`, `nats {shown}` asks before it changes something, and fails where nobody answers"
         );
-        importer.findings.wrong(span, message).fix = Some("add `--force`".into());
+        given.refuse(importer, span, message, Some("add `--force`".into()));
     }
     match what {
         What::Stream => stream::stream(importer, call, action, &mut given),

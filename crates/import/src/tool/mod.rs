@@ -1,7 +1,7 @@
 //! The `nats` tool: what a call of it makes, changes, deletes, and what it refuses.
 //!
-//! [`table`] is its command line as data, taken from version 0.5.0; `crates/watershed/tests/it/tool.rs`
-//! runs scripts with the tool itself and compares field by field.
+//! [`table`] is its command line as data, taken from version 0.5.0; `tests/tool.rs` runs
+//! scripts with the tool itself on a real server and compares field by field.
 
 mod bucket;
 mod call;
