@@ -106,7 +106,9 @@ fn containers(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str
             }
         }
         Value::Sequence(items) => {
-            items.iter().for_each(|item| containers(importer, files, item, text))
+            for item in items {
+                containers(importer, files, item, text);
+            }
         }
         Value::Scalar(_) => {}
     }

@@ -5,16 +5,21 @@ use std::rc::Rc;
 use watershed_topology::source::{FileId, Span};
 
 use super::condition::judge;
+use super::filters::{cut, escaped, translate};
 use super::state::{Flow, Held, Output, Shell, unknown};
-use super::syntax::{Command, Direction, Origin, Part, Set, Unit, Word as Written};
-use crate::tool::{self, Call};
-use crate::word::{MARK, When, Word};
+use super::syntax::{Command, Direction, Origin, Set, Unit, Word as Written};
+use crate::word::{MARK, Word};
+
+/// What the shell itself makes of a command.
+enum Done {
+    /// It was done, with this exit code as far as it is known.
+    Here(Option<bool>),
+    /// It is another program.
+    No,
+}
 
 /// Words that stand in front of a command without being it.
 const PREFIXES: &[&str] = &["exec", "command", "builtin", "sudo", "nohup", "time", "then", "do"];
-
-/// Commands that show their words, and run nothing.
-const SHOWS: &[&str] = &["echo", "printf", "log", "info", "warn", "error", "die", "grep", "usage"];
 
 impl Shell<'_> {
     pub(super) fn simple(
@@ -32,10 +37,11 @@ impl Shell<'_> {
         {
             words.remove(0);
         }
-        let Some(first) = words.first().cloned() else { return None };
+        let first = words.first().cloned()?;
         let name = first.get().unwrap_or_default().to_owned();
         if matches!(name.as_str(), "local" | "export" | "readonly" | "declare" | "typeset") {
-            return self.declare(unit, &name, sets, &words);
+            self.declare(unit, &name, sets, &words);
+            return Some(true);
         }
         // Variables before a command hold for it alone.
         let mut saved = Vec::new();
@@ -46,9 +52,9 @@ impl Shell<'_> {
         let status = if self.functions.contains_key(&name) {
             self.call(&name, words.get(1..).unwrap_or_default().to_vec())
         } else {
-            match self.builtin(unit, &name, &words, written) {
-                Some(status) => status,
-                None => self.program(unit, command, written, &words, span),
+            match self.builtin(unit, &name, &words) {
+                Done::Here(status) => status,
+                Done::No => self.program(unit, command, written, &words, span),
             }
         };
         for (name, held) in saved {
@@ -74,13 +80,7 @@ impl Shell<'_> {
         }
     }
 
-    fn declare(
-        &mut self,
-        unit: &Rc<Unit>,
-        name: &str,
-        sets: &[Set],
-        words: &[Word],
-    ) -> Option<bool> {
+    fn declare(&mut self, unit: &Rc<Unit>, name: &str, sets: &[Set], words: &[Word]) {
         let bare = words.iter().skip(1).filter(|word| !word.text.starts_with('-'));
         let bare: Vec<String> = bare.map(|word| word.text.clone()).collect();
         if name == "local" || name == "declare" || name == "typeset" {
@@ -96,31 +96,25 @@ impl Shell<'_> {
                 self.variables.insert(name, Held::One(Word::default()));
             }
         }
-        self.sets(unit, sets)
+        self.sets(unit, sets);
     }
 
     /// What the shell itself does, and filters. `None` for other programs.
-    fn builtin(
-        &mut self,
-        unit: &Rc<Unit>,
-        name: &str,
-        words: &[Word],
-        written: &[Written],
-    ) -> Option<Option<bool>> {
+    fn builtin(&mut self, unit: &Rc<Unit>, name: &str, words: &[Word]) -> Done {
         let rest = words.get(1..).unwrap_or_default();
         let known = |index: usize| rest.get(index).and_then(Word::get);
-        Some(match name {
+        Done::Here(match name {
             "true" | ":" => Some(true),
             "false" => Some(false),
             "sleep" | "cd" | "mkdir" | "chmod" | "trap" | "umask" | "wait" | "hash" => Some(true),
-            "echo" => self.echo(rest),
+            "echo" => Some(self.echo(rest)),
             "printf" => self.printf(rest),
-            "cat" => self.cat(rest),
+            "cat" => Some(self.cat(rest)),
             "[" | "test" => {
-                let inner = rest.strip_suffix(&[Word::known("]", rest.last()?.span)]);
-                judge(inner.unwrap_or(rest), false)
+                let inner = rest.split_last().filter(|(last, _)| last.text == "]");
+                judge(inner.map_or(rest, |(_, inner)| inner), false)
             }
-            "set" => self.arguments_set(rest),
+            "set" => Some(self.arguments_set(rest)),
             "shift" => self.shift(known(0)),
             "unset" => {
                 for word in rest {
@@ -140,8 +134,8 @@ impl Shell<'_> {
                 }
                 None
             }
-            "break" => self.leave(Flow::Break),
-            "continue" => self.leave(Flow::Continue),
+            "break" => Some(self.leave(Flow::Break)),
+            "continue" => Some(self.leave(Flow::Continue)),
             "return" | "exit" => {
                 let status = known(0).map_or(self.status, |code| Some(code == "0"));
                 self.leave(if name == "return" { Flow::Return } else { Flow::Exit });
@@ -154,25 +148,24 @@ impl Shell<'_> {
                 self.filter(name, rest)
             }
             "sh" | "bash" | "ash" | "/bin/sh" | "/bin/bash" | "zsh" if rest.is_empty() => {
-                let input = self.inputs.last()?.clone()?;
+                let Some(Some(input)) = self.inputs.last().cloned() else {
+                    return Done::Here(None);
+                };
                 if input.whole.unknown.is_some() {
-                    return None;
+                    return Done::Here(None);
                 }
                 self.inner(&input.whole.text, Origin::Within(input.span), unit, None)
             }
-            _ => {
-                let _ = written;
-                return None;
-            }
+            _ => return Done::No,
         })
     }
 
-    fn leave(&mut self, flow: Flow) -> Option<bool> {
+    fn leave(&mut self, flow: Flow) -> bool {
         self.flow = flow;
-        Some(true)
+        true
     }
 
-    fn echo(&mut self, words: &[Word]) -> Option<bool> {
+    fn echo(&mut self, words: &[Word]) -> bool {
         let mut words = words;
         let mut line = true;
         let mut escapes = false;
@@ -189,7 +182,7 @@ impl Shell<'_> {
             self.print(&text, word.unknown.as_ref());
         }
         self.print(if line { "\n" } else { "" }, None);
-        Some(true)
+        true
     }
 
     /// The format is used again while there are words.
@@ -247,7 +240,7 @@ impl Shell<'_> {
         Some(Output { text, unknown: input.whole.unknown.clone() })
     }
 
-    fn cat(&mut self, words: &[Word]) -> Option<bool> {
+    fn cat(&mut self, words: &[Word]) -> bool {
         let files: Vec<&Word> =
             words.iter().filter(|word| !word.text.starts_with('-') || word.text == "-").collect();
         if files.is_empty() || files.iter().any(|file| file.text == "-") {
@@ -262,7 +255,7 @@ impl Shell<'_> {
                 None => self.print("", Some(&unknown(&file.text))),
             }
         }
-        Some(true)
+        true
     }
 
     /// A file that the script wrote, or that was given beside it.
@@ -286,13 +279,13 @@ impl Shell<'_> {
         found.next().copied().filter(|_| found.next().is_none())
     }
 
-    fn arguments_set(&mut self, rest: &[Word]) -> Option<bool> {
+    fn arguments_set(&mut self, rest: &[Word]) -> bool {
         if let Some(at) = rest.iter().position(|word| word.text == "--") {
             self.arguments = Some(rest.get(at + 1..).unwrap_or_default().to_vec());
         } else if rest.first().is_some_and(|word| !word.text.starts_with(['-', '+'])) {
             self.arguments = Some(rest.to_vec());
         }
-        Some(true)
+        true
     }
 
     fn shift(&mut self, by: Option<&str>) -> Option<bool> {
@@ -467,210 +460,9 @@ impl Shell<'_> {
         match (made, why) {
             (Some(text), None) => self.print(&(text + "\n"), None),
             (_, why) => {
-                self.print("", Some(&why.unwrap_or_else(|| unknown(&format!("$({name} …)")))))
+                self.print("", Some(&why.unwrap_or_else(|| unknown(&format!("$({name} …)")))));
             }
         }
         Some(true)
-    }
-
-    /// Another program: the tool, something that runs it, or nothing of interest.
-    fn program(
-        &mut self,
-        unit: &Rc<Unit>,
-        command: &Command,
-        written: &[Written],
-        words: &[Word],
-        span: Span,
-    ) -> Option<bool> {
-        let thrown = command.redirects.iter().find(|redirect| match &redirect.kind {
-            Direction::Out { to, both, .. } => {
-                (*both || redirect.from == Some(2))
-                    && super::words::literal(to).as_deref() == Some("/dev/null")
-            }
-            _ => false,
-        });
-        let thrown = thrown.map(|one| unit.place(one.start, one.start + 1));
-        if let Some((text, why, origin)) = self.inline(unit, written, words) {
-            return self.inner(&text, origin, unit, why);
-        }
-        let plain = |word: &Word| Word { text: word.text.replace(MARK, ""), ..word.clone() };
-        let words: &[Word] = &words.iter().map(plain).collect::<Vec<_>>();
-        let first = words.first()?;
-        if SHOWS.contains(&first.text.as_str()) {
-            self.print("", Some(&unknown(&first.text)));
-            return None;
-        }
-        let start = words.iter().enumerate().find_map(|(index, word)| {
-            let name = word.text.as_str();
-            // A variable that is set elsewhere, and is called like the tool.
-            let meant = index == 0
-                && word.unknown.as_ref().is_some_and(|why| why.to_lowercase().contains("nats"));
-            let is = name == "nats" || name.ends_with("/nats") || meant;
-            let rest = words.get(index..)?;
-            (is && tool::is_call(rest)).then_some((index, meant))
-        });
-        let Some((start, meant)) = start else {
-            self.print("", Some(&unknown(&format!("$({} …)", first.text))));
-            self.passed_over(words, span);
-            return None;
-        };
-        let mut call = words.get(start..)?.to_vec();
-        if meant && let Some(first) = call.first_mut() {
-            let why = first.unknown.take().unwrap_or_default();
-            let message = format!("{why}: it is taken for the `nats` tool");
-            self.importer.findings.guess(first.span, message);
-        }
-        // The command, not where a variable that stands for it was written.
-        if let Some(first) = call.first_mut() {
-            first.span = Span {
-                end: span.start
-                    + u32::try_from(first.text.len()).unwrap_or(0).min(span.end - span.start),
-                ..span
-            };
-        }
-        if first.text == "xargs" {
-            self.not_read(
-                span,
-                "what `xargs` adds to this command is not known here: it was not read",
-            );
-            return None;
-        }
-        let stdin = self.inputs.last().cloned().flatten().map(|input| Word {
-            text: input.whole.text.get(input.at..).unwrap_or_default().to_owned(),
-            unknown: input.whole.unknown,
-            span: input.span,
-            many: false,
-        });
-        let path = tool::config(&call);
-        let config = match path.and_then(Word::get) {
-            None | Some("-") | Some("/dev/stdin") => stdin.clone(),
-            Some(path) => self.read_file(path).map(|(output, place)| Word {
-                text: output.text,
-                unknown: output.unknown,
-                span: place.unwrap_or(span),
-                many: false,
-            }),
-        };
-        let when = When { never: self.never, arms: self.arms.clone() };
-        let outcome = tool::call(
-            self.importer,
-            &Call { words: &call, config: config.as_ref(), when, thrown, tried: self.tries > 0 },
-        );
-        self.found |= outcome.found;
-        self.print("", Some(&"what `nats` prints is not known here".to_owned()));
-        self.asked += 1;
-        if self.importer.tool.waits > 0 { None } else { outcome.status }
-    }
-
-    /// `sh -c TEXT`, wherever it stands in a command.
-    fn inline(
-        &mut self,
-        unit: &Rc<Unit>,
-        written: &[Written],
-        words: &[Word],
-    ) -> Option<(String, Option<String>, Origin)> {
-        let at = words.iter().position(|word| {
-            matches!(word.text.rsplit('/').next(), Some("sh" | "bash" | "ash" | "zsh" | "ssh"))
-        })?;
-        let ssh = words.get(at).is_some_and(|word| word.text == "ssh");
-        let rest = words.get(at + 1..)?;
-        let script = if ssh {
-            rest.last().filter(|word| word.text.contains(' '))?
-        } else {
-            let flag = rest.iter().position(|word| {
-                word.text.starts_with('-')
-                    && !word.text.starts_with("--")
-                    && word.text.ends_with('c')
-            })?;
-            rest.get(flag + 1)?
-        };
-        // One that stands in single quotes is there to the byte.
-        let at = written.iter().find_map(|word| match word.parts.as_slice() {
-            [Part::Plain(text)] if *text == script.text => Some(word.start + 1),
-            _ => None,
-        });
-        let origin = match (at, unit.origin) {
-            (Some(at), Origin::At(by)) => Origin::At(at + by),
-            _ => Origin::Within(script.span),
-        };
-        Some((script.text.clone(), script.unknown.clone(), origin))
-    }
-
-    /// A command that names the tool and what it makes, and was not read, says so.
-    fn passed_over(&mut self, words: &[Word], span: Span) {
-        let all: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-        let all = all.join(" ");
-        let makes = |what: &str| all.contains(what);
-        let known = [
-            "stream add",
-            "consumer add",
-            "kv add",
-            "object add",
-            "stream create",
-            "JS.API.STREAM.CREATE",
-        ];
-        let variable = words.first().and_then(|word| word.unknown.as_ref());
-        if known.iter().any(|what| makes(what)) && (all.contains("nats") || variable.is_some()) {
-            let message = match variable {
-                Some(why) => format!("{why}: this command was not read"),
-                None => "this names what the `nats` tool makes, and was not read".to_owned(),
-            };
-            self.not_read(span, &message);
-        }
-    }
-
-    pub(super) fn not_read(&mut self, span: Span, message: &str) {
-        self.importer.incomplete = true;
-        self.importer.findings.skipped(span, message.to_owned());
-        self.found = true;
-    }
-}
-
-/// What a backslash stands for in `printf` and `echo -e`.
-fn escaped(text: &str) -> String {
-    text.replace("\\n", "\n").replace("\\t", "\t").replace("\\\"", "\"").replace("\\\\", "\\")
-}
-
-/// `cut -d: -f2`.
-fn cut(input: &str, arguments: &[&str]) -> Option<String> {
-    let value = |flag: &str| {
-        let at = arguments.iter().position(|one| one.starts_with(flag))?;
-        let inline = arguments.get(at)?.get(2..).filter(|one| !one.is_empty());
-        inline.or_else(|| arguments.get(at + 1).copied())
-    };
-    let separator = value("-d").unwrap_or("\t").trim_start_matches('=');
-    let field = value("-f")?;
-    let (from, to) = match field.split_once('-') {
-        None => (field.parse::<usize>().ok()?, field.parse::<usize>().ok()?),
-        Some((from, "")) => (from.parse().ok()?, usize::MAX),
-        Some((from, to)) => (from.parse().ok()?, to.parse().ok()?),
-    };
-    let from = from.checked_sub(1)?;
-    let lines = input.lines().map(|line| {
-        if !line.contains(separator) {
-            return line.to_owned();
-        }
-        let fields: Vec<&str> = line.split(separator).collect();
-        fields.get(from..to.min(fields.len())).unwrap_or_default().join(separator)
-    });
-    Some(lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// `tr a b`, `tr '[:lower:]' '[:upper:]'`, `tr -d x`.
-fn translate(input: &str, arguments: &[&str]) -> Option<String> {
-    match arguments {
-        ["-d", set] => Some(input.replace(|c| escaped(set).contains(c), "")),
-        ["[:lower:]" | "a-z", "[:upper:]" | "A-Z"] => Some(input.to_uppercase()),
-        ["[:upper:]" | "A-Z", "[:lower:]" | "a-z"] => Some(input.to_lowercase()),
-        [from, to] if !from.contains(['[', '-']) && !to.contains(['[', '-']) || from.len() == 1 => {
-            let (from, to): (Vec<char>, Vec<char>) =
-                (escaped(from).chars().collect(), escaped(to).chars().collect());
-            let change = |c: char| match from.iter().position(|one| *one == c) {
-                Some(at) => to.get(at).or(to.last()).copied().unwrap_or(c),
-                None => c,
-            };
-            Some(input.chars().map(change).collect())
-        }
-        _ => None,
     }
 }

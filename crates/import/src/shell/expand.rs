@@ -260,12 +260,11 @@ impl Shell<'_> {
             Part::Backquoted { text, at } => self.captured_text(unit, text, *at),
             Part::Arithmetic(parts) => {
                 let sum = self.text(unit, parts);
-                match self.sum(&sum) {
-                    Some(number) => Output { text: number.to_string(), unknown: None },
-                    None => {
-                        let why = sum.unknown.unwrap_or_else(|| unknown("$((…))"));
-                        Output { text: MARK.to_string(), unknown: Some(why) }
-                    }
+                if let Some(number) = self.sum(&sum) {
+                    Output { text: number.to_string(), unknown: None }
+                } else {
+                    let why = sum.unknown.unwrap_or_else(|| unknown("$((…))"));
+                    Output { text: MARK.to_string(), unknown: Some(why) }
                 }
             }
             Part::Other(what) => {
@@ -464,7 +463,11 @@ impl Shell<'_> {
                 let from = text(self, from);
                 let length = length.as_ref().map(|length| text(self, length));
                 let number = |text: &str| evaluate(text, &|_| None);
-                let slice = slice(&word.text, number(&from), length.as_deref().map(number));
+                let length = match length.as_deref() {
+                    None => Ok(None),
+                    Some(text) => number(text).map(Some).ok_or(()),
+                };
+                let slice = slice(&word.text, number(&from), length);
                 slice.unwrap_or_else(|| {
                     why = Some(unknown("${…:…}"));
                     String::new()
@@ -519,16 +522,19 @@ fn length(number: usize) -> Held {
     Held::One(Word::known(number.to_string(), Span::default()))
 }
 
-fn slice(text: &str, from: Option<i64>, length: Option<Option<i64>>) -> Option<String> {
+fn slice(text: &str, from: Option<i64>, length: Result<Option<i64>, ()>) -> Option<String> {
     let chars: Vec<char> = text.chars().collect();
     let count = i64::try_from(chars.len()).ok()?;
     let from = from?;
     let from = if from < 0 { (count + from).max(0) } else { from.min(count) };
-    let to = match length {
+    let to = match length.ok()? {
         None => count,
         Some(length) => {
-            let length = length?;
-            if length < 0 { count + length } else { from.saturating_add(length).min(count) }
+            if length < 0 {
+                count + length
+            } else {
+                from.saturating_add(length).min(count)
+            }
         }
     };
     let (from, to) = (usize::try_from(from).ok()?, usize::try_from(to).ok()?);

@@ -52,15 +52,12 @@ fn step(pattern: &[char], at: usize, c: Option<char>) -> Option<Step> {
             let mut found = false;
             let mut index = 0;
             while let Some(low) = inner.get(index) {
-                match (inner.get(index + 1), inner.get(index + 2)) {
-                    (Some('-'), Some(high)) => {
-                        found |= (*low..=*high).contains(&c);
-                        index += 3;
-                    }
-                    _ => {
-                        found |= *low == c;
-                        index += 1;
-                    }
+                if let (Some('-'), Some(high)) = (inner.get(index + 1), inner.get(index + 2)) {
+                    found |= (*low..=*high).contains(&c);
+                    index += 3;
+                } else {
+                    found |= *low == c;
+                    index += 1;
                 }
             }
             one(found != not, close - at + 1)
@@ -106,20 +103,17 @@ pub(super) fn replace(pattern: &str, text: &str, with: &str, all: bool) -> Strin
         let end = ends.iter().rev().find(|end| {
             tried < TRIED_MAX * 4 && rest.get(..**end).is_some_and(|one| matches(pattern, one))
         });
-        match end {
-            Some(end) => {
-                out.push_str(with);
-                rest = rest.get(*end..).unwrap_or_default();
-                if !all {
-                    break;
-                }
+        if let Some(end) = end {
+            out.push_str(with);
+            rest = rest.get(*end..).unwrap_or_default();
+            if !all {
+                break;
             }
-            None => {
-                let width = rest.chars().next().map_or(1, char::len_utf8);
-                let (one, behind) = rest.split_at(width);
-                out.push_str(one);
-                rest = behind;
-            }
+        } else {
+            let width = rest.chars().next().map_or(1, char::len_utf8);
+            let (one, behind) = rest.split_at(width);
+            out.push_str(one);
+            rest = behind;
         }
     }
     out + rest

@@ -324,7 +324,8 @@ impl Shell<'_> {
         match &command.kind {
             Kind::Simple { sets, words } => {
                 if words.is_empty() {
-                    return self.sets(unit, sets);
+                    self.sets(unit, sets);
+                    return Some(true);
                 }
                 self.simple(unit, command, sets, words)
             }
@@ -333,11 +334,11 @@ impl Shell<'_> {
                 let variables = self.variables.clone();
                 let status = self.list(unit, list);
                 self.variables = variables;
-                if self.flow != Flow::Exit {
-                    status
-                } else {
+                if self.flow == Flow::Exit {
                     self.flow = Flow::On;
                     None
+                } else {
+                    status
                 }
             }
             Kind::If { arms, otherwise } => self.choose(unit, arms, otherwise.as_ref()),
@@ -366,7 +367,7 @@ impl Shell<'_> {
     }
 
     /// Sets variables.
-    pub(super) fn sets(&mut self, unit: &Rc<Unit>, sets: &[Set]) -> Option<bool> {
+    pub(super) fn sets(&mut self, unit: &Rc<Unit>, sets: &[Set]) {
         for set in sets {
             let held = match &set.value {
                 Value::Word(word) => {
@@ -404,7 +405,6 @@ impl Shell<'_> {
             };
             self.set(&set.name, held);
         }
-        Some(true)
     }
 
     fn choose(

@@ -134,7 +134,7 @@ pub(super) enum Part {
     /// In single quotes, or behind a backslash: as it is.
     Plain(String),
     /// In double quotes.
-    Double(Vec<Part>),
+    Double(Vec<Self>),
     /// `$NAME`, `${…}`.
     Variable(Parameter),
     /// `$(…)`.
@@ -142,7 +142,7 @@ pub(super) enum Part {
     /// `` `…` ``: a text of its own, from this offset on if it holds no escapes.
     Backquoted { text: String, at: Option<usize> },
     /// `$((…))`.
-    Arithmetic(Vec<Part>),
+    Arithmetic(Vec<Self>),
     /// `<(…)`, `>(…)`, and what is not followed.
     Other(&'static str),
 }

@@ -11,6 +11,9 @@ use crate::api::made_bucket;
 use crate::importer::Importer;
 use crate::ledger;
 
+/// How long message ids are remembered, in nanoseconds, unless something else is said.
+const WINDOW: i64 = 120_000_000_000;
+
 pub(super) fn bucket(
     importer: &mut Importer,
     call: &Call<'_>,
@@ -52,7 +55,6 @@ pub(super) fn bucket(
         return ledger::edit_stream(importer, &call.when, name, found, given.span, &given.unread);
     }
     let age = found.json.get("ttl").and_then(Json::as_i64).unwrap_or(0);
-    const WINDOW: i64 = 120_000_000_000;
     if values {
         // As the client that the tool is built with makes a bucket.
         let window = if age > 0 { age.min(WINDOW) } else { WINDOW };
@@ -70,8 +72,11 @@ fn origins(importer: &mut Importer, given: &mut Given, bucket: &str, found: &mut
     if let Some((text, span)) = given.texts(importer, "mirror").pop() {
         let mut mirror = json!({"name": text});
         of_bucket(&mut mirror, None);
-        if let Some((domain, _)) = given.texts(importer, "mirror-domain").pop() {
-            mirror["external"] = json!({"api": format!("$JS.{domain}.API")});
+        if let Some((domain, _)) = given.texts(importer, "mirror-domain").pop()
+            && let Json::Object(mirror) = &mut mirror
+        {
+            let api = format!("$JS.{domain}.API");
+            mirror.insert("external".into(), json!({"api": api}));
         }
         found.json.insert("mirror".into(), mirror);
         found.json.insert("mirror_direct".into(), true.into());

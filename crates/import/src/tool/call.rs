@@ -222,13 +222,13 @@ fn there(importer: &mut Importer, what: What, words: &[Word]) -> Option<bool> {
     };
     // What was made in a branch that is not decided may not be there.
     found.filter(|there| {
-        !(importer.incomplete && !there) && importer.tool.arms.get(&name).is_none_or(Vec::is_empty)
+        (*there || !importer.incomplete) && importer.tool.arms.get(&name).is_none_or(Vec::is_empty)
     })
 }
 
 /// What only the system account is answered: as a check of readiness, it waits forever.
 fn asks_system(importer: &mut Importer, head: &Head<'_>, span: Span) -> Option<bool> {
-    let credentials = head.globals.iter().chain(head.rest).enumerate().any(|(_, word)| {
+    let credentials = head.globals.iter().chain(head.rest).any(|word| {
         ["--creds", "--nkey", "--context", "--user", "--seed", "--jwt"]
             .iter()
             .any(|flag| word.text.starts_with(flag))

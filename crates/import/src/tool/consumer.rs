@@ -35,7 +35,7 @@ pub(super) fn consumer(
     let name = Spanned::new(name.text.clone(), name.span);
     if matches!(action, Action::Copy | Action::Pause) {
         let message = format!("`nats {}` is not read", given.what);
-        importer.marks(&format!("{stream}/{}", name.value), &[message.clone()]);
+        importer.marks(&format!("{stream}/{}", name.value), std::slice::from_ref(&message));
         importer.findings.skipped(given.span, message);
         return None;
     }
@@ -106,31 +106,30 @@ fn filters(importer: &mut Importer, given: &mut Given, found: &mut Fields) {
     }
 }
 
+/// In nanoseconds.
+const MINUTE: i64 = 60_000_000_000;
+
 fn backoff(importer: &mut Importer, given: &mut Given, found: &mut Fields) {
     if given.value("backoff") != Some(json!("linear")) {
         return;
     }
-    const MINUTE: i64 = 60_000_000_000;
     let steps = given.number("backoff-steps").unwrap_or(10);
     let low = given.number("backoff-min").unwrap_or(MINUTE);
     let high = given.number("backoff-max").unwrap_or(20 * MINUTE);
-    match units::linear(steps, low, high) {
-        Some(waits) => {
-            let tries = i64::try_from(waits.len()).unwrap_or(0) + 1;
-            let deliveries = found.json.get("max_deliver").and_then(Json::as_i64);
-            if given.what == "consumer add" && deliveries.is_none_or(|one| one <= 0) {
-                found.json.insert("max_deliver".into(), tries.into());
-            }
-            if let Some(first) = waits.first() {
-                found.json.insert("ack_wait".into(), (*first).into());
-            }
-            found.json.insert("backoff".into(), waits.into());
+    if let Some(waits) = units::linear(steps, low, high) {
+        let tries = i64::try_from(waits.len()).unwrap_or(0) + 1;
+        let deliveries = found.json.get("max_deliver").and_then(Json::as_i64);
+        if given.what == "consumer add" && deliveries.is_none_or(|one| one <= 0) {
+            found.json.insert("max_deliver".into(), tries.into());
         }
-        None => {
-            let message =
-                "these steps of `--backoff` cannot be worked out: the command fails".to_owned();
-            given.refuse(importer, given.span, message, None);
+        if let Some(first) = waits.first() {
+            found.json.insert("ack_wait".into(), (*first).into());
         }
+        found.json.insert("backoff".into(), waits.into());
+    } else {
+        let message =
+            "these steps of `--backoff` cannot be worked out: the command fails".to_owned();
+        given.refuse(importer, given.span, message, None);
     }
 }
 
@@ -157,9 +156,7 @@ fn push_and_pull(importer: &mut Importer, given: &mut Given, found: &mut Fields)
             (["target"], true) => {
                 ("whether it is push or pull".to_owned(), "add `--pull`, or `--target`")
             }
-            ([all @ ..], _) if all.len() > 4 => {
-                ("for what is not given".to_owned(), "add `--defaults`")
-            }
+            (all, _) if all.len() > 4 => ("for what is not given".to_owned(), "add `--defaults`"),
             (few, _) => {
                 let few: Vec<String> = few.iter().map(|flag| format!("`{flag}`")).collect();
                 (format!("for {}", few.join(", ")), "add `--defaults`")

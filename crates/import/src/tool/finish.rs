@@ -10,7 +10,7 @@ use crate::scripted::Other;
 /// Compares what scripts do to servers that are not empty, and folds what is said often.
 pub(crate) fn finish(importer: &mut Importer) {
     for other in std::mem::take(&mut importer.tool.others) {
-        compare(importer, other);
+        compare(importer, &other);
     }
     for ((_, hidden), (span, count)) in std::mem::take(&mut importer.tool.hides) {
         let more = if count > 1 { format!(" (and of {} more)", count - 1) } else { String::new() };
@@ -25,7 +25,7 @@ pub(crate) fn finish(importer: &mut Importer) {
     }
 }
 
-fn compare(importer: &mut Importer, other: Other) {
+fn compare(importer: &mut Importer, other: &Other) {
     let (stream, consumer) = other.asset.split_once('/').unwrap_or((&other.asset, ""));
     let known =
         importer.known(stream).filter(|known| !known.is_placeholder() || !consumer.is_empty());
@@ -38,7 +38,7 @@ fn compare(importer: &mut Importer, other: Other) {
     });
     let Some(Json::Object(config)) = config else {
         if other.edits {
-            edited_only(importer, &other);
+            edited_only(importer, other);
         }
         return;
     };

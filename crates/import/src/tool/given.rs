@@ -110,14 +110,7 @@ pub(super) fn sort(
         }
         let (name, inline) = split(word);
         let Some((flag, on)) = find(tables, &name) else {
-            let message = format!("unknown flag `--{name}` of `nats {what}`: the command fails");
-            let meant = MEANT.iter().find(|(wrong, _)| *wrong == name).map(|(_, right)| *right);
-            let all = || tables.iter().flat_map(|table| table.iter()).map(|flag| flag.name);
-            let meant = meant
-                .filter(|right| all().any(|one| one == *right))
-                .or_else(|| nearest(&name, all()));
-            let fix = meant.map(|meant| format!("did you mean `--{meant}`?"));
-            given.refuse(importer, word.span, message, fix);
+            given.unknown(importer, &name, tables, word.span);
             // Its value, if it has one, is nobody's name.
             if inline.is_none() && words.peek().is_some_and(|next| !next.text.starts_with('-')) {
                 words.next();
@@ -158,15 +151,38 @@ pub(super) fn sort(
         };
         given.flags.push(One { name: flag.name, on, value, span: word.span, flag });
     }
-    // What may be any words is the name, if there is no other.
-    let name = usize::from(given.names.is_empty() && !open.is_empty());
-    given.names.extend(open.iter().take(name).copied().cloned());
-    for word in open.into_iter().skip(name) {
-        let why = word.unknown.clone().unwrap_or_default();
-        let message = format!("{why}: what it adds to this command was not read");
-        given.not_read(importer, word.span, message);
-    }
+    given.open(importer, &open);
     given
+}
+
+impl Given {
+    /// A flag that this command does not have.
+    fn unknown(
+        &mut self,
+        importer: &mut Importer,
+        name: &str,
+        tables: &[&'static [Flag]],
+        span: Span,
+    ) {
+        let message = format!("unknown flag `--{name}` of `nats {}`: the command fails", self.what);
+        let all = || tables.iter().flat_map(|table| table.iter()).map(|flag| flag.name);
+        let meant = MEANT.iter().find(|(wrong, _)| *wrong == name).map(|(_, right)| *right);
+        let meant = meant.filter(|right| all().any(|one| one == *right));
+        let meant = meant.or_else(|| nearest(name, all()));
+        let fix = meant.map(|meant| format!("did you mean `--{meant}`?"));
+        self.refuse(importer, span, message, fix);
+    }
+
+    /// What may be any words is the name, if there is no other.
+    fn open(&mut self, importer: &mut Importer, open: &[&Word]) {
+        let name = usize::from(self.names.is_empty() && !open.is_empty());
+        self.names.extend(open.iter().take(name).copied().cloned());
+        for word in open.iter().skip(name) {
+            let why = word.unknown.clone().unwrap_or_default();
+            let message = format!("{why}: what it adds to this command was not read");
+            self.not_read(importer, word.span, message);
+        }
+    }
 }
 
 /// The name of a flag, and a value behind `=` or right behind its one letter.
@@ -303,15 +319,11 @@ impl Given {
     pub(super) fn metadata(&mut self, importer: &mut Importer, found: &mut Fields) {
         let mut pairs = Map::new();
         for (text, span) in self.texts(importer, "metadata") {
-            match text.split_once(['=', ':']) {
-                Some((key, value)) => {
-                    pairs.insert(key.to_owned(), value.into());
-                }
-                None => {
-                    let message =
-                        format!("`--metadata {text}` is not KEY=VALUE: the command fails");
-                    self.refuse(importer, span, message, None);
-                }
+            if let Some((key, value)) = text.split_once(['=', ':']) {
+                pairs.insert(key.to_owned(), value.into());
+            } else {
+                let message = format!("`--metadata {text}` is not KEY=VALUE: the command fails");
+                self.refuse(importer, span, message, None);
             }
         }
         if !pairs.is_empty() {
@@ -346,10 +358,12 @@ impl Given {
             let given = names.iter().any(|name| self.has(name));
             match (src, dest) {
                 (Some((src, span)), Some((dest, _))) => {
-                    let mut pair = json!({"src": src, "dest": dest});
-                    if front == "republish" && self.has("republish-headers") {
-                        pair["headers_only"] = true.into();
-                    }
+                    let headers = front == "republish" && self.has("republish-headers");
+                    let pair = if headers {
+                        json!({"src": src, "dest": dest, "headers_only": true})
+                    } else {
+                        json!({"src": src, "dest": dest})
+                    };
                     found.json.insert(field.into(), pair);
                     found.places.insert(field.into(), span);
                 }

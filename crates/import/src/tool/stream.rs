@@ -202,7 +202,7 @@ fn asks(importer: &mut Importer, given: &mut Given) {
         return;
     }
     let shown = match missing.as_slice() {
-        [all @ ..] if all.len() > 4 => "what is not given".to_owned(),
+        all if all.len() > 4 => "what is not given".to_owned(),
         few => few.iter().map(|flag| format!("`{flag}`")).collect::<Vec<_>>().join(", "),
     };
     let message = format!("the tool asks for {shown}, and fails where nobody answers");

@@ -58,7 +58,7 @@ impl Parser<'_> {
                 None if self.at == before => {
                     self.fault(self.at, "this is not understood as shell");
                     self.at += self.width();
-                    self.to_line_end();
+                    self.skip_line();
                 }
                 None => {}
             }
@@ -422,12 +422,11 @@ impl Parser<'_> {
             return None;
         }
         self.line_ends();
-        match self.command() {
-            Some(body) => Some(Kind::Function { name, body: Rc::new(body) }),
-            None => {
-                self.at = if self.is_stopped() { self.end } else { start };
-                None
-            }
+        if let Some(body) = self.command() {
+            Some(Kind::Function { name, body: Rc::new(body) })
+        } else {
+            self.at = if self.is_stopped() { self.end } else { start };
+            None
         }
     }
 

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Words of all simple commands, in their order, and the faults.
@@ -6,7 +8,7 @@ fn check(text: &str, expected: &str) {
     let mut out = String::new();
     commands(&unit.list, text, &mut out);
     for (at, what) in &unit.errors {
-        out.push_str(&format!("{at}: {what}\n"));
+        let _ = writeln!(out, "{at}: {what}");
     }
     assert_eq!(out.trim_end(), expected.trim(), "{text}");
 }
@@ -30,7 +32,9 @@ fn commands(list: &super::super::syntax::List, text: &str, out: &mut String) {
                     commands(condition, text, out);
                     commands(body, text, out);
                 }
-                otherwise.iter().for_each(|body| commands(body, text, out));
+                if let Some(body) = otherwise {
+                    commands(body, text, out);
+                }
             }
             Kind::For { body, .. } | Kind::Count { body, .. } => commands(body, text, out),
             Kind::While { condition, body, .. } => {
@@ -38,15 +42,19 @@ fn commands(list: &super::super::syntax::List, text: &str, out: &mut String) {
                 commands(body, text, out);
             }
             Kind::Case { arms, .. } => {
-                arms.iter().for_each(|(_, body)| commands(body, text, out));
+                for (_, body) in arms {
+                    commands(body, text, out);
+                }
             }
             Kind::Function { name, body } => {
-                out.push_str(&format!("{name}()\n"));
+                let _ = writeln!(out, "{name}()");
                 if let Kind::Group(list) = &body.kind {
                     commands(list, text, out);
                 }
             }
-            Kind::Test(words) => out.push_str(&format!("[[ {} ]]\n", words.len())),
+            Kind::Test(words) => {
+                let _ = writeln!(out, "[[ {} ]]", words.len());
+            }
             Kind::Arithmetic(_) => out.push_str("(( ))\n"),
         }
     }
@@ -78,7 +86,7 @@ fn commands_are_the_shells() {
 fn what_is_no_shell_loses_its_line_and_no_more() {
     check(
         "a\nb \"c\nd\n",
-        "a\nb | \"c\nd\n8: a quote that is not closed".replace("8", "4").as_str(),
+        "a\nb | \"c\nd\n8: a quote that is not closed".replace('8', "4").as_str(),
     );
     check("fi\na", "a\n0: this closes what is not open");
     check(") a\nb", "a\nb\n0: this closes what is not open");

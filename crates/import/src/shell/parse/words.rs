@@ -112,13 +112,12 @@ impl Parser<'_> {
     fn single(&mut self) -> Part {
         self.at += 1;
         let start = self.at;
-        match self.slice(start, self.end).find('\'') {
-            Some(length) => self.at = start + length + 1,
-            None => {
-                self.fault(start - 1, "a quote that is not closed");
-                self.to_line_end();
-                return Part::Plain(self.slice(start, self.at).to_owned());
-            }
+        if let Some(length) = self.slice(start, self.end).find('\'') {
+            self.at = start + length + 1;
+        } else {
+            self.fault(start - 1, "a quote that is not closed");
+            self.skip_line();
+            return Part::Plain(self.slice(start, self.at).to_owned());
         }
         Part::Plain(self.slice(start, self.at - 1).to_owned())
     }
@@ -140,7 +139,7 @@ impl Parser<'_> {
         // The rest of the text was taken into it: only this line is lost.
         self.fault(start, "a quote that is not closed");
         self.back(start);
-        self.to_line_end();
+        self.skip_line();
         Part::Other("a quote that is not closed")
     }
 
@@ -248,7 +247,7 @@ impl Parser<'_> {
             match self.bytes.get(end).filter(|_| end < self.end) {
                 None => {
                     self.fault(self.at, "a back quote that is not closed");
-                    self.to_line_end();
+                    self.skip_line();
                     return Part::Other("a back quote that is not closed");
                 }
                 Some(b'`') => break,
