@@ -5,7 +5,7 @@ use super::importer::Importer;
 use super::script::{has_extension, is_script, masked};
 use super::shell::Files;
 use super::value::{Dialect, fields, plain};
-use super::{api, shell};
+use super::{api, containers, shell};
 use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
 use watershed_topology::source::Spanned;
 use watershed_topology::yaml::{Node, Value, parse_all};
@@ -48,7 +48,7 @@ pub(super) fn manifest(importer: &mut Importer, files: Files<'_>, node: &Node, t
             inner(importer, files, &entry.key, &entry.node, text);
         }
     } else {
-        containers(importer, files, node, text);
+        containers::commands(importer, files, node, text);
     }
     true
 }
@@ -86,31 +86,6 @@ fn inner(importer: &mut Importer, files: Files<'_>, name: &str, node: &Node, tex
         for root in &roots {
             api::value(importer, root);
         }
-    }
-}
-
-/// Scripts among the commands of containers, wherever a manifest has them.
-fn containers(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) {
-    match &node.value {
-        Value::Mapping(entries) => {
-            for entry in entries {
-                if matches!(entry.key.as_str(), "command" | "args") {
-                    for item in sequence(node, &entry.key) {
-                        if plain(item).is_some_and(|own| own.contains("nats ")) {
-                            inner(importer, files, "command.sh", item, text);
-                        }
-                    }
-                } else {
-                    containers(importer, files, &entry.node, text);
-                }
-            }
-        }
-        Value::Sequence(items) => {
-            for item in items {
-                containers(importer, files, item, text);
-            }
-        }
-        Value::Scalar(_) => {}
     }
 }
 

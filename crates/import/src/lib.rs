@@ -15,6 +15,7 @@
 
 mod api;
 mod conf;
+mod containers;
 mod findings;
 mod importer;
 mod kubernetes;
@@ -37,12 +38,13 @@ use watershed_wire::subject::{is_valid, matches};
 
 use self::findings::Findings;
 use self::importer::Importer;
+use self::script::Container;
 use self::shell::Files;
 use watershed_topology::diagnostic::{Diagnostic, Severity, sort};
 use watershed_topology::lint;
 use watershed_topology::model::{Consumer, Stream, StreamKind, Topology};
 use watershed_topology::render::{Comments, NOT_READ};
-use watershed_topology::source::{FileId, SourceMap, Span, Spanned};
+use watershed_topology::source::{FileId, SourceMap, Span, Spanned, offset};
 use watershed_topology::version::Version;
 use watershed_topology::yaml::{Node, parse_all};
 
@@ -92,6 +94,26 @@ fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
     if script::is_script(&source.name, &source.text) {
         return shell::script(importer, files, file, &source.text);
     }
+    match script::container(&source.name) {
+        Some(Container::Makefile) => {
+            return containers::makefile(importer, files, file, &source.text);
+        }
+        Some(Container::Dockerfile) => {
+            return containers::dockerfile(importer, files, file, &source.text);
+        }
+        Some(Container::Markdown) => {
+            return containers::markdown(importer, files, file, &source.text);
+        }
+        None => {}
+    }
+    if let Some(at) = script::template(&source.name, &source.text) {
+        let span = Span { file, start: offset(at), end: offset(at + 2) };
+        let message =
+            "a template of Helm: render it first, with `helm template`, and name what comes out";
+        importer.recognized = true;
+        importer.incomplete = true;
+        return importer.findings.skipped(span, message.into());
+    }
     if script::has_extension(&source.name, &["conf"]) {
         return conf::configuration(importer, file, &source.text);
     }
@@ -111,6 +133,7 @@ fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
 fn document(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) {
     if !kubernetes::manifest(importer, files, node, text) {
         api::value(importer, node);
+        containers::commands(importer, files, node, text);
     }
 }
 
@@ -221,7 +244,7 @@ pub fn lint(
         one.severity = one.severity.min(Severity::Warning);
     }
     found.extend(ruled);
-    let allowed = lint::allowed_in(sources, files, &mut found);
+    let allowed = lint::allow::allowed_in(sources, files, &mut found);
     sort(&mut found);
     (found, allowed)
 }

@@ -15,6 +15,44 @@ pub(super) fn is_script(name: &str, text: &str) -> bool {
         || (text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("sh")))
 }
 
+/// What holds scripts, and is known by its name.
+pub(super) enum Container {
+    Makefile,
+    Dockerfile,
+    Markdown,
+}
+
+/// What a file is, by its name, that holds scripts.
+pub(super) fn container(name: &str) -> Option<Container> {
+    let base = name.rsplit('/').next().unwrap_or_default();
+    if base == "Makefile"
+        || base == "GNUmakefile"
+        || base == "makefile"
+        || has_extension(base, &["mk"])
+    {
+        Some(Container::Makefile)
+    } else if base.starts_with("Dockerfile")
+        || base.starts_with("Containerfile")
+        || has_extension(base, &["dockerfile"])
+    {
+        Some(Container::Dockerfile)
+    } else if has_extension(base, &["md", "markdown"]) {
+        Some(Container::Markdown)
+    } else {
+        None
+    }
+}
+
+/// Where a file is a template of Helm, if it is one that has to do with this.
+pub(super) fn template(name: &str, text: &str) -> Option<usize> {
+    if !has_extension(name, &["yaml", "yml", "tpl"]) || !text.contains("nats") {
+        return None;
+    }
+    let at = text.find("{{")?;
+    let helm = [".Values", "include ", ".Release", "template ", "range ", "with "];
+    helm.iter().any(|word| text.contains(word)).then_some(at)
+}
+
 /// The text of a block in a manifest, at the offsets that it has in the file: everything else is
 /// white space. `None` for texts that are not written as they are.
 pub(super) fn masked(node: &Node, text: &str) -> Option<String> {

@@ -8,10 +8,12 @@
 //! first fault, with nothing of the rest.
 
 mod arithmetic;
+mod branches;
 mod builtins;
 mod condition;
 mod expand;
 mod filters;
+mod loops;
 mod parse;
 mod pattern;
 mod program;
@@ -39,7 +41,16 @@ pub(super) struct Files<'s> {
 
 /// Takes in a script, which stands in `file` at the same offsets.
 pub(super) fn script(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str) {
-    let unit = Rc::new(parse::parse(file, text, Origin::At(0)));
+    run(importer, files, file, text, Origin::At(0));
+}
+
+/// Takes in a script that was put together of what stands at `span`.
+pub(super) fn put_together(importer: &mut Importer, files: Files<'_>, span: Span, text: &str) {
+    run(importer, files, span.file, text, Origin::Within(span));
+}
+
+fn run(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str, origin: Origin) {
+    let unit = Rc::new(parse::parse(file, text, origin));
     let name = Word::known(files.sources.file(file).name.clone(), Span { file, start: 0, end: 0 });
     let mut shell = Shell {
         importer,

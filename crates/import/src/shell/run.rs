@@ -3,17 +3,17 @@
 //! What is followed is what happens on an empty server. Where a condition is not decided here, every
 //! branch is followed from the same point, and what they set differently is not known afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use watershed_topology::source::Span;
 
+use super::branches::merged;
 use super::parse::parse;
-use super::state::{Flow, Held, Input, Output, Shell, unknown};
+use super::state::{Flow, Held, Input, Output, STOPPED, Shell, unknown};
 use super::syntax::{
     Command, Direction, Item, Kind, List, Origin, Pipeline, Redirect, Set, Then, Unit, Value,
 };
-use super::{pattern, words};
+use super::words;
 use crate::word::Word;
 
 /// Work that one script may be: commands that run, long ones counting more. A script that is more
@@ -23,14 +23,8 @@ const STEPS_MAX: usize = 50_000;
 /// Bytes of a command that count as one step.
 const STEP_BYTES: usize = 256;
 
-/// Steps of a script that was given up.
-const STOPPED: usize = usize::MAX / 2;
-
 /// Calls inside calls.
 const DEPTH_MAX: usize = 24;
-
-/// Variables by name.
-type Variables = BTreeMap<String, Held>;
 
 impl Shell<'_> {
     /// Commands in their order; the exit code of the last one.
@@ -208,7 +202,7 @@ impl Shell<'_> {
     }
 
     /// Follows what does not run on an empty server.
-    fn never<T>(&mut self, run: impl FnOnce(&mut Self) -> T) {
+    pub(super) fn never<T>(&mut self, run: impl FnOnce(&mut Self) -> T) {
         let before = (self.variables.clone(), self.never, self.flow);
         self.never = true;
         self.tries += 1;
@@ -217,13 +211,6 @@ impl Shell<'_> {
         self.outputs.pop();
         self.tries -= 1;
         (self.variables, self.never, self.flow) = before;
-    }
-
-    /// A branch that is not taken here; it is on another server, if something of a server decides.
-    fn elsewhere(&mut self, unit: &Rc<Unit>, body: &List, asks: bool) {
-        if asks {
-            self.never(|shell| shell.list(unit, body));
-        }
     }
 
     fn command(&mut self, unit: &Rc<Unit>, command: &Command) -> Option<bool> {
@@ -407,236 +394,6 @@ impl Shell<'_> {
         }
     }
 
-    fn choose(
-        &mut self,
-        unit: &Rc<Unit>,
-        arms: &[(List, List)],
-        otherwise: Option<&List>,
-    ) -> Option<bool> {
-        let condition = self.conditions;
-        self.conditions += 1;
-        let mut ends: Vec<Variables> = Vec::new();
-        let mut undecided = false;
-        let before = self.arms.clone();
-        let mut decided = false;
-        let mut asks = false;
-        for (number, (test, body)) in arms.iter().enumerate() {
-            if decided {
-                self.elsewhere(unit, body, asks);
-                continue;
-            }
-            self.tries += 1;
-            let asked = self.asked;
-            let status = self.list(unit, test);
-            asks |= self.asked > asked;
-            self.tries -= 1;
-            match status {
-                Some(true) if !undecided => {
-                    self.list(unit, body);
-                    decided = true;
-                }
-                Some(false) => self.elsewhere(unit, body, asks),
-                status => {
-                    undecided = true;
-                    ends.extend(self.branch(unit, body, (condition, number)));
-                    decided = status == Some(true);
-                }
-            }
-        }
-        match otherwise {
-            Some(body) if decided => self.elsewhere(unit, body, asks),
-            Some(body) if undecided => {
-                ends.extend(self.branch(unit, body, (condition, arms.len())));
-                decided = true;
-            }
-            Some(body) => {
-                self.list(unit, body);
-            }
-            None => {}
-        }
-        self.arms = before;
-        if undecided {
-            if !decided {
-                ends.push(self.variables.clone());
-            }
-            if !ends.is_empty() {
-                self.variables = merged(ends);
-            }
-            return None;
-        }
-        self.status
-    }
-
-    /// One branch of several of which it is not known which one runs. What it comes to, unless it
-    /// leads away.
-    fn branch(&mut self, unit: &Rc<Unit>, body: &List, arm: (usize, usize)) -> Option<Variables> {
-        let before = self.variables.clone();
-        self.arms.push(arm);
-        self.list(unit, body);
-        self.arms.pop();
-        let after = std::mem::replace(&mut self.variables, before);
-        let goes_on = self.flow == Flow::On;
-        self.flow = Flow::On;
-        goes_on.then_some(after)
-    }
-
-    fn case(
-        &mut self,
-        unit: &Rc<Unit>,
-        word: &Word,
-        arms: &[(Vec<super::syntax::Word>, List)],
-    ) -> Option<bool> {
-        let condition = self.conditions;
-        self.conditions += 1;
-        let (mut ends, mut undecided, mut decided) = (Vec::new(), false, false);
-        for (number, (patterns, body)) in arms.iter().enumerate() {
-            if decided {
-                break;
-            }
-            let mut found = Some(false);
-            for one in patterns {
-                let one = self.whole(unit, one);
-                match (one.get(), word.get()) {
-                    (Some("*"), _) => found = Some(true),
-                    (Some(one), Some(text)) if pattern::matches(one, text) => found = Some(true),
-                    (Some(_), Some(_)) => {}
-                    _ if found == Some(true) => {}
-                    _ => found = None,
-                }
-            }
-            match found {
-                Some(true) if !undecided => {
-                    self.list(unit, body);
-                    decided = true;
-                }
-                Some(false) => {}
-                found => {
-                    undecided = true;
-                    ends.extend(self.branch(unit, body, (condition, number)));
-                    decided = found == Some(true);
-                }
-            }
-        }
-        if !undecided {
-            return self.status;
-        }
-        if !decided {
-            ends.push(self.variables.clone());
-        }
-        if !ends.is_empty() {
-            self.variables = merged(ends);
-        }
-        None
-    }
-
-    fn each(&mut self, unit: &Rc<Unit>, name: &str, words: Vec<Word>, body: &List) -> Option<bool> {
-        for word in words {
-            let glob =
-                word.unknown.is_none() && word.text.contains(['*', '?']) && word.text.contains('/');
-            if word.unknown.is_some() || glob {
-                // What it goes over is not known: what depends on it will say so.
-                let why = word.unknown.clone().unwrap_or_else(|| unknown(name));
-                let one = Word { unknown: Some(why), many: false, ..word };
-                self.set(name, Held::One(one));
-                self.once(unit, body);
-            } else {
-                self.set(name, Held::One(word));
-                self.list(unit, body);
-            }
-            if self.steps >= STOPPED || !self.goes_round() {
-                break;
-            }
-        }
-        self.status
-    }
-
-    /// A body that runs any number of times: what it changes is not known afterwards.
-    fn once(&mut self, unit: &Rc<Unit>, body: &List) {
-        let before = self.variables.clone();
-        self.list(unit, body);
-        self.variables = merged(vec![before, std::mem::take(&mut self.variables)]);
-    }
-
-    /// Behind one run of a body: whether there is another.
-    fn goes_round(&mut self) -> bool {
-        match self.flow {
-            Flow::Break => {
-                self.flow = Flow::On;
-                false
-            }
-            Flow::Continue => {
-                self.flow = Flow::On;
-                true
-            }
-            Flow::On => true,
-            Flow::Return | Flow::Exit => false,
-        }
-    }
-
-    fn count(
-        &mut self,
-        unit: &Rc<Unit>,
-        parts: &[super::syntax::Word; 3],
-        body: &List,
-    ) -> Option<bool> {
-        let [first, condition, step] = parts;
-        self.arithmetic(unit, first);
-        loop {
-            match self.arithmetic(unit, condition) {
-                Some(true) => {
-                    self.list(unit, body);
-                    if self.steps >= STOPPED || !self.goes_round() {
-                        return self.status;
-                    }
-                    self.steps += 1;
-                    self.arithmetic(unit, step);
-                }
-                Some(false) => return self.status,
-                None => {
-                    self.once(unit, body);
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn repeat(
-        &mut self,
-        unit: &Rc<Unit>,
-        until: bool,
-        condition: &List,
-        body: &List,
-    ) -> Option<bool> {
-        loop {
-            self.tries += 1;
-            self.importer.tool.waits += 1;
-            let status = self.list(unit, condition);
-            self.importer.tool.waits -= 1;
-            self.tries -= 1;
-            match status.map(|status| status != until) {
-                Some(true) => {
-                    self.list(unit, body);
-                    if self.steps >= STOPPED || !self.goes_round() {
-                        return self.status;
-                    }
-                    self.steps += 1;
-                    // `while true` with nothing that is followed in it.
-                    if matches!(condition.as_slice(), [item] if words::is_true(item)) {
-                        return None;
-                    }
-                }
-                Some(false) => return self.status,
-                _ => {
-                    self.importer.tool.waits += 1;
-                    self.once(unit, body);
-                    self.importer.tool.waits -= 1;
-                    self.goes_round();
-                    return None;
-                }
-            }
-        }
-    }
-
     /// Runs a function with these arguments.
     pub(super) fn call(&mut self, name: &str, arguments: Vec<Word>) -> Option<bool> {
         let (unit, body) = self.functions.get(name).cloned()?;
@@ -669,40 +426,6 @@ fn hides(item: &Item, behind: usize) -> bool {
     item.rest
         .get(behind)
         .is_some_and(|(then, pipeline)| *then == Then::Or && !words::says_only(pipeline))
-}
-
-/// What is known of variables after branches that each came to something.
-fn merged(mut ends: Vec<Variables>) -> Variables {
-    let Some(mut first) = ends.pop() else { return Variables::new() };
-    for other in ends {
-        let names: BTreeSet<String> = first.keys().chain(other.keys()).cloned().collect();
-        for name in names {
-            let (one, two) = (first.get(&name), other.get(&name));
-            if one == two {
-                continue;
-            }
-            let held = both(&name, one, two);
-            first.insert(name, held);
-        }
-    }
-    first
-}
-
-fn both(name: &str, one: Option<&Held>, two: Option<&Held>) -> Held {
-    let shown = |held: Option<&Held>| match held {
-        Some(Held::One(word)) => word.get().map(str::to_owned),
-        _ => None,
-    };
-    let why = match (shown(one), shown(two)) {
-        (Some(one), Some(two)) if one == two => {
-            return Held::One(Word::known(one, Span::default()));
-        }
-        (Some(one), Some(two)) if one.len() + two.len() < 80 => {
-            format!("`{name}` may be `{two}` or `{one}`")
-        }
-        _ => unknown(name),
-    };
-    Held::One(Word { unknown: Some(why), many: true, ..Word::default() })
 }
 
 /// What the last command of several says: what a filter says is not known.

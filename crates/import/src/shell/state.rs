@@ -12,6 +12,9 @@ use crate::word::{Arms, MARK, Word};
 /// Bytes of a word, with what its variables hold. What is longer is no word of anybody.
 pub(super) const WORD_BYTES_MAX: usize = 64 * 1024;
 
+/// Steps of a script that was given up.
+pub(super) const STOPPED: usize = usize::MAX / 2;
+
 /// Words of one command.
 pub(super) const WORDS_MAX: usize = 4096;
 

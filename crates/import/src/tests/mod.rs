@@ -382,4 +382,5 @@ fn what_a_server_reports_is_no_error() {
     assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
 }
 
+mod containers;
 mod scripts;

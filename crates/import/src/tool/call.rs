@@ -2,6 +2,7 @@
 
 use watershed_topology::source::{Span, Spanned};
 
+use super::about::{Call, Outcome};
 use super::given::{Given, sort};
 use super::table::{
     ACTIONS, ADD, Action, CONSUMER, CONSUMER_NEW, EDIT, FORCE, Flag, GLOBAL, GROUPS, KEY_VALUE,
@@ -9,29 +10,7 @@ use super::table::{
 };
 use super::{bucket, consumer, request, stream};
 use crate::importer::Importer;
-use crate::word::{When, Word};
-
-/// A call, as far as it is known.
-pub(crate) struct Call<'c> {
-    /// The tool's name, and what follows it.
-    pub(crate) words: &'c [Word],
-    /// The text that `--config` means, or what is read from stdin.
-    pub(crate) config: Option<&'c Word>,
-    pub(crate) when: When,
-    /// Where what the tool says about failures is thrown away.
-    pub(crate) thrown: Option<Span>,
-    /// Whether a failure is expected.
-    pub(crate) tried: bool,
-}
-
-/// What became of a call.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Outcome {
-    /// Whether it works on an empty server where the script ran up to here.
-    pub(crate) status: Option<bool>,
-    /// Whether it was one that makes, changes or takes away something.
-    pub(crate) found: bool,
-}
+use crate::word::Word;
 
 /// The parts of a call.
 struct Head<'w> {

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 use watershed_topology::lower::Fields;
 use watershed_topology::source::Spanned;
 
-use super::call::Call;
+use super::about::Call;
 use super::given::Given;
 use super::table::{Action, CONSUMER_ASKS};
 use super::units;

@@ -3,6 +3,7 @@
 //! [`table`] is its command line as data, taken from version 0.5.0; `tests/tool.rs` runs
 //! scripts with the tool itself on a real server and compares field by field.
 
+mod about;
 mod bucket;
 mod call;
 mod consumer;
@@ -13,5 +14,6 @@ mod stream;
 mod table;
 mod units;
 
-pub(crate) use call::{Call, call, config, is_call};
+pub(crate) use about::Call;
+pub(crate) use call::{call, config, is_call};
 pub(crate) use finish::finish;

@@ -4,7 +4,7 @@ use crate::api;
 use crate::importer::Importer;
 use crate::word::Word;
 
-use super::call::{Call, Outcome};
+use super::about::{Call, Outcome};
 
 /// Takes in a request, if it is one to the API.
 pub(super) fn request(importer: &mut Importer, rest: &[Word], call: &Call<'_>) -> Outcome {

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use watershed_topology::source::Spanned;
 
-use super::call::Call;
+use super::about::Call;
 use super::given::Given;
 use super::table::{Action, STREAM_ASKS};
 use super::units;

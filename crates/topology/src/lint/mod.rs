@@ -4,7 +4,7 @@
 //! with a file as a text is found on the way in ([`lower`](crate::lower)) and has codes that begin
 //! with `F`.
 
-pub(crate) mod allow;
+pub mod allow;
 mod embedded;
 mod file_rules;
 mod rule;
@@ -20,7 +20,6 @@ pub use server_errors::{SERVER_ERRORS, ServerError, server_error};
 
 use crate::diagnostic::{Diagnostic, sort};
 use crate::model::Topology;
-use crate::source::{FileId, SourceMap};
 use crate::version::Version;
 
 /// The rule with this code or this name.
@@ -44,13 +43,6 @@ pub fn run(topology: &Topology, target: Option<Version>) -> Vec<Diagnostic> {
     }
     sort(&mut diagnostics);
     diagnostics
-}
-
-/// Takes what comments in a foreign file allow out of `findings`, and says how many that were.
-pub fn allowed_in(sources: &SourceMap, files: &[FileId], findings: &mut Vec<Diagnostic>) -> usize {
-    let comments = |file: &FileId| allow::comments(sources, *file, None);
-    let allowances: Vec<_> = files.iter().flat_map(comments).collect();
-    allow::apply(sources, &allowances, findings)
 }
 
 #[cfg(test)]

@@ -1,0 +1,117 @@
+//! Scripts inside other files.
+
+use super::*;
+
+/// A container comes to what this script does, and nothing else is to be said.
+#[track_caller]
+fn same(name: &str, text: &str, plain: &str) {
+    let made = |name: &str, text: &str| {
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        let (imported, _) = import(&sources, &[file]);
+        let said: Vec<String> = imported.findings.iter().map(|one| one.plain(&sources)).collect();
+        (render(&imported.topology, &Comments::new()), said, imported.incomplete)
+    };
+    assert_eq!(made(name, text), made("a.sh", plain), "{text}");
+}
+
+const A: &str = "nats stream add A --subjects 'a.>' --max-age 1d --defaults";
+
+#[test]
+fn scripts_are_found_where_people_put_them() {
+    for (name, text) in [
+        (
+            "compose.yaml",
+            "services:\n  init:\n    image: natsio/nats-box\n    command: sh -c \"nats stream add A --subjects 'a.>' --max-age 1d --defaults\"\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  init:\n    entrypoint: /bin/sh\n    command:\n      - -c\n      - |\n        D=1d\n        nats stream add A --subjects 'a.>' --max-age $$D --defaults\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  init:\n    command: [nats, -s, 'nats://nats:4222', stream, add, A, --subjects, 'a.>', --max-age, 1d, --defaults]\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  init:\n    entrypoint: [nats]\n    command: [stream, add, A, --subjects, 'a.>', --max-age, 1d, --defaults]\n",
+        ),
+        (
+            ".github/workflows/ci.yml",
+            "on: push\njobs:\n  t:\n    steps:\n      - uses: x\n      - run: |\n          echo hi\n          nats stream add A --subjects 'a.>' --max-age 1d --defaults\n",
+        ),
+        (
+            "play.yml",
+            "- hosts: all\n  tasks:\n    - name: make it\n      shell: nats stream add A --subjects 'a.>' --max-age 1d --defaults\n",
+        ),
+        (
+            "job.yaml",
+            "apiVersion: batch/v1\nkind: CronJob\nspec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          initContainers:\n            - name: x\n              command: [sh, -c, \"nats stream add A --subjects 'a.>' --max-age 1d --defaults\"]\n",
+        ),
+        (
+            "job.yaml",
+            "apiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: x\n          command: [nats]\n          args: [stream, add, A, '--subjects=a.>', --max-age=1d, --defaults]\n",
+        ),
+        (
+            "Makefile",
+            "NATS ?= nats -s $(URL)\nAGE := 1d\n\nstreams: up\n\t@$(NATS) stream add A --subjects 'a.>' \\\n\t\t--max-age $(AGE) --defaults\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM natsio/nats-box\nRUN nats stream add A --subjects 'a.>' \\\n  --max-age 1d --defaults\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM natsio/nats-box\nCMD [\"nats\", \"stream\", \"add\", \"A\", \"--subjects\", \"a.>\", \"--max-age\", \"1d\", \"--defaults\"]\n",
+        ),
+        (
+            "README.md",
+            "# X\n\nRun `nats stream add B --defaults`:\n\n```sh\n$ nats stream add A --subjects 'a.>' --max-age 1d --defaults\n```\n",
+        ),
+    ] {
+        same(name, text, A);
+    }
+}
+
+#[test]
+fn templates_are_to_be_rendered_first() {
+    let text = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nspec:\n  name: {{ .Values.name }}\n  maxAge: {{ .Values.age }}\n";
+    let mut sources = SourceMap::default();
+    let file = sources.add("templates/stream.yaml", text);
+    let (imported, _) = import(&sources, &[file]);
+    assert!(imported.incomplete && imported.topology.streams.is_empty());
+    assert!(imported.findings[0].message.contains("helm template"));
+}
+
+#[test]
+fn lists_are_read_whatever_their_keys_are() {
+    let text = r#"{"streams":[{"name":"O","subjects":["o.>"],"mirror":null},{"name":"M","mirror":"O"},{"name":"S","sources":["O"]}],
+"consumers":[{"stream":"O","durable_name":"b","ack_policy":"explicit"},{"streamName":"O","durable":"c","ack_policy":"all"}],
+"kv":[{"bucket":"K","history":5}],"object_stores":[{"bucket":"F"}]}"#;
+    insta::assert_snapshot!(super::check("js.json", text), @r"
+    streams:
+      O:
+        subjects: [o.>]
+        max_age: unlimited
+        consumers:
+          b: {}
+          c: { ack_policy: all }
+
+      M:
+        max_age: unlimited
+        mirror: { name: O }
+
+      S:
+        max_age: unlimited
+        sources: [{ name: O }]
+
+    key_values:
+      K: { history: 5 }
+
+    object_stores:
+      F: {}
+    js.json:1:21: warning[S030]: `O` is unlimited and grows forever
+    js.json:1:67: warning[S030]: `M` is unlimited and grows forever
+    js.json:1:93: warning[S030]: `S` is unlimited and grows forever
+    ");
+}
