@@ -4,11 +4,11 @@ use super::api::{attach, bucket, made};
 use super::importer::Importer;
 use super::script::{has_extension, is_script, masked};
 use super::shell::Files;
-use super::value::{Dialect, fields, plain};
+use super::value::{Dialect, fields, grouped, plain};
 use super::{api, containers, shell};
 use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
 use watershed_topology::source::Spanned;
-use watershed_topology::yaml::{Node, Value, parse_all};
+use watershed_topology::yaml::{Entry, Node, Value, parse_all};
 
 /// The group of nack's resources.
 const NACK: &str = "jetstream.nats.io/";
@@ -53,7 +53,7 @@ pub(super) fn manifest(importer: &mut Importer, files: Files<'_>, node: &Node, t
     true
 }
 
-fn mapping(node: &Node) -> &[watershed_topology::yaml::Entry] {
+fn mapping(node: &Node) -> &[Entry] {
     match &node.value {
         Value::Mapping(entries) => entries,
         _ => &[],
@@ -89,6 +89,32 @@ fn inner(importer: &mut Importer, files: Files<'_>, name: &str, node: &Node, tex
     }
 }
 
+/// Origins of other accounts, whose prefixes nack writes beside their names.
+fn externals(entries: &[Entry]) -> Vec<Entry> {
+    const PREFIXES: &[(&str, &str, &str)] = &[
+        ("externalApiPrefix", "external", "api"),
+        ("externalDeliverPrefix", "external", "deliver"),
+    ];
+    let one = |node: &Node| match &node.value {
+        Value::Mapping(inner) => {
+            Node { span: node.span, value: Value::Mapping(grouped(inner.clone(), PREFIXES)) }
+        }
+        _ => node.clone(),
+    };
+    let entries = entries.iter().map(|entry| {
+        let node = match (entry.key.as_str(), &entry.node.value) {
+            ("mirror", _) => one(&entry.node),
+            ("sources", Value::Sequence(items)) => {
+                let items = items.iter().map(one).collect();
+                Node { span: entry.node.span, value: Value::Sequence(items) }
+            }
+            _ => entry.node.clone(),
+        };
+        Entry { node, ..entry.clone() }
+    });
+    entries.collect()
+}
+
 /// One of nack's resources. Absent fields are what nack sends for them: memory, for storage.
 fn resource(importer: &mut Importer, node: &Node, kind: &str) {
     let Some(spec) = node.get("spec").map(|spec| &spec.node) else { return };
@@ -104,6 +130,7 @@ fn resource(importer: &mut Importer, node: &Node, kind: &str) {
         "ObjectStore" => OBJECT_STORE,
         _ => return,
     };
+    let entries = &externals(entries);
     let mut found = fields(entries, table, NACK_OTHERS, Dialect::Nack, &mut importer.findings);
     match kind {
         "Stream" => {

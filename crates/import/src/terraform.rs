@@ -11,7 +11,7 @@ use hcl_edit::structure::{Attribute, Block, Body, Structure};
 use super::api::{attach, bucket, made};
 use super::findings::line_start;
 use super::importer::Importer;
-use super::value::{Dialect, fields};
+use super::value::{Dialect, fields, grouped};
 use watershed_topology::lower::Fields;
 use watershed_topology::schema::{CONSUMER, Field, KEY_VALUE, OBJECT_STORE, STREAM};
 use watershed_topology::source::{FileId, Span, Spanned, offset};
@@ -36,8 +36,18 @@ const RENAMED: &[(&str, &str)] = &[
     ("max_bucket_size", "max_bytes"),
 ];
 
+/// Attributes that are one field together.
+const GROUPS: &[(&str, &str, &str)] = &[
+    ("placement_cluster", "placement", "cluster"),
+    ("placement_tags", "placement", "tags"),
+    ("republish_source", "republish", "src"),
+    ("republish_destination", "republish", "dest"),
+    ("republish_headers_only", "republish", "headers_only"),
+];
+
 /// Attributes that are no fields.
-const OTHERS: &[&str] = &["name", "stream_id", "durable_name", "id"];
+const OTHERS: &[&str] =
+    &["name", "stream_id", "durable_name", "id", "lifecycle", "depends_on", "provider"];
 
 /// Takes in a Terraform file.
 pub(super) fn module(importer: &mut Importer, file: FileId, text: &str) {
@@ -115,6 +125,9 @@ impl Module<'_> {
         };
         match kind.as_str() {
             "jetstream_stream" => {
+                // The provider's default, which is not the API's.
+                let mut found = found;
+                found.json.entry("allow_direct").or_insert_with(|| true.into());
                 let stream = made(self.importer, name_of, found);
                 self.importer.stream(stream);
             }
@@ -122,6 +135,7 @@ impl Module<'_> {
                 // The provider's default, which is not the API's.
                 let mut found = found;
                 found.json.entry("ack_policy").or_insert_with(|| "explicit".into());
+                found.json.entry("max_ack_pending").or_insert_with(|| 20_000.into());
                 let Some(stream) = name(self, "stream_id") else {
                     let message =
                         format!("which stream `{}` is of is not known here", name_of.value);
@@ -135,6 +149,9 @@ impl Module<'_> {
 
     fn fields(&mut self, body: &Body, table: &'static [Field]) -> Fields {
         let mut entries = self.entries(body);
+        if table.as_ptr() != CONSUMER.as_ptr() {
+            entries = grouped(entries, GROUPS);
+        }
         let mut start = None;
         // Where a consumer starts is a switch each.
         entries.retain(|entry| {

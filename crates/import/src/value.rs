@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::findings::Findings;
 use watershed_topology::lower::Fields;
 use watershed_topology::quantity::{self, show_duration};
-use watershed_topology::schema::{Field, Kind, nearest};
+use watershed_topology::schema::{Field, Kind};
 use watershed_topology::source::Span;
 use watershed_topology::yaml::{Entry, Node, Value};
 
@@ -41,13 +41,10 @@ pub(super) fn fields(
         }
         let exact = table.iter().find(|field| field.name == entry.key);
         let field = exact.or_else(|| {
-            let meant = nearest(&key, table.iter().map(|field| field.name))?;
-            let field = table.iter().find(|field| field.name == meant)?;
+            let field = meant(&key, table, dialect)?;
             if dialect == Dialect::Api {
-                findings.guess(
-                    entry.key_span,
-                    format!("unknown field `{}`; taken for `{meant}`", entry.key),
-                );
+                let message = format!("unknown field `{}`; taken for `{}`", entry.key, field.name);
+                findings.guess(entry.key_span, message);
             }
             Some(field)
         });
@@ -70,6 +67,81 @@ pub(super) fn fields(
         found.json.insert(field.name.to_owned(), value);
     }
     found
+}
+
+/// What tools and people call a field, and its name in the API.
+const CALLED: &[(&str, &str)] = &[
+    ("replicas", "num_replicas"),
+    ("max_message_size", "max_msg_size"),
+    ("max_message_bytes", "max_msg_size"),
+    ("max_msg_bytes", "max_msg_size"),
+    ("max_messages", "max_msgs"),
+    ("max_messages_per_subject", "max_msgs_per_subject"),
+    ("duplicates", "duplicate_window"),
+    ("dupe_window", "duplicate_window"),
+    ("heartbeat_interval", "idle_heartbeat"),
+    ("heartbeat", "idle_heartbeat"),
+    ("max_request_batch", "max_batch"),
+    ("max_request_expires", "max_expires"),
+    ("max_request_max_bytes", "max_bytes"),
+    ("pinned_ttl", "priority_timeout"),
+    ("priority_pinned_ttl", "priority_timeout"),
+    ("first_sequence", "first_seq"),
+    ("allow_rollup", "allow_rollup_hdrs"),
+    ("discard_per_subject", "discard_new_per_subject"),
+    ("rate_limit", "rate_limit_bps"),
+    ("memory_storage", "mem_storage"),
+    ("sample", "sample_freq"),
+    ("sample_frequency", "sample_freq"),
+    ("source", "src"),
+    ("destination", "dest"),
+    ("api_prefix", "api"),
+    ("deliver_prefix", "deliver"),
+];
+
+/// The field that a key means: one that is called so elsewhere, or one with a letter or two that were
+/// mistyped. Words are not chosen among.
+fn meant<'t>(key: &str, table: &'t [Field], dialect: Dialect) -> Option<&'t Field> {
+    let named = |name: &str| table.iter().find(|field| field.name == name);
+    let called = CALLED.iter().find(|(other, _)| *other == key).and_then(|(_, own)| named(own));
+    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    let same = || table.iter().find(|field| plain(field.name) == plain(key));
+    if let Some(field) = named(key).or(called).or_else(same) {
+        return Some(field);
+    }
+    // Of the other tools every field is known: what is not among them is something else.
+    if dialect != Dialect::Api || key.len() < 5 {
+        return None;
+    }
+    let most = if key.len() < 8 { 1 } else { 2 };
+    let distance = |field: &&Field| strsim::damerau_levenshtein(field.name, key);
+    let mut close = table.iter().filter(|field| distance(field) <= most);
+    close.next().filter(|_| close.next().is_none())
+}
+
+/// Keys that are one field together: each is moved into a mapping under the field's name.
+pub(super) fn grouped(entries: Vec<Entry>, groups: &[(&str, &str, &str)]) -> Vec<Entry> {
+    let mut out: Vec<Entry> = Vec::new();
+    for mut entry in entries {
+        let Some((_, group, name)) = groups.iter().find(|(key, ..)| *key == entry.key) else {
+            out.push(entry);
+            continue;
+        };
+        (*name).clone_into(&mut entry.key);
+        let span = entry.node.span;
+        match out.iter_mut().find(|one| one.key == *group) {
+            Some(Entry { node: Node { value: Value::Mapping(inner), .. }, .. }) => {
+                inner.push(entry)
+            }
+            Some(_) => {}
+            None => {
+                let value = Value::Mapping(vec![entry]);
+                let node = Node { span, value };
+                out.push(Entry { key: (*group).to_owned(), key_span: span, node });
+            }
+        }
+    }
+    out
 }
 
 /// A key in the API's style, and whether it says that its number counts seconds.
@@ -177,7 +249,7 @@ pub(super) fn choice(
         "work" | "workq" | "work_queue" | "work-queue" => Some("workqueue"),
         "f" => Some("file"),
         "m" | "mem" => Some("memory"),
-        _ => nearest(&lower, words.iter().copied()),
+        _ => words.iter().copied().find(|word| strsim::damerau_levenshtein(word, &lower) <= 1),
     };
     let meant = meant.filter(|meant| words.contains(meant));
     match meant {

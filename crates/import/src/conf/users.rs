@@ -11,6 +11,7 @@ use watershed_topology::source::Spanned;
 
 impl Reader<'_> {
     pub(super) fn everybody(&mut self, pairs: &[Pair]) {
+        self.otherwise(pairs);
         let mut known = BTreeSet::new();
         let mut all = Vec::new();
         for account in accounts_of(pairs) {
@@ -55,6 +56,21 @@ impl Reader<'_> {
             }
             Some(_) => {}
         }
+    }
+
+    /// Ways to know who connects that are no list of users.
+    fn otherwise(&mut self, pairs: &[Pair]) {
+        let inner = find(pairs, &["authorization"]).map(|pair| map(&pair.item)).unwrap_or_default();
+        let alone = find(inner, &["token", "user", "username", "password", "auth_callout"]);
+        let tls = find(pairs, &["tls"]).map(|pair| map(&pair.item)).unwrap_or_default();
+        let verified = find(tls, &["verify", "verify_and_map"]);
+        let Some(pair) = alone.or(find(pairs, &["operator", "resolver"])).or(verified) else {
+            return;
+        };
+        self.importer.has_users = true;
+        let span = self.span(pair.place);
+        let message = format!("who may connect is known by `{}`: that is not read", pair.key);
+        self.importer.findings.skipped(span, message);
     }
 
     fn name(&self, user: &Item) -> Option<Spanned<String>> {

@@ -115,3 +115,61 @@ fn lists_are_read_whatever_their_keys_are() {
     js.json:1:93: warning[S030]: `S` is unlimited and grows forever
     ");
 }
+
+#[test]
+fn names_are_not_chosen_among() {
+    let tf = r#"resource "jetstream_stream" "o" {
+  name = "O"
+  subjects = ["o.>"]
+  max_age = 604800
+  max_ack_pending = 500
+  placement_cluster = "east"
+  republish_source = "o.>"
+  republish_destination = "r.>"
+  lifecycle { prevent_destroy = true }
+}
+"#;
+    insta::assert_snapshot!(super::check("main.tf", tf), @r"
+    streams:
+      O:
+        subjects: [o.>]
+        max_age: 7d
+        placement: { cluster: east }
+        republish: { src: o.>, dest: r.> }
+        allow_direct: true
+    main.tf:5:3: warning[I002]: `max_ack_pending` is not understood
+    ");
+    let json = r#"[{"name":"A","subjects":["a"],"max_message_bytes":16384,"replication":3,"max_age_days":7,"max_ack_pending":9,"max_agee":3600000000000}]"#;
+    insta::assert_snapshot!(super::check("a.json", json), @r"
+    streams:
+      A:
+        subjects: [a]
+        max_age: 1h
+        max_msg_size: 16KiB
+    a.json:1:31: warning[I001]: unknown field `max_message_bytes`; taken for `max_msg_size`
+    a.json:1:57: warning[I002]: `replication` is not understood
+    a.json:1:73: warning[I002]: `max_age_days` is not understood
+    a.json:1:90: warning[I002]: `max_ack_pending` is not understood
+    a.json:1:110: warning[I001]: unknown field `max_agee`; taken for `max_age`
+    ");
+    let nack = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nspec:\n  name: M\n  storage: file\n  maxAge: 1d\n  mirror: { name: O, externalApiPrefix: JS.a.API, externalDeliverPrefix: d }\n---\napiVersion: jetstream.nats.io/v1beta2\nkind: Consumer\nspec:\n  streamName: M\n  durableName: c\n  ackPolicy: none\n  deliverSubject: x\n  flowControl: true\n  heartbeatInterval: 5s\n";
+    insta::assert_snapshot!(super::check("nack.yaml", nack), @r"
+    streams:
+      M:
+        max_age: 1d
+        mirror: { name: O, external: { api: JS.a.API, deliver: d } }
+        consumers:
+          c: { ack_policy: none, deliver_subject: x, idle_heartbeat: 5s, flow_control: true }
+    ");
+}
+
+#[test]
+fn servers_that_know_who_connects_are_not_open() {
+    for conf in
+        ["authorization { token: t }", "authorization { user: u, password: p }", "operator: x.jwt"]
+    {
+        let text = format!("listen: 0.0.0.0:4222\njetstream {{ store_dir: /d }}\n{conf}\n");
+        let out = super::check("nats.conf", &text);
+        assert!(!out.contains("L010") && out.contains("that is not read"), "{out}");
+    }
+}

@@ -35,7 +35,7 @@ fn answers_of_the_server_are_read() {
       ORDERS:
         consumers:
           c: { filter_subject: orders.paid }
-    consumer.json:1:61: error[X008]: `ORDERS` admits 0 consumers, and has 1
+    consumer.json:1:61: warning[I002]: these files have no stream `ORDERS`, only consumers of it
     ");
 }
 
@@ -132,7 +132,7 @@ resource "jetstream_kv_bucket" "s" {
 }
 resource "null_resource" "x" {}
 "#;
-    insta::assert_snapshot!(check("main.tf", text), @r##"
+    insta::assert_snapshot!(check("main.tf", text), @r#"
     streams:
       ORDERS:
         subjects: [orders.*, orders.eu.x]
@@ -140,14 +140,15 @@ resource "null_resource" "x" {}
         num_replicas: 3
         no_ack: true
         sources: [{ name: OTHER, filter_subject: orders.us }]
+        allow_direct: true
         consumers:
-          c: { filter_subject: orders.paid, max_deliver: 5, sample_freq: "100" }
+          c: { filter_subject: orders.paid, max_deliver: 5, max_ack_pending: 20_000, sample_freq: "100" }
 
     key_values:
       settings: { history: 10, ttl: 1m }
     main.tf:8:3: warning[I002]: what `duplicate_window` is, is not known here
     main.tf:10:12: warning[M009]: unknown stream `OTHER`
-    "##);
+    "#);
     assert!(check("bad.tf", "resource {{{").contains("I002"));
 }
 

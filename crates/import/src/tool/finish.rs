@@ -12,6 +12,13 @@ pub(crate) fn finish(importer: &mut Importer) {
     for other in std::mem::take(&mut importer.tool.others) {
         compare(importer, &other);
     }
+    let elsewhere = importer.streams.iter().filter(|stream| stream.is_placeholder());
+    let elsewhere: Vec<_> = elsewhere.map(|stream| stream.name.clone()).collect();
+    for name in elsewhere {
+        let message = format!("these files have no stream `{}`, only consumers of it", name.value);
+        importer.marks(&name.value, std::slice::from_ref(&message));
+        importer.findings.skipped(name.span, message);
+    }
     for ((_, hidden), (span, count)) in std::mem::take(&mut importer.tool.hides) {
         let more = if count > 1 { format!(" (and of {} more)", count - 1) } else { String::new() };
         let message = if hidden {
