@@ -4,6 +4,8 @@
 //! A script that stands in its file to the byte is read at its places. One that is put together, of
 //! the words of a list or with variables of another language, stands where its container does.
 
+use std::fmt::Write as _;
+
 use watershed_topology::source::{FileId, Span, offset};
 use watershed_topology::yaml::{Node, Value, parse_all};
 
@@ -178,7 +180,7 @@ fn made(text: &str, variables: &[(String, String)]) -> String {
             _ => {
                 let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
                 let name: String = name.chars().map(plain).collect();
-                out.push_str(&format!("${{{name}}}"));
+                let _ = write!(out, "${{{name}}}");
             }
         }
     }

@@ -131,7 +131,7 @@ pub(super) fn grouped(entries: Vec<Entry>, groups: &[(&str, &str, &str)]) -> Vec
         let span = entry.node.span;
         match out.iter_mut().find(|one| one.key == *group) {
             Some(Entry { node: Node { value: Value::Mapping(inner), .. }, .. }) => {
-                inner.push(entry)
+                inner.push(entry);
             }
             Some(_) => {}
             None => {

@@ -64,7 +64,7 @@ impl Shell<'_> {
         self.arms = before;
         if undecided {
             if !decided {
-                ends.push(self.variables.clone());
+                ends.push(self.snapshot());
             }
             if !ends.is_empty() {
                 self.variables = merged(ends);
@@ -77,7 +77,7 @@ impl Shell<'_> {
     /// One branch of several of which it is not known which one runs. What it comes to, unless it
     /// leads away.
     fn branch(&mut self, unit: &Rc<Unit>, body: &List, arm: (usize, usize)) -> Option<Variables> {
-        let before = self.variables.clone();
+        let before = self.snapshot();
         self.arms.push(arm);
         self.list(unit, body);
         self.arms.pop();
@@ -128,7 +128,7 @@ impl Shell<'_> {
             return self.status;
         }
         if !decided {
-            ends.push(self.variables.clone());
+            ends.push(self.snapshot());
         }
         if !ends.is_empty() {
             self.variables = merged(ends);

@@ -6,9 +6,14 @@ use watershed_topology::source::Span;
 
 use super::arithmetic::evaluate;
 use super::pattern;
-use super::state::{Held, Output, Shell, WORD_BYTES_MAX, WORDS_MAX, unknown};
+use super::state::{
+    COMMAND_BYTES_MAX, Held, Output, STEP_BYTES, STOPPED, Shell, WORD_BYTES_MAX, WORDS_MAX, unknown,
+};
 use super::syntax::{Change, Index, Parameter, Part, Unit, Word as Written};
 use crate::word::{MARK, Word};
+
+/// Bytes of a text that something is cut off or replaced in.
+const CHANGED_BYTES_MAX: usize = 1024;
 
 /// Items of `{1..9}`.
 const RANGE_MAX: i64 = 1000;
@@ -97,13 +102,19 @@ impl Shell<'_> {
     /// The words that several written ones are.
     pub(super) fn words(&mut self, unit: &Rc<Unit>, written: &[Written]) -> Vec<Word> {
         let mut words = Vec::new();
+        let mut bytes = 0;
         for one in written {
-            words.append(&mut self.fields(unit, one));
-            if words.len() > WORDS_MAX {
+            let mut fields = self.fields(unit, one);
+            bytes += fields.iter().map(|word| word.text.len() + 1).sum::<usize>();
+            words.append(&mut fields);
+            if words.len() > WORDS_MAX || bytes > COMMAND_BYTES_MAX {
+                // Nobody's command: the script is given up.
+                self.steps = self.steps.saturating_add(STOPPED / 2);
                 words.truncate(WORDS_MAX);
                 break;
             }
         }
+        self.steps = self.steps.saturating_add(bytes / STEP_BYTES);
         words
     }
 
@@ -450,13 +461,20 @@ impl Shell<'_> {
             why = why.take().or(output.unknown);
             output.text
         };
+        if word.text.len() > CHANGED_BYTES_MAX {
+            return Word { unknown: Some("this is a long text".to_owned()), ..word };
+        }
         let changed = match change {
             Change::Trim { front, longest, pattern } => {
-                let pattern = text(self, pattern);
+                let mut pattern = text(self, pattern);
+                pattern.truncate(short(&pattern));
+                self.steps += (word.text.len() * word.text.len() * (pattern.len() + 1)) >> 16;
                 pattern::trim(&pattern, &word.text, *front, *longest).to_owned()
             }
             Change::Replace { all, pattern, with } => {
-                let (pattern, with) = (text(self, pattern), text(self, with));
+                let (mut pattern, with) = (text(self, pattern), text(self, with));
+                pattern.truncate(short(&pattern));
+                self.steps += (word.text.len() * word.text.len() * (pattern.len() + 1)) >> 16;
                 pattern::replace(&pattern, &word.text, &with, *all)
             }
             Change::Slice { from, length } => {
@@ -500,6 +518,12 @@ fn fields_start(fields: &mut Fields, parts: &[Part]) {
     if !(parts.len() == 1 && parts.iter().all(several)) {
         fields.add("", None);
     }
+}
+
+/// As much of a pattern as is used.
+fn short(pattern: &str) -> usize {
+    let ends = pattern.char_indices().map(|(at, _)| at).chain([pattern.len()]);
+    ends.take_while(|at| *at <= 128).last().unwrap_or(0)
 }
 
 fn is_joined(parameter: &Parameter) -> bool {

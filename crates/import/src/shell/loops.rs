@@ -38,7 +38,7 @@ impl Shell<'_> {
 
     /// A body that runs any number of times: what it changes is not known afterwards.
     fn once(&mut self, unit: &Rc<Unit>, body: &List) {
-        let before = self.variables.clone();
+        let before = self.snapshot();
         self.list(unit, body);
         self.variables = merged(vec![before, std::mem::take(&mut self.variables)]);
     }

@@ -68,6 +68,7 @@ fn run(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str, orig
         written: BTreeMap::new(),
         flow: Flow::On,
         steps: 0,
+        bytes: 0,
         depth: 0,
         arms: Vec::new(),
         conditions: 0,

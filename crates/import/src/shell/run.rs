@@ -9,7 +9,7 @@ use watershed_topology::source::Span;
 
 use super::branches::merged;
 use super::parse::parse;
-use super::state::{Flow, Held, Input, Output, STOPPED, Shell, unknown};
+use super::state::{Flow, Held, Input, Output, STEP_BYTES, STOPPED, Shell, unknown};
 use super::syntax::{
     Command, Direction, Item, Kind, List, Origin, Pipeline, Redirect, Set, Then, Unit, Value,
 };
@@ -19,9 +19,6 @@ use crate::word::Word;
 /// Work that one script may be: commands that run, long ones counting more. A script that is more
 /// than that is another kind of script.
 const STEPS_MAX: usize = 50_000;
-
-/// Bytes of a command that count as one step.
-const STEP_BYTES: usize = 256;
 
 /// Calls inside calls.
 const DEPTH_MAX: usize = 24;
@@ -67,7 +64,7 @@ impl Shell<'_> {
                 if *then == Then::Or {
                     self.arms.push((condition, 1));
                 }
-                let before = self.variables.clone();
+                let before = self.snapshot();
                 let result = self.pipeline(unit, pipeline);
                 if self.flow == Flow::On {
                     self.variables = merged(vec![before, std::mem::take(&mut self.variables)]);
@@ -111,7 +108,7 @@ impl Shell<'_> {
         let [rest @ .., last] = pipeline.commands.as_slice() else { return None };
         let mut fed = false;
         for command in rest {
-            let before = self.variables.clone();
+            let before = self.snapshot();
             let (_, output) = self.capture(|shell| shell.command(unit, command));
             self.variables = before;
             let span = unit.place(command.start, command.end);
@@ -139,7 +136,7 @@ impl Shell<'_> {
 
     /// What `$(…)` writes, without line ends behind it.
     pub(super) fn captured(&mut self, unit: &Rc<Unit>, list: &List) -> Output {
-        let variables = self.variables.clone();
+        let variables = self.snapshot();
         let (flow, depth) = (self.flow, self.depth);
         self.depth += 1;
         self.tries += 1;
@@ -203,7 +200,7 @@ impl Shell<'_> {
 
     /// Follows what does not run on an empty server.
     pub(super) fn never<T>(&mut self, run: impl FnOnce(&mut Self) -> T) {
-        let before = (self.variables.clone(), self.never, self.flow);
+        let before = (self.snapshot(), self.never, self.flow);
         self.never = true;
         self.tries += 1;
         self.outputs.push(Output::default());
@@ -318,7 +315,7 @@ impl Shell<'_> {
             }
             Kind::Group(list) => self.list(unit, list),
             Kind::Subshell(list) => {
-                let variables = self.variables.clone();
+                let variables = self.snapshot();
                 let status = self.list(unit, list);
                 self.variables = variables;
                 if self.flow == Flow::Exit {

@@ -12,6 +12,15 @@ use crate::word::{Arms, MARK, Word};
 /// Bytes of a word, with what its variables hold. What is longer is no word of anybody.
 pub(super) const WORD_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of a command, or of what it comes to, that count as one step.
+pub(super) const STEP_BYTES: usize = 256;
+
+/// Bytes of variables that count as one step when they are kept.
+const SNAPSHOT_BYTES: usize = 4096;
+
+/// Bytes of the words of one command.
+pub(super) const COMMAND_BYTES_MAX: usize = 1 << 20;
+
 /// Steps of a script that was given up.
 pub(super) const STOPPED: usize = usize::MAX / 2;
 
@@ -85,6 +94,8 @@ pub(super) struct Shell<'a> {
     pub(super) written: BTreeMap<String, Output>,
     pub(super) flow: Flow,
     pub(super) steps: usize,
+    /// Bytes that variables were set to.
+    pub(super) bytes: usize,
     pub(super) depth: usize,
     /// Branches that are not decided.
     pub(super) arms: Arms,
@@ -111,7 +122,19 @@ impl Shell<'_> {
         }
     }
 
+    /// The variables as they are, to go back to: work, as much as they hold.
+    pub(super) fn snapshot(&mut self) -> BTreeMap<String, Held> {
+        self.steps = self.steps.saturating_add(self.bytes / SNAPSHOT_BYTES);
+        self.variables.clone()
+    }
+
     pub(super) fn set(&mut self, name: &str, held: Held) {
+        let bytes = match &held {
+            Held::One(word) => word.text.len(),
+            Held::Many(words) => words.iter().map(|word| word.text.len() + 32).sum(),
+        };
+        self.bytes += bytes;
+        self.steps = self.steps.saturating_add(bytes / STEP_BYTES);
         if let Held::One(word) = &held
             && word.unknown.is_none()
         {

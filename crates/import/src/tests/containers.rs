@@ -88,7 +88,7 @@ fn lists_are_read_whatever_their_keys_are() {
     let text = r#"{"streams":[{"name":"O","subjects":["o.>"],"mirror":null},{"name":"M","mirror":"O"},{"name":"S","sources":["O"]}],
 "consumers":[{"stream":"O","durable_name":"b","ack_policy":"explicit"},{"streamName":"O","durable":"c","ack_policy":"all"}],
 "kv":[{"bucket":"K","history":5}],"object_stores":[{"bucket":"F"}]}"#;
-    insta::assert_snapshot!(super::check("js.json", text), @r"
+    insta::assert_snapshot!(check("js.json", text), @r"
     streams:
       O:
         subjects: [o.>]
@@ -129,7 +129,7 @@ fn names_are_not_chosen_among() {
   lifecycle { prevent_destroy = true }
 }
 "#;
-    insta::assert_snapshot!(super::check("main.tf", tf), @r"
+    insta::assert_snapshot!(check("main.tf", tf), @r"
     streams:
       O:
         subjects: [o.>]
@@ -140,7 +140,7 @@ fn names_are_not_chosen_among() {
     main.tf:5:3: warning[I002]: `max_ack_pending` is not understood
     ");
     let json = r#"[{"name":"A","subjects":["a"],"max_message_bytes":16384,"replication":3,"max_age_days":7,"max_ack_pending":9,"max_agee":3600000000000}]"#;
-    insta::assert_snapshot!(super::check("a.json", json), @r"
+    insta::assert_snapshot!(check("a.json", json), @r"
     streams:
       A:
         subjects: [a]
@@ -153,7 +153,7 @@ fn names_are_not_chosen_among() {
     a.json:1:110: warning[I001]: unknown field `max_agee`; taken for `max_age`
     ");
     let nack = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nspec:\n  name: M\n  storage: file\n  maxAge: 1d\n  mirror: { name: O, externalApiPrefix: JS.a.API, externalDeliverPrefix: d }\n---\napiVersion: jetstream.nats.io/v1beta2\nkind: Consumer\nspec:\n  streamName: M\n  durableName: c\n  ackPolicy: none\n  deliverSubject: x\n  flowControl: true\n  heartbeatInterval: 5s\n";
-    insta::assert_snapshot!(super::check("nack.yaml", nack), @r"
+    insta::assert_snapshot!(check("nack.yaml", nack), @r"
     streams:
       M:
         max_age: 1d
@@ -169,7 +169,7 @@ fn servers_that_know_who_connects_are_not_open() {
         ["authorization { token: t }", "authorization { user: u, password: p }", "operator: x.jwt"]
     {
         let text = format!("listen: 0.0.0.0:4222\njetstream {{ store_dir: /d }}\n{conf}\n");
-        let out = super::check("nats.conf", &text);
+        let out = check("nats.conf", &text);
         assert!(!out.contains("L010") && out.contains("that is not read"), "{out}");
     }
 }

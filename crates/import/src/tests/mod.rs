@@ -198,7 +198,7 @@ nats stream add "$UNKNOWN" --defaults
           worker: { filter_subject: events.job, max_deliver: 3 }
     init.sh:4:1: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
     init.sh:12:78: warning[I003]: what the tool says about a failure of this command is thrown away
-    init.sh:15:1: error[I004]: the tool asks for what is not given, and fails where nobody answers
+    init.sh:15:1: error[I004]: without `--defaults` the tool asks for what is not given, and fails where nobody answers
     init.sh:15:75: error[I004]: unknown flag `--ack-wait` of `nats consumer add`: the command fails
     init.sh:16:10: warning[I002]: what `nats` prints is not known here: this command was not read
     init.sh:17:17: warning[I002]: `UNKNOWN` is not known here: this command was not read
@@ -369,7 +369,7 @@ fn a_script_that_takes_away_or_tries_out_is_noticed() {
     a.sh:2:17: warning[S030]: `A` is unlimited and grows forever
     a.sh:4:10: warning[I016]: `a.x` is stored in `A`, and `c` takes it for work
     a.sh:6:1: warning[I015]: this empties `A`, whenever the script runs
-    a.sh:7:35: warning[I015]: `stream rm` deletes what is not named here, whenever the script runs
+    a.sh:7:35: warning[I015]: this deletes streams that are not named here with messages and consumers, whenever the script runs
     ");
 }
 

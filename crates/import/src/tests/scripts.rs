@@ -143,14 +143,14 @@ fn what_the_tool_refuses_is_an_error() {
         subjects: [a.>]
         allow_direct: true
         consumers:
-          # not read: the tool asks whether it is push or pull, and fails where nobody answers
+          # not read: neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers
           d: {}
 
       # not read: the tool asks for `subjects`, and fails where nobody answers
       NOSUB:
         allow_direct: true
 
-      # not read: the tool asks for what is not given, and fails where nobody answers
+      # not read: without `--defaults` the tool asks for what is not given, and fails where nobody answers
       # not read: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
       B:
         subjects: [wq.]
@@ -160,11 +160,11 @@ fn what_the_tool_refuses_is_an_error() {
     a.sh:1:68: error[I004]: `--max-age 5x` is not a duration with a unit such as `30d`: the command fails
     a.sh:1:71: error[I004]: `--max-msgs` needs a value, and `-1` follows: the command fails
     a.sh:2:1: error[I004]: the tool asks for `subjects`, and fails where nobody answers
-    a.sh:3:1: error[I004]: the tool asks for what is not given, and fails where nobody answers
+    a.sh:3:1: error[I004]: without `--defaults` the tool asks for what is not given, and fails where nobody answers
     a.sh:3:19: error[S001]: invalid subject `wq.`: a subject cannot have an empty token (a dot at an end, or two in a row)
     a.sh:3:32: error[I004]: `>` is not quoted: the shell writes a file, and the tool gets what stands before it
     a.sh:4:1: error[I004]: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
-    a.sh:5:1: error[I004]: the tool asks whether it is push or pull, and fails where nobody answers
+    a.sh:5:1: error[I004]: neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers
     ");
 }
 
@@ -249,4 +249,82 @@ fn failures_that_are_hidden_are_said_once() {
     a.sh:1:77: warning[I003]: what the tool says about a failure of this command is thrown away (and of 1 more)
     a.sh:2:1: warning[I003]: every failure of this command is hidden, including overlaps and wrong flags
     ");
+}
+
+#[test]
+fn hostile_scripts_end() {
+    let big = "A=aaaaaaaaaaaaaaaa\nfor i in {1..9}; do A=$A$A; done\n";
+    for rest in [
+        "for i in {1..999}; do for j in {1..999}; do B=$A; done; done",
+        "for i in {1..999}; do eval \"V$i=\\$A\"; done; for i in {1..999}; do if x; then y; fi; done",
+        "for i in {1..999}; do x ${A//a/b} ${A%%*a*b*c*}; done",
+        "f() { f \"$@\" \"$@\"; }; f a b",
+        "while true; do nats stream add X$A --defaults; done",
+        "a() { b; b; b; }; b() { c; c; c; }; c() { d; d; d; }; d() { a; a; }; a",
+        "eval 'eval \"eval $A\"'; f() { eval f; }; f",
+        "X=$(X=$(X=$(X=$(echo $A))))",
+    ] {
+        check(&format!("{big}{rest}\nnats stream add A --subjects a --defaults\n"));
+    }
+    check(&format!("{big}nats stream add {} --defaults\n", "$A ".repeat(200_000)));
+    // Pieces of scripts in any order.
+    let pieces = [
+        "nats stream add A ",
+        "--subjects a ",
+        "$A ",
+        "\"$@\" ",
+        "${x:-",
+        "}",
+        "$(",
+        ")",
+        "\n",
+        "; ",
+        "if ",
+        "then ",
+        "else ",
+        "fi\n",
+        "for x in a b; do ",
+        "done\n",
+        "case $x in a) ",
+        ";; ",
+        "esac\n",
+        "f() { ",
+        "}\n",
+        "f x\n",
+        "| ",
+        "|| ",
+        "<<E\n",
+        "\nE\n",
+        "'",
+        "\"",
+        "`",
+        "\\",
+        "x=(a b)\n",
+        "\"${x[@]}\" ",
+        "$((1+",
+        "))",
+        "while read y; do ",
+        "[ -n \"$y\" ] ",
+        "eval \"$x\"\n",
+        "é",
+        "nats consumer add A c --pull ",
+        "--max-age=1d ",
+        "> ",
+        "&& ",
+        "shift\n",
+        "local a=b\n",
+        "return\n",
+    ];
+    let mut seed = 1_u64;
+    for _ in 0..3000 {
+        let mut text = String::new();
+        for _ in 0..40 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let index = usize::try_from(seed >> 33).unwrap() % pieces.len();
+            text.push_str(pieces[index]);
+        }
+        check(&text);
+    }
 }

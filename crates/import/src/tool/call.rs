@@ -254,10 +254,17 @@ fn removes(
         // A key or an object.
         (What::KeyValue | What::ObjectStore, [_, _]) => return None,
         _ => {
-            let message = format!(
-                "`{} {}` deletes what is not named here, whenever the script runs",
-                head.group, head.verb
-            );
+            let message = match what {
+                What::Stream => {
+                    "this deletes streams that are not named here with messages and consumers, \
+                     whenever the script runs"
+                        .to_owned()
+                }
+                _ => format!(
+                    "`{} {}` deletes what is not named here, whenever the script runs",
+                    head.group, head.verb
+                ),
+            };
             importer.findings.deleted(span, message);
             return None;
         }

@@ -137,33 +137,27 @@ fn push_and_pull(importer: &mut Importer, given: &mut Given, found: &mut Fields)
     let push =
         found.json.get("deliver_subject").and_then(Json::as_str).is_some_and(|one| !one.is_empty());
     let open = given.unread.iter().any(|why| why.contains("what it adds"));
-    let mut missing: Vec<&str> = Vec::new();
     if !given.has("pull") && !given.has("target") && !open {
-        missing.push("target");
+        let message =
+            "neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers";
+        given.refuse(importer, given.span, message.to_owned(), Some("add `--pull`".into()));
     }
+    let mut missing: Vec<&str> = Vec::new();
     if !given.has("defaults") && !open {
         missing.extend(CONSUMER_ASKS.iter().filter(|flag| !given.has(flag)));
-        if push {
-            missing.extend(
-                ["deliver-group", "heartbeat", "flow-control"]
-                    .iter()
-                    .filter(|flag| !given.has(flag)),
-            );
-        }
+        let pushed = ["deliver-group", "heartbeat", "flow-control"];
+        missing.extend(pushed.into_iter().filter(|flag| push && !given.has(flag)));
     }
     if !missing.is_empty() {
-        let (shown, fix) = match (missing.as_slice(), given.has("defaults")) {
-            (["target"], true) => {
-                ("whether it is push or pull".to_owned(), "add `--pull`, or `--target`")
-            }
-            (all, _) if all.len() > 4 => ("for what is not given".to_owned(), "add `--defaults`"),
-            (few, _) => {
-                let few: Vec<String> = few.iter().map(|flag| format!("`{flag}`")).collect();
-                (format!("for {}", few.join(", ")), "add `--defaults`")
-            }
+        let shown = if missing.len() > 4 {
+            "what is not given".to_owned()
+        } else {
+            missing.iter().map(|flag| format!("`{flag}`")).collect::<Vec<_>>().join(", ")
         };
-        let message = format!("the tool asks {shown}, and fails where nobody answers");
-        given.refuse(importer, given.span, message, Some(fix.into()));
+        let message = format!(
+            "without `--defaults` the tool asks for {shown}, and fails where nobody answers"
+        );
+        given.refuse(importer, given.span, message, Some("add `--defaults`".into()));
     }
     let policy =
         found.json.entry("ack_policy").or_insert(if push { "none" } else { "explicit" }.into());

@@ -205,7 +205,8 @@ fn asks(importer: &mut Importer, given: &mut Given) {
         all if all.len() > 4 => "what is not given".to_owned(),
         few => few.iter().map(|flag| format!("`{flag}`")).collect::<Vec<_>>().join(", "),
     };
-    let message = format!("the tool asks for {shown}, and fails where nobody answers");
+    let without = if given.has("defaults") { "" } else { "without `--defaults` " };
+    let message = format!("{without}the tool asks for {shown}, and fails where nobody answers");
     given.refuse(importer, given.span, message, Some(fix.into()));
 }
 
