@@ -56,12 +56,11 @@ pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
         } else {
             None
         };
-        match why {
-            Some(why) => tree.passed_over.push((path, why)),
-            None => {
-                bytes += length;
-                tree.files.push(path);
-            }
+        if let Some(why) = why {
+            tree.passed_over.push((path, why));
+        } else {
+            bytes += length;
+            tree.files.push(path);
         }
     }
     Ok(tree)

@@ -267,7 +267,10 @@ fn hostile_scripts_end() {
         check(&format!("{big}{rest}\nnats stream add A --subjects a --defaults\n"));
     }
     check(&format!("{big}nats stream add {} --defaults\n", "$A ".repeat(200_000)));
-    // Pieces of scripts in any order.
+}
+
+#[test]
+fn pieces_of_scripts_in_any_order_end() {
     let pieces = [
         "nats stream add A ",
         "--subjects a ",
