@@ -70,10 +70,8 @@ pub(super) fn consumer(
         );
     }
     if given.has("ephemeral") {
-        let message = format!(
-            "`{stream}/{}` goes when its client does: it is no part of a topology",
-            name.value
-        );
+        let message =
+            format!("`{stream}/{}` goes when its client does: it was left out", name.value);
         importer.findings.skipped(given.span, message);
         return Some(true);
     }

@@ -167,7 +167,7 @@ fn asks(importer: &mut Importer, given: &mut Given) {
     let mut missing: Vec<&str> = Vec::new();
     let mut fix = "add `--defaults`";
     if given.has("mirror") && given.has("subjects") {
-        let message = "a mirror has no subjects of its own: the command fails".to_owned();
+        let message = "a mirror takes no subjects: the command fails".to_owned();
         given.refuse(importer, given.span, message, None);
     }
     if !given.has("subjects") && !origin {
