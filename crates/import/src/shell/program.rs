@@ -127,9 +127,17 @@ impl Shell<'_> {
             "JS.API.STREAM.CREATE",
         ];
         let variable = words.first().and_then(|word| word.unknown.as_ref());
-        if known.iter().any(|what| makes(what)) && (all.contains("nats") || variable.is_some()) {
+        // A wrapper that is defined elsewhere has the tool's own flags.
+        let flags = ["--subjects", "--defaults", "--pull", "--max-age", "--config"];
+        let wrapper = flags.iter().any(|flag| makes(flag));
+        let meant = all.contains("nats") || variable.is_some() || wrapper;
+        if known.iter().any(|what| makes(what)) && meant {
+            let name = words.first().map_or("", |word| word.text.as_str());
             let message = match variable {
                 Some(why) => format!("{why}: this command was not read"),
+                None if wrapper && !all.contains("nats") => {
+                    format!("what `{name}` runs is not known here: this command was not read")
+                }
                 None => "this names what the `nats` tool makes, and was not read".to_owned(),
             };
             self.not_read(span, &message);

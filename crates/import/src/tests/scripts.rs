@@ -91,10 +91,12 @@ fn what_is_not_known_is_marked_where_it_is_missing() {
         nats stream edit C --max-age 2d -f\n\
         cat list.txt | while read n; do nats stream add $n --subjects $n --defaults; done\n\
         cat x | xargs -I{} nats stream add {} --defaults\n\
+        run stream add D --subjects d --defaults\n\
         X=(a b); X[3]=c; nats consumer add A c --pull --filter \"${X[0]}\" --pause 10h --defaults\n";
     insta::assert_snapshot!(check(text), @r"
     # a.sh:5:49: `n` is not known here: this command was not read
     # a.sh:6:9: what `xargs` adds to this command is not known here: it was not read
+    # a.sh:7:1: what `run` runs is not known here: this command was not read
 
     streams:
       # not read: `R` may be `3` or `1`: `--replicas` was left out
@@ -122,8 +124,9 @@ fn what_is_not_known_is_marked_where_it_is_missing() {
     a.sh:4:1: warning[I002]: `C` is changed here, and made nowhere in these files
     a.sh:5:49: warning[I002]: `n` is not known here: this command was not read
     a.sh:6:9: warning[I002]: what `xargs` adds to this command is not known here: it was not read
-    a.sh:7:15: warning[I002]: an item of a list is not followed: `--filter` was left out
-    a.sh:7:18: warning[I002]: until when `--pause` holds depends on when the script runs
+    a.sh:7:1: warning[I002]: what `run` runs is not known here: this command was not read
+    a.sh:8:15: warning[I002]: an item of a list is not followed: `--filter` was left out
+    a.sh:8:18: warning[I002]: until when `--pause` holds depends on when the script runs
     ");
 }
 

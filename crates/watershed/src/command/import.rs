@@ -244,7 +244,7 @@ fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
         let read = ids.iter().filter(|file| !others.contains(file));
         let read: Vec<&str> = read.map(|file| sources.file(*file).name.as_str()).collect();
         ui::say(&format!(
-            "read {}; {} of the folder declare nothing",
+            "read {}; nothing is declared in {}",
             read.join(", "),
             ui::count(others.len(), "other file")
         ));
