@@ -72,9 +72,8 @@ impl Shell<'_> {
             if let Direction::Out { append: false, both: false, .. } = &redirect.kind
                 && redirect.touching
                 && redirect.from.is_none()
-                && let Some(at) = redirect.start.checked_sub(1)
             {
-                let span = unit.place(at, redirect.start + 1);
+                let span = unit.place(redirect.start, redirect.start + 1);
                 self.importer.tool.unquoted.push(span);
             }
         }

@@ -62,7 +62,8 @@ impl Shell<'_> {
             return None;
         }
         let call = words.get(start..)?.to_vec();
-        self.tool(call, meant, span, thrown)
+        let name = written.first().map_or(span, |word| unit.place(word.start, word.end));
+        self.tool(call, meant, span, name, thrown)
     }
 
     /// A call of the tool.
@@ -71,6 +72,7 @@ impl Shell<'_> {
         mut call: Vec<Word>,
         meant: bool,
         span: Span,
+        name: Span,
         thrown: Option<Span>,
     ) -> Option<bool> {
         if meant && let Some(first) = call.first_mut() {
@@ -80,11 +82,7 @@ impl Shell<'_> {
         }
         // The command, not where a variable that stands for it was written.
         if let Some(first) = call.first_mut() {
-            first.span = Span {
-                end: span.start
-                    + u32::try_from(first.text.len()).unwrap_or(0).min(span.end - span.start),
-                ..span
-            };
+            first.span = name;
         }
         let stdin = self.inputs.last().cloned().flatten().map(|input| Word {
             text: input.whole.text.get(input.at..).unwrap_or_default().to_owned(),

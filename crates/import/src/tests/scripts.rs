@@ -11,6 +11,10 @@ fn check(text: &str) -> String {
     let start = out.find("name: ").unwrap();
     let mut out = out[start..].split_once('\n').unwrap().1.trim_start().to_owned();
     let (found, _) = lint(&sources, &[file], &imported, None);
+    for one in &found {
+        let (start, end) = (one.place.span.start as usize, one.place.span.end as usize);
+        assert!(text.get(start..end).is_some(), "{one:?}: {text}");
+    }
     for found in found.iter().filter(|found| found.severity > Severity::Info) {
         let _ = writeln!(out, "{}", found.plain(&sources).lines().next().unwrap_or_default());
     }
@@ -165,7 +169,7 @@ fn what_the_tool_refuses_is_an_error() {
     a.sh:2:1: error[I004]: the tool asks for `subjects`, and fails where nobody answers
     a.sh:3:1: error[I004]: without `--defaults` the tool asks for what is not given, and fails where nobody answers
     a.sh:3:19: error[S001]: invalid subject `wq.`: a subject cannot have an empty token (a dot at an end, or two in a row)
-    a.sh:3:32: error[I004]: `>` is not quoted: the shell writes a file, and the tool gets what stands before it
+    a.sh:3:33: error[I004]: `>` is not quoted: the shell writes a file, and the tool gets what stands before it
     a.sh:4:1: error[I004]: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
     a.sh:5:1: error[I004]: neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers
     ");
@@ -313,6 +317,7 @@ fn pieces_of_scripts_in_any_order_end() {
         "[ -n \"$y\" ] ",
         "eval \"$x\"\n",
         "é",
+        "日本 nats ",
         "nats consumer add A c --pull ",
         "--max-age=1d ",
         "> ",
