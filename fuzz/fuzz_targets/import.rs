@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use watershed_import::{comments, import, lint};
 use watershed_topology::SourceMap;
-use watershed_topology::import::{comments, import, lint};
 use watershed_topology::render::render_checked;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for name in ["f.yaml", "f.sh", "f.conf", "f.tf"] {
+    for name in ["f.yaml", "f.sh", "f.conf", "f.tf", "Makefile", "Dockerfile", "f.md"] {
         let mut sources = SourceMap::default();
         let file = sources.add(name, text);
         let (imported, _) = import(&sources, &[file]);

@@ -19,10 +19,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jetstream", &["base", "store", "wire"]),
     ("engine", &["base", "core", "jetstream", "store", "wire"]),
     ("topology", &["wire"]),
+    ("import", &["topology", "wire"]),
     ("client", &["topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
-    ("watershed", &["client", "server", "topology", "wire", "worker"]),
+    ("watershed", &["client", "import", "server", "topology", "wire", "worker"]),
     ("sim", &["engine", "peers", "store", "topology", "wire"]),
     ("bench", &["wire"]),
     ("peers", &[]),
@@ -33,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CODE_LINES_MAX: usize = 600;
 
 /// Crates that decide and never do: no async runtime, no sockets, no threads.
-const PURE: &[&str] = &["wire", "store", "base", "core", "jetstream", "engine", "topology"];
+const PURE: &[&str] =
+    &["wire", "store", "base", "core", "jetstream", "engine", "topology", "import"];
 
 /// Crates whose files still need each other in loops. The list only gets shorter: a crate that is
 /// free of loops is taken off it, and no other is put on it.

@@ -21,7 +21,6 @@ pub mod apply;
 pub mod call;
 pub mod diagnostic;
 pub mod flow;
-pub mod import;
 pub mod json_schema;
 pub mod limits;
 pub mod lint;

@@ -19,7 +19,7 @@ pub struct Places {
     /// Where its name stands.
     pub name: Span,
     /// By path: `max_age`, `subjects.0`, `sources.1.filter_subject`.
-    pub(crate) fields: BTreeMap<String, Span>,
+    pub fields: BTreeMap<String, Span>,
 }
 
 impl Places {
@@ -386,7 +386,7 @@ impl Stream {
     }
 
     /// A stream that is only known by its name.
-    pub(crate) fn placeholder(name: &str, span: Span) -> Self {
+    pub fn placeholder(name: &str, span: Span) -> Self {
         let config = StreamConfig { name: name.to_owned(), ..StreamConfig::default() };
         let places = Places { name: span, ..Places::default() };
         let name = Spanned::new(name.to_owned(), span);
@@ -403,7 +403,7 @@ impl Stream {
     }
 
     /// Whether it is only known by its name.
-    pub(crate) fn is_placeholder(&self) -> bool {
+    pub fn is_placeholder(&self) -> bool {
         self.kind == StreamKind::Elsewhere
     }
 
@@ -445,7 +445,7 @@ impl Stream {
     }
 
     /// Fills in what absent fields mean, here and in the consumers.
-    pub(crate) fn fill(&mut self, bounds: &Bounds) {
+    pub fn fill(&mut self, bounds: &Bounds) {
         if !self.is_placeholder() {
             check::fill_stream(&mut self.config, bounds);
         }

@@ -24,7 +24,11 @@ use crate::schema::{
 use crate::source::{SourceMap, Spanned};
 
 /// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
+/// What belongs to no asset is under the empty name, and stands at the top.
 pub type Comments = BTreeMap<String, Vec<String>>;
+
+/// What begins a comment about something that an asset has and that could not be read.
+pub const NOT_READ: &str = "not read: ";
 
 /// The text of a topology with these comments. What would come back from it differently is said above
 /// the asset.
@@ -66,6 +70,7 @@ pub fn render_checked(topology: &Topology, comments: &Comments) -> String {
 pub fn render(topology: &Topology, comments: &Comments) -> String {
     let mut out = String::from("watershed: 1\n");
     let _ = writeln!(out, "name: {}", quoted(&topology.name.value));
+    comment(&mut out, 0, comments, "");
     if let Some(account) = &topology.account {
         let _ = writeln!(out, "account: {}", quoted(&account.value));
     }
@@ -156,6 +161,12 @@ fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
         fields.insert("was".into(), was.value.clone().into());
     }
     let _ = writeln!(out, "  {}:", quoted(name));
+    // What was not read may be the limit.
+    if comments.get(name).is_some_and(|all| all.iter().any(|one| one.starts_with(NOT_READ)))
+        && fields.get("max_age") == Some(&json!(0))
+    {
+        fields.remove("max_age");
+    }
     for field in STREAM.iter().chain(STREAM_OWN) {
         if let Some(value) = fields.get(field.name) {
             let _ = writeln!(out, "    {}: {}", field.name, shown(value, field.kind));

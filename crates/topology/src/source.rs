@@ -127,7 +127,7 @@ impl SourceMap {
 }
 
 /// An offset in a file as spans have it.
-pub(crate) fn offset(at: usize) -> u32 {
+pub fn offset(at: usize) -> u32 {
     u32::try_from(at).expect("files are shorter than 2^32 bytes")
 }
 

@@ -104,7 +104,7 @@ pub fn parse(sources: &SourceMap, file: FileId) -> (Option<Node>, Vec<Diagnostic
 }
 
 /// Reads all documents of `text`, which stands in `file` at the same offsets.
-pub(crate) fn parse_all(file: FileId, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
+pub fn parse_all(file: FileId, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     let mut builder = Builder::new(file, text);
     builder.documents_max = usize::MAX;
     builder.read()

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use watershed_import::import;
 use watershed_topology::diagnostic::sort;
-use watershed_topology::import::{self, import};
 use watershed_topology::limits::FILE_BYTES_MAX;
 use watershed_topology::lint::embedded;
 use watershed_topology::read::{Document, read};
@@ -210,7 +210,8 @@ fn lint_foreign(workspace: &mut Workspace, reading: &Reading) {
     if !imported.recognized {
         return;
     }
-    let (mut found, allowed) = import::lint(&workspace.sources, &files, &imported, reading.target);
+    let (mut found, allowed) =
+        watershed_import::lint(&workspace.sources, &files, &imported, reading.target);
     for secret in &imported.topology.secrets {
         workspace.sources.hide(*secret);
     }

@@ -9,6 +9,7 @@ mod load;
 mod private;
 mod saved;
 mod secret;
+mod tree;
 mod ui;
 
 use std::process::ExitCode;

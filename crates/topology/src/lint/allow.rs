@@ -50,6 +50,13 @@ pub(crate) fn apply(
     allowed
 }
 
+/// Takes what comments in a foreign file allow out of `findings`, and says how many that were.
+pub fn allowed_in(sources: &SourceMap, files: &[FileId], findings: &mut Vec<Diagnostic>) -> usize {
+    let all = |file: &FileId| comments(sources, *file, None);
+    let allowances: Vec<_> = files.iter().flat_map(all).collect();
+    apply(sources, &allowances, findings)
+}
+
 /// What is wrong with one code of an allowance.
 fn judge(code: &str, span: Span, allowance: &Allowance, used: bool) -> Option<Diagnostic> {
     let warning = |message| Diagnostic::new("F012", Severity::Warning, span, message);

@@ -4,7 +4,7 @@
 //! with a file as a text is found on the way in ([`lower`](crate::lower)) and has codes that begin
 //! with `F`.
 
-pub(crate) mod allow;
+pub mod allow;
 mod embedded;
 mod file_rules;
 mod rule;

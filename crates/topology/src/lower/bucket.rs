@@ -80,7 +80,7 @@ pub(super) fn object_store(
 }
 
 /// What clients call the stream of a bucket, and the fields that they give it.
-pub(crate) fn bucket_fields(bucket: &str, key_value: bool) -> (&'static str, Map<String, Json>) {
+pub fn bucket_fields(bucket: &str, key_value: bool) -> (&'static str, Map<String, Json>) {
     let field = |(name, value): (&str, Json)| (name.to_owned(), value);
     let shared = [
         ("discard", json!("new")),
@@ -100,7 +100,7 @@ pub(crate) fn bucket_fields(bucket: &str, key_value: bool) -> (&'static str, Map
 }
 
 /// Fields under the names that a stream has for them.
-pub(crate) fn rename_bucket_fields(fields: &mut Fields) {
+pub fn rename_bucket_fields(fields: &mut Fields) {
     for (bucket, stream) in BUCKET_FIELDS {
         if let Some(value) = fields.json.remove(*bucket) {
             fields.json.insert((*stream).to_owned(), value);
@@ -112,7 +112,7 @@ pub(crate) fn rename_bucket_fields(fields: &mut Fields) {
 }
 
 /// An origin that is a bucket: its stream, and its keys under the new bucket's name.
-fn of_bucket(source: &mut Json, bucket: Option<&str>) {
+pub fn of_bucket(source: &mut Json, bucket: Option<&str>) {
     let Json::Object(source) = source else { return };
     let Some(name) = source.get("name").and_then(Json::as_str) else { return };
     let origin = name.strip_prefix("KV_").unwrap_or(name).to_owned();

@@ -16,9 +16,11 @@ use crate::yaml::{Entry, Node, Scalar, Style, Value};
 
 /// Values in the API's units, and where each was written, by path.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fields {
-    pub(crate) json: Map<String, Json>,
-    pub(crate) places: BTreeMap<String, Span>,
+pub struct Fields {
+    /// By name.
+    pub json: Map<String, Json>,
+    /// By path: `max_age`, `subjects.0`, `sources.1.filter_subject`.
+    pub places: BTreeMap<String, Span>,
 }
 
 impl Fields {

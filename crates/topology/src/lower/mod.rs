@@ -11,9 +11,10 @@ mod own;
 mod people;
 mod sharing;
 
-pub(crate) use self::bucket::{BUCKET_FIELDS, bucket_fields, rename_bucket_fields};
-pub(crate) use self::fields::Fields;
-pub(crate) use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
+pub(crate) use self::bucket::BUCKET_FIELDS;
+pub use self::bucket::{bucket_fields, of_bucket, rename_bucket_fields};
+pub use self::fields::Fields;
+pub use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};

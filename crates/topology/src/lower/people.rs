@@ -125,17 +125,17 @@ fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new:
 }
 
 /// Work below which a hash is guessed too soon, as the exponent that bcrypt has for it.
-pub(crate) const BCRYPT_COST_MIN: u32 = 10;
+pub const BCRYPT_COST_MIN: u32 = 10;
 
 /// The cost of a bcrypt hash, if a text is one.
-pub(crate) fn bcrypt_cost(text: &str) -> Option<u32> {
+pub fn bcrypt_cost(text: &str) -> Option<u32> {
     let rest = text.strip_prefix("$2")?.trim_start_matches(['a', 'b', 'x', 'y']);
     let (cost, _) = rest.strip_prefix('$')?.split_once('$')?;
     cost.parse().ok().filter(|_| text.len() == 60)
 }
 
 /// What is wrong with a hash of this cost.
-pub(crate) fn weak_hash(cost: u32) -> String {
+pub fn weak_hash(cost: u32) -> String {
     format!("a bcrypt hash of cost {cost} is soon guessed by whoever has the file")
 }
 

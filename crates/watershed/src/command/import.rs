@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use watershed_import::{Imported, comments, import, live};
 use watershed_topology::SourceMap;
 use watershed_topology::call::CallError;
-use watershed_topology::import::{Imported, comments, import, live};
 use watershed_topology::lower::is_name;
 use watershed_topology::observe::Observed;
 use watershed_topology::render::{Comments, render_checked};
@@ -19,6 +19,7 @@ use super::{block_on, write_new};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::load;
+use crate::tree::tree;
 use crate::ui;
 
 /// Error of a server for an account without JetStream.
@@ -34,8 +35,9 @@ const QUIET: Duration = Duration::from_millis(500);
     watershed import -s nats://127.0.0.1:4222"
 )]
 pub(crate) struct Arguments {
-    /// Files: answers and lists as JSON, manifests, Terraform, shell scripts, nats.conf. Without any, the live
-    /// server: the account of the user, or every account for a user of the system account.
+    /// Files, or folders to search: answers and lists as JSON, manifests, Terraform, nats.conf, shell
+    /// scripts, also inside compose files, workflows, playbooks, Makefiles and Dockerfiles. Without any,
+    /// the live server: the account of the user, or every account for a user of the system account.
     sources: Vec<PathBuf>,
     /// Name of the topology [default: imported].
     #[arg(long)]
@@ -56,7 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     if !arguments.sources.is_empty() {
         let (imported, above) = from_files(&arguments.sources)?;
-        return write(arguments, imported, &above, arguments.output.as_deref());
+        let whole = whole(&imported);
+        let exit = write(arguments, imported, &above, arguments.output.as_deref())?;
+        return Ok(if whole { exit } else { Exit::Findings });
     }
     match block_on(from_server(&arguments.connection))? {
         Live::Account(observed) => {
@@ -185,21 +189,72 @@ fn of_account(account: &str, observed: &Observed) -> Imported {
     imported
 }
 
-fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
-    let mut sources = SourceMap::default();
+/// Whether everything was read; says what was not.
+fn whole(imported: &Imported) -> bool {
+    let parts = imported.partial.len();
+    if parts > 0 {
+        ui::say(&format!(
+            "{} read in part: look for `# not read` in what was written, and complete it",
+            ui::count(parts, "asset")
+        ));
+    }
+    if imported.incomplete {
+        ui::say("some of what these files declare was not read: see above");
+    }
+    parts == 0 && !imported.incomplete
+}
+
+/// The files that are named, and those of the folders that are.
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
-        files.push(sources.add(&path.display().to_string(), &load::text(path)?));
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut tree = tree(path)?;
+        for (path, why) in &tree.passed_over {
+            ui::say(&format!("{} is passed over: {why}", path.display()));
+        }
+        files.append(&mut tree.files);
     }
-    let (imported, others) = import(&sources, &files);
+    Ok(files)
+}
+
+fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
+    let mut sources = SourceMap::default();
+    let mut ids = Vec::new();
+    let searched = paths.iter().any(|path| path.is_dir());
+    for path in files(paths)? {
+        match load::text(&path) {
+            Ok(text) => ids.push(sources.add(&path.display().to_string(), &text)),
+            Err(error) if searched && !paths.contains(&path) => {
+                ui::say(&format!("{} is passed over: {error}", path.display()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let (imported, others) = import(&sources, &ids);
     let unknown: Vec<&str> = others.iter().map(|file| sources.file(*file).name.as_str()).collect();
     if !imported.recognized {
-        bail!("nothing in {} declares a stream, a consumer or a server", unknown.join(", "));
+        let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        bail!("nothing in {} declares a stream, a consumer or a server", names.join(", "));
     }
-    for name in unknown {
-        ui::say(&format!("{name} declares nothing that is known here and is passed over"));
+    if searched {
+        let read = ids.iter().filter(|file| !others.contains(file));
+        let read: Vec<&str> = read.map(|file| sources.file(*file).name.as_str()).collect();
+        ui::say(&format!(
+            "read {}; nothing is declared in {}",
+            read.join(", "),
+            ui::count(others.len(), "other file")
+        ));
+    } else {
+        for name in unknown {
+            ui::say(&format!("{name} declares nothing that is known here and is passed over"));
+        }
     }
-    for finding in &imported.findings {
+    // What is wrong with a script is `lint`'s to say.
+    for finding in imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002")) {
         ui::say(&format!("{}: {}", sources.place(finding.place.span), finding.message));
     }
     let above = comments(&sources, &imported);

@@ -213,7 +213,7 @@ fn configurations_that_keep_a_server_from_starting_are_found() {
         let text = text.replace("DIR", folder.path().to_str().unwrap());
         let mut sources = SourceMap::default();
         let file = sources.add("nats.conf", &text);
-        let (imported, _) = watershed_topology::import::import(&sources, &[file]);
+        let (imported, _) = watershed_import::import(&sources, &[file]);
         let refused = imported.findings.iter().any(|one| one.code == "I011");
         if refused == *fine {
             wrong.push(format!("{text}: {:?}", imported.findings));

@@ -16,7 +16,8 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(topology: &Topology, report: &mut Report<'_>) {
-    for stream in &topology.streams {
+    // Of a stream that is defined elsewhere, nothing is known.
+    for stream in topology.streams.iter().filter(|stream| !stream.is_placeholder()) {
         let Ok(most) = usize::try_from(stream.config.max_consumers) else { continue };
         if let Some(first) = stream.consumers.get(most) {
             let count = stream.consumers.len();

@@ -26,15 +26,29 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             ("max_bytes", config.max_bytes),
             ("max_msgs_per_subject", config.max_msgs_per_subject),
         ];
-        let limit = limits.iter().find(|(_, limit)| *limit > 0);
-        let work = config.retention == Retention::WorkQueue && config.discard == Discard::Old;
-        let Some((field, _)) = limit.filter(|_| work) else { continue };
+        if config.retention != Retention::WorkQueue {
+            continue;
+        }
+        let each = config.max_msgs_per_subject > 0 && !config.discard_new_per_subject;
+        let limit = match config.discard {
+            Discard::Old => limits.iter().find(|(_, limit)| *limit > 0),
+            // That alone does not hold for the limit of each subject.
+            Discard::New => {
+                limits.iter().find(|(field, _)| each && *field == "max_msgs_per_subject")
+            }
+        };
+        let Some((field, _)) = limit else { continue };
+        let fix = if each {
+            "write `discard: new` and `discard_new_per_subject: true`: the publisher is told, and nothing is lost"
+        } else {
+            "write `discard: new`: the publisher is told, and nothing is lost"
+        };
         report
             .at(
                 stream.name.span,
                 format!("`{}` drops undone work when it is full", stream.name.value),
             )
             .other(stream.places.at(field), "the limit")
-            .fix("write `discard: new`: the publisher is told, and nothing is lost");
+            .fix(fix);
     }
 }

@@ -1,0 +1,136 @@
+//! `nats.conf`: what it limits, who may do what, and what passes between accounts.
+
+mod accounts;
+mod server;
+mod users;
+
+use watershed_wire::conf::{self, Item, Pair, Place, Value};
+
+use super::findings::line_start;
+use super::importer::Importer;
+use watershed_topology::source::{FileId, Span, Spanned, offset};
+
+/// Takes in a configuration file of nats-server.
+pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
+    let pairs = match conf::parse(text) {
+        Ok(pairs) => pairs,
+        Err(error) => {
+            let span = line_start(file, text, error.line);
+            importer.recognized = true;
+            return importer.findings.skipped(span, format!("invalid nats.conf: {error}"));
+        }
+    };
+    let includes = find(&pairs, &["include"]).is_some();
+    if !includes {
+        importer.confs.push(line_start(file, text, 1));
+    }
+    let mut reader = Reader { importer, file, text, includes };
+    reader.quoted(&pairs);
+    reader.server(&pairs);
+    reader.accounts(&pairs);
+    reader.everybody(&pairs);
+}
+
+fn map(item: &Item) -> &[Pair] {
+    match &item.value {
+        Value::Map(pairs) => pairs,
+        _ => &[],
+    }
+}
+
+fn list(item: &Item) -> &[Item] {
+    match &item.value {
+        Value::List(items) => items,
+        _ => &[],
+    }
+}
+
+fn find<'p>(pairs: &'p [Pair], names: &[&str]) -> Option<&'p Pair> {
+    let named = |pair: &&Pair| names.iter().any(|name| pair.key.eq_ignore_ascii_case(name));
+    pairs.iter().find(named)
+}
+
+/// Accounts of clients: the system's is the server's own.
+fn accounts_of(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
+    let accounts = find(pairs, &["accounts"]).map(|pair| map(&pair.item));
+    accounts.unwrap_or_default().iter().filter(|account| account.key != "$SYS")
+}
+
+struct Reader<'a> {
+    importer: &'a mut Importer,
+    file: FileId,
+    text: &'a str,
+    /// Whether some of it stands in other files: what is missing here may be there.
+    includes: bool,
+}
+
+impl Reader<'_> {
+    fn span(&self, place: Place) -> Span {
+        Span { file: self.file, start: offset(place.start), end: offset(place.end) }
+    }
+
+    /// What is written there.
+    fn written(&self, place: Place) -> &str {
+        self.text.get(place.start..place.end).unwrap_or_default()
+    }
+
+    fn texts(&self, item: &Item) -> Option<Spanned<String>> {
+        match &item.value {
+            Value::Text { text, .. } => Some(Spanned::new(text.clone(), self.span(item.place))),
+            _ => None,
+        }
+    }
+
+    fn size(&self, item: &Item) -> Option<Spanned<u64>> {
+        match item.value {
+            Value::Integer(number) => {
+                let bytes = u64::try_from(number).ok()?;
+                Some(Spanned::new(bytes, self.span(item.place)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Says that nats-server does not start with this.
+    fn refused(&mut self, place: Place, message: String) {
+        let span = self.span(place);
+        self.importer.findings.not_started(span, message);
+    }
+
+    /// Variables in quotes, wherever they are.
+    fn quoted(&mut self, pairs: &[Pair]) {
+        for pair in pairs {
+            let key = pair.key.to_lowercase();
+            let variable =
+                matches!(&pair.item.value, Value::Text { text, .. } if is_variable(text));
+            if matches!(key.as_str(), "password" | "pass" | "token" | "nkey_seed") && !variable {
+                self.importer.secrets.push(self.span(pair.item.place));
+            }
+            self.quoted_item(&pair.item);
+        }
+    }
+
+    fn quoted_item(&mut self, item: &Item) {
+        match &item.value {
+            Value::Text { text, quoted: true } if is_variable(text) => {
+                let span = self.span(item.place);
+                let message =
+                    format!("in quotes this is the text `{text}`, not the variable's value");
+                let found = self.importer.findings.quoted(span, message);
+                found.fix = Some("take the quotes away".into());
+            }
+            Value::List(items) => items.iter().for_each(|item| self.quoted_item(item)),
+            Value::Map(pairs) => self.quoted(pairs),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a text is what a variable looks like.
+fn is_variable(text: &str) -> bool {
+    text.strip_prefix('$').is_some_and(|name| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '{' | '}'))
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    })
+}

@@ -1,0 +1,103 @@
+//! Streams as they are found in sources, and what is said about them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::findings::Findings;
+use super::scripted::Scripted;
+use watershed_topology::diagnostic::{Diagnostic, Severity};
+use watershed_topology::model::{ServerSettings, Stream};
+use watershed_topology::sharing::{Export, Import};
+use watershed_topology::source::{Span, Spanned};
+
+/// Streams as they are found, and what is said about them.
+#[derive(Debug, Default)]
+pub(super) struct Importer {
+    pub(super) streams: Vec<Stream>,
+    pub(super) by_name: BTreeMap<String, usize>,
+    pub(super) server: ServerSettings,
+    /// Where a server listens, and whether it has users of its own.
+    pub(super) listens: Option<Spanned<SocketAddr>>,
+    pub(super) has_users: bool,
+    /// Where a configuration has JetStream, and what passes between its one account and others.
+    pub(super) jetstream: Option<Span>,
+    /// Subjects on which a script publishes.
+    pub(super) tried: Vec<Spanned<String>>,
+    /// Where each configuration begins.
+    pub(super) confs: Vec<Span>,
+    pub(super) sharing: (Vec<Export>, Vec<Import>),
+    pub(super) secrets: Vec<Span>,
+    pub(super) findings: Findings,
+    pub(super) recognized: bool,
+    /// Whether what is read is a server's answer about something that runs.
+    pub(super) answer: bool,
+    /// Whether what is read is a list of object stores.
+    pub(super) objects: bool,
+    /// Whether something was read that is no such answer.
+    pub(super) wanted: bool,
+    /// Whether something that may declare more was not read.
+    pub(super) incomplete: bool,
+    /// What was not read of each asset: `STREAM`, or `STREAM/consumer`.
+    pub(super) partial: BTreeMap<String, Vec<String>>,
+    /// What is remembered of scripts.
+    pub(super) tool: Scripted,
+}
+
+impl Importer {
+    pub(super) fn known(&mut self, name: &str) -> Option<&mut Stream> {
+        let at = *self.by_name.get(name)?;
+        self.streams.get_mut(at)
+    }
+
+    pub(super) fn add(&mut self, stream: Stream) {
+        self.by_name.insert(stream.name.value.clone(), self.streams.len());
+        self.streams.push(stream);
+    }
+
+    /// Takes in a stream. One that was there before keeps its consumers.
+    pub(super) fn stream(&mut self, mut stream: Stream) {
+        self.recognized = true;
+        self.wanted |= !self.answer;
+        let Some(known) = self.known(&stream.name.value) else { return self.add(stream) };
+        if known.is_placeholder() {
+            stream.consumers = std::mem::take(&mut known.consumers);
+            *known = stream;
+            return;
+        }
+        let same = known.config == stream.config;
+        let first = known.name.span;
+        let message = format!("stream `{}` is defined twice", stream.name.value);
+        let message = if same { message } else { format!("{message}, and not alike") };
+        let severity = if same { Severity::Info } else { Severity::Error };
+        let found = Diagnostic::new("I005", severity, stream.name.span, message);
+        self.findings.0.push(found.other(first, "first defined here"));
+    }
+
+    /// Takes a stream away that a script deletes again.
+    pub(super) fn remove(&mut self, name: &str) {
+        let Some(at) = self.by_name.remove(name) else { return };
+        self.streams.remove(at);
+        self.partial.remove(name);
+        for index in self.by_name.values_mut().filter(|index| **index > at) {
+            *index -= 1;
+        }
+    }
+
+    /// Notes what was not read of an asset.
+    pub(super) fn marks(&mut self, asset: &str, unread: &[String]) {
+        if !unread.is_empty() {
+            let marks = self.partial.entry(asset.to_owned()).or_default();
+            marks.extend(unread.iter().cloned());
+        }
+    }
+
+    /// The stream of a consumer; one that is defined elsewhere is a name.
+    pub(super) fn stream_of(&mut self, name: &str, span: Span) -> &mut Stream {
+        self.recognized = true;
+        self.wanted |= !self.answer;
+        if !self.by_name.contains_key(name) {
+            self.add(Stream::placeholder(name, span));
+        }
+        self.known(name).expect("it is there")
+    }
+}

@@ -1,0 +1,179 @@
+//! Branches: the one that is taken, and every one where that is not decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use watershed_topology::source::Span;
+
+use super::pattern;
+use super::state::{Flow, Held, Shell, unknown};
+use super::syntax::{List, Unit};
+use crate::word::Word;
+
+/// Variables by name.
+type Variables = BTreeMap<String, Held>;
+
+impl Shell<'_> {
+    pub(super) fn choose(
+        &mut self,
+        unit: &Rc<Unit>,
+        arms: &[(List, List)],
+        otherwise: Option<&List>,
+    ) -> Option<bool> {
+        let condition = self.conditions;
+        self.conditions += 1;
+        let mut ends: Vec<Variables> = Vec::new();
+        let mut undecided = false;
+        let before = self.arms.clone();
+        let mut decided = false;
+        let mut asks = false;
+        for (number, (test, body)) in arms.iter().enumerate() {
+            if decided {
+                self.elsewhere(unit, body, asks);
+                continue;
+            }
+            self.tries += 1;
+            let asked = self.asked;
+            let status = self.list(unit, test);
+            asks |= self.asked > asked;
+            self.tries -= 1;
+            match status {
+                Some(true) if !undecided => {
+                    self.list(unit, body);
+                    decided = true;
+                }
+                Some(false) => self.elsewhere(unit, body, asks),
+                status => {
+                    undecided = true;
+                    ends.extend(self.branch(unit, body, (condition, number)));
+                    decided = status == Some(true);
+                }
+            }
+        }
+        match otherwise {
+            Some(body) if decided => self.elsewhere(unit, body, asks),
+            Some(body) if undecided => {
+                ends.extend(self.branch(unit, body, (condition, arms.len())));
+                decided = true;
+            }
+            Some(body) => {
+                self.list(unit, body);
+            }
+            None => {}
+        }
+        self.arms = before;
+        if undecided {
+            if !decided {
+                ends.push(self.snapshot());
+            }
+            if !ends.is_empty() {
+                self.variables = merged(ends);
+            }
+            return None;
+        }
+        self.status
+    }
+
+    /// One branch of several of which it is not known which one runs. What it comes to, unless it
+    /// leads away.
+    fn branch(&mut self, unit: &Rc<Unit>, body: &List, arm: (usize, usize)) -> Option<Variables> {
+        let before = self.snapshot();
+        self.arms.push(arm);
+        self.list(unit, body);
+        self.arms.pop();
+        let after = std::mem::replace(&mut self.variables, before);
+        let goes_on = self.flow == Flow::On;
+        self.flow = Flow::On;
+        goes_on.then_some(after)
+    }
+
+    pub(super) fn case(
+        &mut self,
+        unit: &Rc<Unit>,
+        word: &Word,
+        arms: &[(Vec<super::syntax::Word>, List)],
+    ) -> Option<bool> {
+        let condition = self.conditions;
+        self.conditions += 1;
+        let (mut ends, mut undecided, mut decided) = (Vec::new(), false, false);
+        for (number, (patterns, body)) in arms.iter().enumerate() {
+            if decided {
+                break;
+            }
+            let mut found = Some(false);
+            for one in patterns {
+                let one = self.whole(unit, one);
+                match (one.get(), word.get()) {
+                    (Some("*"), _) => found = Some(true),
+                    (Some(one), Some(text)) if pattern::matches(one, text) => found = Some(true),
+                    (Some(_), Some(_)) => {}
+                    _ if found == Some(true) => {}
+                    _ => found = None,
+                }
+            }
+            match found {
+                Some(true) if !undecided => {
+                    self.list(unit, body);
+                    decided = true;
+                }
+                Some(false) => {}
+                found => {
+                    undecided = true;
+                    ends.extend(self.branch(unit, body, (condition, number)));
+                    decided = found == Some(true);
+                }
+            }
+        }
+        if !undecided {
+            return self.status;
+        }
+        if !decided {
+            ends.push(self.snapshot());
+        }
+        if !ends.is_empty() {
+            self.variables = merged(ends);
+        }
+        None
+    }
+
+    /// A branch that is not taken here; it is on another server, if something of a server decides.
+    fn elsewhere(&mut self, unit: &Rc<Unit>, body: &List, asks: bool) {
+        if asks {
+            self.never(|shell| shell.list(unit, body));
+        }
+    }
+}
+
+/// What is known of variables after branches that each came to something.
+pub(super) fn merged(mut ends: Vec<Variables>) -> Variables {
+    let Some(mut first) = ends.pop() else { return Variables::new() };
+    for other in ends {
+        let names: BTreeSet<String> = first.keys().chain(other.keys()).cloned().collect();
+        for name in names {
+            let (one, two) = (first.get(&name), other.get(&name));
+            if one == two {
+                continue;
+            }
+            let held = both(&name, one, two);
+            first.insert(name, held);
+        }
+    }
+    first
+}
+
+fn both(name: &str, one: Option<&Held>, two: Option<&Held>) -> Held {
+    let shown = |held: Option<&Held>| match held {
+        Some(Held::One(word)) => word.get().map(str::to_owned),
+        _ => None,
+    };
+    let why = match (shown(one), shown(two)) {
+        (Some(one), Some(two)) if one == two => {
+            return Held::One(Word::known(one, Span::default()));
+        }
+        (Some(one), Some(two)) if one.len() + two.len() < 80 => {
+            format!("`{name}` may be `{two}` or `{one}`")
+        }
+        _ => unknown(name),
+    };
+    Held::One(Word { unknown: Some(why), many: true, ..Word::default() })
+}

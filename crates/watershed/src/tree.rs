@@ -1,0 +1,103 @@
+//! The files of a folder that may declare something.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use ignore::WalkBuilder;
+use watershed_topology::limits::FILE_BYTES_MAX;
+
+/// Files of one folder that are read at most.
+const FILES_MAX: usize = 5_000;
+
+/// Bytes of all of them.
+const BYTES_MAX: u64 = 128 << 20;
+
+/// Levels of folders that are looked into.
+const DEPTH_MAX: usize = 24;
+
+/// Folders that hold other people's files.
+const OTHERS: &[&str] = &[".git", "node_modules", "target", "vendor", ".terraform", ".venv"];
+
+/// Endings of files that may declare something.
+const ENDINGS: &[&str] = &["sh", "bash", "json", "yaml", "yml", "tf", "conf", "mk", "dockerfile"];
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    pub(crate) files: Vec<PathBuf>,
+    /// What is not read though its name would do, and why.
+    pub(crate) passed_over: Vec<(PathBuf, &'static str)>,
+}
+
+/// The files below `root` that may declare something, in their order. What `.gitignore` names is left
+/// out, and no link is followed.
+pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
+    let mut walk = WalkBuilder::new(root);
+    walk.hidden(false).follow_links(false).require_git(false).max_depth(Some(DEPTH_MAX));
+    walk.sort_by_file_path(Ord::cmp);
+    walk.filter_entry(|entry| {
+        let name = entry.file_name().to_str().unwrap_or_default();
+        !OTHERS.contains(&name)
+    });
+    let mut tree = Tree::default();
+    let mut bytes = 0;
+    for entry in walk.build() {
+        let entry = entry.with_context(|| format!("cannot list {}", root.display()))?;
+        let name = entry.file_name().to_str().unwrap_or_default();
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) || !may_declare(name) {
+            continue;
+        }
+        let path = entry.path().to_owned();
+        let length = entry.metadata().map_or(0, |metadata| metadata.len());
+        let why = if length > FILE_BYTES_MAX as u64 {
+            Some("too large")
+        } else if tree.files.len() >= FILES_MAX || bytes + length > BYTES_MAX {
+            Some("too many files: name a folder further in")
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            tree.passed_over.push((path, why));
+        } else {
+            bytes += length;
+            tree.files.push(path);
+        }
+    }
+    Ok(tree)
+}
+
+/// Whether a file may declare something, by its name. Markdown is read if it is named itself: what it
+/// shows is often an example.
+fn may_declare(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+        || matches!(name, "Makefile" | "GNUmakefile" | "makefile")
+        || name.starts_with("Dockerfile")
+        || name.starts_with("Containerfile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for name in ["a/init.sh", ".github/ci.yml", "Makefile", "x.rs", "README.md", "gone/b.yaml"]
+        {
+            write(name, "");
+        }
+        write("node_modules/c.json", "");
+        write(".gitignore", "gone/\n");
+        std::os::unix::fs::symlink("/etc", folder.path().join("link")).unwrap();
+        let tree = tree(folder.path()).unwrap();
+        let names = tree.files.iter().map(|path| path.strip_prefix(folder.path()).unwrap());
+        let names: Vec<_> = names.map(|path| path.display().to_string()).collect();
+        assert_eq!(names, [".github/ci.yml", "Makefile", "a/init.sh"]);
+    }
+}
