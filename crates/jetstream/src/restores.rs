@@ -16,7 +16,10 @@ use crate::archive::s2::Unpacker;
 use crate::archive::tar::{Piece, Reader};
 
 /// Bytes that wait to be unpacked. Who sends more does not wait for answers.
-pub(crate) const PACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+const PACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Pieces that wait for the same.
+const PIECES_MAX: usize = 4096;
 
 /// Unpacked bytes from which on no more are unpacked.
 const PLAIN_BYTES: usize = 4 * 1024 * 1024;
@@ -134,7 +137,7 @@ impl Restore {
         self.heard = now;
         self.unpacker.push(piece);
         self.answers.push_back(answer.to_vec());
-        self.unpacker.len() <= PACKED_BYTES_MAX
+        self.unpacker.len() <= PACKED_BYTES_MAX && self.answers.len() <= PIECES_MAX
     }
 
     /// Whether a block's messages come in what is next.

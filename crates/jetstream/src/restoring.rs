@@ -148,7 +148,7 @@ impl JetStream {
         net: &mut impl Network,
         own: &mut Restore,
     ) -> Result<bool, String> {
-        let content = std::mem::take(&mut own.content);
+        let mut content = std::mem::take(&mut own.content);
         let mut rest = content.as_slice();
         let mut result = Ok(true);
         for count in 0.. {
@@ -178,7 +178,10 @@ impl JetStream {
                 }
             }
         }
-        own.content.extend_from_slice(rest);
+        // A message that comes in many pieces is not moved for each of them.
+        let taken = content.len() - rest.len();
+        content.drain(..taken);
+        own.content = content;
         result
     }
 

@@ -17,7 +17,7 @@ const SNAPSHOT: &str = "stream_snapshot_response";
 const RESTORE: &str = "stream_restore_response";
 
 /// Snapshots, and restores, that are made at once.
-const AT_ONCE_MAX: usize = 16;
+const AT_ONCE_MAX: usize = 8;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

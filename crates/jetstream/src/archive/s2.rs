@@ -58,8 +58,11 @@ pub(crate) struct Unpacker {
 impl Unpacker {
     /// Takes bytes in.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.held.drain(..self.past);
-        self.past = 0;
+        // Each byte is moved at most once for every byte that went.
+        if self.past > self.held.len() / 2 {
+            self.held.drain(..self.past);
+            self.past = 0;
+        }
         self.held.extend_from_slice(bytes);
     }
 

@@ -109,7 +109,7 @@ impl Reader {
         if header.iter().enumerate().map(blank).sum::<u64>() != sum {
             return Err(BadArchive("a header of the tar has a wrong checksum"));
         }
-        let size = octal(&header[124..136]).ok_or(BadArchive("a file has no size"))?;
+        let size = octal(&header[124..136]).ok_or(BadArchive("a file without a size"))?;
         let behind = usize::try_from(size % BLOCK as u64).unwrap_or(0);
         self.padding = (BLOCK - behind) % BLOCK;
         let kind = match header[156] {
@@ -124,7 +124,7 @@ impl Reader {
             b'x' => Kind::Fields,
             b'L' => Kind::Name,
             b'g' => Kind::Other,
-            _ => return Err(BadArchive("it has something that is no file")),
+            _ => return Err(BadArchive("it has something other than files")),
         };
         if size > EXTENDED_BYTES_MAX {
             return Err(BadArchive("a header of the tar is too long"));

@@ -28,6 +28,14 @@ fn call(node: &mut Node, subject: &str, body: &str) -> Value {
     answer
 }
 
+/// The same node after a restart: most of what it holds is on disk only.
+fn restart(node: Node, disk: &SimDisk) -> (Node, SimDisk) {
+    let now = node.now();
+    drop(node);
+    let disk = disk.after_kill();
+    (Node::start_at(now, &disk, settings(), 3).unwrap(), disk)
+}
+
 /// Lets everything happen that can happen at once; what the client got.
 fn run(node: &mut Node) -> Vec<Received> {
     let mut received = Vec::new();
@@ -189,6 +197,7 @@ fn a_stream_comes_back_as_it_was() {
         let disk = SimDisk::default();
         let mut node = start(&disk);
         fill(&mut node, retention, &mut rng);
+        let (mut node, disk) = if rng.bool() { restart(node, &disk) } else { (node, disk) };
         let before = content(&mut node, "S");
         let (begun, archive) = snapshot(&mut node, "S", |node| {
             publish(node, "s.1.a", "", "later");
@@ -224,8 +233,9 @@ fn what_is_replaced_meanwhile_is_in_it() {
     call(&mut node, "STREAM.CREATE.KV_B", config);
     for key in 0..200 {
         publish(&mut node, &format!("$KV.B.{key}"), "", &format!("old {key}"));
+        run(&mut node);
     }
-    run(&mut node);
+    let (mut node, disk) = restart(node, &disk);
     let before = content(&mut node, "KV_B");
     let (begun, archive) = snapshot(&mut node, "KV_B", |node| {
         for key in 0..200 {
@@ -238,6 +248,9 @@ fn what_is_replaced_meanwhile_is_in_it() {
     assert_eq!(after["message"]["seq"], 208);
     call(&mut node, "STREAM.DELETE.KV_B", "");
     restore(&mut node, &begun["config"], &archive, 1_000);
+    check_same(&content(&mut node, "KV_B"), &before);
+    // What was kept for the snapshot has gone, and nothing that is needed has.
+    let (mut node, _disk) = restart(node, &disk);
     check_same(&content(&mut node, "KV_B"), &before);
 }
 
