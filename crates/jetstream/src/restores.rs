@@ -10,7 +10,8 @@ use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::time::UnixNanos;
 
 use crate::archive::BadArchive;
-use crate::archive::blocks::{Sums, first_and_last};
+use crate::archive::blocks::{Sums, first_and_last, write};
+use crate::archive::entries::{self, ConsumerState};
 use crate::archive::position::Position;
 use crate::archive::s2::Unpacker;
 use crate::archive::tar::{Piece, Reader};
@@ -48,6 +49,18 @@ enum File {
     Sum,
 }
 
+/// How an archive is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// It has not come far enough to say so.
+    Unknown,
+    Tar,
+    /// That of nats-server 2.15.
+    Entries,
+    /// The same, and the last entry came.
+    Ended,
+}
+
 /// A consumer of an archive.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerParts {
@@ -79,6 +92,7 @@ pub(crate) struct Restore {
     unpacker: Unpacker,
     plain: Vec<u8>,
     past: usize,
+    layout: Layout,
     tar: Reader,
     file: Option<File>,
     /// Content of the file, as far as it came and means nothing yet.
@@ -116,6 +130,7 @@ impl Restore {
             unpacker: Unpacker::default(),
             plain: Vec::new(),
             past: 0,
+            layout: Layout::Unknown,
             tar: Reader::default(),
             file: None,
             content: Vec::new(),
@@ -143,15 +158,28 @@ impl Restore {
     /// Whether a block's messages come in what is next.
     pub(crate) fn is_in_block(&self) -> bool {
         self.file == Some(File::Block)
+            || (self.layout == Layout::Entries && !self.content.is_empty())
     }
 
     /// Whether all that must be in an archive was in it.
     pub(crate) fn is_complete(&self) -> bool {
-        self.tar.has_ended() && self.file.is_none() && self.created.is_some()
+        let of_tar = self.tar.has_ended() && self.file.is_none() && self.created.is_some();
+        of_tar || self.layout == Layout::Ended
     }
 
     /// Goes on with what came.
     pub(crate) fn advance(&mut self) -> Result<Next, BadArchive> {
+        match self.layout {
+            Layout::Unknown => return self.find_layout(),
+            Layout::Tar => {}
+            Layout::Entries => return self.advance_entry(),
+            Layout::Ended => {
+                // Nothing is behind the end.
+                self.plain.clear();
+                self.past = 0;
+                return self.unpack();
+            }
+        }
         let mut rest = &self.plain[self.past..];
         let before = rest.len();
         let piece = self.tar.next(&mut rest)?;
@@ -160,10 +188,7 @@ impl Restore {
             if self.plain.len() - self.past > PLAIN_BYTES {
                 return Err(BadArchive("a header of the tar is too long"));
             }
-            self.plain.drain(..self.past);
-            self.past = 0;
-            let more = self.unpacker.next(&mut self.plain)?;
-            return Ok(if more { Next::Again } else { Next::More });
+            return self.unpack();
         };
         match piece {
             Piece::File(name) => self.begin_file(&name)?,
@@ -190,6 +215,75 @@ impl Restore {
             Piece::End => {}
         }
         Ok(Next::Again)
+    }
+
+    fn unpack(&mut self) -> Result<Next, BadArchive> {
+        self.plain.drain(..self.past);
+        self.past = 0;
+        let more = self.unpacker.next(&mut self.plain)?;
+        Ok(if more { Next::Again } else { Next::More })
+    }
+
+    fn find_layout(&mut self) -> Result<Next, BadArchive> {
+        let Some(beginning) = self.plain.get(..entries::BEGINNING.len()) else {
+            return self.unpack();
+        };
+        self.layout = Layout::Tar;
+        if beginning == entries::BEGINNING {
+            self.layout = Layout::Entries;
+            self.past = entries::BEGINNING.len();
+        }
+        Ok(Next::Again)
+    }
+
+    /// Goes on with an archive of nats-server 2.15.
+    fn advance_entry(&mut self) -> Result<Next, BadArchive> {
+        let plain = std::mem::take(&mut self.plain);
+        let mut rest = &plain[self.past..];
+        let entry = entries::read(&mut rest);
+        let past = plain.len() - rest.len();
+        let next = match &entry {
+            Ok(Some(entries::Entry::Message(message))) => {
+                // As a block has it.
+                write(message, &self.sums, &mut self.content);
+                Ok(Some(Next::Messages))
+            }
+            Ok(Some(entries::Entry::File(name, content))) => {
+                self.entry_file(name, content).map(|()| Some(Next::Again))
+            }
+            Ok(Some(entries::Entry::End)) => {
+                self.layout = Layout::Ended;
+                Ok(Some(Next::Again))
+            }
+            Ok(None) => Ok(None),
+            Err(bad) => Err(*bad),
+        };
+        (self.plain, self.past) = (plain, past);
+        next?.map_or_else(|| self.unpack(), Ok)
+    }
+
+    fn entry_file(&mut self, name: &str, content: &[u8]) -> Result<(), BadArchive> {
+        if name == "state.json" {
+            let broken = BadArchive("its state is broken");
+            let state: entries::State = serde_json::from_slice(content).map_err(|_| broken)?;
+            let index = Some((state.first_seq, state.last_seq));
+            self.index = index.filter(|(_, last)| *last <= SEQUENCE_MAX);
+            self.last_time = state.last_ts.map_or(0, |own| own.0);
+            return Ok(());
+        }
+        let consumer = name.strip_prefix("consumers/").filter(|own| !own.contains('/'));
+        let consumer = consumer.ok_or(BadArchive("it has a file that is unknown"))?;
+        let broken = BadArchive("a consumer is broken");
+        let mut file: serde_json::Value = serde_json::from_slice(content).map_err(|_| broken)?;
+        let config = serde_json::to_vec(&file["config"].take()).map_err(|_| broken)?;
+        let mut config: ConsumerConfig = json::decode(&config).map_err(|_| broken)?;
+        consumer.clone_into(&mut config.name);
+        let state = serde_json::from_value::<Option<ConsumerState>>(file["state"].take());
+        let state = state.map_err(|_| broken)?.unwrap_or_default();
+        let own = self.consumer(consumer.to_owned())?;
+        own.config = Some(config);
+        own.position = Some(state.position().ok_or(broken)?);
+        Ok(())
     }
 
     fn begin_file(&mut self, name: &str) -> Result<(), BadArchive> {

@@ -5,9 +5,6 @@ use super::BadArchive;
 /// Everything in a tar is a multiple of this.
 const BLOCK: usize = 512;
 
-/// What an archive in nats-server 2.15's second layout begins with, which is no tar.
-const SECOND_LAYOUT: &[u8] = b"NATSARC1";
-
 /// Longest header of its own that gives a file its name.
 const EXTENDED_BYTES_MAX: u64 = 64 * 1024;
 
@@ -94,9 +91,6 @@ impl Reader {
     fn header(&mut self, bytes: &mut &[u8]) -> Result<Option<Piece>, BadArchive> {
         let Some((header, rest)) = bytes.split_first_chunk::<BLOCK>() else { return Ok(None) };
         *bytes = rest;
-        if header.starts_with(SECOND_LAYOUT) {
-            return Err(BadArchive("the second layout of nats-server 2.15 is not supported yet"));
-        }
         if header.iter().all(|byte| *byte == 0) {
             self.part = Part::End;
             return Ok(Some(Piece::End));
