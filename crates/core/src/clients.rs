@@ -225,6 +225,11 @@ impl Clients {
             .unwrap_or(Taken::Nobody)
     }
 
+    /// What a subscription listens to.
+    pub(crate) fn filter_of(&self, key: SubKey) -> Option<&[u8]> {
+        self.subscriptions.get(key as usize).map(|own| &*own.filter)
+    }
+
     /// Delivers to a subscription, unless it does not get this message.
     #[inline]
     pub(crate) fn deliver(

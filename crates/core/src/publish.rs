@@ -181,6 +181,20 @@ impl Core {
         !self.accounts[account.index()].router.matched_once(subject).is_empty()
     }
 
+    /// Whether anybody listens to a subject by this very name, not by a wildcard.
+    pub fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        if subject.starts_with(REPLY)
+            && let Some(waiting) = self.replies.find(account, subject, self.now.tick)
+        {
+            let (account, reply) = (waiting.account, waiting.reply.clone());
+            return self.listens_by_name(account, &reply);
+        }
+        let matched = self.accounts[account.index()].router.matched_once(subject);
+        let members = matched.groups.iter().flat_map(|group| &group.members);
+        let mut all = matched.plain.iter().chain(members);
+        all.any(|key| self.clients.filter_of(*key) == Some(subject))
+    }
+
     /// Delivers a message to everybody who listens in `account`. Says who wants to store it.
     #[inline]
     fn route(

@@ -26,6 +26,10 @@ impl Network for Below<'_> {
         self.0.listens(account, subject)
     }
 
+    fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        self.0.listens_by_name(account, subject)
+    }
+
     fn capture(&mut self, account: AccountId, filter: &[u8], capture: Capture) {
         self.0.capture(account, filter, watershed_core::Capture(capture.0));
     }

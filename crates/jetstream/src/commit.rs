@@ -537,6 +537,7 @@ impl JetStream {
             }
         }
         self.calls.nothing_comes();
+        self.restores_failed(net);
         self.begin_anew();
         self.answer_calls(net);
         self.checkpoint_if_due();

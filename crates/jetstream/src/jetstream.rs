@@ -22,7 +22,9 @@ use crate::output::DiskOutput;
 use crate::publishes::Expecting;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
+use crate::restores::Restore;
 use crate::rounds::{Owed, Rounds};
+use crate::snapshots::Snapshot;
 use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
 
@@ -92,6 +94,8 @@ pub(crate) enum TimerKey {
     Local,
     /// Blocks that hold nothing any more are to go.
     Space,
+    /// It is looked at who keeps a snapshot or a restore waiting.
+    Archives,
 }
 
 /// A change of something that no journal keeps, that goes on when others had their turn.
@@ -206,6 +210,13 @@ pub struct JetStream {
     pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
     pub(crate) found: Option<Found>,
+    /// Snapshots that are being sent, by their names, and those of them that may go on.
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) snapshots_ready: VecDeque<String>,
+    /// Streams that are being made out of archives, by their names.
+    pub(crate) restores: BTreeMap<String, Restore>,
+    /// Logs of hidden streams that nobody finishes, and that are to go.
+    pub(crate) restores_left: Vec<LogId>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
     pub(crate) acknowledging: BTreeMap<ConsumerKey, Vec<OwnedOwed>>,
     /// Messages that went in this turn because they were acknowledged with others.
@@ -273,6 +284,10 @@ impl JetStream {
             searching_bytes: 0,
             expecting: Expecting::default(),
             found: None,
+            snapshots: BTreeMap::new(),
+            snapshots_ready: VecDeque::new(),
+            restores: BTreeMap::new(),
+            restores_left: Vec::new(),
             acknowledging: BTreeMap::new(),
             finished: 0,
             finished_for: ConsumerKey::default(),

@@ -129,7 +129,8 @@ impl JetStream {
         let name = self.state.accounts.name(account).to_owned();
         let mut own = AccountDetail { id: name.clone(), name, ..AccountDetail::default() };
         let mut consumers = Vec::new();
-        for (key, stream) in self.state.keys_of(account) {
+        let shown = self.state.keys_of(account).filter(|(_, stream)| !stream.is_hidden());
+        for (key, stream) in shown {
             let state = stream.state();
             sums.messages += state.messages;
             *if stream.is_memory() { &mut own.memory } else { &mut own.storage } += state.bytes;

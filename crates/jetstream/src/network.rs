@@ -37,6 +37,9 @@ pub trait Network {
     /// Whether anybody listens to a subject.
     fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool;
 
+    /// Whether anybody listens to a subject by this very name, not by a wildcard.
+    fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool;
+
     /// Hands over what a valid filter takes, under this name. Captures of an account don't overlap.
     fn capture(&mut self, account: AccountId, filter: &[u8], capture: Capture);
 

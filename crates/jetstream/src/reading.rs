@@ -38,6 +38,17 @@ pub(crate) enum Reading {
         /// Where.
         offset: u32,
     },
+    /// A snapshot that is to have it, and what lies behind it.
+    Snapshot {
+        /// The snapshot.
+        id: String,
+        /// Log of the stream.
+        log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
+    },
     /// A consumer that is to deliver it, and what lies behind it.
     Consumer {
         /// The consumer.

@@ -48,6 +48,7 @@ impl JetStream {
         for key in keys {
             self.start_stream(net, key);
         }
+        self.clear_hidden();
         Ok(())
     }
 

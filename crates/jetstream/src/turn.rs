@@ -37,6 +37,7 @@ impl JetStream {
                 TimerKey::Follow => self.wake_waiting_followers(),
                 TimerKey::Local => self.go_on_locally(net),
                 TimerKey::Space => self.free_space(),
+                TimerKey::Archives => self.look_at_archives(net),
             }
             if key == TimerKey::Local || left == 0 {
                 // The others have their turn before the next slice.
@@ -57,6 +58,8 @@ impl JetStream {
             | self.reschedule_some()
             | self.count_backlogs(net)
             | self.search_some(net)
+            | self.snapshot_some(net)
+            | self.restore_some(net)
             | self.expect_some(net)
             | self.advance_ready(net)
             | self.free_garbage();

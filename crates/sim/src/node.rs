@@ -25,6 +25,8 @@ pub struct Received {
     pub reply: Option<String>,
     /// Payload, as text.
     pub payload: String,
+    /// Payload, as it is.
+    pub bytes: Vec<u8>,
 }
 
 /// A node.
@@ -257,6 +259,7 @@ impl Node {
                         subject: String::from_utf8_lossy(subject).into_owned(),
                         reply: reply.map(|reply| String::from_utf8_lossy(reply).into_owned()),
                         payload: String::from_utf8_lossy(payload).into_owned(),
+                        bytes: payload.to_vec(),
                     }),
                     ServerOp::Ping => pinged = true,
                     _ => {}

@@ -13,7 +13,7 @@ use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::jetstream::stream::Retention;
-use watershed_wire::jetstream::{check, json, level};
+use watershed_wire::jetstream::{StreamConfig, check, json, level};
 use watershed_wire::subject;
 use watershed_wire::time::go_duration;
 
@@ -78,7 +78,7 @@ impl JetStream {
         }
         let threshold_set = config.inactive_threshold != 0;
         let bounds = self.bounds(request.account);
-        self.check_consumer(key, &mut config, &bounds)?;
+        Self::check_consumer(&self.state.stream(key).config, &mut config, &bounds)?;
         let stream = self.state.stream(key);
         let existing = stream.consumers.find(&config.name).map(|(index, _)| index);
         let old = existing.map(|index| &stream.consumers[index].config);
@@ -118,13 +118,11 @@ impl JetStream {
     }
 
     /// What a consumer breaks by itself and on its stream.
-    fn check_consumer(
-        &self,
-        stream: StreamKey,
+    pub(crate) fn check_consumer(
+        stream: &StreamConfig,
         config: &mut ConsumerConfig,
         bounds: &Bounds,
     ) -> Result<(), ApiError> {
-        let stream = &self.state.stream(stream).config;
         check::fill_consumer(config, stream, bounds);
         let mut found = check::consumer(config);
         if config.num_replicas > 1 {

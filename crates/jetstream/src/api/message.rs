@@ -231,6 +231,11 @@ impl JetStream {
                 }
                 // What can't be read was reported; the follower rests rather than skips it.
             }
+            Some(Reading::Snapshot { id, log, block, offset }) => {
+                // What can't be read is an empty piece: the snapshot ends there, and says so.
+                let bytes = bytes.unwrap_or_default();
+                self.snapshot_read(&id, Chunk { log, block, offset, bytes });
+            }
             Some(Reading::Consumer { consumer: key, log, block, offset }) => {
                 let Some(dispatcher) = self.live.dispatcher(key) else { return };
                 dispatcher.reading = false;

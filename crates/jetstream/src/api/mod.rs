@@ -1,6 +1,7 @@
 //! The JetStream API: which request goes to which handler, and how it is answered.
 
 mod account;
+mod archive;
 mod consumer;
 mod message;
 mod origin;
@@ -49,6 +50,13 @@ impl JetStream {
         if subject.starts_with("$JS.FC.") {
             self.flow_answered(account, subject);
             return true;
+        }
+        if let Some(named) = subject.strip_prefix("$JS.SNAPSHOT.ACK.") {
+            self.snapshot_answered(named);
+            return true;
+        }
+        if let Some(named) = subject.strip_prefix("$JS.SNAPSHOT.RESTORE.") {
+            return self.restore_piece(net, account, named, message);
         }
         if !subject.starts_with("$JS.API.") {
             return false;
@@ -133,13 +141,18 @@ impl JetStream {
     }
 
     pub(crate) fn answer(&mut self, net: &mut impl Network, request: &Request<'_>, subject: &str) {
-        let Some(call) = Call::parse(subject) else { return };
         let account = request.account;
-        let answer = self.handle(net, request, call);
-        // What asks for a message is not counted, nor is a call that comes again.
-        if !matches!(answer, Answer::Search(..) | Answer::Later) && !is_direct(call) {
-            self.work.called(account);
-        }
+        let answer = if let Some(named) = subject.strip_prefix("$JS.SNAPSHOT.RESTORE.") {
+            self.end_restore(request, named)
+        } else {
+            let Some(call) = Call::parse(subject) else { return };
+            let answer = self.handle(net, request, call);
+            // What asks for a message is not counted, nor is a call that comes again.
+            if !matches!(answer, Answer::Search(..) | Answer::Later) && !is_direct(call) {
+                self.work.called(account);
+            }
+            answer
+        };
         match answer {
             Answer::Refuse(payload) => {
                 self.work.failed(account);
@@ -184,6 +197,8 @@ impl JetStream {
             Call::StreamInfo(name) => self.stream_info_call(net, request, name),
             Call::StreamDelete(name) => self.stream_delete(request, name),
             Call::StreamPurge(name) => self.stream_purge(request, name),
+            Call::StreamSnapshot(name) => self.stream_snapshot(request, name),
+            Call::StreamRestore(name) => self.stream_restore(request, name),
             Call::MessageGet(name) => self.message_get(net, request, name),
             Call::MessageDelete(name) => self.message_delete(request, name),
             Call::DirectGet(name) => self.direct_get(net, request, name),

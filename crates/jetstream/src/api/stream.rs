@@ -80,7 +80,8 @@ impl JetStream {
             filter.is_empty()
                 || subjects.iter().any(|own| subject::overlaps(own.as_bytes(), filter))
         };
-        self.state.keys_of(request.account).filter(takes).collect()
+        let own = self.state.keys_of(request.account).filter(|(_, stream)| !stream.is_hidden());
+        own.filter(takes).collect()
     }
 
     pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
@@ -138,10 +139,21 @@ impl JetStream {
         name: &str,
         valid: fn(&StreamConfig) -> Vec<Violation>,
     ) -> Result<StreamConfig, ApiError> {
-        let mut config: StreamConfig = match request.body {
+        let config: StreamConfig = match request.body {
             [] => StreamConfig::default(),
             body => json::decode(body)?,
         };
+        self.fill_config(request, name, config, valid)
+    }
+
+    /// A configuration, filled and valid by itself.
+    pub(super) fn fill_config(
+        &self,
+        request: &Request<'_>,
+        name: &str,
+        mut config: StreamConfig,
+        valid: fn(&StreamConfig) -> Vec<Violation>,
+    ) -> Result<StreamConfig, ApiError> {
         if config.name != name {
             return Err(table::STREAM_MISMATCH.into());
         }
@@ -166,7 +178,7 @@ impl JetStream {
     }
 
     /// What a configuration breaks together with what is there.
-    fn check_resources(
+    pub(crate) fn check_resources(
         &self,
         request: &Request<'_>,
         config: &StreamConfig,

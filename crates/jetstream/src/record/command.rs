@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
+use crate::archive::position::Position;
+
 /// A change. What may touch more messages than the loop has time for is done in slices: each record
 /// says how much it does at most, and the next one follows when it was applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +75,25 @@ pub(crate) enum Command {
     DeleteConsumer {
         /// Its name.
         name: String,
+    },
+    /// A consumer comes out of an archive.
+    RestoreConsumer {
+        /// Its configuration, filled.
+        config: Box<ConsumerConfig>,
+        /// When it was created.
+        created: UnixNanos,
+        /// Where it is.
+        position: Position,
+    },
+    /// A hidden stream has everything that was in an archive, and takes its place.
+    FinishRestore {
+        /// The configuration, filled, with the name that it has from now on.
+        config: Box<StreamConfig>,
+        /// When it was created.
+        created: UnixNanos,
+        /// The last sequence that is used up, and when that was.
+        last: u64,
+        last_time: UnixNanos,
     },
     /// One message is deleted.
     DeleteMessage {

@@ -16,6 +16,7 @@ use super::origins::{copied_from, origins};
 use super::retention::{Budget, chore_of_change};
 use super::stream::Stream;
 use super::tables::State;
+use crate::archive::position::Position;
 use crate::record::{Command, Event, decode_events, kind};
 use crate::tail::TailPlace;
 
@@ -193,6 +194,12 @@ impl State {
                 self.pause_consumer(log, &name, until, level)
             }
             Command::DeleteConsumer { name } => self.delete_consumer(log, &name),
+            Command::RestoreConsumer { config, created, position } => {
+                self.restore_consumer(log, *config, created, &position)
+            }
+            Command::FinishRestore { config, created, last, last_time } => {
+                self.finish_restore(log, *config, created, (last, last_time))
+            }
             Command::DeleteMessage { sequence } => self.delete_message(log, sequence, effects),
         };
         effects.outcome = outcome.unwrap_or_else(Outcome::Refused);
@@ -331,6 +338,9 @@ impl State {
                     Goes::Unneeded => true,
                 });
             let unwanted = goes_unneeded && !self.is_needed(key, sequence);
+            if over {
+                self.streams[key.index()].keep_replaced(sequence);
+            }
             if over || unwanted {
                 self.streams[key.index()].remove(sequence, &mut effects.changes);
             }
@@ -383,6 +393,41 @@ impl State {
             stream.chores.push_back(Chore::Keep { next: 1, goes: Goes::Unneeded });
         }
         Ok(Outcome::Removed(key, index))
+    }
+
+    fn restore_consumer(
+        &mut self,
+        log: LogId,
+        config: ConsumerConfig,
+        created: UnixNanos,
+        position: &Position,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        let consumer = Consumer::at(config, created, position, &stream.log);
+        stream.consumers.insert(consumer, &stream.log).ok_or(table::CONSUMER_NAME_EXIST)?;
+        Ok(Outcome::Nothing)
+    }
+
+    fn finish_restore(
+        &mut self,
+        log: LogId,
+        config: StreamConfig,
+        created: UnixNanos,
+        (last, last_time): (u64, UnixNanos),
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        if self.find(self.stream(key).account, &config.name).is_some() {
+            return Err(table::STREAM_NAME_EXIST_RESTORE_FAILED.into());
+        }
+        let mut stream = self.take(key);
+        stream.skip_to(last + 1);
+        stream.last_time = last_time;
+        stream.origins = origins(&config, &[]);
+        stream.created = created;
+        let old = std::mem::replace(&mut stream.config, config);
+        stream.chores.extend(chore_of_change(&old, &stream.config));
+        Ok(Outcome::Created(self.insert(stream)))
     }
 
     fn delete_message(

@@ -14,6 +14,7 @@ use watershed_wire::jetstream::consumer::{
 use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
 
+use crate::archive::position::{Pending, Position};
 use crate::record::Event;
 use crate::window::Window;
 
@@ -399,6 +400,43 @@ impl Consumer {
             return (self.deliveries, self.delivered);
         };
         (unacked.consumer_seq - 1, first - 1)
+    }
+
+    /// Where it is in a stream that ends with the message `last`.
+    pub(crate) fn position(&self, last: u64) -> Position {
+        let pending = self.unacked.iter().take_while(|(sequence, _)| *sequence <= last);
+        let pending = pending.map(|(sequence, own)| Pending {
+            sequence,
+            consumer_seq: own.consumer_seq,
+            deliveries: own.deliveries,
+        });
+        let delivered = self.delivered.min(last);
+        Position { deliveries: self.deliveries, delivered, pending: pending.collect() }
+    }
+
+    /// A consumer that goes on from a position. Of a message that is not there nothing is awaited.
+    pub(super) fn at(
+        config: ConsumerConfig,
+        created: UnixNanos,
+        position: &Position,
+        log: &Log,
+    ) -> Self {
+        let mut consumer = Self::new(config, created, None, log);
+        let begun = position.deliveries > 0;
+        if begun || consumer.lasts_upto == 0 {
+            consumer.lasts_upto = 0;
+            consumer.cursor = position.delivered + 1;
+        }
+        if !begun {
+            consumer.start = position.delivered;
+        }
+        consumer.deliveries = position.deliveries;
+        consumer.delivered = position.delivered;
+        for own in position.pending.iter().filter(|own| log.position(own.sequence).is_some()) {
+            let Pending { sequence, consumer_seq, deliveries } = *own;
+            consumer.await_ack(sequence, Unacked { consumer_seq, deliveries, retry_at: None });
+        }
+        consumer
     }
 
     /// The consumer as replies show it. `backlog` is what it has before it.

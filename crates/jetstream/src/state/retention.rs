@@ -81,6 +81,7 @@ impl Stream {
             if over == 0 || !budget.take() {
                 return;
             }
+            self.keep_replaced(first);
             self.remove(first, changes);
             if over == 1 {
                 return;
@@ -216,6 +217,7 @@ impl Stream {
             if !budget.take() {
                 return false;
             }
+            self.keep_replaced(sequence);
             self.remove(sequence, changes);
             next = sequence + 1;
         }

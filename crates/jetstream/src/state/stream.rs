@@ -23,6 +23,7 @@ use super::dedup::Dedup;
 use super::garbage::Garbage;
 use super::key::StreamKey;
 use super::origins::{Origin, origins};
+use super::pin::{Kept, Pin};
 use super::usage::{Bytes, Usage};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
 use crate::tail::{Tail, TailPlace};
@@ -45,6 +46,8 @@ pub(crate) struct Stream {
     pub(crate) followers: Vec<StreamKey>,
     /// What later records are still to do.
     pub(crate) chores: VecDeque<Chore>,
+    /// What is kept of it for a snapshot that is being made.
+    pub(crate) pin: Option<Box<Pin>>,
     /// What is counted of it in what its account uses.
     pub(super) counted: Usage,
     /// Where the newest messages are in memory, by sequence, for file storage.
@@ -83,6 +86,7 @@ impl Stream {
             origins: origins(&config, &[]),
             followers: Vec::new(),
             chores: VecDeque::new(),
+            pin: None,
             counted: Usage::default(),
             tail: VecDeque::new(),
             memory: VecDeque::new(),
@@ -96,6 +100,11 @@ impl Stream {
         self.config.storage == Storage::Memory
     }
 
+    /// Whether it is being made out of an archive: no other name has a space.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.config.name.contains(' ')
+    }
+
     /// Whether messages go when consumers have finished with them.
     pub(crate) fn keeps_for_consumers(&self) -> bool {
         self.config.retention != Retention::Limits
@@ -106,7 +115,9 @@ impl Stream {
         let stored = self.log.weight();
         let reserved = u64::try_from(self.config.max_bytes).unwrap_or(0);
         let bytes = Bytes { stored, reserved };
-        Usage::of_stream(self.config.storage, bytes, self.consumers.len())
+        let usage = Usage::of_stream(self.config.storage, bytes, self.consumers.len());
+        // Nobody sees it yet.
+        if self.is_hidden() { Usage { streams: 0, consumers: 0, ..usage } } else { usage }
     }
 
     /// What a message counts for against `max_bytes`, as nats-server counts it.
@@ -189,8 +200,7 @@ impl Stream {
             self.consumers.removed(sequence, key, 0, &mut changes.lost);
         }
         let Some(removed) = self.log.remove(sequence) else { return false };
-        let log = self.log.id();
-        changes.dropped.extend(removed.dropped.map(|block| (log, block)));
+        self.drop_blocks(removed.dropped, changes);
         changes.removed += 1;
         self.deadlines.remove(sequence);
         if let Some(index) = sequence.checked_sub(self.memory_first)
@@ -218,9 +228,8 @@ impl Stream {
             })
         };
         debug_assert!(progress.done, "nothing is left without a budget");
-        let id = self.log.id();
         changes.removed += progress.records;
-        changes.dropped.extend(progress.dropped.into_iter().map(|block| (id, block)));
+        self.drop_blocks(progress.dropped, changes);
         self.deadlines.remove_before(until);
         while self.memory_first < until && self.memory.pop_front().is_some() {
             self.memory_first += 1;
@@ -231,9 +240,8 @@ impl Stream {
     /// Removes all messages.
     fn clear(&mut self, changes: &mut Changes) {
         let cleared = self.log.clear();
-        let id = self.log.id();
         changes.removed += cleared.records;
-        changes.dropped.extend(cleared.dropped.into_iter().map(|block| (id, block)));
+        self.drop_blocks(cleared.dropped, changes);
         changes.garbage.push(Garbage::Index(cleared.remains));
         changes.emptied = true;
         self.consumers.emptied();
@@ -247,12 +255,34 @@ impl Stream {
     pub(super) fn discard(&mut self, changes: &mut Changes) {
         let id = self.log.id();
         changes.dropped.extend(self.log.block_numbers().map(|block| (id, block)));
+        let kept = self.pin.take().map(|pin| pin.into_blocks()).unwrap_or_default();
+        changes.dropped.extend(kept.into_iter().map(|block| (id, block)));
         changes.garbage.extend([
             Garbage::Index(self.log.clear().remains),
             Garbage::Deadlines(std::mem::take(&mut self.deadlines)),
             Garbage::Messages(std::mem::take(&mut self.memory)),
             Garbage::Ids(std::mem::take(&mut self.dedup)),
         ]);
+    }
+
+    /// Blocks hold nothing any more: they go, unless a snapshot is being made.
+    fn drop_blocks(&mut self, blocks: impl IntoIterator<Item = u32>, changes: &mut Changes) {
+        let log = self.log.id();
+        match &mut self.pin {
+            Some(pin) => pin.keep_blocks(blocks),
+            None => changes.dropped.extend(blocks.into_iter().map(|block| (log, block))),
+        }
+    }
+
+    /// A message is about to go because a later one takes its place.
+    pub(super) fn keep_replaced(&mut self, sequence: u64) {
+        if self.pin.as_ref().is_none_or(|pin| !pin.wants(sequence)) {
+            return;
+        }
+        let (position, tail) = (self.log.position(sequence), self.tail_place(sequence));
+        if let (Some(pin), Some(position)) = (&mut self.pin, position) {
+            pin.keep(sequence, Kept { position, tail });
+        }
     }
 
     fn tidy_memory(&mut self) {

@@ -100,6 +100,102 @@ fn objects(url: &str) {
     assert!(std::fs::read(out).unwrap() == content);
 }
 
+/// What the tool shows of a stream and its consumers that a backup keeps.
+fn shown(tool: &Tool, stream: &str) -> Vec<Value> {
+    let json =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&tool.run(arguments)).unwrap() };
+    let mut info = json(&["stream", "info", stream, "--json"]);
+    // nats-server forgets when the last message was, if that has gone.
+    info["state"]["last_ts"].take();
+    let mut all =
+        vec![info["state"].clone(), info["created"].clone(), info["config"]["subjects"].clone()];
+    let names = json(&["consumer", "ls", stream, "--json"]);
+    for name in names.as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let info = json(&["consumer", "info", stream, name, "--json"]);
+        for field in ["delivered", "ack_floor"] {
+            all.push(info[field]["consumer_seq"].clone());
+            all.push(info[field]["stream_seq"].clone());
+        }
+        all.extend(
+            ["num_ack_pending", "num_redelivered", "num_pending"].map(|own| info[own].clone()),
+        );
+    }
+    for sequence in 1..=info["state"]["last_seq"].as_u64().unwrap() {
+        let output = tool.command(&["stream", "get", stream, &sequence.to_string(), "--json"]);
+        let output = { output }.output().unwrap();
+        all.push(serde_json::from_slice(&output.stdout).unwrap_or_default());
+    }
+    all
+}
+
+/// Backups of one server are restored by the other one.
+fn backups_pass(from: &str, to: &str) {
+    let (from, to) = (Tool::new(from), Tool::new(to));
+    let add = |name: &str, more: &[&str]| {
+        let subjects = format!("{}.>", name.to_lowercase());
+        let arguments = ["stream", "add", name, "--subjects", subjects.as_str(), "--defaults"];
+        from.run(&[&arguments, more].concat());
+    };
+    let publish = |subject: &str, count: usize| {
+        for number in 0..count {
+            let (subject, id) =
+                (format!("{subject}.{}", number % 3), format!("Nats-Msg-Id:{number}"));
+            from.run(&["pub", "--jetstream", &subject, "-H", &id, &"x".repeat(number * 10)]);
+        }
+    };
+    add("GAPS", &[]);
+    publish("gaps", 8);
+    for sequence in ["2", "8"] {
+        from.run(&["stream", "rmm", "GAPS", sequence, "--force"]);
+    }
+    from.run(&["consumer", "add", "GAPS", "worker", "--pull", "--defaults", "--wait", "1h"]);
+    from.run(&["consumer", "next", "GAPS", "worker", "--count", "3", "--no-ack"]);
+    add("QUEUE", &["--retention", "work"]);
+    publish("queue", 5);
+    from.run(&["consumer", "add", "QUEUE", "worker", "--pull", "--defaults"]);
+    from.run(&["consumer", "next", "QUEUE", "worker", "--count", "2", "--ack"]);
+    add("LATEST", &["--max-msgs-per-subject", "1"]);
+    publish("latest", 5);
+    add("SHORT", &["--max-msgs", "2"]);
+    publish("short", 5);
+    add("PURGED", &[]);
+    publish("purged", 3);
+    from.run(&["stream", "purge", "PURGED", "--force"]);
+    for stream in ["GAPS", "QUEUE", "LATEST", "SHORT", "PURGED"] {
+        let before = shown(&from, stream);
+        let folder = from.folder.path().join(stream);
+        let folder = folder.to_str().unwrap();
+        from.run(&["stream", "backup", stream, folder, "--consumers", "--no-progress"]);
+        // Where it is the same server.
+        let _ = to.command(&["stream", "rm", stream, "--force"]).output().unwrap();
+        to.run(&["stream", "restore", folder, "--no-progress"]);
+        assert_eq!(shown(&to, stream), before, "{stream}");
+        to.run(&["pub", "--jetstream", &format!("{}.new", stream.to_lowercase()), "more"]);
+    }
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats"), ignore = "needs the nats tool: see .ci/peers")]
+fn backups_of_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = Running::start(&folder.path().join("store"));
+    backups_pass(&url.url(), &url.url());
+}
+
+#[test]
+#[cfg_attr(
+    not(all(peer = "nats", peer = "nats-server")),
+    ignore = "needs the nats tool and nats-server: see .ci/peers"
+)]
+fn backups_pass_to_nats_server_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (Running::start(&folder.path().join("store")), NatsServer::reference());
+    backups_pass(&here.url(), &there.url);
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (Running::start(&folder.path().join("store")), NatsServer::reference());
+    backups_pass(&there.url, &here.url());
+}
+
 /// A test on this server and the same on nats-server.
 macro_rules! on_both {
     ($here:ident, $there:ident, $check:ident) => {

@@ -22,6 +22,10 @@ pub enum Call<'a> {
     StreamDelete(&'a str),
     /// `STREAM.PURGE.<stream>`.
     StreamPurge(&'a str),
+    /// `STREAM.SNAPSHOT.<stream>`.
+    StreamSnapshot(&'a str),
+    /// `STREAM.RESTORE.<stream>`.
+    StreamRestore(&'a str),
     /// `STREAM.MSG.GET.<stream>`.
     MessageGet(&'a str),
     /// `STREAM.MSG.DELETE.<stream>`.
@@ -127,6 +131,8 @@ impl<'a> Call<'a> {
             "INFO" => Some(Self::StreamInfo(name)),
             "DELETE" => Some(Self::StreamDelete(name)),
             "PURGE" => Some(Self::StreamPurge(name)),
+            "SNAPSHOT" => Some(Self::StreamSnapshot(name)),
+            "RESTORE" => Some(Self::StreamRestore(name)),
             "MSG.GET" => Some(Self::MessageGet(name)),
             "MSG.DELETE" => Some(Self::MessageDelete(name)),
             _ => None,
@@ -181,6 +187,8 @@ impl<'a> Call<'a> {
             Self::StreamInfo(name) => format!("{PREFIX}.STREAM.INFO.{name}"),
             Self::StreamDelete(name) => format!("{PREFIX}.STREAM.DELETE.{name}"),
             Self::StreamPurge(name) => format!("{PREFIX}.STREAM.PURGE.{name}"),
+            Self::StreamSnapshot(name) => format!("{PREFIX}.STREAM.SNAPSHOT.{name}"),
+            Self::StreamRestore(name) => format!("{PREFIX}.STREAM.RESTORE.{name}"),
             Self::MessageGet(name) => format!("{PREFIX}.STREAM.MSG.GET.{name}"),
             Self::MessageDelete(name) => format!("{PREFIX}.STREAM.MSG.DELETE.{name}"),
             Self::DirectGet(name) => format!("{PREFIX}.DIRECT.GET.{name}"),

@@ -32,8 +32,6 @@ enum Names {
 const CALLS: &[(&str, Names, &str, Coded)] = &[
     ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
     ("CONSUMER.UNPIN", Names::StreamAndConsumer, "consumer_unpin_response", UNSUPPORTED),
-    ("STREAM.SNAPSHOT", Names::Stream, "stream_snapshot_response", table::STREAM_SNAPSHOT),
-    ("STREAM.RESTORE", Names::Stream, "stream_restore_response", table::STREAM_RESTORE),
     ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response", CLUSTER),
     ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response", CLUSTER),
     (
@@ -103,8 +101,6 @@ mod tests {
         for line in "
             CONSUMER.RESET.S.C consumer_reset_response 10051 S C
             CONSUMER.UNPIN.S.C consumer_unpin_response 10051 S C
-            STREAM.SNAPSHOT.S stream_snapshot_response 10064 S -
-            STREAM.RESTORE.S stream_restore_response 10062 S -
             STREAM.PEER.REMOVE.S stream_remove_peer_response 10010 S -
             STREAM.LEADER.STEPDOWN.S stream_leader_stepdown_response 10010 S -
             CONSUMER.LEADER.STEPDOWN.S.C consumer_leader_stepdown_response 10010 S C
@@ -126,7 +122,7 @@ mod tests {
             let code = unbuilt.error().err_code;
             assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
         }
-        assert_eq!(CALLS.len(), 12);
+        assert_eq!(CALLS.len(), 10);
     }
 
     #[test]
