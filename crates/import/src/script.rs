@@ -48,9 +48,16 @@ pub(super) fn template(name: &str, text: &str) -> Option<usize> {
     if !has_extension(name, &["yaml", "yml", "tpl"]) || !text.contains("nats") {
         return None;
     }
-    let at = text.find("{{")?;
-    let helm = [".Values", "include ", ".Release", "template ", "range ", "with "];
-    helm.iter().any(|word| text.contains(word)).then_some(at)
+    // Workflows write `${{ … }}`, playbooks `{{ name }}`.
+    let helm = |at: &usize| {
+        let rest = text.get(at + 2..).unwrap_or_default();
+        let rest = rest.trim_start_matches('-').trim_start();
+        let words =
+            [".Values", ".Release", ".Chart", "include ", "range ", "if ", "with ", "template "];
+        let own = !text.get(..*at).unwrap_or_default().ends_with('$');
+        own && words.iter().any(|word| rest.starts_with(word))
+    };
+    text.match_indices("{{").map(|(at, _)| at).find(helm)
 }
 
 /// The text of a block in a manifest, at the offsets that it has in the file: everything else is

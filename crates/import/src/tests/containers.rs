@@ -41,6 +41,10 @@ fn scripts_are_found_where_people_put_them() {
             "on: push\njobs:\n  t:\n    steps:\n      - uses: x\n      - run: |\n          echo hi\n          nats stream add A --subjects 'a.>' --max-age 1d --defaults\n",
         ),
         (
+            ".github/workflows/x.yml",
+            "jobs:\n  t:\n    steps:\n      - run: nats stream add A --subjects 'a.>' --max-age 1d --defaults # with care\n        env: { T: \"${{ secrets.T }}\" }\n",
+        ),
+        (
             "play.yml",
             "- hosts: all\n  tasks:\n    - name: make it\n      shell: nats stream add A --subjects 'a.>' --max-age 1d --defaults\n",
         ),
