@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+/// What begins a comment about something that an asset has and an import could not read.
+pub const NOT_READ: &str = "not read: ";
+
 use crate::source::{SourceMap, Span};
 
 /// How bad it is.

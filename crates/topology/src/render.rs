@@ -11,6 +11,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::jetstream::{ConsumerConfig, check};
 
+use crate::diagnostic::NOT_READ;
 use crate::diagnostic::Severity;
 use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, ServerSettings, Stream, Topology};
@@ -26,9 +27,6 @@ use crate::source::{SourceMap, Spanned};
 /// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
 /// What belongs to no asset is under the empty name, and stands at the top.
 pub type Comments = BTreeMap<String, Vec<String>>;
-
-/// What begins a comment about something that an asset has and that could not be read.
-pub const NOT_READ: &str = "not read: ";
 
 /// The text of a topology with these comments. What would come back from it differently is said above
 /// the asset.

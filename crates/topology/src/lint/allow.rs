@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::{RULES, find};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, NOT_READ, Severity};
 use crate::schema::nearest;
 use crate::source::{FileId, SourceMap, Span, offset};
 use crate::yaml::{Node, Value};
@@ -77,15 +77,50 @@ fn judge(code: &str, span: Span, allowance: &Allowance, used: bool) -> Option<Di
 
 /// Every allowance of a file.
 pub(crate) fn comments(sources: &SourceMap, file: FileId, root: Option<&Node>) -> Vec<Allowance> {
-    let text = &sources.file(file).text;
+    let lines: Vec<&str> = sources.file(file).text.split('\n').collect();
+    let read = |comment: Comment<'_>| {
+        let about = if comment.alone { next_line(&lines, comment.line) } else { comment.line };
+        allowance(comment.text, comment.start, file, about + 1)
+    };
+    every(sources, file, root).into_iter().filter_map(read).collect()
+}
+
+/// Errors for what an import could not read and marked, and nobody has completed since.
+pub(crate) fn not_read(sources: &SourceMap, file: FileId, root: &Node) -> Vec<Diagnostic> {
+    let all = every(sources, file, Some(root)).into_iter().filter(|comment| comment.alone);
+    let said = |comment: Comment<'_>| {
+        let inner = comment.text.trim_start();
+        let what = inner.strip_prefix(NOT_READ)?.trim();
+        let start = comment.start + comment.text.len() - inner.len();
+        let end = start + inner.trim_end().len();
+        let span = Span { file, start: offset(start), end: offset(end) };
+        let message = format!("what this was made from was not read whole: {what}");
+        let found = Diagnostic::new("F013", Severity::Error, span, message);
+        Some(found.fix("complete it, and remove this comment"))
+    };
+    all.filter_map(said).collect()
+}
+
+/// A comment of a file.
+struct Comment<'a> {
+    /// Behind the `#`.
+    text: &'a str,
+    /// Where that begins.
+    start: usize,
+    /// Its line, from 0.
+    line: usize,
+    /// Whether nothing else is in its line.
+    alone: bool,
+}
+
+fn every<'a>(sources: &'a SourceMap, file: FileId, root: Option<&Node>) -> Vec<Comment<'a>> {
     let mut texts = Vec::new();
     if let Some(root) = root {
         collect(root, file, &mut texts);
         texts.sort_unstable();
     }
-    let lines: Vec<&str> = text.split('\n').collect();
     let (mut found, mut start) = (Vec::new(), 0);
-    for (index, line) in lines.iter().enumerate() {
+    for (index, line) in sources.file(file).text.split('\n').enumerate() {
         for (at, _) in line.match_indices('#') {
             let begins = line[..at].chars().next_back().is_none_or(char::is_whitespace);
             let position = offset(start + at);
@@ -95,8 +130,8 @@ pub(crate) fn comments(sources: &SourceMap, file: FileId, root: Option<&Node>) -
                 continue;
             }
             let alone = line[..at].trim().is_empty();
-            let about = if alone { next_line(&lines, index) } else { index };
-            found.extend(allowance(&line[at + 1..], start + at + 1, file, about + 1));
+            let (text, start) = (&line[at + 1..], start + at + 1);
+            found.push(Comment { text, start, line: index, alone });
             break;
         }
         start += line.len() + 1;

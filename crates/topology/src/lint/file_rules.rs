@@ -95,6 +95,13 @@ pub const FILE_RULES: &[FileRule] = &[
                 names a rule that does not exist.",
     },
     FileRule {
+        code: "F013",
+        name: "not-read",
+        about: "An import has marked something that it could not read (`# not read: …`), and nobody \
+                has looked at it since. What it would have decided is not in the file: complete it, \
+                and remove the comment.",
+    },
+    FileRule {
         code: "I001",
         name: "import-guess",
         about: "A foreign file says something that its format does not know, and it was taken for \

@@ -31,7 +31,10 @@ pub struct Read {
 impl Document {
     /// Reads a file.
     pub fn new(sources: &SourceMap, file: FileId) -> Self {
-        let (root, diagnostics) = parse(sources, file);
+        let (root, mut diagnostics) = parse(sources, file);
+        if let Some(root) = root.as_ref().filter(|root| root.get("watershed").is_some()) {
+            diagnostics.extend(allow::not_read(sources, file, root));
+        }
         let allowances = allow::comments(sources, file, root.as_ref());
         Self { root, diagnostics, allowances }
     }

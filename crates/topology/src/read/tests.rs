@@ -96,3 +96,15 @@ fn levels_are_the_authors() {
     w.yaml:3:57: error[F004]: a level is `error`, `warning`, `info` or `off`, and this is `loud`
     ");
 }
+
+#[test]
+fn what_an_import_could_not_read_is_completed_by_somebody_first() {
+    let (_, text) = check(&[(
+        "a.yaml",
+        "watershed: 1\nname: x\nstreams:\n  # not read: `$AGE` is not known here\n  A: { subjects: [a], max_age: 1d, description: \"# not read: this\" } # not read: this\n",
+    )]);
+    insta::assert_snapshot!(text, @"
+    a.yaml:4:5: error[F013]: what this was made from was not read whole: `$AGE` is not known here
+      help: complete it, and remove this comment
+    ");
+}
