@@ -31,6 +31,12 @@ pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
                 verdict.notes.push(Problem { target: step.target, text });
                 continue;
             }
+            Action::Migrate | Action::Revert if step.seen.is_none() => {
+                let note = step.notes.first().map(String::as_str).unwrap_or_default();
+                format!("is half migrated: {}", note.split_once(": ").map_or(note, |(_, how)| how))
+            }
+            // It has another name now.
+            Action::Migrate if fields.is_empty() => step.notes.first().cloned().unwrap_or_default(),
             _ => format!("differs in {}", fields.join(", ")),
         };
         verdict.problems.push(Problem { target: step.target, text });

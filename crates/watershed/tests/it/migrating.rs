@@ -261,6 +261,9 @@ fn undone(url: &str) {
             continue;
         }
         times += 1;
+        let ran = run(&["verify", "-s", url, &path]);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(ran.code == Some(3) && said.contains("stream S is half migrated: "), "{said}");
         let between = plan.out.contains("get \"no responders\" now");
         if !between {
             shop.raw.store("s.c", &[], b"meanwhile");
