@@ -6,7 +6,7 @@ use watershed_wire::jetstream::stream::{
     Discard, Retention, StreamConfig, StreamInfo, StreamSource,
 };
 
-use crate::observe::Observed;
+use crate::observe::{Observed, ObservedStream};
 use crate::quantity::{show_duration, show_size};
 
 /// What goes with a stream.
@@ -134,6 +134,20 @@ pub(super) fn of_copies(name: &str, info: &StreamInfo, observed: &Observed) -> V
         )
     };
     copies.map(missed).collect()
+}
+
+/// What those who take from a stream may do when it is moved over: to some servers, it is another one then.
+pub(super) fn of_takers(name: &str, observed: &Observed) -> Vec<String> {
+    let takes = |(_, other): &(&String, &ObservedStream)| {
+        other.info.config.sources.iter().any(|source| source.name == name)
+    };
+    let again = |(taker, _): (&String, _)| {
+        format!(
+            "nothing, but `{taker}`, which takes from it, may store again what it has taken: compare them \
+             afterwards"
+        )
+    };
+    observed.streams.iter().filter(takes).map(again).collect()
 }
 
 /// What is outstanding and has been delivered as often as a consumer may now.

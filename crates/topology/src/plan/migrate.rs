@@ -116,6 +116,7 @@ pub(super) fn step(
     observed: &Observed,
 ) -> Step {
     let mut step = moved(target, None, before, after, there, observed);
+    step.losses.extend(loss::of_takers(&target.stream, observed));
     let bytes = about(there.info.state.bytes);
     step.notes.push(format!(
         "needs room for two copies meanwhile ({bytes} each); `{}` stays until `--drop-old {target}`",

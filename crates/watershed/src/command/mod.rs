@@ -67,16 +67,17 @@ pub(crate) struct LossArguments {
     /// Let these streams or buckets lose messages where the change deletes some; or `all`.
     #[arg(long, value_name = "NAME")]
     allow_loss: Vec<String>,
-    /// Move these streams or buckets over to what the file says, in use as they are; or `all`.
+    /// Move these streams or buckets (NATS 2.12 and later) or consumers (STREAM/CONSUMER) over to what the
+    /// file says, in use as they are; or `all`.
     #[arg(long, value_name = "NAME")]
     migrate: Vec<String>,
-    /// How long consumers of a migrated stream may take to acknowledge what they have.
+    /// How long consumers that are moved over may take to acknowledge what they have.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     drain: Duration,
     /// Undo a migration of these streams that was cut off, or `all`.
     #[arg(long, value_name = "NAME")]
     back: Vec<String>,
-    /// Delete what these streams or buckets were before they were migrated, or `all`.
+    /// Delete what these streams or buckets, by their names now, were before they were migrated; or `all`.
     #[arg(long, value_name = "NAME")]
     drop_old: Vec<String>,
     /// Delete and recreate these streams, buckets or consumers (STREAM/CONSUMER), or `all`.
