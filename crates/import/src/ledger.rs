@@ -29,7 +29,7 @@ pub(crate) fn add_stream(
         return None;
     }
     if exists {
-        // The same again is no change, and no failure.
+        // Adding the same again changes nothing and does not fail.
         let same = importer
             .known(&name)
             .is_some_and(|known| plain(&known.config) == plain(&stream.config));
@@ -110,7 +110,7 @@ pub(crate) fn edit_consumer(
 }
 
 /// Whether a change is not made here, and is kept to be compared at the end: it does not run on an
-/// empty server, or what it changes is not there.
+/// empty server, or what it changes does not exist.
 fn later(
     importer: &mut Importer,
     when: &When,

@@ -14,7 +14,7 @@ pub(crate) struct Other {
     pub(crate) asset: String,
     pub(crate) fields: Map<String, Json>,
     pub(crate) span: Span,
-    /// Whether it only changes what is there.
+    /// Whether it edits an existing asset.
     pub(crate) edits: bool,
 }
 

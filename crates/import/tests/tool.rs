@@ -17,7 +17,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 /// Configurations by asset.
 type Assets = BTreeMap<String, Value>;
 
-/// Runs a script; whether every command of it worked, and what is there then.
+/// Runs a script. Returns whether every command succeeded, and what the server has afterwards.
 fn ran(script: &str) -> (bool, Assets) {
     let server = NatsServer::reference();
     let folder = tempfile::tempdir().unwrap();

@@ -28,12 +28,12 @@ impl AccountsAtWork {
         change(self.own.entry(account).or_default());
     }
 
-    /// Messages of so many bytes are accepted, and on their way to the disk.
+    /// Adds the bytes of accepted messages that are being written to disk.
     pub(crate) fn accepted(&mut self, account: AccountId, bytes: u64) {
         self.change(account, |own| own.on_its_way += bytes);
     }
 
-    /// Messages of so many bytes are on their way no longer.
+    /// Takes away bytes that have been written, or given up.
     pub(crate) fn arrived(&mut self, account: AccountId, bytes: u64) {
         self.change(account, |own| own.on_its_way -= bytes);
     }

@@ -190,7 +190,7 @@ impl Shell<'_> {
         status
     }
 
-    /// Says where a text is no shell.
+    /// Reports the syntax errors of a text.
     pub(super) fn faults(&mut self, unit: &Unit) {
         for (at, what) in &unit.errors {
             let span = unit.place(*at, *at);

@@ -9,7 +9,7 @@ use super::syntax::{Command, Unit};
 use crate::importer::Importer;
 use crate::word::{Arms, MARK, Word};
 
-/// Bytes of a word, with what its variables hold. What is longer is no word of anybody.
+/// Bytes of a word, with what its variables hold. Nobody writes longer ones.
 pub(super) const WORD_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of a command, or of what it comes to, that count as one step.

@@ -14,7 +14,7 @@ pub(super) struct Unit {
     pub(super) documents: Vec<Word>,
     pub(super) file: FileId,
     pub(super) origin: Origin,
-    /// What is no shell: where, and what is wrong there.
+    /// A syntax error: where, and what is wrong.
     pub(super) errors: Vec<(usize, &'static str)>,
 }
 

@@ -173,7 +173,7 @@ impl Given {
         self.refuse(importer, span, message, fix);
     }
 
-    /// What may be any words is the name, if there is no other.
+    /// If no other word is the name, one of unknown words is.
     fn open(&mut self, importer: &mut Importer, open: &[&Word]) {
         let name = usize::from(self.names.is_empty() && !open.is_empty());
         self.names.extend(open.iter().take(name).copied().cloned());

@@ -59,7 +59,7 @@ pub(super) fn stream(
                 found.json.insert(field.into(), Json::Null);
             }
         }
-        // An edit acknowledges again unless it says otherwise.
+        // `stream edit` turns `no_ack` off unless `--no-ack` is given again.
         found.json.entry("no_ack").or_insert(false.into());
         return ledger::edit_stream(importer, &call.when, name, found, given.span, &given.unread);
     }

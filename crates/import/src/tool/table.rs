@@ -5,7 +5,7 @@
 pub(super) enum Takes {
     /// Nothing; there is `--no-…` too.
     Switch,
-    /// Nothing, and there is no `--no-…`.
+    /// Takes no value, and has no `--no-…` form.
     Only,
     /// Any text.
     Text,

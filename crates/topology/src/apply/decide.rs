@@ -85,11 +85,7 @@ pub(super) fn is(step: &Step, live: &Live, config: &Json) -> bool {
 }
 
 /// What was seen of an asset, if it is still the same one, and owned by the same, or by who is to own it.
-pub(super) fn same_asset<'a>(
-    step: &'a Step,
-    live: &Live,
-    after: Option<&Json>,
-) -> Result<&'a Seen, Cause> {
+fn same_asset<'a>(step: &'a Step, live: &Live, after: Option<&Json>) -> Result<&'a Seen, Cause> {
     let changed = |text: String| Err(Cause::Changed(text));
     let Some(seen) = &step.seen else { return changed("it was not there before".into()) };
     if live.seen.created != seen.created {
@@ -106,12 +102,18 @@ pub(super) fn same_asset<'a>(
     Ok(seen)
 }
 
-/// What was seen of an asset that is to go, if nothing at all has changed about it.
-pub(super) fn unchanged<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cause> {
+/// The same, if it is also configured as it was.
+pub(super) fn same_config<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cause> {
     let seen = same_asset(step, live, None)?;
     if live.seen.config != seen.config {
         return Err(Cause::Changed("its configuration was changed since".into()));
     }
+    Ok(seen)
+}
+
+/// What was seen of an asset that is to go, if nothing at all has changed about it.
+pub(super) fn unchanged<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cause> {
+    let seen = same_config(step, live)?;
     if live.seen.last_sequence != seen.last_sequence {
         let more = live.seen.last_sequence.saturating_sub(seen.last_sequence);
         let messages = if more == 1 { "1 message was" } else { &format!("{more} messages were") };

@@ -7,20 +7,17 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::{Retention, StreamInfo};
 
-use super::decide::{is, same_asset};
-use super::request::{self, Live};
-use super::task::{CALLS_MAX, Cause, Event, PAUSE, PAUSES_MAX, Stop, Task};
+use super::decide::{is, same_config};
+use super::request::{self, Live, found};
+use super::task::{CALLS_MAX, Cause, Event, MOMENT, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
-use crate::migration::{carried, keep, keeper_name, our_pause, pause_from, position};
+use crate::migration::{carried, is_paused_by_us, keep, keeper_name, pause_from, position};
 use crate::observe::ObservedConsumer;
 use crate::plan::{Step, Target, Work};
-
-/// Time until it is looked whether it has acknowledged more.
-const MOMENT: Duration = Duration::from_millis(50);
 
 /// A consumer on its way.
 #[derive(Debug)]
@@ -107,14 +104,14 @@ impl Replacement {
                 }
                 Err(error) => self.failed(step, error),
             },
-            (Phase::There, reply) => match found(reply) {
+            (Phase::There, reply) => match found(reply, ObservedConsumer::read) {
                 Ok(there) => {
                     self.there = there;
                     self.then(Phase::Keeper)
                 }
                 Err(error) => self.failed(step, error),
             },
-            (Phase::Keeper, reply) => match found(reply) {
+            (Phase::Keeper, reply) => match found(reply, ObservedConsumer::read) {
                 Ok(keeper) => self.decide(step, keeper.as_ref()),
                 Err(error) => self.failed(step, error),
             },
@@ -155,10 +152,8 @@ impl Replacement {
 
     /// Ends because of `stop`; what was paused for this goes on.
     fn give_up(self, step: &Step, stop: Stop) -> Result<Option<Self>, Stop> {
-        let (stream, consumer) = names(&step.target);
-        let paused = |one: &ObservedConsumer| one.info.config.pause_until.is_some_and(our_pause);
-        if self.there.as_ref().is_some_and(paused) {
-            let request = Request::new(Call::ConsumerPause { stream, consumer }, &json!({}));
+        if self.there.as_ref().is_some_and(|one| is_paused_by_us(&one.info)) {
+            let request = request::unpause(&step.target);
             return self.then(Phase::GoOn(request, Box::new(stop)));
         }
         let gone = self.there.is_none() && self.deleted;
@@ -202,15 +197,12 @@ impl Replacement {
                 None => Ok(None),
             };
         }
-        let until = there.info.config.pause_until;
-        if !until.is_some_and(our_pause) {
+        if !is_paused_by_us(&there.info) {
             if kept.is_none() {
-                unchanged(step, &live)?;
+                same_config(step, &live)?;
             }
             if !there.info.paused && pauses {
-                let until = pause_from(self.stream.ts);
-                let call = Call::ConsumerPause { stream, consumer };
-                let request = Request::new(call, &json!({"pause_until": until}));
+                let request = request::pause(&step.target, pause_from(self.stream.ts));
                 return self.call("pauses it".into(), request);
             }
         }
@@ -240,22 +232,4 @@ impl Replacement {
 
 fn names(target: &Target) -> (&str, &str) {
     (&target.stream, target.consumer.as_deref().unwrap_or_default())
-}
-
-/// A consumer that may not be there.
-fn found(reply: Result<&[u8], CallError>) -> Result<Option<ObservedConsumer>, CallError> {
-    match reply.and_then(answer::<Json>) {
-        Ok(json) => Ok(Some(ObservedConsumer::read(json))),
-        Err(error) if error.is_absence() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether it is what the plan was made for, where one was seen.
-fn unchanged(step: &Step, live: &Live) -> Result<(), Cause> {
-    let seen = same_asset(step, live, None)?;
-    if live.seen.config == seen.config {
-        return Ok(());
-    }
-    Err(Cause::Changed("its configuration was changed since".into()))
 }

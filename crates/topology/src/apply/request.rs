@@ -47,6 +47,25 @@ pub(super) fn pause(target: &Target, until: UnixNanos) -> Request {
     Request::new(call, &PauseRequest { pause_until: Some(until) })
 }
 
+/// Lets a consumer that was paused go on.
+pub(super) fn unpause(target: &Target) -> Request {
+    let consumer = target.consumer.as_deref().unwrap_or_default();
+    let call = Call::ConsumerPause { stream: &target.stream, consumer };
+    Request::new(call, &PauseRequest::default())
+}
+
+/// What an answer is about, which may not be there.
+pub(super) fn found<T>(
+    reply: Result<&[u8], CallError>,
+    read: impl FnOnce(Json) -> T,
+) -> Result<Option<T>, CallError> {
+    match reply.and_then(answer::<Json>) {
+        Ok(json) => Ok(Some(read(json))),
+        Err(error) if error.is_absence() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 pub(super) fn delete(target: &Target) -> Request {
     let stream = &target.stream;
     Request::bare(match &target.consumer {

@@ -10,6 +10,9 @@ use crate::plan::Target;
 /// Time until it is looked whether something has come about, where somebody waits for it.
 pub(super) const NAP: Duration = Duration::from_millis(10);
 
+/// Time between two looks at what takes a while.
+pub(super) const MOMENT: Duration = Duration::from_millis(50);
+
 /// Time until what passes by itself is tried again.
 pub(super) const PAUSE: Duration = Duration::from_millis(250);
 

@@ -46,6 +46,11 @@ pub(crate) fn our_pause(until: UnixNanos) -> bool {
     until.0.rem_euclid(SECOND) == PAUSE_MARK
 }
 
+/// Whether the pause that a consumer has, or had, is one of ours.
+pub(crate) fn is_paused_by_us(info: &ConsumerInfo) -> bool {
+    info.config.pause_until.is_some_and(our_pause)
+}
+
 /// From where on a consumer has not finished. Servers differ in what the floor is of one that has
 /// acknowledged nothing.
 pub(crate) fn position(info: &ConsumerInfo) -> u64 {

@@ -9,8 +9,8 @@ mod mark;
 mod staging;
 
 pub(crate) use self::consumers::{
-    HOLD, carried, is_keeper, keep, keeper_name, our_pause, pause_from, pauses_consumers, position,
-    started_as,
+    HOLD, carried, is_keeper, is_paused_by_us, keep, keeper_name, our_pause, pause_from,
+    pauses_consumers, position, started_as,
 };
 pub(crate) use self::mark::{
     Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,

@@ -1,6 +1,6 @@
 //! The grammar of shells, as far as scripts of people use it.
 //!
-//! What is no shell does not end the reading: it is noted with its place, and the next line is read.
+//! A syntax error does not end the reading: its place is noted, and reading goes on at the next line.
 //! Nesting is bounded, and no character is looked at more often than there are levels.
 
 mod commands;

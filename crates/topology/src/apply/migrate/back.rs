@@ -1,13 +1,13 @@
 //! The way back: what was handed over in part becomes what it was, while its origin is there.
 
-use serde_json::json;
 use watershed_wire::jetstream::call::Call;
 
+use super::super::request;
 use super::super::task::{Cause, NAP, Stop};
 use super::state::{Migration, Move};
 use crate::call::Request;
-use crate::migration::{Side, merging, our_pause, parked, unparked};
-use crate::plan::{Step, Work};
+use crate::migration::{Side, is_paused_by_us, merging, parked, unparked};
+use crate::plan::{Step, Target, Work};
 
 impl Migration {
     /// The next move back.
@@ -73,12 +73,10 @@ impl Migration {
             return Move::Call(Request::new(Call::StreamUpdate(name), &config));
         }
         let Some((consumers, _)) = &self.world.consumers else { return Move::Consumers };
-        let paused = consumers
-            .iter()
-            .find(|(_, one)| one.info.paused && one.info.config.pause_until.is_some_and(our_pause));
+        let paused =
+            consumers.iter().find(|(_, one)| one.info.paused && is_paused_by_us(&one.info));
         let Some((consumer, _)) = paused else { return Move::Done };
         self.says = format!("lets {name}/{consumer} go on");
-        let call = Call::ConsumerPause { stream: name, consumer };
-        Move::Call(Request::new(call, &json!({})))
+        Move::Call(request::unpause(&Target::consumer(name, consumer)))
     }
 }

@@ -6,20 +6,21 @@ use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::Retention;
 
-use super::super::task::{Cause, Stop};
-use super::hand_over::{MOMENT, Way};
+use super::super::request;
+use super::super::task::{Cause, MOMENT, Stop};
+use super::hand_over::Way;
 use super::state::{Migration, Move};
 use crate::call::Request;
-use crate::migration::{Copied, HOLD, Side, carried, our_pause, pause_from, position};
+use crate::migration::{Copied, HOLD, Side, carried, is_paused_by_us, pause_from, position};
 use crate::observe::ObservedConsumer;
-use crate::plan::filters;
+use crate::plan::{Target, filters};
 
 /// What must be left of a pause, or it is made longer: ten minutes.
 const PAUSE_LEFT: i64 = 600_000_000_000;
 
 /// Whether somebody else has paused it.
 fn is_theirs(one: &ObservedConsumer) -> bool {
-    one.info.paused && !one.info.config.pause_until.is_some_and(our_pause)
+    one.info.paused && !is_paused_by_us(&one.info)
 }
 
 impl Migration {
@@ -51,9 +52,8 @@ impl Migration {
             // Who was paused by somebody else stays so.
             if !is_theirs(one) && one.info.pause_remaining < PAUSE_LEFT {
                 self.says = format!("pauses {}/{consumer}", way.origin);
-                let call = Call::ConsumerPause { stream: way.origin, consumer };
-                let until = pause_from(origin.info.ts);
-                return Ok(Move::Call(Request::new(call, &json!({"pause_until": until}))));
+                let target = Target::consumer(way.origin, consumer);
+                return Ok(Move::Call(request::pause(&target, pause_from(origin.info.ts))));
             }
         }
         let outstanding: usize = open.iter().map(|(_, one)| one.info.num_ack_pending).sum();

@@ -1,22 +1,17 @@
 //! From a stream to its copy: the copy follows, is compared, and takes the subjects over.
 
-use std::time::Duration;
-
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::{Retention, Storage};
 
-use super::super::task::{Cause, Comparison, NAP, Stop};
+use super::super::task::{Cause, Comparison, MOMENT, NAP, Stop};
 use super::state::{Migration, Move};
 use crate::call::Request;
 use crate::migration::{Copied, HOLD, Last, Side, copy, marked, parked, promoted};
 
 /// How often the copy is compared while messages come faster than that.
 const COMPARISONS_MAX: u32 = 20;
-
-/// Time between two looks at what takes a while.
-pub(super) const MOMENT: Duration = Duration::from_millis(50);
 
 /// A copy that is no further behind than this catches up in a moment.
 const NEAR: u64 = 256;

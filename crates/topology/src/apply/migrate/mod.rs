@@ -20,8 +20,8 @@ use watershed_wire::jetstream::stream::{Retention, Storage};
 pub(super) use self::state::Migration;
 use self::state::{Move, Phase};
 use self::world::Consumers;
-use super::decide::{is, same_asset};
-use super::request::{self, Live};
+use super::decide::{is, same_config};
+use super::request::{self, Live, found};
 use super::task::{CALLS_MAX, Cause, Event, NAP, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
 use crate::migration::{Copied, Side, finished, unparked};
@@ -67,14 +67,14 @@ impl Migration {
         let phase = std::mem::replace(&mut self.phase, Phase::Stream);
         match (phase, event) {
             (Phase::GiveBack(_, stop), Event::Answer(reply)) => Err(given_back(*stop, reply)),
-            (Phase::Stream, Event::Answer(reply)) => match found(reply) {
+            (Phase::Stream, Event::Answer(reply)) => match found(reply, Side::read) {
                 Ok(side) => {
                     self.world.stream = side;
                     self.then(Phase::Transit)
                 }
                 Err(error) => self.failed(step, error, Phase::Stream),
             },
-            (Phase::Transit, Event::Answer(reply)) => match found(reply) {
+            (Phase::Transit, Event::Answer(reply)) => match found(reply, Side::read) {
                 Ok(side) => {
                     self.world.transit = side;
                     (self.world.consumers, self.world.newest) = (None, None);
@@ -200,8 +200,7 @@ impl Migration {
     }
 
     fn decide(mut self, step: &Step) -> Result<Option<Self>, Stop> {
-        let decided = self.next(step);
-        let chosen = match decided {
+        let chosen = match self.next(step) {
             Ok(chosen) => chosen,
             Err(stop) => return self.give_up(step, stop),
         };
@@ -369,15 +368,6 @@ fn given_back(stop: Stop, reply: Result<&[u8], CallError>) -> Stop {
     }
 }
 
-/// A stream that may not be there.
-fn found(reply: Result<&[u8], CallError>) -> Result<Option<Side>, CallError> {
-    match reply.and_then(answer::<Json>) {
-        Ok(json) => Ok(Some(Side::read(json))),
-        Err(error) if error.is_absence() => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 /// Whether the stream had another name before, and what it is to be in the end.
 fn end(step: &Step) -> Result<(bool, StreamConfig), Cause> {
     let Work::Migrate { from, after } = &step.work else {
@@ -399,14 +389,10 @@ fn is_now(step: &Step, stream: &Side, end: &StreamConfig) -> bool {
     is(step, &live, &config_json(end))
 }
 
-/// Whether it is what the plan was made for, where one was seen.
+/// Whether it is what the plan was made for.
 fn unchanged(step: &Step, stream: &Side) -> Result<(), Cause> {
     let live = Live::of_stream(&stream.info, stream.config.clone(), None);
-    let seen = same_asset(step, &live, None)?;
-    if live.seen.config == seen.config {
-        return Ok(());
-    }
-    Err(Cause::Changed("its configuration was changed since".into()))
+    same_config(step, &live).map(drop)
 }
 
 /// Where a copy is kept for a while: on disk, where one of both is.
