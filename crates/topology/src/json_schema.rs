@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::schema::{
     BUCKET_OWN, CONSUMER, CONSUMER_OWN, EXPORT, Field, IMPORT, KEY_VALUE, Kind, LINT, OBJECT_STORE,
-    SERVER, SERVICE, STREAM, STREAM_OWN,
+    PERMISSIONS, RULES, SERVER, SERVICE, STREAM, STREAM_OWN,
 };
 
 /// The schema of a topology file.
@@ -20,10 +20,27 @@ pub fn json_schema() -> Json {
             {"type": "string", "pattern": "^\\$2[aby]\\$"},
         ],
     });
+    let filters = kind(Kind::Filters);
+    let rules: Map<String, Json> = PERMISSIONS
+        .iter()
+        .map(|side| {
+            let either = json!({"anyOf": [filters, object(&[RULES])], "description": side.about});
+            (side.name.to_owned(), either)
+        })
+        .collect();
     let user = json!({
         "password": secret,
         "role": {"enum": ["admin"], "description": "may do everything in the account"},
         "service": {"type": "string", "description": "may do what this service does"},
+        "permissions": {
+            "type": "object", "additionalProperties": false,
+            "description": "what the user may do besides, and what not",
+            "properties": rules,
+        },
+        "inbox_prefix": {
+            "type": "string",
+            "description": "what the subjects begin with on which the user waits for answers [default: _INBOX]",
+        },
     });
     let defaults = json!({
         "stream": object(&[STREAM, STREAM_OWN]),

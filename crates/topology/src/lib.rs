@@ -24,6 +24,7 @@ pub mod flow;
 pub mod json_schema;
 pub mod limits;
 pub mod lint;
+pub mod lock;
 pub mod lower;
 mod migration;
 pub mod model;

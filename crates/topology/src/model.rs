@@ -165,6 +165,8 @@ pub struct Service {
     pub reads: Vec<Spanned<String>>,
     /// Buckets and object stores that it writes to.
     pub writes: Vec<Spanned<String>>,
+    /// What it creates where that is not there: streams, buckets, object stores, consumers as STREAM/consumer.
+    pub ensures: Vec<Spanned<String>>,
     /// How many of it run.
     pub replicas: Spanned<u64>,
     /// Longest time that it works on a message, in nanoseconds.
@@ -192,6 +194,40 @@ pub struct User {
     pub password: Option<Secret>,
     /// What they may do.
     pub access: Access,
+    /// What they may do besides, and what not whatever else is said.
+    pub permissions: Grant,
+    /// What the subjects begin with on which they wait for answers, if nobody else may listen there.
+    pub inbox_prefix: Option<Spanned<String>>,
+}
+
+/// Permissions that a file lists itself, in the words of nats.conf.
+#[derive(Debug, Clone, Default)]
+pub struct Grant {
+    /// For publishing.
+    pub publish: Granted,
+    /// For subscribing.
+    pub subscribe: Granted,
+}
+
+/// Filters that are allowed and denied.
+#[derive(Debug, Clone, Default)]
+pub struct Granted {
+    /// What is allowed; `None` where nothing is said.
+    pub allow: Option<Vec<Spanned<String>>>,
+    /// What is denied, whatever is allowed.
+    pub deny: Vec<Spanned<String>>,
+}
+
+impl Granted {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_none() && self.deny.is_empty()
+    }
+
+    /// All filters.
+    pub fn filters(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.allow.iter().flatten().chain(&self.deny)
+    }
 }
 
 /// Where a secret is. Never the secret.
@@ -222,6 +258,8 @@ pub enum Access {
     Admin,
     /// What this service does.
     Service(Spanned<String>),
+    /// What [`User::permissions`] say.
+    Listed,
 }
 
 /// What the server is to be.
@@ -280,6 +318,12 @@ impl Topology {
     /// The buckets and object stores that a service means by a name.
     pub fn buckets<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Stream> {
         self.streams.iter().filter(move |stream| stream.bucket() == Some(name))
+    }
+
+    /// The stream of this name, or the buckets and object stores.
+    pub fn named<'t>(&'t self, name: &'t str) -> impl Iterator<Item = &'t Stream> {
+        let is = move |stream: &&Stream| stream.name.value == name || stream.bucket() == Some(name);
+        self.streams.iter().filter(is)
     }
 
     /// The consumer that a service names.

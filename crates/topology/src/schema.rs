@@ -243,6 +243,7 @@ pub const KEY_VALUE: &[Field] = fields! {
     republish: Object(REPUBLISH), "where stored values are published again";
     mirror: Object(SOURCE), "the one bucket that this one repeats";
     sources: Objects(SOURCE), "buckets whose keys this one takes in";
+    duplicate_window: Duration, "how long message ids are remembered";
     limit_marker_ttl: Duration, "how long a marker stays where a value expired";
     allow_msg_ttl: Flag, "whether a value may have a time to live of its own";
     allow_direct: Flag, "whether any replica may answer reads [default: true]";
@@ -259,6 +260,7 @@ pub const OBJECT_STORE: &[Field] = fields! {
     compression: Choice(&["none", "s2"]), "compression of stored objects";
     allow_direct: Flag, "whether any replica may answer reads [default: true]";
     placement: Object(PLACEMENT), "where in a cluster";
+    duplicate_window: Duration, "how long message ids are remembered";
     metadata: Pairs, "free text by key";
 };
 
@@ -269,12 +271,25 @@ pub const SERVICE: &[Field] = fields! {
     consumes: Texts, "consumers that it reads, as STREAM/consumer";
     reads: Texts, "buckets and object stores that it reads";
     writes: Texts, "buckets and object stores that it writes to";
+    ensures: Texts, "what it creates at its start if it is not there: streams, buckets, object stores, consumers as STREAM/consumer";
     requests: Filters, "subjects that it asks on, and waits for a reply";
     replies: Filters, "subjects that it answers requests on";
     replicas: Count, "how many of it run";
     handler_timeout: Duration, "longest time that it works on one message";
     concurrency: Count, "messages that each of it works on at once";
     idempotent: Flag, "whether a message that comes twice does no harm";
+};
+
+/// What a user may do, in the words of nats.conf.
+pub const PERMISSIONS: &[Field] = fields! {
+    publish: Object(RULES), "subjects that the user may publish to";
+    subscribe: Object(RULES), "subjects that the user may subscribe to";
+};
+
+/// Subjects that are allowed and denied.
+pub const RULES: &[Field] = fields! {
+    allow: Filters, "what is allowed; beside a `service`, in addition to what it does";
+    deny: Filters, "what is not, whatever is allowed";
 };
 
 /// What a server is to be.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::call::{CallError, Request, answer};
+use crate::lock;
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 
 /// Most accounts in one answer; the server's own default is 1,024.
@@ -56,6 +57,9 @@ impl Accounts {
                 let consumers = json.get_mut("consumer_detail").map(Json::take);
                 let there = ObservedStream::read(json);
                 let name = there.info.config.name.clone();
+                if name == lock::STREAM {
+                    continue;
+                }
                 let stream = observed.streams.entry(name).or_insert(there);
                 for json in consumers.as_ref().and_then(Json::as_array).into_iter().flatten() {
                     let there = ObservedConsumer::read(json.clone());

@@ -95,8 +95,15 @@ impl Connection {
         if let (Some(certificate), Some(key)) = (&self.tlscert, &self.tlskey) {
             options.tls_identity = Some((certificate.clone(), key.clone()));
         }
+        let with_file = self.creds.is_some() || self.nkey.is_some() || self.token.is_some();
+        let topology =
+            topology.filter(|_| !with_file && (!self.is_foreign() || self.user.is_some()));
+        let user = topology.and_then(|loaded| user_of(loaded, self.user.as_deref()));
+        let declared = user.and_then(|user| user.inbox_prefix.as_ref());
         if self.inbox_prefix.is_some() {
             options.inbox_prefix.clone_from(&self.inbox_prefix);
+        } else if let Some(prefix) = declared {
+            options.inbox_prefix = Some(prefix.value.clone());
         }
         Ok(options)
     }
@@ -108,6 +115,11 @@ impl Connection {
             guard_account(&client, loaded).await?;
         }
         Ok(client)
+    }
+
+    /// Whether a server was named: it is somebody's own.
+    fn is_foreign(&self) -> bool {
+        self.server.is_some() || self.context.is_some()
     }
 
     fn credential(&self, topology: Option<&Loaded>) -> anyhow::Result<Option<Credential>> {
@@ -125,9 +137,8 @@ impl Connection {
             warn_if_typed("--password", "NATS_PASSWORD", password);
             return Ok(Some(password_of(user, password.clone())));
         }
-        // A server that was named is somebody's own: the secrets kept here are not sent there,
-        // unless a user of the topology is named too.
-        let foreign = self.server.is_some() || self.context.is_some();
+        // The secrets kept here are not sent there, unless a user of the topology is named too.
+        let foreign = self.is_foreign();
         match (topology, &self.user) {
             (Some(loaded), user) if !foreign || user.is_some() => {
                 from_topology(loaded, user.as_deref())
@@ -163,15 +174,21 @@ fn warn_if_typed(flag: &str, variable: &str, value: &str) {
     }
 }
 
+/// A user of the topology: the named one, else an admin.
+fn user_of<'t>(loaded: &'t Loaded, name: Option<&str>) -> Option<&'t User> {
+    let mut users = loaded.topology.users.iter();
+    users.find(|user| match name {
+        Some(name) => user.name.value == name,
+        None => user.access == Access::Admin,
+    })
+}
+
 /// The credential of a user of the topology: the named one, else an admin, else the one that `up`
 /// makes for the account.
 fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<Credential>> {
     let topology = &loaded.topology;
     let account = topology.account_name();
-    let user: Option<&User> = match name {
-        Some(name) => topology.users.iter().find(|user| user.name.value == name),
-        None => topology.users.iter().find(|user| user.access == Access::Admin),
-    };
+    let user = user_of(loaded, name);
     let found = user.and_then(|user| user.password.as_ref());
     if let (Some(user), Some(secret)) = (user, found)
         && let Some(password) = resolve(secret, &loaded.folder)?

@@ -1,5 +1,6 @@
 //! The `watershed` command: load, call one function of a library, show.
 
+mod alone;
 mod cli;
 mod command;
 mod connection;

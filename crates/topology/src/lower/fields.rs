@@ -56,7 +56,7 @@ pub(crate) struct Reader {
 }
 
 /// Keys that belong to the language and are not there yet.
-const UNBUILT: &[&str] = &["permissions", "inbox_prefix"];
+const UNBUILT: &[&str] = &["allow_responses", "nkey", "token", "creds", "tls", "system"];
 
 impl Reader {
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {

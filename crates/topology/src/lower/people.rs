@@ -7,8 +7,10 @@ use watershed_wire::jetstream::check::Bounds;
 
 use super::fields::{Fields, Reader, is_plain};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::model::{Access, ConsumerName, Places, Secret, ServerSettings, Service, Topology, User};
-use crate::schema::{SERVER, SERVICE, nearest};
+use crate::model::{
+    Access, ConsumerName, Grant, Granted, Places, Secret, ServerSettings, Service, Topology, User,
+};
+use crate::schema::{PERMISSIONS, RULES, SERVER, SERVICE, nearest};
 use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Value};
 
@@ -25,6 +27,7 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         service.writes = texts(&fields, "writes");
         service.requests = texts(&fields, "requests");
         service.replies = texts(&fields, "replies");
+        service.ensures = texts(&fields, "ensures");
         for consumer in texts(&fields, "consumes") {
             match consumer.value.split_once('/') {
                 Some((stream, name)) => service.consumes.push(Spanned::new(
@@ -70,7 +73,7 @@ fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {
     list.into_iter().flatten().enumerate().map(spanned).collect()
 }
 
-const USER_KEYS: &[&str] = &["password", "role", "service"];
+const USER_KEYS: &[&str] = &["password", "role", "service", "permissions", "inbox_prefix"];
 
 pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
     for entry in reader.mapping(node, "`users`") {
@@ -78,6 +81,8 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
         let entries = reader.mapping(&entry.node, &what);
         let mut password = None;
         let mut access = None;
+        let mut permissions = None;
+        let mut inbox_prefix = None;
         for inner in entries {
             match inner.key.as_str() {
                 "password" => password = secret(reader, &inner.node),
@@ -93,6 +98,11 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
                     let service = Access::Service(Spanned::new(name, inner.node.span));
                     one_access(reader, inner, &mut access, service);
                 }
+                "permissions" => permissions = Some((grant(reader, &inner.node), inner.key_span)),
+                "inbox_prefix" => {
+                    let text = reader.text(&inner.node, "inbox_prefix");
+                    inbox_prefix = text.map(|text| Spanned::new(text, inner.node.span));
+                }
                 other => {
                     if nearest(other, USER_KEYS.iter().copied()) == Some("password") {
                         reader.secrets.push(inner.node.span);
@@ -102,8 +112,9 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
             }
         }
         let name = Spanned::new(entry.key.clone(), entry.key_span);
+        let access = access.or_else(|| permissions.is_some().then_some(Access::Listed));
         let Some(access) = access else {
-            let message = format!("{what} has neither a `service` nor a `role`");
+            let message = format!("{what} needs a `service`, a `role` or `permissions`");
             let diagnostic = Diagnostic::new("F006", Severity::Error, name.span, message);
             reader.push(
                 diagnostic.fix(
@@ -112,8 +123,41 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
             );
             continue;
         };
-        topology.users.push(User { name, password, access });
+        let (permissions, span) = permissions.unwrap_or_default();
+        let more = |granted: &Granted| granted.allow.is_some();
+        if access == Access::Admin && (more(&permissions.publish) || more(&permissions.subscribe)) {
+            let message = "an admin may do everything: `allow` adds nothing";
+            let diagnostic = Diagnostic::new("F004", Severity::Error, span, message.into());
+            reader.push(diagnostic.fix("leave out `role: admin`, or write `deny`"));
+        }
+        topology.users.push(User { name, password, access, permissions, inbox_prefix });
     }
+}
+
+/// Permissions in the words of nats.conf: lists of what is allowed, or `allow` and `deny`.
+fn grant(reader: &mut Reader, node: &Node) -> Grant {
+    let mut grant = Grant::default();
+    for entry in reader.mapping(node, "`permissions`") {
+        let granted = match entry.key.as_str() {
+            "publish" => &mut grant.publish,
+            "subscribe" => &mut grant.subscribe,
+            _ => {
+                let known: Vec<&str> = PERMISSIONS.iter().map(|field| field.name).collect();
+                reader.unknown(entry, &known, "`permissions`");
+                continue;
+            }
+        };
+        let what = format!("`{}`", entry.key);
+        let fields = if let Value::Mapping(entries) = &entry.node.value {
+            reader.fields(entries, &[RULES], &[], &what)
+        } else {
+            let allow = Entry { key: "allow".to_owned(), ..entry.clone() };
+            reader.fields(std::slice::from_ref(&allow), &[RULES], &[], &what)
+        };
+        granted.allow = fields.json.contains_key("allow").then(|| texts(&fields, "allow"));
+        granted.deny = texts(&fields, "deny");
+    }
+    grant
 }
 
 fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new: Access) {

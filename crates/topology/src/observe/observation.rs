@@ -9,6 +9,7 @@ use watershed_wire::jetstream::error::table;
 use super::listing::{Listing, Next, Whole};
 use super::observed::{Observed, ObservedConsumer, ObservedStream, ServerFacts};
 use crate::call::{CallError, Request, answer};
+use crate::lock;
 use crate::model::Topology;
 
 /// Finds out what a server has: [`next`](Self::next) says what to ask, [`done`](Self::done) takes
@@ -156,6 +157,12 @@ impl Observation {
         self.observed.silent = whole.silent;
         for (name, json) in whole.entries {
             let stream = ObservedStream::read(json);
+            let declared =
+                self.wanted.as_ref().is_some_and(|wanted| wanted.declared.contains(&name));
+            if name == lock::STREAM && !declared {
+                // Ours, and nobody's topology.
+                continue;
+            }
             let wanted = self.wanted.as_ref().is_none_or(|wanted| {
                 wanted.declared.contains(&name) || stream.owner() == Some(&wanted.topology)
             });

@@ -277,4 +277,20 @@ impl Plan {
         let optional = |step: &Step| matches!(step.action, Action::Adopt | Action::Drop);
         self.refused.is_empty() && self.steps.iter().all(optional)
     }
+
+    /// Whether another plan takes the same assets, configured the same way, to the same ends, whatever was stored
+    /// meanwhile.
+    pub fn does_the_same_as(&self, other: &Self) -> bool {
+        let does = |step: &Step| {
+            let seen = step.seen.clone();
+            let seen = seen.map(|seen| (seen.owner, seen.created, seen.config));
+            (step.target.clone(), step.action, step.work.clone(), seen)
+        };
+        self.steps.iter().map(does).eq(other.steps.iter().map(does))
+            && self
+                .refused
+                .iter()
+                .map(|refusal| &refusal.target)
+                .eq(other.refused.iter().map(|refusal| &refusal.target))
+    }
 }

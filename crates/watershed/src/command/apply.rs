@@ -12,6 +12,7 @@ use watershed_topology::plan::{Action, Plan, Policy, Step, plan_by};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
+use crate::alone::{LockArguments, alone};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -42,6 +43,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "60s", value_parser = duration)]
     wait: Duration,
     #[command(flatten)]
+    lock: LockArguments,
+    #[command(flatten)]
     connection: Connection,
 }
 
@@ -61,15 +64,43 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         if let Some(exit) = refused(&plan, &policy) {
             return Ok(exit);
         }
-        if plan.steps.iter().any(|step| policy.allows(step))
-            && !arguments.yes
+        if !plan.steps.iter().any(|step| policy.allows(step)) {
+            return Ok(Exit::Clean);
+        }
+        if !arguments.yes
             && let Err(exit) = confirm(&format!("apply this to {server}?"))
         {
             return Ok(exit);
         }
-        carry_out(&client, loaded, &plan, &policy, arguments.json).await
+        let task = Box::pin(async {
+            // Who waited for somebody else's run has not seen what that did.
+            let observed = client.observe(&loaded.topology).await?;
+            let now = plan_by(&loaded.topology, &observed, &policy.ways());
+            if now.does_the_same_as(&plan) {
+                return carry_out(&client, loaded, &plan, &policy, arguments.json).await;
+            }
+            if !now.steps.iter().any(|step| policy.allows(step)) && now.refused.is_empty() {
+                ui::say("somebody else has done this since: nothing to do");
+                return Ok(Exit::Clean);
+            }
+            if !arguments.yes {
+                ui::say(CHANGED_SINCE);
+                return Ok(Exit::Refused);
+            }
+            ui::say("the server was changed since; the plan is now:");
+            shown_plan(&now, &policy, &server, arguments.json);
+            if let Some(exit) = refused(&now, &policy) {
+                return Ok(exit);
+            }
+            carry_out(&client, loaded, &now, &policy, arguments.json).await
+        });
+        let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+        Ok(done.unwrap_or_else(|exit| exit))
     })
 }
+
+/// What a run says that finds something else than what a person has agreed to.
+pub(crate) const CHANGED_SINCE: &str = "error: refused, and nothing was changed: the server was changed since this plan was made; run it again";
 
 /// Shows a plan before it is carried out.
 fn shown_plan(plan: &Plan, policy: &Policy, server: &Whereabouts, json: bool) {
@@ -118,7 +149,9 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     let here = || Path::new(DEFAULT).join(&plan.topology);
     let home = arguments.topology.data.clone().unwrap_or_else(here);
     let backups = data::backups(&home, &plan, &policy)?;
-    Ok(match run_steps(&client, backups, &plan, &policy, arguments.json).await? {
+    let task = Box::pin(run_steps(&client, backups, &plan, &policy, arguments.json));
+    let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+    Ok(match done.flatten() {
         Ok(steps) => {
             end(steps, arguments.json);
             Exit::Clean

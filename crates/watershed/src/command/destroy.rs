@@ -6,8 +6,9 @@ use clap::Args;
 use watershed_topology::plan::{Policy, destroy};
 
 use super::TopologyFile;
-use super::apply::{refused, run_steps};
+use super::apply::{CHANGED_SINCE, refused, run_steps};
 use super::names::Known;
+use crate::alone::{LockArguments, alone};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -25,6 +26,8 @@ pub(crate) struct Arguments {
     /// Skip the confirmation.
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    lock: LockArguments,
     #[command(flatten)]
     connection: Connection,
 }
@@ -54,7 +57,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         // Nothing is made again.
-        Ok(match run_steps(&client, PathBuf::new(), &plan, &policy, false).await? {
+        let task = Box::pin(async {
+            // Who waited for somebody else's run has not seen what that did.
+            let now = destroy(&plan.topology, &client.observe(&loaded.topology).await?);
+            if !now.does_the_same_as(&plan) {
+                ui::say(CHANGED_SINCE);
+                return Ok(Err(Exit::Refused));
+            }
+            run_steps(&client, PathBuf::new(), &plan, &policy, false).await
+        });
+        let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+        Ok(match done.flatten() {
             Ok(steps) => {
                 ui::say(&format!("deleted {}", ui::count(steps, "asset")));
                 Exit::Clean

@@ -8,6 +8,7 @@ use watershed_topology::plan::{Names, Policy, release};
 
 use super::apply::run_steps;
 use super::{ServerArguments, block_on};
+use crate::alone::{LockArguments, alone};
 use crate::exit::Exit;
 use crate::ui;
 
@@ -18,6 +19,8 @@ pub(crate) struct Arguments {
     /// Streams, with the consumers of the same topology, or consumers (STREAM/CONSUMER).
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
+    #[command(flatten)]
+    lock: LockArguments,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -34,7 +37,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         // Nothing is made again.
         let backups = PathBuf::new();
-        Ok(match run_steps(&client, backups, &plan, &Policy::default(), false).await? {
+        let policy = Policy::default();
+        let task = Box::pin(run_steps(&client, backups, &plan, &policy, false));
+        let done =
+            alone(&client, &arguments.names.join(", "), &plan, arguments.lock.lock_wait, task)
+                .await?;
+        Ok(match done.flatten() {
             Ok(_) => {
                 ui::say("a topology that declares them takes them over again with --adopt");
                 Exit::Clean

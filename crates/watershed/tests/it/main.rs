@@ -1,6 +1,7 @@
 //! The program as people and init systems run it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alone;
 mod apply;
 mod backup;
 mod bench;
@@ -24,6 +25,7 @@ mod printed;
 mod proxy;
 mod raw;
 mod reference;
+mod rights;
 mod rules;
 mod serve;
 mod server;

@@ -70,29 +70,30 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn a_whole_store_is_shown_and_not_changed() {
     let (folder, store) = store();
     let before = files(&store);
-    insta::assert_snapshot!(says("info", &store), @r"
+    insta::assert_snapshot!(says("info", &store), @"
     exit code 0
-    STORE: format 4, 13 rounds, 13 of them in a checkpoint
-    journal 1.5MiB, blocks 3.5KiB, checkpoints 1.8KiB
-    ───────────────────────────────────────────────────────────────────────────
-     account   stream   storage   messages    bytes   first   last   consumers
-    ───────────────────────────────────────────────────────────────────────────
-     $G        EMPTY    file             0       0B       0      0           0
-     $G        ORDERS   file            10   3.3KiB       1     10           1
-    ───────────────────────────────────────────────────────────────────────────
+    STORE: format 4, 16 rounds, 16 of them in a checkpoint
+    journal 1.5MiB, blocks 3.8KiB, checkpoints 2.5KiB
+    ─────────────────────────────────────────────────────────────────────────────────
+     account   stream         storage   messages    bytes   first   last   consumers
+    ─────────────────────────────────────────────────────────────────────────────────
+     $G        EMPTY          file             0       0B       0      0           0
+     $G        KV_watershed   file             0       0B       2      1           0
+     $G        ORDERS         file            10   3.3KiB       1     10           1
+    ─────────────────────────────────────────────────────────────────────────────────
     ");
-    insta::assert_snapshot!(says("check", &store), @r"
+    insta::assert_snapshot!(says("check", &store), @"
     exit code 0
-    STORE: 10 messages of 2 streams, all whole
+    STORE: 10 messages of 3 streams, all whole
     ");
-    insta::assert_snapshot!(says("repair", &store), @r"
+    insta::assert_snapshot!(says("repair", &store), @"
     exit code 0
-    STORE: 10 messages of 2 streams, all whole
+    STORE: 10 messages of 3 streams, all whole
     ");
     let json: serde_json::Value =
         serde_json::from_str(&succeed(&["store", "info", "--json", store.to_str().unwrap()]))
             .unwrap();
-    assert_eq!(json["store"]["streams"][1]["messages"], 10, "{json}");
+    assert_eq!(json["store"]["streams"][2]["messages"], 10, "{json}");
     assert!(before == files(&store), "nothing was to be changed");
     // The data directory of `up` has its store in a folder.
     let ran = run(&["store", "check", folder.path().to_str().unwrap()]);
@@ -105,28 +106,28 @@ fn what_can_be_mended_is_mended_and_copied_before() {
     damage(&store.join("FORMAT"), |bytes| bytes[3] ^= 4);
     damage(&store.join("checkpoint-0"), |bytes| bytes[40..100].fill(0));
     damage(&store.join("journal/00000003.wj"), |bytes| bytes[1024..1536].fill(7));
-    damage(&store.join("blocks/00000001-00000001.wb"), |bytes| bytes[100] ^= 1);
+    damage(&store.join("blocks/00000002-00000001.wb"), |bytes| bytes[100] ^= 1);
     let before = files(&store);
-    insta::assert_snapshot!(says("check", &store), @r"
+    insta::assert_snapshot!(says("check", &store), @"
     exit code 4
     damaged: FORMAT is damaged or missing
     damaged: checkpoint-0 is damaged, and the journal has what it said
     damaged: 1 round of the journal is damaged
-    STORE: 10 messages of 2 streams, nothing lost, 3 findings
+    STORE: 10 messages of 3 streams, nothing lost, 3 findings
     to mend what can be mended: watershed store repair STORE
     ");
     assert!(before == files(&store), "nothing was to be changed");
-    insta::assert_snapshot!(says("repair", &store), @r"
+    insta::assert_snapshot!(says("repair", &store), @"
     exit code 0
     damaged: FORMAT is damaged or missing
     damaged: checkpoint-0 is damaged, and the journal has what it said
     damaged: 1 round of the journal is damaged
     mended; files that were changed are as they were in STORE/damaged/
-    STORE: 10 messages of 2 streams, all whole
+    STORE: 10 messages of 3 streams, all whole
     ");
-    insta::assert_snapshot!(says("check", &store), @r"
+    insta::assert_snapshot!(says("check", &store), @"
     exit code 0
-    STORE: 10 messages of 2 streams, all whole
+    STORE: 10 messages of 3 streams, all whole
     ");
     let copies = fs::read_dir(store.join("damaged")).unwrap().next().unwrap().unwrap().path();
     for name in ["FORMAT", "checkpoint-0", "journal/00000003.wj"] {
@@ -138,19 +139,19 @@ fn what_can_be_mended_is_mended_and_copied_before() {
 #[test]
 fn what_is_lost_is_named() {
     let (_folder, store) = store();
-    let block = store.join("blocks/00000001-00000001.wb");
+    let block = store.join("blocks/00000002-00000001.wb");
     assert!(block.exists(), "{:?}", files(&store).iter().map(|(path, _)| path).collect::<Vec<_>>());
     damage(&block, |bytes| bytes[512..1024].fill(0));
-    insta::assert_snapshot!(says("check", &store), @r"
+    insta::assert_snapshot!(says("check", &store), @"
     exit code 4
-    lost: ORDERS of $G, sequences 2 to 3: blocks/00000001-00000001.wb is damaged at byte 370
-    STORE: 10 messages of 2 streams, 2 lost
+    lost: ORDERS of $G, sequences 2 to 3: blocks/00000002-00000001.wb is damaged at byte 370
+    STORE: 10 messages of 3 streams, 2 lost
     ");
     fs::remove_file(&block).unwrap();
-    insta::assert_snapshot!(says("check", &store), @r"
+    insta::assert_snapshot!(says("check", &store), @"
     exit code 4
-    lost: ORDERS of $G, sequences 1 to 10: blocks/00000001-00000001.wb cannot be read: No such file or directory (os error 2)
-    STORE: 10 messages of 2 streams, 10 lost
+    lost: ORDERS of $G, sequences 1 to 10: blocks/00000002-00000001.wb cannot be read: No such file or directory (os error 2)
+    STORE: 10 messages of 3 streams, 10 lost
     ");
 }
 

@@ -22,6 +22,7 @@ mod dead_letter_unread;
 mod delivered_into_stream;
 mod delivered_once;
 mod durable_goes;
+mod ensured_unknown;
 mod expires_while_retried;
 mod filter_is_subject;
 mod filter_outside_stream;
@@ -54,6 +55,7 @@ mod over_limits;
 mod paused;
 mod payload_large;
 mod pending_unlimited;
+mod permissions_one_sided;
 mod probe_delivered;
 mod probe_not_stored;
 mod publishers_unanswered;
@@ -96,6 +98,7 @@ pub const RULES: &[&Rule] = &[
     &service_without_user::RULE,
     &import_unfit::RULE,
     &import_shadows_api::RULE,
+    &permissions_one_sided::RULE,
     &server_refuses::RULE,
     &ack_wait_replaced::RULE,
     &backoff_without_ack::RULE,
@@ -177,4 +180,5 @@ pub const RULES: &[&Rule] = &[
     &request_stored::RULE,
     &request_unanswered::RULE,
     &bucket_unknown::RULE,
+    &ensured_unknown::RULE,
 ];

@@ -36,6 +36,15 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             judge(report, subject.span, &subject.value, true);
         }
     }
+    for user in &topology.users {
+        let permissions = &user.permissions;
+        for filter in permissions.publish.filters().chain(permissions.subscribe.filters()) {
+            judge(report, filter.span, &filter.value, false);
+        }
+        if let Some(prefix) = &user.inbox_prefix {
+            judge(report, prefix.span, &prefix.value, false);
+        }
+    }
 }
 
 /// `pattern` is set where a wildcard stands for "any of these" and not for a subscription.

@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use watershed_server::{Credential, Permissions, Rules, User};
 use watershed_topology::model::Access;
 use watershed_topology::permission;
+use watershed_wire::subject::{Filter, SubjectError};
 
 use crate::load::{Loaded, Workspace};
 use crate::secret::{Kept, generate, resolve};
@@ -173,11 +174,14 @@ impl People {
                 other.account
             );
         }
-        let rules = |allow: &[String]| Rules::allow(allow);
+        let filters = |all: Vec<String>| all.iter().map(|one| Filter::new(one)).collect();
+        let rules = |own: permission::Rules| -> Result<Rules, SubjectError> {
+            Ok(Rules { allow: own.allow.map(filters).transpose()?, deny: filters(own.deny)? })
+        };
         let permissions = permissions.map(|own| -> anyhow::Result<_> {
             Ok(Arc::new(Permissions {
-                publish: rules(&own.publish)?,
-                subscribe: rules(&own.subscribe)?,
+                publish: rules(own.publish)?,
+                subscribe: rules(own.subscribe)?,
             }))
         });
         self.users.push(User {

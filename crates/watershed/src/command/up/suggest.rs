@@ -97,8 +97,12 @@ fn may_publish(topology: &Topology) -> Option<(String, String)> {
     let subjects = subjects(topology);
     topology.users.iter().find_map(|user| {
         let allowed = permissions(topology, user)?.publish;
+        let hit = |all: &[String], subject: &String| {
+            all.iter().any(|one| matches(one.as_bytes(), subject.as_bytes()))
+        };
         let allows = |subject: &&String| {
-            allowed.iter().any(|allow| matches(allow.as_bytes(), subject.as_bytes()))
+            allowed.allow.as_ref().is_none_or(|all| hit(all, subject))
+                && !hit(&allowed.deny, subject)
         };
         Some((user.name.value.clone(), subjects.iter().find(allows)?.clone()))
     })
