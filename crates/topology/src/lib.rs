@@ -20,6 +20,7 @@
 pub mod apply;
 pub mod call;
 pub mod diagnostic;
+pub mod doctor;
 pub mod flow;
 pub mod json_schema;
 pub mod limits;

@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, destroy, explain, import, init, lint, next, plan, publish, purge, release,
-    restore, schema, serve, status, store, subscribe, up, verify, view, wait,
+    apply, backup, destroy, doctor, explain, import, init, lint, next, plan, publish, purge,
+    release, restore, schema, serve, status, store, subscribe, up, verify, view, wait,
 };
 use crate::exit::Exit;
 
@@ -30,6 +30,7 @@ enum Command {
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Verify(verify::Arguments),
+    Doctor(doctor::Arguments),
     Wait(wait::Arguments),
     Release(release::Arguments),
     Destroy(destroy::Arguments),
@@ -64,6 +65,7 @@ impl Cli {
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Apply(arguments) => apply::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),
+            Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Wait(arguments) => wait::run(&arguments),
             Command::Release(arguments) => release::run(&arguments),
             Command::Destroy(arguments) => destroy::run(&arguments),

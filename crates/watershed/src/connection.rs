@@ -1,6 +1,7 @@
 //! Which server a command talks to, and as whom: the `nats` command line tool's flags and
 //! variables, and what a topology says.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use watershed_topology::quantity;
 use crate::data::data_folders;
 use crate::load::Loaded;
 use crate::secret::{Kept, resolve};
-use crate::ui::path::shown;
+use crate::ui::path::{quoted, shown, word};
 use crate::ui::say;
 
 /// Flags of a connection.
@@ -115,6 +116,24 @@ impl Connection {
             guard_account(&client, loaded).await?;
         }
         Ok(client)
+    }
+
+    /// The flags that lead to the same server as the same user, without secrets.
+    pub(crate) fn as_typed(&self) -> String {
+        let mut flags = String::new();
+        if let Some(server) = &self.server {
+            let options = Options { servers: server.clone(), ..Options::default() };
+            let _ = write!(flags, " -s {}", word(&options.shown()));
+        }
+        for (flag, value) in [("--user", &self.user), ("--context", &self.context)] {
+            if let Some(value) = value {
+                let _ = write!(flags, " {flag} {}", word(value));
+            }
+        }
+        if let Some(creds) = &self.creds {
+            let _ = write!(flags, " --creds {}", quoted(creds));
+        }
+        flags
     }
 
     /// Whether a server was named: it is somebody's own.

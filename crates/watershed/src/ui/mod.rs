@@ -1,6 +1,7 @@
 //! The only place that prints.
 
 pub(crate) mod diagnostic;
+pub(crate) mod doctor;
 pub(crate) mod github;
 pub(crate) mod json;
 pub(crate) mod junit;

@@ -18,7 +18,7 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
     }
     for refusal in &plan.refused {
         out(&format!("  ✗ {} {}", refusal.target.kind(), refusal.target));
-        detail(&refusal.reason);
+        detail(8, &refusal.reason);
     }
     let adopts = |target: &&Target| {
         let mut steps = plan.steps.iter().filter(|step| step.target == **target);
@@ -47,25 +47,28 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
 fn show_step(step: &Step, policy: &Policy) {
     out(&format!("{:>3} {} {}", step.action.sign(), step.target.kind(), step.target));
     for change in &step.changes {
-        detail(&format!(
-            "{}: {} → {}",
-            change.field,
-            value(change, &change.before),
-            value(change, &change.after)
-        ));
+        detail(
+            8,
+            &format!(
+                "{}: {} → {}",
+                change.field,
+                value(change, &change.before),
+                value(change, &change.after)
+            ),
+        );
     }
     for loss in &step.losses {
-        detail(&format!("loses {loss}"));
+        detail(8, &format!("loses {loss}"));
     }
     for note in &step.notes {
-        detail(note);
+        detail(8, note);
     }
     for (taken, owner) in &step.takes {
         let whose = match owner {
             Some(owner) => format!("of the topology `{owner}`"),
             None => "unmanaged".into(),
         };
-        detail(&format!("takes consumer {taken} with it ({whose})"));
+        detail(8, &format!("takes consumer {taken} with it ({whose})"));
     }
     let missing = policy.missing(step);
     if !missing.is_empty() {
@@ -84,7 +87,7 @@ fn show_step(step: &Step, policy: &Policy) {
             let name = word(&step.target.to_string());
             flags.push(format!("(or --recreate {name}, which begins anew)"));
         }
-        detail(&format!("{what} without {}", flags.join(" ")));
+        detail(8, &format!("{what} without {}", flags.join(" ")));
     }
 }
 

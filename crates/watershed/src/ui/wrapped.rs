@@ -4,20 +4,18 @@ use std::io::{IsTerminal as _, stdout};
 
 use super::out;
 
-/// How far they are set in.
-const INDENT: &str = "        ";
-
-/// Prints a text below the line that it belongs to.
-pub(crate) fn detail(text: &str) {
+/// Prints a text below the line that it belongs to, set in by so many columns.
+pub(crate) fn detail(indent: usize, text: &str) {
     let width = stdout().is_terminal().then(textwrap::termwidth);
-    out(&shown(text, width));
+    out(&shown(indent, text, width));
 }
 
-fn shown(text: &str, width: Option<usize>) -> String {
-    let Some(width) = width else { return format!("{INDENT}{text}") };
+fn shown(indent: usize, text: &str, width: Option<usize>) -> String {
+    let indent = " ".repeat(indent);
+    let Some(width) = width else { return format!("{indent}{text}") };
     let options = textwrap::Options::new(width.max(40))
-        .initial_indent(INDENT)
-        .subsequent_indent(INDENT)
+        .initial_indent(&indent)
+        .subsequent_indent(&indent)
         // Names and subjects stay whole.
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
@@ -32,10 +30,10 @@ mod tests {
     #[test]
     fn names_stay_whole_and_programs_get_one_line() {
         let text = "`watershed_migrates_ORDERS` stays until `--drop-old ORDERS` is given";
-        insta::assert_snapshot!(shown(text, Some(44)), @"
+        insta::assert_snapshot!(shown(8, text, Some(44)), @"
         `watershed_migrates_ORDERS` stays
         until `--drop-old ORDERS` is given
         ");
-        assert_eq!(shown(text, None), format!("        {text}"));
+        assert_eq!(shown(8, text, None), format!("        {text}"));
     }
 }

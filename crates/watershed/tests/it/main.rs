@@ -8,6 +8,7 @@ mod bench;
 mod clients;
 mod data;
 mod denied;
+mod doctor;
 mod embedded;
 mod faults;
 mod faulty;
