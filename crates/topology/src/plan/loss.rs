@@ -6,6 +6,7 @@ use watershed_wire::jetstream::stream::{
     Discard, Retention, StreamConfig, StreamInfo, StreamSource,
 };
 
+use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};
 use crate::quantity::{show_duration, show_size};
 
@@ -148,6 +149,28 @@ pub(super) fn of_takers(name: &str, observed: &Observed) -> Vec<String> {
         )
     };
     observed.streams.iter().filter(takes).map(again).collect()
+}
+
+/// What those miss who copy a stream by the name that it has until now, and whom the topology does not tell the new one.
+pub(super) fn of_followers(
+    was: &str,
+    name: &str,
+    topology: &Topology,
+    observed: &Observed,
+) -> Vec<String> {
+    let follows = |config: &StreamConfig, name: &str| {
+        let mut origins = config.mirror.iter().chain(&config.sources);
+        origins.any(|origin| origin.name == name && origin.external.is_none())
+    };
+    let told =
+        |copy: &str| topology.stream(copy).is_some_and(|declared| follows(&declared.config, name));
+    let left = |(copy, there): &(&String, &ObservedStream)| {
+        copy.as_str() != name && follows(&there.info.config, was) && !told(copy)
+    };
+    let missed = |(copy, _): (&String, _)| {
+        format!("for `{copy}`, which copies `{was}`, everything that is stored from then on")
+    };
+    observed.streams.iter().filter(left).map(missed).collect()
 }
 
 /// What is outstanding and has been delivered as often as a consumer may now.

@@ -169,6 +169,7 @@ pub(super) fn rename(
         return true;
     }
     let mut step = moved(&target, Some(was.to_owned()), &before, after, old, observed);
+    step.losses.extend(loss::of_followers(was, name, topology, observed));
     step.adopts = old.owner().is_none();
     step.notes.insert(0, format!("is `{was}` until now"));
     step.notes.push(format!("`{was}` stays until `--drop-old {name}`"));

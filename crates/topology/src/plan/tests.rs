@@ -475,6 +475,19 @@ fn a_stream_that_has_another_name_gets_what_it_had() {
         its consumers pause until everything is there; what is outstanding (0 now) and not acknowledged within the time of --drain is delivered again
         `OLD` stays until `--drop-old NEW`
     "#);
+    // Who copies it by its old name is left behind, unless the file tells it the new one.
+    let mut copied =
+        server(&format!("{old}  COPY: {{ max_age: 1d, sources: [{{ name: OLD }}] }}\n"));
+    let live = copied.streams.get_mut("OLD").unwrap();
+    (live.info.state.messages, live.info.state.last_seq) = (7, 9);
+    let losses = |body: &str| {
+        let plan = plan(&topology(body), &copied);
+        let step = plan.steps.into_iter().find(|step| step.target == Target::stream("NEW"));
+        step.unwrap().losses.join("\n")
+    };
+    insta::assert_snapshot!(losses(new), @"for `COPY`, which copies `OLD`, everything that is stored from then on");
+    let told = format!("{new}  COPY: {{ max_age: 1d, sources: [{{ name: NEW }}] }}\n");
+    insta::assert_snapshot!(losses(&told), @"");
     let mut others = observed.clone();
     let config = &mut others.streams.get_mut("OLD").unwrap().info.config;
     config.metadata.insert(crate::observe::OWNER.into(), "other".into());
