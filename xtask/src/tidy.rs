@@ -20,10 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["base", "core", "jetstream", "store", "wire"]),
     ("topology", &["wire"]),
     ("import", &["topology", "wire"]),
+    ("render", &["topology", "wire"]),
     ("client", &["topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
-    ("watershed", &["client", "import", "server", "topology", "wire", "worker"]),
+    ("watershed", &["client", "import", "render", "server", "topology", "wire", "worker"]),
     ("sim", &["engine", "peers", "store", "topology", "wire"]),
     ("bench", &["wire"]),
     ("peers", &[]),
@@ -35,7 +36,7 @@ const CODE_LINES_MAX: usize = 600;
 
 /// Crates that decide and never do: no async runtime, no sockets, no threads.
 const PURE: &[&str] =
-    &["wire", "store", "base", "core", "jetstream", "engine", "topology", "import"];
+    &["wire", "store", "base", "core", "jetstream", "engine", "topology", "import", "render"];
 
 /// Crates whose files still need each other in loops. The list only gets shorter: a crate that is
 /// free of loops is taken off it, and no other is put on it.

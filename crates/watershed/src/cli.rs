@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
     apply, backup, destroy, doctor, explain, import, init, lint, next, plan, publish, purge,
-    release, restore, schema, serve, status, store, subscribe, up, verify, view, wait,
+    release, render, restore, schema, serve, status, store, subscribe, up, verify, view, wait,
 };
 use crate::exit::Exit;
 
@@ -27,6 +27,7 @@ enum Command {
     Lint(lint::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
+    Render(render::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     Verify(verify::Arguments),
@@ -62,6 +63,7 @@ impl Cli {
             Command::Lint(arguments) => lint::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
+            Command::Render(arguments) => render::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Apply(arguments) => apply::run(&arguments),
             Command::Verify(arguments) => verify::run(&arguments),

@@ -14,6 +14,7 @@ pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod purge;
 pub(crate) mod release;
+pub(crate) mod render;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod serve;
@@ -186,7 +187,8 @@ impl TopologyFile {
             of_server.into_iter().filter(|(_, some)| *some).map(|(what, _)| what).collect();
         if !of_server.is_empty() {
             ui::say(&format!(
-                "note: {} are the server's configuration: `up` carries them out, and this does not look at them",
+                "note: {} are the server's configuration, which this does not look at: `watershed render nats-conf` writes \
+                 it, `up` carries it out",
                 of_server.join(", ")
             ));
         }

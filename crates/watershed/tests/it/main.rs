@@ -26,6 +26,7 @@ mod printed;
 mod proxy;
 mod raw;
 mod reference;
+mod render;
 mod rights;
 mod rules;
 mod serve;

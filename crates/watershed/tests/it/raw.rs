@@ -53,6 +53,23 @@ impl Raw {
         assert!(answer["seq"].as_u64() > Some(0), "{subject}: {answer}");
     }
 
+    /// Publishes and subscribes; whether each was allowed.
+    pub(crate) fn may(&mut self, subject: &str) -> (bool, bool) {
+        let mut may = |bytes: String| {
+            self.send(format!("{bytes}PING\r\n").as_bytes());
+            let mut allowed = true;
+            loop {
+                let line = self.line();
+                allowed &= !line.starts_with("-ERR");
+                if line == "PONG" {
+                    return allowed;
+                }
+            }
+        };
+        let publish = may(format!("PUB {subject} 0\r\n\r\n"));
+        (publish, may(format!("SUB {subject} 99\r\nUNSUB 99\r\n")))
+    }
+
     /// Waits until the server has everything that was sent.
     pub(crate) fn settle(&mut self) {
         self.send(b"PING\r\n");

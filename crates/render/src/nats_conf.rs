@@ -1,0 +1,342 @@
+//! The configuration of a nats-server on which topologies can be applied: what belongs to the server and not to
+//! JetStream's API.
+//!
+//! The grammar is nats-server's own: strings in double quotes are literal, and `$NAME` without quotes is a
+//! variable, by which secrets come from the environment.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use watershed_topology::Topology;
+use watershed_topology::model::{Secret, User};
+use watershed_topology::permission::{Permissions, Rules, permissions};
+use watershed_topology::sharing::{Export, Import, Passage};
+use watershed_wire::jetstream::check::Bounds;
+use watershed_wire::time::go_duration;
+
+/// Where streams are kept if no topology says it. The server's own default is a folder of temporary files.
+const STORE: &str = "/data/jetstream";
+
+pub(crate) fn render(topologies: &[&Topology]) -> Result<String, String> {
+    let accounts = topologies.len() > 1
+        || topologies.iter().any(|one| {
+            let shares = !one.exports.is_empty() || !one.imports.is_empty();
+            one.account.is_some() || !one.users.is_empty() || shares
+        });
+    let mut secrets = Secrets::default();
+    let mut body = String::new();
+    listen(&mut body, topologies, accounts)?;
+    jetstream(&mut body, topologies, accounts)?;
+    if accounts {
+        body.push_str("\naccounts {\n");
+        for topology in topologies {
+            account(&mut body, topology, &mut secrets)?;
+        }
+        body.push_str("}\n");
+    } else {
+        body.push_str(
+            "\n# Everybody may connect and do everything: declare `users` in the topology.\n",
+        );
+    }
+    let names: Vec<&str> = topologies.iter().map(|one| one.name.value.as_str()).collect();
+    let mut out = format!(
+        "# nats-server for {}, written by `watershed render nats-conf`.\n",
+        names.join(", ")
+    );
+    out.push_str("# Streams and consumers are not in it: `watershed apply` makes them.\n");
+    secrets.say(&mut out);
+    out.push_str(&body);
+    Ok(out)
+}
+
+/// Where the server listens: one place for all.
+fn listen(out: &mut String, topologies: &[&Topology], accounts: bool) -> Result<(), String> {
+    let one = |what: &str, said: Vec<String>| -> Result<Option<String>, String> {
+        let said: BTreeSet<String> = said.into_iter().collect();
+        match said.len() {
+            0 | 1 => Ok(said.into_iter().next()),
+            _ => {
+                let all: Vec<String> = said.into_iter().collect();
+                Err(format!("the topologies disagree on `{what}`: {}", all.join(", ")))
+            }
+        }
+    };
+    let servers = || topologies.iter().map(|topology| &topology.server);
+    let said = servers().filter_map(|server| Some(server.listen.as_ref()?.value.to_string()));
+    let everywhere = if accounts { "0.0.0.0:4222" } else { "127.0.0.1:4222" };
+    let at = one("listen", said.collect())?.unwrap_or_else(|| everywhere.to_owned());
+    let _ = writeln!(out, "\nlisten: {}", quoted(&at));
+    let said = servers().filter_map(|server| Some(server.http.as_ref()?.value.to_string()));
+    if let Some(at) = one("http", said.collect())? {
+        let _ = writeln!(out, "http: {}", quoted(&at));
+    }
+    let said = servers().filter_map(|server| Some(server.max_payload.as_ref()?.value.to_string()));
+    if let Some(bytes) = one("max_payload", said.collect())? {
+        let _ = writeln!(out, "max_payload: {bytes}");
+    }
+    Ok(())
+}
+
+/// JetStream of the server. What accounts may keep adds up.
+fn jetstream(out: &mut String, topologies: &[&Topology], accounts: bool) -> Result<(), String> {
+    let servers = || topologies.iter().map(|topology| &topology.server);
+    let folders: BTreeSet<&str> =
+        servers().filter_map(|server| Some(server.store_dir.as_ref()?.value.as_str())).collect();
+    if folders.len() > 1 {
+        let all: Vec<&str> = folders.into_iter().collect();
+        return Err(format!("the topologies disagree on `store_dir`: {}", all.join(", ")));
+    }
+    let folder = folders.first().copied().unwrap_or(STORE);
+    out.push_str("\njetstream {\n");
+    let _ = writeln!(out, "  # On a disk that stays: in a container, a volume.");
+    let _ = writeln!(out, "  store_dir: {}", quoted(folder));
+    out.push_str("  # Acknowledged means on disk. Without this line the server syncs every two minutes, and a power cut\n");
+    out.push_str("  # loses what it had acknowledged.\n  sync_interval: always\n");
+    for (key, each) in [
+        (
+            "max_file_store",
+            servers().map(|server| server.max_file_store.as_ref()).collect::<Vec<_>>(),
+        ),
+        ("max_memory_store", servers().map(|server| server.max_memory_store.as_ref()).collect()),
+    ] {
+        let all: Option<u64> = each.iter().map(|size| size.map(|size| size.value)).sum();
+        if let Some(bytes) = all {
+            let _ = writeln!(out, "  {key}: {bytes}");
+        }
+    }
+    let mut limits: BTreeSet<String> =
+        servers().map(|server| server_limits(&server.limits)).collect();
+    limits.remove("");
+    match limits.len() {
+        0 => {}
+        1 => {
+            let _ =
+                writeln!(out, "  limits {{ {} }}", limits.into_iter().next().unwrap_or_default());
+        }
+        _ => return Err("the topologies disagree on `jetstream.limits`".to_owned()),
+    }
+    out.push_str("}\n");
+    if !accounts && servers().any(|server| !account_limits(&server.account).is_empty()) {
+        return Err("limits of an account need an account: declare `users`".to_owned());
+    }
+    Ok(())
+}
+
+fn account(out: &mut String, topology: &Topology, secrets: &mut Secrets) -> Result<(), String> {
+    let name = topology.account_name();
+    let _ = writeln!(out, "  {} {{", quoted(name));
+    let server = &topology.server;
+    let mut limits = Vec::new();
+    if let Some(bytes) = &server.max_memory_store {
+        limits.push(format!("max_mem: {}", bytes.value));
+    }
+    if let Some(bytes) = &server.max_file_store {
+        limits.push(format!("max_file: {}", bytes.value));
+    }
+    limits.extend(account_limits(&server.account));
+    if limits.is_empty() {
+        out.push_str("    jetstream: enabled\n");
+    } else {
+        let _ = writeln!(out, "    jetstream {{ {} }}", limits.join(", "));
+    }
+    out.push_str("    users: [\n");
+    if topology.users.is_empty() {
+        let password = secrets.variable(name, name, None)?;
+        let _ = writeln!(out, "      {{ user: {}, password: {password} }}", quoted(name));
+    }
+    for user in &topology.users {
+        one_user(out, topology, user, secrets)?;
+    }
+    out.push_str("    ]\n");
+    for (key, lines) in [
+        ("exports", topology.exports.iter().map(export).collect::<Vec<_>>()),
+        ("imports", topology.imports.iter().map(import).collect()),
+    ] {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "    {key}: [");
+            for line in lines {
+                let _ = writeln!(out, "      {{ {line} }}");
+            }
+            out.push_str("    ]\n");
+        }
+    }
+    out.push_str("  }\n");
+    Ok(())
+}
+
+fn one_user(
+    out: &mut String,
+    topology: &Topology,
+    user: &User,
+    secrets: &mut Secrets,
+) -> Result<(), String> {
+    let name = &user.name.value;
+    let password = match &user.password {
+        Some(Secret::Bcrypt(hash)) => quoted(hash),
+        other => secrets.variable(topology.account_name(), name, other.as_ref())?,
+    };
+    let _ = write!(out, "      {{ user: {}, password: {password}", quoted(name));
+    match permissions(topology, user) {
+        None => out.push_str(" }\n"),
+        Some(all) => {
+            out.push_str("\n        permissions: {\n");
+            sides(out, &all);
+            out.push_str("        }\n      }\n");
+        }
+    }
+    Ok(())
+}
+
+fn sides(out: &mut String, all: &Permissions) {
+    for (side, rules) in [("publish", &all.publish), ("subscribe", &all.subscribe)] {
+        let Rules { allow, deny } = rules;
+        // An empty list allows everything there; what is allowed then is what nobody publishes.
+        let nothing = || vec!["_watershed.nothing".to_owned()];
+        let allow =
+            allow.as_ref().map(|allow| if allow.is_empty() { nothing() } else { allow.clone() });
+        let lists =
+            [("allow", allow.as_ref()), ("deny", Some(deny).filter(|deny| !deny.is_empty()))];
+        let lists: Vec<(&str, &Vec<String>)> =
+            lists.into_iter().filter_map(|(key, list)| Some((key, list?))).collect();
+        if lists.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "          {side}: {{");
+        for (key, list) in lists {
+            let _ = writeln!(out, "            {key}: [");
+            for subject in list {
+                let _ = writeln!(out, "              {}", quoted(subject));
+            }
+            out.push_str("            ]\n");
+        }
+        out.push_str("          }\n");
+    }
+}
+
+fn export(export: &Export) -> String {
+    let mut line = format!("{}: {}", export.passage.word(), quoted(&export.subject.value));
+    if !export.accounts.is_empty() {
+        let accounts: Vec<String> = export.accounts.iter().map(|one| quoted(&one.value)).collect();
+        let _ = write!(line, ", accounts: [{}]", accounts.join(", "));
+    }
+    if let Some(response) = export.response.as_ref().filter(|_| export.passage == Passage::Service)
+    {
+        let _ = write!(line, ", response: {}", quoted(response));
+    }
+    line
+}
+
+fn import(import: &Import) -> String {
+    let mut line = format!(
+        "{}: {{ account: {}, subject: {} }}",
+        import.passage.word(),
+        quoted(&import.account.value),
+        quoted(&import.subject.value)
+    );
+    for (key, said) in [("to", &import.to), ("prefix", &import.prefix)] {
+        if let Some(said) = said {
+            let _ = write!(line, ", {key}: {}", quoted(&said.value));
+        }
+    }
+    line
+}
+
+/// Limits of an account in the words of nats.conf.
+fn account_limits(bounds: &Bounds) -> Vec<String> {
+    let mut limits: Vec<String> = bounds
+        .numbers()
+        .into_iter()
+        .filter_map(|(name, number)| Some(format!("{name}: {}", number?)))
+        .collect();
+    if bounds.max_bytes_required {
+        limits.push("max_bytes_required: true".to_owned());
+    }
+    limits
+}
+
+/// Limits for every account.
+fn server_limits(bounds: &Bounds) -> String {
+    let limits = bounds.numbers().into_iter().filter_map(|(name, number)| {
+        let number = number?;
+        Some(match name {
+            "duplicate_window" => format!("{name}: {}", quoted(&go_duration(number))),
+            _ => format!("{name}: {number}"),
+        })
+    });
+    limits.collect::<Vec<_>>().join(", ")
+}
+
+/// Variables that hold passwords, each with what it is.
+#[derive(Default)]
+struct Secrets {
+    known: Vec<(String, String)>,
+}
+
+impl Secrets {
+    /// A reference to the variable with the password of a user.
+    fn variable(
+        &mut self,
+        account: &str,
+        user: &str,
+        secret: Option<&Secret>,
+    ) -> Result<String, String> {
+        let own = || {
+            let plain =
+                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+            format!("NATS_{}_PASS", user.chars().map(plain).collect::<String>())
+        };
+        let (name, what) = match secret {
+            Some(Secret::Env(name)) => (name.clone(), format!("password of {user}, in {account}")),
+            Some(Secret::File(path)) => {
+                (own(), format!("password of {user}, in {account}: what the file {path} holds"))
+            }
+            Some(Secret::Bcrypt(_)) | None => (own(), format!("password of {user}, in {account}")),
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || !name.chars().all(fits) {
+            return Err(format!(
+                "invalid name of a variable in nats.conf: `{name}`, the password of {user}"
+            ));
+        }
+        let taken = self.known.iter().find(|(known, other)| *known == name && *other != what);
+        if let (Some((_, other)), None | Some(Secret::File(_))) = (taken, secret) {
+            return Err(format!(
+                "two users would take their password from {name} ({other}): name a variable with `password: {{ env: … }}`"
+            ));
+        }
+        if !self.known.contains(&(name.clone(), what.clone())) {
+            self.known.push((name.clone(), what));
+        }
+        Ok(format!("${name}"))
+    }
+
+    fn say(&self, out: &mut String) {
+        if self.known.is_empty() {
+            return;
+        }
+        out.push_str("#\n# Environment, without which the server does not start. A password of digits alone has to be put in\n");
+        out.push_str("# quotes, within the variable: the server takes it for a number.\n");
+        for (name, what) in &self.known {
+            let _ = writeln!(out, "#   {name}  {what}");
+        }
+    }
+}
+
+/// A string of nats.conf.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

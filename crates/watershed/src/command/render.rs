@@ -1,0 +1,75 @@
+//! `watershed render`: what follows from topologies for others.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use watershed_render::{Target, render};
+use watershed_topology::Severity;
+
+use super::{mention, write_new};
+use crate::exit::Exit;
+use crate::load::{Reading, load};
+use crate::ui;
+
+/// Write what follows from a topology: a nats.conf with its users, a script, a drawing, a page.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  watershed render nats-conf > nats.conf
+  watershed render mermaid examples/persistent-events
+  watershed render markdown watershed.yaml -o TOPOLOGY.md")]
+pub(crate) struct Arguments {
+    /// What to write.
+    target: Kind,
+    /// Topology files or folders, which run together on one server [default: the current folder].
+    files: Vec<PathBuf>,
+    /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
+    #[arg(long)]
+    env: Option<String>,
+    /// New file to write, in place of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Configuration of nats-server: accounts, users with their permissions, exports, JetStream.
+    NatsConf,
+    /// Shell script that makes streams and consumers with the `nats` tool.
+    Natscli,
+    /// Drawing for Mermaid: GitHub and GitLab show it in Markdown.
+    Mermaid,
+    /// Drawing for Graphviz.
+    Dot,
+    /// Page in Markdown, with a drawing and tables.
+    Markdown,
+}
+
+impl From<Kind> for Target {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::NatsConf => Self::NatsConf,
+            Kind::Natscli => Self::Natscli,
+            Kind::Mermaid => Self::Mermaid,
+            Kind::Dot => Self::Dot,
+            Kind::Markdown => Self::Markdown,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let reading = Reading { env: arguments.env.clone(), ..Reading::default() };
+    let workspace = load(&arguments.files, &reading)?;
+    if workspace.worst() == Some(Severity::Error) {
+        ui::diagnostic::show(&workspace);
+        return Ok(Exit::Findings);
+    }
+    mention(&workspace);
+    let topologies: Vec<_> = workspace.topologies.iter().map(|loaded| &loaded.topology).collect();
+    let text = render(arguments.target.into(), &topologies).map_err(|why| anyhow!(why))?;
+    match &arguments.output {
+        Some(path) => write_new(path, &text)?,
+        None => ui::out(text.trim_end()),
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,189 @@
+//! What `render` writes, read by those who it is for.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use watershed_peers::{NatsServer, nats_server, nats_servers};
+
+use crate::raw::Raw;
+use crate::server::{EXAMPLES, Running, example, run, succeed, write};
+
+/// Users with few rights, exports, limits, a private inbox.
+const FILE: &str = "\
+watershed: 1
+name: shop
+account: SHOP
+streams:
+  ORDERS: { subjects: [orders.>], max_age: 1d, max_bytes: 1MiB, consumers: { billing: { max_deliver: 3, backoff: [30s] } } }
+key_values: { settings: {} }
+services:
+  shop: { publishes: [orders.new], reads: [settings], ensures: [ORDERS] }
+  billing: { consumes: [ORDERS/billing], requests: [price.get] }
+  prices: { replies: [price.get], writes: [settings] }
+users:
+  admin: { password: { env: ADMIN_PASS }, role: admin }
+  shop: { password: { env: SHOP_PASS }, service: shop, permissions: { publish: { deny: [orders.secret] } } }
+  billing: { service: billing, inbox_prefix: _INBOX_billing }
+  prices: { password: $2a$11$ooo5Lo.1WyIqLjPpHLnNwuUYBRWvzg2qGJyZM9hJxuKEoIhSj5MwC, service: prices }
+  probe: { permissions: { publish: [probe.>], subscribe: [] } }
+exports: [{ service: price.get }, { stream: orders.new, accounts: [B] }]
+server: { listen: '127.0.0.1:4222', max_payload: 2MiB, jetstream: { max_file_store: 1GiB, max_streams: 10, max_consumers: 20, limits: { max_ack_pending: 5000, duplicate_window: 5m } } }
+";
+
+const OTHER: &str = "\
+watershed: 1
+name: other
+account: B
+streams: { COPY: { subjects: [from.>], max_age: 1d, max_bytes: 1MiB } }
+imports: [{ stream: { account: SHOP, subject: orders.new }, prefix: from }, { service: { account: SHOP, subject: price.get }, to: price }]
+server: { jetstream: { max_file_store: 1GiB } }
+";
+
+/// The configuration for topologies, with a text in place of each variable, and without the folder, which is an
+/// argument.
+fn conf(files: &[&str], folder: &Path) -> PathBuf {
+    let text = succeed(&[&["render", "nats-conf"], files].concat());
+    let words = text.split_inclusive('\n').map(|line| match line.split_once("password: $") {
+        Some((before, rest)) if !rest.starts_with('2') => {
+            let end = rest.find([' ', '\n']).unwrap();
+            format!("{before}password: secret{}", &rest[end..])
+        }
+        _ if line.trim().starts_with("store_dir") => String::new(),
+        _ => line.to_owned(),
+    });
+    let path = folder.join("nats.conf");
+    std::fs::write(&path, words.collect::<String>()).unwrap();
+    path
+}
+
+/// Each server takes what is written for each topology, and finds its passwords where that says they are.
+fn accepted(program: &Path, first: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let (file, other) = (write(&folder, FILE), write(&other, OTHER));
+    let examples: Vec<String> = EXAMPLES.iter().map(|name| example(name)).collect();
+    let mut all: Vec<Vec<&str>> = examples.iter().map(|file| vec![file.as_str()]).collect();
+    all.push(examples.iter().map(String::as_str).collect());
+    all.push(vec![&file, &other]);
+    for files in all {
+        let text = succeed(&[&["render", "nats-conf"], files.as_slice()].concat());
+        let path = folder.path().join("nats.conf");
+        std::fs::write(&path, &text).unwrap();
+        let mut command = Command::new(program);
+        command.args(first).args(["-t", "-c"]).arg(&path);
+        for line in text.lines().filter_map(|line| line.strip_prefix("#   ")) {
+            let variable = line.split_whitespace().next().unwrap();
+            command.env(variable, "secret");
+        }
+        let ran = command.output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{} {files:?}: {said}\n{text}", program.display());
+    }
+}
+
+#[test]
+fn this_server_takes_its_configuration() {
+    accepted(Path::new(env!("CARGO_BIN_EXE_watershed")), &["serve"]);
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn real_servers_take_their_configuration() {
+    for program in nats_servers() {
+        accepted(&program, &[]);
+    }
+}
+
+/// What each user may do with each subject that any of them may, and with some that nobody should.
+fn rights(url: &str, conf: &str) -> Vec<String> {
+    let mut subjects: BTreeSet<String> = conf
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix('"')?.strip_suffix('"'))
+        .map(literal)
+        .collect();
+    subjects.extend(
+        [
+            "orders.secret",
+            "other",
+            "$JS.API.STREAM.DELETE.ORDERS",
+            "$JS.API.STREAM.CREATE.X",
+            "$SYS.REQ.USER.INFO",
+        ]
+        .map(str::to_owned),
+    );
+    let mut rights = Vec::new();
+    for user in ["admin", "shop", "billing", "probe"] {
+        let mut raw = Raw::connect(&url.replace("nats://", &format!("nats://{user}:secret@")));
+        raw.settle();
+        for subject in &subjects {
+            let (publish, subscribe) = raw.may(subject);
+            rights.push(format!("{user} {subject}: publish {publish}, subscribe {subscribe}"));
+        }
+    }
+    rights
+}
+
+/// A subject that a filter takes.
+fn literal(filter: &str) -> String {
+    let tokens =
+        filter.split('.').map(|token| if token == "*" || token == ">" { "x" } else { token });
+    tokens.collect::<Vec<_>>().join(".")
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn users_may_do_on_a_real_server_what_they_may_here() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (file, other) = (write(&folder, FILE), write(&other, OTHER));
+    let conf = conf(&[&file, &other], folder.path());
+    let text = std::fs::read_to_string(&conf).unwrap();
+    let real = NatsServer::start_with(&nats_server(), &["-c", conf.to_str().unwrap()]);
+    let store = tempfile::tempdir().unwrap();
+    let store = store.path().join("store");
+    let arguments = ["-c", conf.to_str().unwrap(), "-sd", store.to_str().unwrap()];
+    let here = Running::serve(&arguments, &[]);
+    let (theirs, ours) = (rights(&real.url, &text), rights(&here.url(), &text));
+    assert_eq!(theirs, ours);
+    let has = |line: &str| assert!(ours.iter().any(|own| own == line), "{line}: {ours:#?}");
+    has("shop orders.new: publish true, subscribe false");
+    has("shop orders.secret: publish false, subscribe false");
+    has("shop $JS.API.STREAM.CREATE.ORDERS: publish true, subscribe false");
+    has("shop $JS.API.STREAM.DELETE.ORDERS: publish false, subscribe false");
+    has("billing _INBOX_billing.x: publish false, subscribe true");
+    has("probe probe.x: publish true, subscribe false");
+    has("admin $JS.API.STREAM.CREATE.X: publish true, subscribe true");
+    for url in [&real.url, &here.url()] {
+        for (file, user) in [(&file, "admin"), (&other, "B")] {
+            let at = url.replace("nats://", &format!("nats://{user}:secret@"));
+            succeed(&["apply", "--yes", "-s", &at, file]);
+            succeed(&["verify", "-s", &at, file]);
+        }
+    }
+}
+
+/// The script makes, with the real tool, what `apply` makes.
+#[test]
+#[cfg_attr(not(peer = "nats"), ignore = "needs the `nats` tool: see .ci/peers")]
+fn the_real_tool_makes_what_the_script_says() {
+    for name in EXAMPLES {
+        let server = NatsServer::reference();
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("init.sh");
+        succeed(&["render", "natscli", &example(name), "-o", script.to_str().unwrap()]);
+        for again in [false, true] {
+            let ran = Command::new("sh")
+                .arg(&script)
+                .env("NATS", watershed_peers::nats())
+                .env("NATS_URL", &server.url)
+                .env("HOME", folder.path())
+                .output()
+                .unwrap();
+            let said = [ran.stdout, ran.stderr].concat();
+            assert!(ran.status.success(), "{name} {again}: {}", String::from_utf8_lossy(&said));
+        }
+        // Equal, and nobody's.
+        let plan = run(&["plan", "-s", &server.url, &example(name)]);
+        assert_eq!(plan.code, Some(0), "{name}: {}", plan.out);
+    }
+}
