@@ -14,10 +14,12 @@ mod recreate;
 mod replace;
 mod request;
 mod run;
+mod stale;
 mod task;
 
 pub use self::request::resumed;
 pub use self::run::Run;
+pub use self::stale::stale;
 pub use self::task::{Cause, CompareError, Comparison, Event, Halt, Task};
 
 #[cfg(test)]

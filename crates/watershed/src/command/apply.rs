@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use watershed_client::{Backups, Client, News, Whereabouts};
-use watershed_topology::apply::Cause;
+use watershed_topology::apply::{Cause, stale};
 use watershed_topology::plan::{Action, Plan, Policy, Step, plan_by};
 use watershed_topology::verify::verify;
 
@@ -149,7 +149,17 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     let here = || Path::new(DEFAULT).join(&plan.topology);
     let home = arguments.topology.data.clone().unwrap_or_else(here);
     let backups = data::backups(&home, &plan, &policy)?;
-    let task = Box::pin(run_steps(&client, backups, &plan, &policy, arguments.json));
+    let task = Box::pin(async {
+        // All of it, or nothing.
+        if let Some((target, why)) = stale(&plan, &policy, &client.observe_everything().await?) {
+            let kind = target.kind();
+            ui::say(&format!(
+                "error: refused, and nothing was changed: the plan is stale: {kind} `{target}`: {why}"
+            ));
+            return Ok(Err(Exit::Refused));
+        }
+        run_steps(&client, backups, &plan, &policy, arguments.json).await
+    });
     let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
     Ok(match done.flatten() {
         Ok(steps) => {

@@ -111,9 +111,27 @@ fn saved(url: &str) {
     run(&["plan", "--out", &plan, "--recreate", "ORDERS", "-s", url, &shop.file]);
     publish(url, 1);
     let stale = run(&["apply", "--yes", "-s", url, &plan]);
-    let said = "cannot recreate stream `ORDERS`: 1 message was stored in it since; plan again";
+    let said = "the plan is stale: stream `ORDERS`: 1 message was stored in it since";
     assert!(stale.code == Some(5) && stale.err.contains(said), "{}", stale.err);
     assert_eq!(content(url, "ORDERS").len(), 3);
+    // What comes first is not done either.
+    let edited = |age: &str, text: &str| {
+        let file = FILE.replace("max_age: 1d", &format!("max_age: {age}"));
+        write(
+            &shop.folder,
+            &format!("{file}  Z: {{ subjects: [z], max_age: 1d, description: {text} }}\n"),
+        );
+    };
+    edited("1d", "first");
+    succeed(&["apply", "--yes", "-s", url, &shop.file]);
+    edited("2d", "second");
+    run(&["plan", "--out", &plan, "-s", url, &shop.file]);
+    edited("1d", "third");
+    succeed(&["apply", "--yes", "-s", url, &shop.file]);
+    let stale = run(&["apply", "--yes", "-s", url, &plan]);
+    let said = "nothing was changed: the plan is stale: stream `Z`: `description` was changed";
+    assert!(stale.code == Some(5) && stale.err.contains(said), "{}", stale.err);
+    assert_eq!(run(&["plan", "-s", url, &shop.file]).code, Some(0));
     write(&shop.folder, FILE);
     succeed(&["destroy", "--yes", "-s", url, &shop.file]);
 }
