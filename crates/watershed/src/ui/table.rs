@@ -191,8 +191,16 @@ fn plain(head: &[&str], right: &[usize]) -> Table {
 }
 
 fn subjects(stream: &ObservedStream) -> String {
+    // A stream of dead letters takes two of them of each consumer.
+    const ADVISORIES: &str = "$JS.EVENT.ADVISORY.";
     let config = &stream.info.config;
-    let mut lines = config.subjects.clone();
+    let is_advisory = |subject: &&String| subject.starts_with(ADVISORIES);
+    let mut lines: Vec<String> =
+        config.subjects.iter().filter(|subject| !is_advisory(subject)).cloned().collect();
+    match config.subjects.iter().filter(is_advisory).count() {
+        0 => {}
+        count => lines.push(super::count(count, "advisory subject")),
+    }
     if let Some(mirror) = &config.mirror {
         lines.push(format!("mirror of {}", mirror.name));
     }
