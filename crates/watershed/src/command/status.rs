@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         ui::out(&format!(
             "server {}, {} and {} in this account, {} stored on disk, {} in memory",
             observed.server.version,
-            ui::count(account.streams, "stream"),
+            ui::count(observed.streams.len() + observed.silent.len(), "stream"),
             ui::count(account.consumers, "consumer"),
             ui::table::bytes(account.storage),
             ui::table::bytes(account.memory),
