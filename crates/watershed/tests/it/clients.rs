@@ -73,7 +73,7 @@ const CASES: [Case; 4] = [
         user: "20-streams",
         subject: "agent.work.new",
         stream: "agent-requests",
-        consumer: None,
+        consumer: Some("agents"),
     },
     Case {
         account: "agentic-platform",
