@@ -79,6 +79,17 @@ pub struct LintSettings {
     pub target_version: Option<Version>,
     /// Severity of rules by code, where it is not their own; `None` for a rule that is off.
     pub levels: BTreeMap<String, Option<Severity>>,
+    /// What names are to look like, by what they are names of: a key of [`NAMES`](crate::schema::NAMES).
+    pub names: BTreeMap<String, Convention>,
+}
+
+/// What names are to look like.
+#[derive(Debug, Clone)]
+pub struct Convention {
+    /// A regular expression, as it is written.
+    pub pattern: Spanned<String>,
+    /// The same; it takes whole names.
+    pub whole: regex_lite::Regex,
 }
 
 /// What a stream was declared as.

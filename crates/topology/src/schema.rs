@@ -331,6 +331,17 @@ pub const SHARING: &[Field] = fields! {
 pub const LINT: &[Field] = fields! {
     target_version: Text, "version of nats-server that it is for, as 2.14 or 2.14.6";
     levels: Pairs, "`error`, `warning`, `info` or `off` by the code of a rule";
+    names: Object(NAMES), "what names are to look like, as regular expressions";
+};
+
+/// What names are to look like: regular expressions that take the whole name.
+pub const NAMES: &[Field] = fields! {
+    stream: Text, "names of streams";
+    consumer: Text, "names of consumers";
+    subject: Text, "subjects that streams store, and that services publish";
+    bucket: Text, "names of buckets and object stores";
+    service: Text, "names of services";
+    user: Text, "names of users";
 };
 
 /// What a server keeps of streams, and where.

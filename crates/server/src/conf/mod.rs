@@ -57,6 +57,8 @@ pub struct Process {
     pub host_is_said: bool,
     /// File to write the process's number to.
     pub pid_file: Option<PathBuf>,
+    /// What is valid and cannot be meant, each with its line.
+    pub warnings: Vec<String>,
 }
 
 /// Reads a configuration. `variable` looks up what the file itself does not set.
@@ -257,8 +259,8 @@ impl Reader<'_> {
         let (mut user, mut password) = (None, None);
         for pair in map(pair)? {
             match pair.key.as_str() {
-                "user" | "username" => user = Some(text(pair)?),
-                "pass" | "password" => password = Some(text(pair)?),
+                "user" | "username" => user = Some(self.literal(pair)?),
+                "pass" | "password" => password = Some(self.literal(pair)?),
                 "users" => self.users(pair, DEFAULT_ACCOUNT)?,
                 "timeout" => self.config.auth_timeout = duration(pair)?,
                 _ => self.not_a_setting(pair)?,
@@ -277,6 +279,24 @@ impl Reader<'_> {
             ),
             _ => Err(error(pair, "a user has a password, and a password a user")),
         }
+    }
+
+    /// A name or a password. In quotes, what looks like a variable is none.
+    fn literal(&mut self, pair: &Pair) -> Read<String> {
+        let text = text(pair)?;
+        let inner = text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
+        let names = |name: &str| {
+            !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        if let Some(name) = inner.filter(|name| names(name)) {
+            self.process.warnings.push(format!(
+                "line {}: in quotes, `{}` is the text `{text}` and not the variable: write ${name} without quotes",
+                pair.place.line, pair.key
+            ));
+        }
+        Ok(text)
     }
 
     fn accounts(&mut self, pair: &Pair) -> Read<()> {
@@ -308,8 +328,8 @@ impl Reader<'_> {
             let (mut name, mut password, mut permissions) = (None, None, None);
             for pair in pairs {
                 match pair.key.as_str() {
-                    "user" | "username" => name = Some(text(pair)?),
-                    "pass" | "password" => password = Some(text(pair)?),
+                    "user" | "username" => name = Some(self.literal(pair)?),
+                    "pass" | "password" => password = Some(self.literal(pair)?),
                     "permissions" | "permission" | "authorization" => {
                         permissions = Some(Arc::new(permissions_of(pair)?));
                     }
@@ -552,6 +572,12 @@ mod tests {
         let [a, b] = config.users.as_slice() else { panic!() };
         // In quotes a variable is its own name.
         assert!(a.credential.accepts("hush") && b.credential.accepts("$SECRET"));
+        assert_eq!(
+            process.warnings,
+            [
+                "line 14: in quotes, `password` is the text `$SECRET` and not the variable: write $SECRET without quotes"
+            ]
+        );
         let permissions = a.permissions.as_ref().unwrap();
         assert_eq!(permissions.publish.allow.as_ref().unwrap().len(), 2);
         assert_eq!(permissions.subscribe.deny.len(), 1);

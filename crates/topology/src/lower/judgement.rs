@@ -1,12 +1,14 @@
 //! How the author wants to be judged.
 
+use regex_lite::Regex;
 use serde_json::Value as Json;
 
 use super::fields::Reader;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::{RULES, find};
-use crate::model::LintSettings;
+use crate::model::{Convention, LintSettings};
 use crate::schema::{LINT, nearest};
+use crate::source::Spanned;
 use crate::yaml::Node;
 
 pub(super) fn lint(reader: &mut Reader, node: &Node) -> LintSettings {
@@ -19,6 +21,20 @@ pub(super) fn lint(reader: &mut Reader, node: &Node) -> LintSettings {
             Err(error) => {
                 let span = fields.place("target_version");
                 reader.error("F004", span, format!("{error}"));
+            }
+        }
+    }
+    let names = fields.json.get("names").and_then(Json::as_object);
+    for (kind, pattern) in names.into_iter().flatten() {
+        let span = fields.place(&format!("names.{kind}"));
+        let text = pattern.as_str().unwrap_or_default();
+        match Regex::new(&format!("^(?:{text})$")) {
+            Ok(whole) => {
+                let pattern = Spanned::new(text.to_owned(), span);
+                settings.names.insert(kind.clone(), Convention { pattern, whole });
+            }
+            Err(error) => {
+                reader.error("F004", span, format!("invalid regular expression `{text}`: {error}"));
             }
         }
     }

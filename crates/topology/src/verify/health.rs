@@ -22,6 +22,24 @@ pub(super) fn look(topology: &Topology, observed: &Observed, verdict: &mut Verdi
     }
 }
 
+/// How full a stream is that is nearly full, in percent.
+const NEARLY_FULL: u64 = 90;
+
+/// How full a stream is, in percent, by the limit that it is nearest to, and which one that is. `None` without a limit of
+/// messages or bytes.
+pub fn used(info: &StreamInfo) -> Option<(u64, &'static str)> {
+    let (config, state) = (&info.config, &info.state);
+    let percent = |held: u64, max: i64| {
+        let max = u64::try_from(max).ok().filter(|max| *max > 0)?;
+        Some(u64::try_from(u128::from(held) * 100 / u128::from(max)).unwrap_or(u64::MAX))
+    };
+    let both = [
+        (percent(state.messages, config.max_msgs), "max_msgs"),
+        (percent(state.bytes, config.max_bytes), "max_bytes"),
+    ];
+    both.into_iter().filter_map(|(percent, limit)| Some((percent?, limit))).max()
+}
+
 /// A look at one stream.
 struct Look<'a> {
     target: Target,
@@ -61,10 +79,15 @@ impl Look<'_> {
         }
     }
 
-    /// A stream that discards what is new is of no use when it is full.
+    /// A stream that discards what is new is of no use when it is full; one that discards the oldest soon does.
     fn room(&mut self, info: &StreamInfo) {
         let (config, state) = (&info.config, &info.state);
         if config.discard != Discard::New {
+            if let Some((percent, limit)) =
+                used(info).filter(|(percent, _)| *percent >= NEARLY_FULL)
+            {
+                self.note(format!("is {percent}% full (`{limit}`): the oldest messages go"));
+            }
             return;
         }
         let full = |held: u64, max: i64| u64::try_from(max).is_ok_and(|max| max > 0 && held >= max);
@@ -143,7 +166,7 @@ streams:
         };
         let streams = json!({"total": 3, "streams": [
             stream("A", json!({"discard": "new", "max_msgs": 5}), 5, 5, 1),
-            stream("M", json!({"mirror": {"name": "A"}}), 9, 9, 0),
+            stream("M", json!({"mirror": {"name": "A"}, "max_msgs": 10}), 9, 9, 0),
             stream("Q", json!({"retention": "workqueue"}), 7, 9, 2),
         ]});
         let consumer = |name: &str, config: Json, pending: u64| {
@@ -165,11 +188,12 @@ streams:
             let _ = writeln!(text, "  {note}");
         }
         insta::assert_snapshot!(text, @"
-          stream A is full, with 5 messages: it refuses new ones
-          consumer A/p delivers nothing: nobody listens on `to.p`
-          stream Q holds 2 messages that no consumer takes: given up after `max_deliver`, or of subjects that no filter takes
-          stream Q has the consumer `theirs`, which the file does not declare, and which takes work
-          stream M is ahead of `A`, at 9 against 5: that one was made again, and what it stores before 9 is not copied
+        stream A is full, with 5 messages: it refuses new ones
+        consumer A/p delivers nothing: nobody listens on `to.p`
+        stream Q holds 2 messages that no consumer takes: given up after `max_deliver`, or of subjects that no filter takes
+        stream Q has the consumer `theirs`, which the file does not declare, and which takes work
+        stream M is ahead of `A`, at 9 against 5: that one was made again, and what it stores before 9 is not copied
+        stream M is 90% full (`max_msgs`): the oldest messages go
         ");
     }
 }

@@ -5,6 +5,7 @@ mod verdict;
 
 use watershed_wire::subject::{contains, overlaps};
 
+pub use self::health::used;
 pub use self::verdict::{Problem, Verdict};
 use crate::model::{Stream, Topology};
 use crate::observe::Observed;

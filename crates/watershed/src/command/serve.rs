@@ -98,12 +98,18 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (config, process) = settings(arguments)?;
     if arguments.test {
+        for warning in &process.warnings {
+            ui::say(&format!("warning: {warning}"));
+        }
         ui::say("the configuration is valid");
         return Ok(Exit::Clean);
     }
     let debug = arguments.debug || arguments.trace || process.debug;
     let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
     ui::log(level);
+    for warning in &process.warnings {
+        tracing::warn!("{warning}");
+    }
     if config.users.is_empty() && !config.listen.ip().is_loopback() {
         let host = config.listen.ip();
         tracing::warn!("anybody who reaches {host} may connect without a password");

@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 use serde_json::Value as Json;
 use watershed_topology::observe::{Observed, ObservedStream};
 use watershed_topology::quantity::{show_duration, show_size};
+use watershed_topology::verify::used;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
 
 /// A table of streams.
@@ -15,9 +16,19 @@ pub(crate) fn streams<'a>(
     state: impl Fn(&str) -> &'static str,
 ) -> String {
     let mut grid = Grid::new(
-        &["stream", "subjects", "retention", "storage", "messages", "bytes", "consumers", "state"],
-        &[4, 5, 6],
-        &[3, 2, 7, 6, 5],
+        &[
+            "stream",
+            "subjects",
+            "retention",
+            "storage",
+            "messages",
+            "bytes",
+            "full",
+            "consumers",
+            "state",
+        ],
+        &[4, 5, 6, 7],
+        &[3, 2, 8, 7, 6, 5],
     );
     for name in names {
         let Some(stream) = observed.streams.get(name) else { continue };
@@ -28,6 +39,7 @@ pub(crate) fn streams<'a>(
             word(stream, "storage"),
             stream.info.state.messages.to_string(),
             bytes(stream.info.state.bytes),
+            used(&stream.info).map(|(percent, _)| format!("{percent}%")).unwrap_or_default(),
             stream.info.state.consumer_count.to_string(),
             state(name).to_owned(),
         ]);

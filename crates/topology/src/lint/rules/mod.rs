@@ -39,6 +39,7 @@ mod memory_with_durables;
 mod message_larger_than_server;
 mod metadata_reserved;
 mod name_not_plain;
+mod name_unconventional;
 mod names_alike;
 mod newer_than_server;
 mod nobody_publishes;
@@ -69,6 +70,7 @@ mod server_refuses;
 mod service_without_user;
 mod state_in_memory;
 mod store_not_lasting;
+mod store_shared_unbounded;
 mod store_too_small;
 mod stream_name;
 mod stream_named_like_bucket;
@@ -122,6 +124,7 @@ pub const RULES: &[&Rule] = &[
     &copies_too_many::RULE,
     &payload_large::RULE,
     &store_not_lasting::RULE,
+    &store_shared_unbounded::RULE,
     &open_to_network::RULE,
     &origin_messages_larger::RULE,
     &origins_in_circle::RULE,
@@ -134,6 +137,7 @@ pub const RULES: &[&Rule] = &[
     &stream_named_like_bucket::RULE,
     &name_not_plain::RULE,
     &threshold_unknown::RULE,
+    &name_unconventional::RULE,
     &dead_letter_nowhere::RULE,
     &dead_letter_circle::RULE,
     &dead_letter_short::RULE,
