@@ -18,6 +18,7 @@ use crate::passage::{Passage, Replies};
 use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
+use crate::system::SYSTEM_ACCOUNT;
 
 /// What does not change while the core runs.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Settings {
     pub seed: u64,
     /// Key of what nobody may guess: random, and never told.
     pub key: [u64; 2],
+    /// Account whose users may ask about the server.
+    pub system_account: String,
 }
 
 impl Default for Settings {
@@ -50,6 +53,7 @@ impl Default for Settings {
             auth_timeout: Duration::from_secs(2),
             seed: 0,
             key: [0; 2],
+            system_account: SYSTEM_ACCOUNT.to_owned(),
         }
     }
 }
@@ -99,6 +103,11 @@ impl Core {
             timers: Timers::default(),
             connections_ever: 0,
         }
+    }
+
+    /// The names of all accounts.
+    pub fn account_names(&self) -> Vec<String> {
+        self.accounts.iter().map(|account| account.name.clone()).collect()
     }
 
     /// The account with this name, made if it isn't there.

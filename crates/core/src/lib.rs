@@ -18,6 +18,7 @@ mod publish;
 mod published;
 mod router;
 mod session;
+mod system;
 mod user;
 
 pub use clients::{Taken, Traffic};
@@ -27,4 +28,5 @@ pub use output::{CloseReason, ConnId, Flow, Output};
 pub use published::{Hop, Published};
 pub use router::Capture;
 pub use session::{Identity, Peer};
+pub use system::{About, Question, SYSTEM_ACCOUNT};
 pub use watershed_base::AccountId;

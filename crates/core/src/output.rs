@@ -2,6 +2,8 @@
 
 use watershed_wire::handshake::Connect;
 
+use crate::system::Question;
+
 /// A connection. Never used again for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnId {
@@ -30,6 +32,8 @@ pub enum Output {
         /// Why.
         reason: CloseReason,
     },
+    /// Answer a question about the server, by a publish to [`Question::reply`].
+    Answer(Box<Question>),
 }
 
 /// Why the server ends a connection.

@@ -14,10 +14,11 @@ use watershed_wire::subject;
 use crate::clients::Taken;
 use crate::core::Core;
 use crate::limits::PASSES_MAX;
-use crate::output::{CloseReason, ConnId, Flow};
+use crate::output::{CloseReason, ConnId, Flow, Output};
 use crate::passage::{REPLY, REPLY_WAIT, REQUEST_INFO, Waiting};
 use crate::published::{Hop, Published};
 use crate::router::Capture;
+use crate::system::{About, Question};
 use crate::user::{USER_INFO, describe};
 
 /// Whether a subject will come again.
@@ -80,6 +81,7 @@ impl Core {
         if message.subject.first() == Some(&b'$') {
             published.api = is_api(message.subject);
             published.anybody |= self.answer_user(slot, message);
+            published.anybody |= self.ask_shell(account, message);
         }
         if self.shares {
             self.pass_on(account, message);
@@ -247,6 +249,21 @@ impl Core {
             };
             self.send(account, reply, &answer);
         }
+        true
+    }
+
+    /// Hands a question about the server to the shell, if that is what a user of the system account asks.
+    fn ask_shell(&mut self, account: AccountId, message: &Publish<'_>) -> bool {
+        let id = self.settings.info.server_id.as_bytes();
+        let (Some(about), Some(reply)) = (About::of(message.subject, id), message.reply) else {
+            return false;
+        };
+        if self.accounts[account.index()].name != self.settings.system_account {
+            return false;
+        }
+        let (reply, payload) = (reply.into(), message.payload.into());
+        let question = Question { about, account, reply, payload };
+        self.clients.outputs.push(Output::Answer(Box::new(question)));
         true
     }
 

@@ -6,7 +6,7 @@ use std::io;
 
 use watershed_base::{AccountId, Now, Tick};
 use watershed_core::{
-    ConnId, Core, Flow, Identity, Outbox, Output, Peer, Settings as CoreSettings, Traffic,
+    ConnId, Core, Flow, Identity, Outbox, Output, Peer, Question, Settings as CoreSettings, Traffic,
 };
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
@@ -60,6 +60,8 @@ pub struct Snapshot {
     pub trouble: Option<&'static str>,
     /// Messages that cannot be read from disk.
     pub damaged: Vec<Damaged>,
+    /// Names of accounts.
+    pub accounts: Vec<String>,
 }
 
 /// Everything that one node decides. See the crate's documentation.
@@ -309,6 +311,18 @@ impl Engine {
         self.core.shutdown();
     }
 
+    /// The shell answers a [`Question`].
+    pub fn answer(&mut self, question: &Question, body: &[u8]) {
+        let answer = Publish {
+            subject: &question.reply,
+            reply: None,
+            header: b"",
+            payload: body,
+            has_header: false,
+        };
+        self.core.send(question.account, &question.reply, &answer);
+    }
+
     /// What there is now, in as much detail as is asked for.
     pub fn snapshot(&mut self, detail: &Detail) -> Snapshot {
         let (connections, total_connections, subscriptions) = self.core.counts();
@@ -323,6 +337,7 @@ impl Engine {
             jetstream,
             trouble,
             damaged,
+            accounts: self.core.account_names(),
         }
     }
 }

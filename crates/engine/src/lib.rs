@@ -12,8 +12,8 @@ mod engine;
 pub use engine::{Engine, RestoreError, Settings, Snapshot};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
-    CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Settings as CoreSettings, Traffic,
-    permit,
+    About, CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
+    Settings as CoreSettings, Traffic, permit,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

@@ -89,6 +89,7 @@ fn people(out: &mut String, topology: &Topology) {
         let may = match &user.access {
             Access::Admin => "everything in the account".to_owned(),
             Access::Service(service) => format!("what {} does", code(&service.value)),
+            Access::System => "ask about the server, as a user of the system account".to_owned(),
             Access::Listed => "what its permissions say".to_owned(),
         };
         vec![code(&user.name.value), may]

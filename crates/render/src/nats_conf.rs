@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use watershed_topology::Topology;
-use watershed_topology::model::{Secret, User};
+use watershed_topology::model::{Access, Secret, User};
 use watershed_topology::permission::{Permissions, Rules, permissions};
 use watershed_topology::sharing::{Export, Import, Passage};
 use watershed_wire::jetstream::check::Bounds;
@@ -32,6 +32,7 @@ pub(crate) fn render(topologies: &[&Topology]) -> Result<String, String> {
         for topology in topologies {
             account(&mut body, topology, &mut secrets)?;
         }
+        system(&mut body, topologies, &mut secrets)?;
         body.push_str("}\n");
     } else {
         body.push_str(
@@ -122,6 +123,27 @@ fn jetstream(out: &mut String, topologies: &[&Topology], accounts: bool) -> Resu
     Ok(())
 }
 
+/// Users of the system account, from all topologies.
+fn system(out: &mut String, topologies: &[&Topology], secrets: &mut Secrets) -> Result<(), String> {
+    let is_system = |user: &&User| user.access == Access::System;
+    let mut all = topologies
+        .iter()
+        .flat_map(|topology| {
+            topology.users.iter().filter(is_system).map(move |user| (topology, user))
+        })
+        .peekable();
+    if all.peek().is_none() {
+        return Ok(());
+    }
+    // The server's own name of it: no other key is needed.
+    out.push_str("  \"$SYS\" {\n    users: [\n");
+    for (topology, user) in all {
+        one_user(out, topology, user, secrets)?;
+    }
+    out.push_str("    ]\n  }\n");
+    Ok(())
+}
+
 fn account(out: &mut String, topology: &Topology, secrets: &mut Secrets) -> Result<(), String> {
     let name = topology.account_name();
     let _ = writeln!(out, "  {} {{", quoted(name));
@@ -140,11 +162,12 @@ fn account(out: &mut String, topology: &Topology, secrets: &mut Secrets) -> Resu
         let _ = writeln!(out, "    jetstream {{ {} }}", limits.join(", "));
     }
     out.push_str("    users: [\n");
-    if topology.users.is_empty() {
+    let own = || topology.users.iter().filter(|user| user.access != Access::System);
+    if own().next().is_none() {
         let password = secrets.variable(name, name, None)?;
         let _ = writeln!(out, "      {{ user: {}, password: {password} }}", quoted(name));
     }
-    for user in &topology.users {
+    for user in own() {
         one_user(out, topology, user, secrets)?;
     }
     out.push_str("    ]\n");

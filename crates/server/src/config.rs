@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use watershed_engine::AccountStore;
+use watershed_engine::{AccountStore, SYSTEM_ACCOUNT};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject::transform::Transform;
@@ -80,6 +80,8 @@ pub struct Config {
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody.
     pub users: Vec<User>,
+    /// Account whose users may ask about the server, by `$SYS.REQ.SERVER.PING` and the like. It keeps no streams.
+    pub system_account: String,
     /// The user that a connection without any credential is, as in nats.conf. A credential that is
     /// shown must be right all the same. Without it, and with [`Config::users`] set, everybody
     /// needs a credential.
@@ -122,6 +124,7 @@ impl Default for Config {
             http_timeout: Duration::from_secs(5),
             server_name: None,
             users: Vec::new(),
+            system_account: SYSTEM_ACCOUNT.to_owned(),
             no_auth_user: None,
             open_account: None,
             accounts: BTreeMap::new(),

@@ -2,7 +2,6 @@
 //!
 //! It runs on a thread of its own, knows nothing but what the loop tells it, and changes nothing.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,13 +16,13 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use watershed_engine::{Damaged, Detail, Snapshot};
+use watershed_engine::{Detail, Snapshot};
 use watershed_wire::handshake::Info;
-use watershed_wire::time::UnixNanos;
 
 use crate::clock::Clock;
-use crate::config::{Config, JetStreamConfig};
+use crate::config::Config;
 use crate::http_connections;
+use crate::monitor::{Facts, trouble};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -39,19 +38,13 @@ pub(crate) struct Http {
 }
 
 /// What every page needs.
-struct Facts {
-    info: Info,
-    jetstream: Option<JetStreamConfig>,
-    max_payload: usize,
-    ping_interval: Duration,
-    ping_max: u32,
-    http: SocketAddr,
+struct Pages {
+    facts: Facts,
     clock: Clock,
-    start: UnixNanos,
     remote: Remote,
 }
 
-type Shared = State<Arc<Facts>>;
+type Shared = State<Arc<Pages>>;
 
 impl Http {
     /// Answers on `listener` from now on.
@@ -64,23 +57,16 @@ impl Http {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let clock = Clock::new();
-        let facts = Arc::new(Facts {
-            info,
-            jetstream: config.jetstream.clone(),
-            max_payload: config.max_payload,
-            ping_interval: config.ping_interval,
-            ping_max: config.ping_max,
-            http: address,
-            start: clock.now().wall,
-            clock,
-            remote,
-        });
+        let mut config = config.clone();
+        config.http = Some(address);
+        let facts = Facts::new(&config, info, clock.now().wall);
+        let pages = Arc::new(Pages { facts, clock, remote });
         let router = Router::new()
             .route("/", get(index))
             .route("/healthz", get(healthz))
             .route("/varz", get(varz))
             .route("/jsz", get(jsz))
-            .with_state(facts);
+            .with_state(pages);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let patience = config.http_timeout;
         let (stop, mut stopped) = watch::channel(());
@@ -113,11 +99,11 @@ impl Drop for Http {
     }
 }
 
-async fn snapshot(facts: &Facts, detail: Detail) -> Option<Snapshot> {
+async fn snapshot(pages: &Pages, detail: Detail) -> Option<Snapshot> {
     let (answer, answered) = oneshot::channel();
     // Who asked may have gone.
     let answer = Box::new(|snapshot| drop(answer.send(snapshot)));
-    facts.remote.send(Command::Snapshot(detail, answer));
+    pages.remote.send(Command::Snapshot(detail, answer));
     tokio::time::timeout(PATIENCE, answered).await.ok()?.ok()
 }
 
@@ -141,73 +127,20 @@ async fn index() -> Html<&'static str> {
     )
 }
 
-async fn healthz(State(facts): Shared) -> Response {
-    let Some(snapshot) = snapshot(&facts, Detail::default()).await else { return no_answer() };
-    let error = match (snapshot.trouble, snapshot.damaged.as_slice()) {
-        (Some(trouble), _) => format!("JetStream is not available: {trouble}"),
-        (None, []) => return page(StatusCode::OK, &json!({"status": "ok"})),
-        (None, [first, more @ ..]) => {
-            let Damaged { account, stream, sequence } = first;
-            let mut text =
-                format!("message {sequence} of stream {stream} (account {account}) is damaged");
-            if !more.is_empty() {
-                let _ = write!(text, ", and {} more", more.len());
-            }
-            text
+async fn healthz(State(pages): Shared) -> Response {
+    let Some(snapshot) = snapshot(&pages, Detail::default()).await else { return no_answer() };
+    match trouble(&snapshot) {
+        None => page(StatusCode::OK, &json!({"status": "ok"})),
+        Some(error) => {
+            let json = json!({"status": "unavailable", "error": error});
+            page(StatusCode::SERVICE_UNAVAILABLE, &json)
         }
-    };
-    page(StatusCode::SERVICE_UNAVAILABLE, &json!({"status": "unavailable", "error": error}))
+    }
 }
 
-async fn varz(State(facts): Shared) -> Response {
-    let Some(snapshot) = snapshot(&facts, Detail::default()).await else { return no_answer() };
-    let now = facts.clock.now().wall;
-    let info = &facts.info;
-    let traffic = snapshot.traffic;
-    let seconds = now.0.saturating_sub(facts.start.0) / 1_000_000_000;
-    let mut json = json!({
-        "server_id": info.server_id,
-        "server_name": info.server_name,
-        "version": info.version,
-        "proto": info.proto,
-        "go": info.go,
-        "host": info.host,
-        "port": info.port,
-        "auth_required": info.auth_required,
-        "ping_interval": u64::try_from(facts.ping_interval.as_nanos()).unwrap_or(u64::MAX),
-        "ping_max": facts.ping_max,
-        "http_host": facts.http.ip().to_string(),
-        "http_port": facts.http.port(),
-        "max_payload": facts.max_payload,
-        "start": facts.start,
-        "now": now,
-        "uptime": uptime(seconds),
-        "mem": resident_bytes(),
-        "cores": std::thread::available_parallelism().map_or(1, usize::from),
-        "connections": snapshot.connections,
-        "total_connections": snapshot.total_connections,
-        "subscriptions": snapshot.subscriptions,
-        "in_msgs": traffic.in_msgs,
-        "out_msgs": traffic.out_msgs,
-        "in_bytes": traffic.in_bytes,
-        "out_bytes": traffic.out_bytes,
-        "slow_consumers": traffic.slow_consumers,
-    });
-    if let Some(jetstream) = &snapshot.jetstream {
-        json["jetstream"] = json!({
-            "config": jetstream_config(&facts),
-            "stats": {
-                "memory": jetstream.memory,
-                "storage": jetstream.storage,
-                "reserved_memory": jetstream.reserved_memory,
-                "reserved_storage": jetstream.reserved_storage,
-                "accounts": jetstream.accounts,
-                "ha_assets": jetstream.ha_assets,
-                "api": jetstream.api,
-            },
-        });
-    }
-    page(StatusCode::OK, &json)
+async fn varz(State(pages): Shared) -> Response {
+    let Some(snapshot) = snapshot(&pages, Detail::default()).await else { return no_answer() };
+    page(StatusCode::OK, &pages.facts.variables(&snapshot, pages.clock.now().wall))
 }
 
 /// What `/jsz` may be asked for; each level implies the ones above it.
@@ -221,7 +154,7 @@ struct Wanted {
     acc: Option<String>,
 }
 
-async fn jsz(State(facts): Shared, Query(wanted): Query<Wanted>) -> Response {
+async fn jsz(State(pages): Shared, Query(wanted): Query<Wanted>) -> Response {
     let set = |value: &Option<String>| {
         value.as_deref().is_some_and(|text| matches!(text, "" | "1" | "true"))
     };
@@ -234,61 +167,6 @@ async fn jsz(State(facts): Shared, Query(wanted): Query<Wanted>) -> Response {
         config: set(&wanted.config),
         account: wanted.acc,
     };
-    let Some(snapshot) = snapshot(&facts, detail).await else { return no_answer() };
-    let mut json = json!({"server_id": facts.info.server_id, "now": facts.clock.now().wall});
-    let Some(object) = json.as_object_mut() else { return no_answer() };
-    match snapshot.jetstream {
-        None => {
-            object.insert("disabled".into(), true.into());
-        }
-        Some(jetstream) => {
-            object.insert("config".into(), jetstream_config(&facts));
-            if let Ok(Json::Object(fields)) = serde_json::to_value(jetstream) {
-                object.extend(fields);
-            }
-        }
-    }
-    page(StatusCode::OK, &json)
-}
-
-fn jetstream_config(facts: &Facts) -> Json {
-    let Some(jetstream) = &facts.jetstream else { return Json::Null };
-    json!({
-        "max_memory": jetstream.max_memory_store,
-        "max_storage": jetstream.max_file_store,
-        "store_dir": jetstream.store_dir.display().to_string(),
-    })
-}
-
-/// Seconds as nats-server writes them: `1d2h3m4s`.
-fn uptime(seconds: i64) -> String {
-    let parts = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let mut rest = seconds;
-    let mut text = String::new();
-    for (length, unit) in parts {
-        if rest >= length || !text.is_empty() {
-            let _ = write!(text, "{}{unit}", rest / length);
-            rest %= length;
-        }
-    }
-    format!("{text}{rest}s")
-}
-
-/// Memory that the process holds, where the system says so.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    number.map_or(0, |kib| kib * 1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::uptime;
-
-    #[test]
-    fn uptimes_are_short() {
-        assert_eq!((uptime(5), uptime(65)), ("5s".into(), "1m5s".into()));
-        assert_eq!(uptime(90_061), "1d1h1m1s");
-    }
+    let Some(snapshot) = snapshot(&pages, detail).await else { return no_answer() };
+    page(StatusCode::OK, &pages.facts.streams(snapshot, pages.clock.now().wall))
 }

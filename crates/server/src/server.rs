@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use mio::Poll;
 use thiserror::Error;
-use watershed_engine::{CoreSettings, Engine, JetStreamSettings, Settings};
+use watershed_engine::{AccountStore, CoreSettings, Engine, JetStreamSettings, Settings};
 use watershed_wire::handshake::Info;
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
@@ -19,6 +19,7 @@ use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
 use crate::inbound::Inbound;
+use crate::monitor::Facts;
 use crate::place::store_folder;
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
@@ -119,6 +120,11 @@ impl Builder {
                 Some(store.start(&remote).map_err(system("start a thread"))?)
             }
         };
+        let mut said = config.clone();
+        if let Some(listener) = &monitoring {
+            said.http = listener.local_addr().ok();
+        }
+        let facts = Facts::new(&said, info.clone(), clock.now().wall);
         let http = match monitoring {
             None => None,
             Some(listener) => Some(
@@ -127,6 +133,7 @@ impl Builder {
             ),
         };
         let parts = Parts {
+            facts,
             poll,
             listener,
             engine,
@@ -174,6 +181,7 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
             auth_timeout: config.auth_timeout,
             seed,
             key,
+            system_account: config.system_account.clone(),
         },
         jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
             bounds: jetstream.bounds,
@@ -188,6 +196,9 @@ fn tell_accounts(engine: &mut Engine, config: &Config) {
         let account = engine.account(name);
         engine.limit_account(account, *store);
     }
+    // It keeps no streams, as on nats-server.
+    let system = engine.account(&config.system_account);
+    engine.limit_account(system, AccountStore { enabled: false, ..AccountStore::default() });
     for passage in &config.passages {
         let [from, to] = [&passage.from, &passage.to].map(|name| engine.account(name));
         let transform = passage.transform.clone();

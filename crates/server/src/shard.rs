@@ -15,7 +15,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
     CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Identity, Now, Output,
-    Peer, Tick,
+    Peer, Question, Tick,
 };
 #[cfg(feature = "monitoring")]
 use watershed_engine::{Detail, Snapshot};
@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::connection::{Connection, READ_BYTES, Turn};
 use crate::door::Door;
 use crate::inbound::Inbound;
+use crate::monitor::{Asked, Facts};
 use crate::store::Storage;
 use crate::turns::{MUCH, Turns};
 
@@ -87,6 +88,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     /// Where streams are kept, if there are any.
     pub(crate) storage: Option<Storage>,
+    /// What the server says of itself.
+    pub(crate) facts: Facts,
 }
 
 /// The loop and what it owns.
@@ -99,6 +102,7 @@ pub(crate) struct Shard {
     inbound: Inbound,
     storage: Option<Storage>,
     clock: Clock,
+    facts: Facts,
     payload_bytes_max: usize,
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
@@ -125,7 +129,7 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, .. } = parts;
+        let Parts { inbound, commands, clock, storage, facts, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -136,6 +140,7 @@ impl Shard {
             inbound,
             storage,
             clock,
+            facts,
             payload_bytes_max,
             commands,
             connections: Vec::new(),
@@ -466,6 +471,21 @@ impl Shard {
                 }
             }
             Output::Close { conn, reason } => self.close(now, conn, reason),
+            Output::Answer(question) => self.answer(now, &question),
+        }
+    }
+
+    /// Answers a question about the server, if it is meant.
+    fn answer(&mut self, now: Now, question: &Question) {
+        let answer = match Asked::read(&question.payload) {
+            Ok(asked) => {
+                let snapshot = self.engine.snapshot(&asked.detail(question.about));
+                self.facts.answer(question.about, &asked, snapshot, now.wall)
+            }
+            Err(error) => Some(self.facts.refusal(&error, now.wall)),
+        };
+        if let Some(answer) = answer {
+            self.engine.answer(question, answer.to_string().as_bytes());
         }
     }
 

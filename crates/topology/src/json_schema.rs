@@ -32,6 +32,10 @@ pub fn json_schema() -> Json {
         "password": secret,
         "role": {"enum": ["admin"], "description": "may do everything in the account"},
         "service": {"type": "string", "description": "may do what this service does"},
+        "system": {
+            "type": "boolean",
+            "description": "is a user of the system account, for `nats server ping` and the like",
+        },
         "permissions": {
             "type": "object", "additionalProperties": false,
             "description": "what the user may do besides, and what not",

@@ -271,6 +271,8 @@ pub enum Access {
     Service(Spanned<String>),
     /// What [`User::permissions`] say.
     Listed,
+    /// Everything about the server, and nothing in the account: it is a user of the system account.
+    System,
 }
 
 /// What the server is to be.

@@ -65,7 +65,7 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
         Access::Service(name) => {
             Some(derived(topology, topology.service(&name.value), &inbox(user)))
         }
-        Access::Admin | Access::Listed => None,
+        Access::Admin | Access::Listed | Access::System => None,
     };
     let (publish, subscribe) = derived.unzip();
     let all = Permissions {

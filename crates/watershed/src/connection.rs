@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_client::{Client, Credential, Options, load_context};
+use watershed_server::SYSTEM_ACCOUNT;
+use watershed_topology::Topology;
 use watershed_topology::model::{Access, User};
 use watershed_topology::quantity;
 
@@ -193,6 +195,14 @@ fn warn_if_typed(flag: &str, variable: &str, value: &str) {
     }
 }
 
+/// The account that a user is in.
+pub(crate) fn account_of<'t>(user: &User, topology: &'t Topology) -> &'t str {
+    match user.access {
+        Access::System => SYSTEM_ACCOUNT,
+        _ => topology.account_name(),
+    }
+}
+
 /// A user of the topology: the named one, else an admin.
 fn user_of<'t>(loaded: &'t Loaded, name: Option<&str>) -> Option<&'t User> {
     let mut users = loaded.topology.users.iter();
@@ -206,8 +216,8 @@ fn user_of<'t>(loaded: &'t Loaded, name: Option<&str>) -> Option<&'t User> {
 /// makes for the account.
 fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<Credential>> {
     let topology = &loaded.topology;
-    let account = topology.account_name();
     let user = user_of(loaded, name);
+    let account = user.map_or(topology.account_name(), |user| account_of(user, topology));
     let found = user.and_then(|user| user.password.as_ref());
     if let (Some(user), Some(secret)) = (user, found)
         && let Some(password) = resolve(secret, &loaded.folder)?

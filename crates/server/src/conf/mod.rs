@@ -154,6 +154,7 @@ impl Reader<'_> {
                 "jetstream" => self.jetstream(pair)?,
                 "authorization" => self.authorization(pair)?,
                 "accounts" => self.accounts(pair)?,
+                "system_account" | "system" => self.config.system_account = text(pair)?,
                 "no_auth_user" => {
                     self.no_auth_user = Some((text(pair)?, pair.place.line));
                 }

@@ -56,7 +56,7 @@ pub(crate) struct Reader {
 }
 
 /// Keys that belong to the language and are not there yet.
-const UNBUILT: &[&str] = &["allow_responses", "nkey", "token", "creds", "tls", "system"];
+const UNBUILT: &[&str] = &["allow_responses", "nkey", "token", "creds", "tls"];
 
 impl Reader {
     pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
@@ -328,7 +328,7 @@ impl Reader {
         None
     }
 
-    fn flag(&mut self, node: &Node, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&mut self, node: &Node, name: &str) -> Option<bool> {
         let scalar = self.scalar(node, name)?;
         let plain = scalar.style == Style::Plain;
         let meant = match scalar.text.to_lowercase().as_str() {

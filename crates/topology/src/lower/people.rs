@@ -73,7 +73,8 @@ fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {
     list.into_iter().flatten().enumerate().map(spanned).collect()
 }
 
-const USER_KEYS: &[&str] = &["password", "role", "service", "permissions", "inbox_prefix"];
+const USER_KEYS: &[&str] =
+    &["password", "role", "service", "system", "permissions", "inbox_prefix"];
 
 pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
     for entry in reader.mapping(node, "`users`") {
@@ -98,6 +99,11 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
                     let service = Access::Service(Spanned::new(name, inner.node.span));
                     one_access(reader, inner, &mut access, service);
                 }
+                "system" => {
+                    if reader.flag(&inner.node, "system") == Some(true) {
+                        one_access(reader, inner, &mut access, Access::System);
+                    }
+                }
                 "permissions" => permissions = Some((grant(reader, &inner.node), inner.key_span)),
                 "inbox_prefix" => {
                     let text = reader.text(&inner.node, "inbox_prefix");
@@ -114,7 +120,8 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
         let name = Spanned::new(entry.key.clone(), entry.key_span);
         let access = access.or_else(|| permissions.is_some().then_some(Access::Listed));
         let Some(access) = access else {
-            let message = format!("{what} needs a `service`, a `role` or `permissions`");
+            let message =
+                format!("{what} needs a `service`, a `role`, `permissions` or `system: true`");
             let diagnostic = Diagnostic::new("F006", Severity::Error, name.span, message);
             reader.push(
                 diagnostic.fix(
@@ -162,7 +169,7 @@ fn grant(reader: &mut Reader, node: &Node) -> Grant {
 
 fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new: Access) {
     if old.is_some() {
-        let message = "a user has a `service` or a `role`, not both";
+        let message = "a user has a `service`, a `role` or `system: true`, and one of them only";
         reader.error("F004", entry.key_span, message);
     }
     *old = Some(new);

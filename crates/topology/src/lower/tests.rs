@@ -154,8 +154,8 @@ server: { listen: everywhere }
     watershed.yaml:12:18: error[F008]: variables are not expanded: this text would become the password
       help: write `{ env: B_PASS }`
     watershed.yaml:13:14: error[F004]: `admin` is the only role; everybody else has a `service`
-    watershed.yaml:13:20: error[F004]: a user has a `service` or a `role`, not both
-    watershed.yaml:14:3: error[F006]: user `d` needs a `service`, a `role` or `permissions`
+    watershed.yaml:13:20: error[F004]: a user has a `service`, a `role` or `system: true`, and one of them only
+    watershed.yaml:14:3: error[F006]: user `d` needs a `service`, a `role`, `permissions` or `system: true`
       help: name the service whose permissions the user gets, or write `role: admin`
     watershed.yaml:15:19: error[F004]: `listen` is an address and a port, and this is `everywhere`
       help: write it as in `127.0.0.1:4222`

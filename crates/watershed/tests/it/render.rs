@@ -7,7 +7,7 @@ use std::process::Command;
 use watershed_peers::{NatsServer, nats_server, nats_servers};
 
 use crate::raw::Raw;
-use crate::server::{EXAMPLES, Running, example, run, succeed, write};
+use crate::server::{EXAMPLES, Running, example, run, succeed, up, write};
 
 /// Users with few rights, exports, limits, a private inbox.
 const FILE: &str = "\
@@ -159,6 +159,68 @@ fn users_may_do_on_a_real_server_what_they_may_here() {
             succeed(&["apply", "--yes", "-s", &at, file]);
             succeed(&["verify", "-s", &at, file]);
         }
+    }
+}
+
+/// `nats server ping` and its like, as a user of the system account: on a real server with the configuration that is
+/// written for a topology, and on what `up` runs.
+#[test]
+#[cfg_attr(not(peer = "nats"), ignore = "needs the nats tool: see .ci/peers")]
+fn the_system_account_tells_of_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        FILE.replace("users:\n", "users:\n  sys: { password: { env: SYS_PASS }, system: true }\n");
+    let text = text.replace(", { stream: orders.new, accounts: [B] }", "");
+    let file = write(&folder, &text);
+    let conf = conf(&[&file], folder.path());
+    let data = tempfile::tempdir().unwrap();
+    let mut up = up(data.path(), &[&file]);
+    for name in ["SYS_PASS", "ADMIN_PASS", "SHOP_PASS"] {
+        up.env(name, "secret");
+    }
+    let here = Running::ready(up.spawn().unwrap());
+    let mut servers = vec![here.url()];
+    let real = cfg!(peer = "nats-server")
+        .then(|| NatsServer::start_with(&nats_server(), &["-c", conf.to_str().unwrap()]));
+    servers.extend(real.as_ref().map(|real| real.url.clone()));
+    for url in servers {
+        let tool = |user: &str, arguments: &[&str]| {
+            let mut command = Command::new(watershed_peers::nats());
+            command.args([
+                "--no-context",
+                "--server",
+                &url,
+                "--user",
+                user,
+                "--password",
+                "secret",
+            ]);
+            let ran = command.args(arguments).env("HOME", folder.path()).output().unwrap();
+            let said = [ran.stdout, ran.stderr].concat();
+            (ran.status.success(), String::from_utf8_lossy(&said).into_owned())
+        };
+        for (arguments, says) in [
+            (["server", "ping", "1"].as_slice(), "1 replies"),
+            (&["server", "list", "1"], "Server Overview"),
+            (&["server", "info"], "Storage Directory"),
+            (&["server", "report", "jetstream"], "JetStream Summary"),
+            (&["req", "$SYS.REQ.SERVER.PING.ACCOUNTZ", "", "--raw"], "\"SHOP\""),
+            (&["req", "$SYS.REQ.SERVER.PING.IDZ", "", "--raw"], "\"host\":"),
+            (&["req", "$SYS.REQ.SERVER.PING.HEALTHZ", "", "--raw"], "\"status\":\"ok\""),
+            (&["req", "$SYS.REQ.SERVER.PING.VARZ", "{", "--raw"], "\"code\":400"),
+            (&["req", "$SYS.REQ.SERVER.PING.FOO", "", "--raw"], "No responders"),
+        ] {
+            let (_, said) = tool("sys", arguments);
+            assert!(said.contains(says), "{url} {arguments:?}: {said}");
+        }
+        // Nobody else may ask, and it keeps no streams.
+        let (fine, said) = tool("admin", &["server", "ping", "1"]);
+        assert!(
+            !fine || said.contains("0 replies") || said.contains("no results"),
+            "{url}: {said}"
+        );
+        let (_, said) = tool("sys", &["req", "$JS.API.INFO", "", "--raw"]);
+        assert!(said.contains("10039") || said.contains("No responders"), "{url}: {said}");
     }
 }
 

@@ -23,7 +23,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     for service in &topology.services {
         let own = |access: &Access| match access {
             Access::Service(name) => name.value == service.name.value,
-            Access::Admin | Access::Listed => false,
+            Access::Admin | Access::Listed | Access::System => false,
         };
         if !topology.users.iter().any(|user| own(&user.access)) {
             let name = &service.name.value;

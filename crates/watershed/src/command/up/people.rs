@@ -11,6 +11,7 @@ use watershed_topology::model::Access;
 use watershed_topology::permission;
 use watershed_wire::subject::{Filter, SubjectError};
 
+use crate::connection::account_of;
 use crate::load::{Loaded, Workspace};
 use crate::secret::{Kept, generate, resolve};
 
@@ -61,15 +62,17 @@ impl People {
         let alone = workspace.topologies.len() == 1;
         for loaded in &workspace.topologies {
             let account = loaded.topology.account_name();
-            if !loaded.topology.users.is_empty() {
-                people.declared(loaded, &mut kept, loopback)?;
+            people.declared(loaded, &mut kept, loopback)?;
+            let mut users = loaded.topology.users.iter();
+            if users.any(|user| user.access != Access::System) {
+                // They are declared.
             } else if !loopback {
                 bail!(
                     "{listen} can be reached from other machines, and `{}` declares no users: \
                      declare them, or listen on 127.0.0.1",
                     loaded.topology.name.value
                 );
-            } else if alone {
+            } else if alone && loaded.topology.users.is_empty() {
                 people.open_account = Some(account.to_owned());
                 people.shown.insert(account.to_owned(), Vec::new());
             } else {
@@ -102,8 +105,8 @@ impl People {
     /// The users that a topology declares.
     fn declared(&mut self, loaded: &Loaded, kept: &mut Kept, loopback: bool) -> anyhow::Result<()> {
         let topology = &loaded.topology;
-        let account = topology.account_name();
         for user in &topology.users {
+            let account = account_of(user, topology);
             let name = &user.name.value;
             let found = match &user.password {
                 Some(secret) => {
