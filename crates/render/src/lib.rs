@@ -10,20 +10,31 @@
     clippy::indexing_slicing
 )]
 
+mod compose;
+mod deploy;
 mod dot;
 mod graph;
+mod kubernetes;
 mod markdown;
 mod mermaid;
 mod nats_conf;
 mod natscli;
+mod secrets;
+mod yaml;
 
 use watershed_topology::Topology;
+
+pub use deploy::Deployed;
 
 /// What to make of topologies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// The configuration of a nats-server: accounts, users, permissions, exports, JetStream.
     NatsConf,
+    /// A compose project: server, topology, services.
+    Compose,
+    /// Manifests for Kubernetes: server, topology, services, Jobs.
+    Kubernetes,
     /// A shell script of calls of the `nats` tool.
     Natscli,
     /// A drawing for Mermaid.
@@ -35,13 +46,16 @@ pub enum Target {
 }
 
 /// The text of `target` for topologies that run together.
-pub fn render(target: Target, topologies: &[&Topology]) -> Result<String, String> {
+pub fn render(target: Target, deployed: &[Deployed<'_>]) -> Result<String, String> {
+    let topologies: Vec<&Topology> = deployed.iter().map(|one| one.topology).collect();
     match target {
-        Target::NatsConf => nats_conf::render(topologies),
-        Target::Natscli => Ok(natscli::render(topologies)),
-        Target::Mermaid => Ok(mermaid::render(&graph::Graph::new(topologies))),
-        Target::Dot => Ok(dot::render(&graph::Graph::new(topologies))),
-        Target::Markdown => Ok(markdown::render(topologies)),
+        Target::NatsConf => nats_conf::render(&topologies),
+        Target::Compose => compose::render(deployed),
+        Target::Kubernetes => kubernetes::render(deployed),
+        Target::Natscli => Ok(natscli::render(&topologies)),
+        Target::Mermaid => Ok(mermaid::render(&graph::Graph::new(&topologies))),
+        Target::Dot => Ok(dot::render(&graph::Graph::new(&topologies))),
+        Target::Markdown => Ok(markdown::render(&topologies)),
     }
 }
 
@@ -51,6 +65,12 @@ mod tests {
     use watershed_topology::read::{Document, read};
 
     use super::*;
+
+    fn render(target: Target, topologies: &[&Topology]) -> Result<String, String> {
+        let deployed: Vec<Deployed<'_>> =
+            topologies.iter().map(|one| Deployed { topology: one, files: Vec::new() }).collect();
+        super::render(target, &deployed)
+    }
 
     fn topology(text: &str) -> Topology {
         let mut sources = SourceMap::default();

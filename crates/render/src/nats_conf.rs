@@ -14,10 +14,17 @@ use watershed_topology::sharing::{Export, Import, Passage};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::time::go_duration;
 
+use crate::secrets::Secrets;
+
 /// Where streams are kept if no topology says it. The server's own default is a folder of temporary files.
 const STORE: &str = "/data/jetstream";
 
 pub(crate) fn render(topologies: &[&Topology]) -> Result<String, String> {
+    Ok(with_secrets(topologies)?.0)
+}
+
+/// The configuration, and the variables that it takes passwords from.
+pub(crate) fn with_secrets(topologies: &[&Topology]) -> Result<(String, Secrets), String> {
     let accounts = topologies.len() > 1
         || topologies.iter().any(|one| {
             let shares = !one.exports.is_empty() || !one.imports.is_empty();
@@ -47,7 +54,7 @@ pub(crate) fn render(topologies: &[&Topology]) -> Result<String, String> {
     out.push_str("# Streams and consumers are not in it: `watershed apply` makes them.\n");
     secrets.say(&mut out);
     out.push_str(&body);
-    Ok(out)
+    Ok((out, secrets))
 }
 
 /// Where the server listens: one place for all.
@@ -287,62 +294,6 @@ fn server_limits(bounds: &Bounds) -> String {
         })
     });
     limits.collect::<Vec<_>>().join(", ")
-}
-
-/// Variables that hold passwords, each with what it is.
-#[derive(Default)]
-struct Secrets {
-    known: Vec<(String, String)>,
-}
-
-impl Secrets {
-    /// A reference to the variable with the password of a user.
-    fn variable(
-        &mut self,
-        account: &str,
-        user: &str,
-        secret: Option<&Secret>,
-    ) -> Result<String, String> {
-        let own = || {
-            let plain =
-                |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-            format!("NATS_{}_PASS", user.chars().map(plain).collect::<String>())
-        };
-        let (name, what) = match secret {
-            Some(Secret::Env(name)) => (name.clone(), format!("password of {user}, in {account}")),
-            Some(Secret::File(path)) => {
-                (own(), format!("password of {user}, in {account}: what the file {path} holds"))
-            }
-            Some(Secret::Bcrypt(_)) | None => (own(), format!("password of {user}, in {account}")),
-        };
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(fits) {
-            return Err(format!(
-                "invalid name of a variable in nats.conf: `{name}`, the password of {user}"
-            ));
-        }
-        let taken = self.known.iter().find(|(known, other)| *known == name && *other != what);
-        if let (Some((_, other)), None | Some(Secret::File(_))) = (taken, secret) {
-            return Err(format!(
-                "two users would take their password from {name} ({other}): name a variable with `password: {{ env: … }}`"
-            ));
-        }
-        if !self.known.contains(&(name.clone(), what.clone())) {
-            self.known.push((name.clone(), what));
-        }
-        Ok(format!("${name}"))
-    }
-
-    fn say(&self, out: &mut String) {
-        if self.known.is_empty() {
-            return;
-        }
-        out.push_str("#\n# Environment, without which the server does not start. A password of digits alone has to be put in\n");
-        out.push_str("# quotes, within the variable: the server takes it for a number.\n");
-        for (name, what) in &self.known {
-            let _ = writeln!(out, "#   {name}  {what}");
-        }
-    }
 }
 
 /// A string of nats.conf.

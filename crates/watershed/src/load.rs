@@ -227,7 +227,7 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// The files in a folder that may be parts of a topology: those that are no overlay.
-fn parts(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(crate) fn parts(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let shown = folder.display();
     let entries = fs::read_dir(folder).with_context(|| format!("cannot list {shown}"))?;
     let mut found = Vec::new();

@@ -1,15 +1,15 @@
 //! `watershed render`: what follows from topologies for others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use watershed_render::{Target, render};
+use watershed_render::{Deployed, Target, render};
 use watershed_topology::Severity;
 
 use super::{mention, write_new};
 use crate::exit::Exit;
-use crate::load::{Reading, load};
+use crate::load::{Reading, load, parts, text};
 use crate::ui;
 
 /// Write what follows from a topology: a nats.conf with its users, a script, a drawing, a page.
@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
 enum Kind {
     /// Configuration of nats-server: accounts, users with their permissions, exports, JetStream.
     NatsConf,
+    /// Compose project: the server, a program that applies the topology, the services.
+    Compose,
+    /// Manifests for Kubernetes: the same, and Jobs that delete and purge.
+    Kubernetes,
     /// Shell script that makes streams and consumers with the `nats` tool.
     Natscli,
     /// Drawing for Mermaid: GitHub and GitLab show it in Markdown.
@@ -49,6 +53,8 @@ impl From<Kind> for Target {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::NatsConf => Self::NatsConf,
+            Kind::Compose => Self::Compose,
+            Kind::Kubernetes => Self::Kubernetes,
             Kind::Natscli => Self::Natscli,
             Kind::Mermaid => Self::Mermaid,
             Kind::Dot => Self::Dot,
@@ -65,11 +71,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Findings);
     }
     mention(&workspace);
-    let topologies: Vec<_> = workspace.topologies.iter().map(|loaded| &loaded.topology).collect();
-    let text = render(arguments.target.into(), &topologies).map_err(|why| anyhow!(why))?;
+    let deployed = workspace
+        .topologies
+        .iter()
+        .map(|loaded| Ok(Deployed { topology: &loaded.topology, files: files(&loaded.path)? }));
+    let deployed = deployed.collect::<anyhow::Result<Vec<_>>>()?;
+    let text = render(arguments.target.into(), &deployed).map_err(|why| anyhow!(why))?;
     match &arguments.output {
         Some(path) => write_new(path, &text)?,
         None => ui::out(text.trim_end()),
     }
     Ok(Exit::Clean)
+}
+
+/// The texts of a topology's files, by name.
+fn files(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    let paths = if path.is_dir() { parts(path)? } else { vec![path.to_owned()] };
+    let read = |path: PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let text = text(&path)?;
+        Ok((name.unwrap_or_default(), text))
+    };
+    paths.into_iter().map(read).collect()
 }

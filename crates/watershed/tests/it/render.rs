@@ -1,9 +1,11 @@
 //! What `render` writes, read by those who it is for.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use watershed_peers::{NatsServer, nats_server, nats_servers};
 
 use crate::raw::Raw;
@@ -40,20 +42,26 @@ imports: [{ stream: { account: SHOP, subject: orders.new }, prefix: from }, { se
 server: { jetstream: { max_file_store: 1GiB } }
 ";
 
+/// A configuration with a text in place of each variable.
+fn replaced(text: &str) -> String {
+    let lines = text.split_inclusive('\n').map(|line| match line.split_once("password: $") {
+        Some((before, rest)) => {
+            let end = rest.find([' ', '\n']).unwrap();
+            format!("{before}password: secret{}", &rest[end..])
+        }
+        None => line.to_owned(),
+    });
+    lines.collect()
+}
+
 /// The configuration for topologies, with a text in place of each variable, and without the folder, which is an
 /// argument.
 fn conf(files: &[&str], folder: &Path) -> PathBuf {
     let text = succeed(&[&["render", "nats-conf"], files].concat());
-    let words = text.split_inclusive('\n').map(|line| match line.split_once("password: $") {
-        Some((before, rest)) if !rest.starts_with('2') => {
-            let end = rest.find([' ', '\n']).unwrap();
-            format!("{before}password: secret{}", &rest[end..])
-        }
-        _ if line.trim().starts_with("store_dir") => String::new(),
-        _ => line.to_owned(),
-    });
+    let lines = text.split_inclusive('\n');
+    let text: String = lines.filter(|line| !line.trim().starts_with("store_dir")).collect();
     let path = folder.join("nats.conf");
-    std::fs::write(&path, words.collect::<String>()).unwrap();
+    std::fs::write(&path, replaced(&text)).unwrap();
     path
 }
 
@@ -221,6 +229,97 @@ fn the_system_account_tells_of_the_server() {
         );
         let (_, said) = tool("sys", &["req", "$JS.API.INFO", "", "--raw"]);
         assert!(said.contains("10039") || said.contains("No responders"), "{url}: {said}");
+    }
+}
+
+/// The documents of a text in YAML, or one, by a reader that is not ours; Kubernetes' are valid by its own schemas.
+fn documents(text: &str) -> Vec<Value> {
+    const READ: &str = "\
+import json, sys, yaml
+import kubernetes_validate
+all = list(yaml.safe_load_all(sys.stdin))
+for one in all:
+    if 'apiVersion' in one:
+        kubernetes_validate.validate(one, '1.29', strict=True)
+print(json.dumps(all))
+";
+    let mut reader = Command::new(watershed_peers::python())
+        .args(["-c", READ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    reader.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = reader.wait_with_output().unwrap();
+    assert!(output.status.success(), "{text}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The deployed form starts: the containers' programs run with their arguments, environment and files.
+#[test]
+#[cfg_attr(
+    not(all(peer = "python", peer = "nats-server")),
+    ignore = "needs a Python with kubernetes-validate, and nats-server: see .ci/peers"
+)]
+fn what_is_deployed_runs() {
+    for name in EXAMPLES {
+        let all = documents(&succeed(&["render", "kubernetes", &example(name)]));
+        let of = |kind: &'static str| all.iter().filter(move |one| one["kind"] == kind);
+        let folder = tempfile::tempdir().unwrap();
+        let data = |name: &str| {
+            of("ConfigMap").find(|one| one["metadata"]["name"] == name).unwrap()["data"].clone()
+        };
+        let conf = data("nats-config")["nats.conf"].as_str().unwrap().to_owned();
+        let conf: String = conf
+            .split_inclusive('\n')
+            .filter(|line| !line.trim().starts_with("store_dir"))
+            .collect();
+        let conf = replaced(&conf);
+        let path = folder.path().join("nats.conf");
+        std::fs::write(&path, &conf).unwrap();
+        let server = NatsServer::start_with(&nats_server(), &["-c", path.to_str().unwrap()]);
+        let topology = folder.path().join("topology");
+        std::fs::create_dir(&topology).unwrap();
+        for (file, text) in data(&format!("topology-{name}")).as_object().unwrap() {
+            std::fs::write(topology.join(file), text.as_str().unwrap()).unwrap();
+        }
+        let run = |container: &Value| {
+            let arguments = container["args"].as_array().unwrap().iter();
+            let arguments = arguments.map(|one| match one.as_str().unwrap() {
+                "/topology" => topology.to_str().unwrap().to_owned(),
+                "nats://nats:4222" => server.url.clone(),
+                other => other.to_owned(),
+            });
+            let mut command = Command::new(env!("CARGO_BIN_EXE_watershed"));
+            command.args(arguments);
+            for one in container["env"].as_array().unwrap() {
+                let value = one["value"].as_str().unwrap_or("secret");
+                command.env(one["name"].as_str().unwrap(), value);
+            }
+            let ran = command.output().unwrap();
+            let said = [ran.stdout, ran.stderr].concat();
+            assert!(ran.status.success(), "{name}: {}", String::from_utf8_lossy(&said));
+        };
+        let job = |begins: &str| {
+            let job =
+                of("Job").find(|one| one["metadata"]["name"].as_str().unwrap().starts_with(begins));
+            let pod = &job.unwrap()["spec"]["template"]["spec"];
+            let both = [&pod["initContainers"], &pod["containers"]];
+            both.into_iter().filter_map(Value::as_array).flatten().for_each(&run);
+        };
+        job("apply-");
+        job("apply-");
+        for deployment in of("Deployment") {
+            run(&deployment["spec"]["template"]["spec"]["initContainers"][0]);
+        }
+        job("purge-");
+        job("delete-");
+        job("apply-");
+        // Compose says the same.
+        let project = documents(&succeed(&["render", "compose", &example(name)])).remove(0);
+        let content = project["configs"]["nats-conf"]["content"].as_str().unwrap();
+        let content = content.replace("$$", "$");
+        assert_eq!(content, data("nats-config")["nats.conf"].as_str().unwrap(), "{name}");
     }
 }
 
