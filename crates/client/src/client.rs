@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// How long an answer may take.
-    pub(crate) fn timeout(&self) -> Duration {
+    pub fn timeout(&self) -> Duration {
         self.timeout
     }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, destroy, doctor, explain, import, init, lint, next, plan, publish, purge,
-    release, render, restore, schema, serve, status, store, subscribe, up, verify, view, wait,
+    apply, backup, destroy, doctor, env, explain, import, init, lint, next, plan, publish, purge,
+    release, render, request, restore, schema, serve, status, store, subscribe, up, verify, view,
+    wait,
 };
 use crate::exit::Exit;
 
@@ -43,6 +44,10 @@ enum Command {
     #[command(name = "sub")]
     Subscribe(subscribe::Arguments),
     Next(next::Arguments),
+    #[command(name = "req")]
+    Request(request::Arguments),
+    Env(env::Arguments),
+    Run(env::RunArguments),
     View(view::Arguments),
     Purge(purge::Arguments),
     Serve(serve::Arguments),
@@ -76,6 +81,9 @@ impl Cli {
             Command::Status(arguments) => status::run(&arguments),
             Command::Publish(arguments) => publish::run(&arguments),
             Command::Subscribe(arguments) => subscribe::run(&arguments),
+            Command::Request(arguments) => request::run(&arguments),
+            Command::Env(arguments) => env::run(&arguments),
+            Command::Run(arguments) => env::run_with(&arguments),
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
             Command::Purge(arguments) => purge::run(&arguments),

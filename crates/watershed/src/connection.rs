@@ -139,7 +139,7 @@ impl Connection {
     }
 
     /// Whether a server was named: it is somebody's own.
-    fn is_foreign(&self) -> bool {
+    pub(crate) fn is_foreign(&self) -> bool {
         self.server.is_some() || self.context.is_some()
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
+pub(crate) mod env;
 pub(crate) mod explain;
 pub(crate) mod import;
 pub(crate) mod init;
@@ -15,6 +16,7 @@ pub(crate) mod publish;
 pub(crate) mod purge;
 pub(crate) mod release;
 pub(crate) mod render;
+pub(crate) mod request;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod serve;
@@ -34,7 +36,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use watershed_client::{Client, NotReady, wait};
+use watershed_client::{Client, NotReady, Options, wait};
 use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Plan, Policy, plan, plan_by};
 use watershed_topology::{Severity, Topology};
@@ -42,7 +44,7 @@ use watershed_topology::{Severity, Topology};
 use self::names::Known;
 use crate::connection::{Connection, duration, guard_account};
 use crate::exit::{Exit, Mistyped};
-use crate::load::{Loaded, Reading, Workspace, beside, load};
+use crate::load::{DEFAULT_FILE, Loaded, Reading, Workspace, beside, load};
 use crate::saved::Saved;
 use crate::ui;
 use crate::ui::path::shown;
@@ -210,7 +212,8 @@ pub(crate) fn mention(workspace: &Workspace) {
 /// Which server a command talks to that is not about a topology.
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
-    /// Topology file to take server address and credentials from.
+    /// Topology file to take server address and credentials from [default: `watershed.yaml` here, if there is one
+    /// and no server is named].
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Environment: apply the overrides in `watershed.<ENV>.yaml` next to the file.
@@ -226,13 +229,30 @@ pub(crate) struct ServerArguments {
 impl ServerArguments {
     /// Connects, once.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        self.connection.connect(self.topology()?.as_ref()).await
+    }
+
+    /// What to connect to, and as whom.
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        self.connection.options(self.topology()?.as_ref())
+    }
+
+    /// The topology that was named; else that of the current folder, unless a server was named.
+    fn topology(&self) -> anyhow::Result<Option<Loaded>> {
         let reading = Reading { env: self.env.clone(), ..Reading::default() };
-        let workspace = self.file.clone().map(|file| load(&[file], &reading)).transpose()?;
+        let workspace = match &self.file {
+            Some(file) => Some(load(std::slice::from_ref(file), &reading)?),
+            // What stands there may be wrong, or not be meant.
+            None if !self.connection.is_foreign() && Path::new(DEFAULT_FILE).exists() => {
+                load(&[], &reading).ok()
+            }
+            None => None,
+        };
         let mut loaded = workspace.and_then(|mut workspace| workspace.topologies.pop());
         if let Some(loaded) = &mut loaded {
             loaded.data.clone_from(&self.data);
         }
-        self.connection.connect(loaded.as_ref()).await
+        Ok(loaded)
     }
 }
 

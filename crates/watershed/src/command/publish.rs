@@ -88,7 +88,7 @@ async fn not_stored(client: &Client, subject: &str, error: CallError) -> anyhow:
     }
 }
 
-fn payload(typed: Option<&str>) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn payload(typed: Option<&str>) -> anyhow::Result<Vec<u8>> {
     let mut input = std::io::stdin();
     match typed {
         Some("-") => {}

@@ -1,5 +1,7 @@
 //! Messages as people read them.
 
+use std::borrow::Cow;
+
 use serde_json::json;
 
 use super::out;
@@ -47,10 +49,35 @@ impl Shown<'_> {
             Some(2..) => format!("  delivery {}", self.delivery.unwrap_or_default()),
             _ => String::new(),
         };
-        out(&format!("{sequence}{}{time}{again}", self.subject));
+        out(&format!("{sequence}{}{time}{again}", tame(self.subject)));
         for (name, value) in &self.headers {
-            out(&format!("  {name}: {value}"));
+            out(&format!("  {}: {}", tame(name), tame(value)));
         }
-        out(&format!("  {text}"));
+        out(&format!("  {}", tame(&text)));
+    }
+}
+
+/// A text of somebody else's, without what a terminal would obey: control characters but line ends and tabs are shown
+/// as what they are.
+fn tame(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if obeyed(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tame;
+
+    #[test]
+    fn a_terminal_obeys_no_message() {
+        assert_eq!(tame("two\nlines\tö"), "two\nlines\tö");
+        assert_eq!(tame("\x1b[2Jx\u{9b}1m\x07\r"), "\\u{1b}[2Jx\\u{9b}1m\\u{7}\\r");
     }
 }

@@ -10,6 +10,7 @@ mod data;
 mod denied;
 mod doctor;
 mod embedded;
+mod env;
 mod faults;
 mod faulty;
 mod folder;
