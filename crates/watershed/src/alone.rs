@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -15,11 +15,10 @@ use watershed_topology::lock::Holder;
 use watershed_topology::plan::{Action, Plan, Step};
 use watershed_wire::jetstream::account::AccountInfo;
 use watershed_wire::jetstream::call::Call;
-use watershed_wire::time::UnixNanos;
 
 use crate::connection::duration;
 use crate::exit::Exit;
-use crate::ui;
+use crate::{moment, ui};
 
 /// Longest time that giving the lock back may take before an interrupted run ends.
 const RELEASE_MAX: Duration = Duration::from_secs(2);
@@ -132,14 +131,11 @@ fn who(other: Option<&Holder>) -> String {
 fn holder(client: &Client, topology: &str) -> Holder {
     let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    // Nobody reads fractions.
-    let since = i64::try_from(since.as_secs()).unwrap_or_default().saturating_mul(1_000_000_000);
     Holder {
         run: client.run_name(),
         topology: topology.to_owned(),
         by: user.map_or_else(|| machine.clone(), |user| format!("{user}@{machine}")),
-        since: UnixNanos(since).to_string(),
+        since: moment::now().to_string(),
         process: neighbours().map(|neighbours| format!("{neighbours}/{}", std::process::id())),
     }
 }

@@ -7,6 +7,7 @@ mod connection;
 mod data;
 mod exit;
 mod load;
+mod moment;
 mod private;
 mod saved;
 mod secret;

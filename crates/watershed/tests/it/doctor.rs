@@ -1,8 +1,11 @@
 //! What `doctor` says of a server, and how it ends.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use watershed_peers::{NatsServer, nats_servers};
 
-use crate::server::{Running, run, succeed, write};
+use crate::server::{Running, run, succeed, watershed, write};
 
 const FILE: &str = "\
 watershed: 1
@@ -120,4 +123,29 @@ fn a_server_that_is_not_there_and_one_without_jetstream() {
             > start nats-server with `-js`, or write `jetstream {}` into its configuration
             > with accounts: `jetstream: enabled` in this one; the system account has none
     ");
+}
+
+/// `verify --watch` says what comes about and what is over, a line each.
+#[test]
+fn changes_are_said_as_they_come() {
+    let store = tempfile::tempdir().unwrap();
+    let server = Running::start(store.path());
+    let url = server.url();
+    let folder = tempfile::tempdir().unwrap();
+    let file = &write(&folder, FILE);
+    let mut command = watershed(&["verify", "--watch", "20ms", "--json", "-s", &url, file]);
+    let mut watching = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = |event: &str, text: &str| {
+        let found = lines.by_ref().map(|line| line.unwrap()).find(|line| line.contains(text));
+        let line: serde_json::Value = serde_json::from_str(&found.unwrap()).unwrap();
+        assert_eq!(line["event"], event, "{line}");
+    };
+    next("appeared", "stream ORDERS is missing");
+    succeed(&["apply", "--yes", "-s", &url, file]);
+    next("over", "stream ORDERS is missing");
+    succeed(&["destroy", "--yes", "-s", &url, file]);
+    next("appeared", "stream ORDERS is missing");
+    watching.kill().unwrap();
+    watching.wait().unwrap();
 }
