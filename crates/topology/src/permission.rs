@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::dead_letter::letters;
 use crate::model::{Access, Stream, StreamKind, Topology, User};
 use crate::sharing::Passage;
 
@@ -15,7 +16,7 @@ pub struct Permissions {
 }
 
 /// What `user` may do: enough for every client library to publish with acknowledgement and to read
-/// the declared consumers, and nothing that creates, changes or deletes.
+/// the declared consumers, for a worker to keep what it gives up there, and nothing that creates, changes or deletes.
 pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
     let Access::Service(name) = &user.access else { return None };
     let service = topology.service(&name.value);
@@ -46,12 +47,16 @@ pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
         }
         for wanted in &service.consumes {
             let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
+            let dead_letter = &consumer.dead_letter;
             let (stream, consumer, config) =
                 (&stream.name.value, &consumer.name.value, &consumer.config);
             publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
             publish.insert(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
             publish.insert(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
             publish.insert(format!("$JS.ACK.{stream}.{consumer}.>"));
+            if dead_letter.is_some() {
+                publish.insert(letters(stream, consumer));
+            }
             if config.is_push() {
                 subscribe.insert(config.deliver_subject.clone());
                 publish.insert(format!("$JS.FC.{stream}.{consumer}.>"));
@@ -105,5 +110,47 @@ fn write(bucket: &Stream, publish: &mut BTreeSet<String>) {
     }
     if is_store {
         publish.insert(format!("$JS.API.STREAM.PURGE.{name}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::topology;
+
+    #[test]
+    fn a_service_may_work_on_what_it_consumes_and_no_more() {
+        let topology = topology(
+            r"
+watershed: 1
+name: x
+streams:
+  JOBS:
+    subjects: [jobs.>]
+    consumers:
+      resize: { max_deliver: 3, dead_letter: DEAD }
+      print: {}
+      other: { dead_letter: DEAD }
+  DEAD: { max_age: 30d }
+services:
+  back: { consumes: [JOBS/resize, JOBS/print] }
+users:
+  back: { password: { env: BACK }, service: back }
+",
+        );
+        let allowed = permissions(&topology, &topology.users[0]).unwrap();
+        insta::assert_snapshot!(allowed.publish.join("\n"), @r"
+        $JS.ACK.JOBS.print.>
+        $JS.ACK.JOBS.resize.>
+        $JS.API.CONSUMER.INFO.JOBS.print
+        $JS.API.CONSUMER.INFO.JOBS.resize
+        $JS.API.CONSUMER.MSG.NEXT.JOBS.print
+        $JS.API.CONSUMER.MSG.NEXT.JOBS.resize
+        $JS.API.INFO
+        $JS.API.STREAM.INFO.JOBS
+        $JS.API.STREAM.NAMES
+        dead.JOBS.resize.*.*
+        ");
+        assert_eq!(allowed.subscribe, ["_INBOX.>"]);
     }
 }
