@@ -21,4 +21,5 @@ pub use newest::Newest;
 pub use options::{ConnectError, Credential, Options};
 pub use wait::{NotReady, wait};
 
+pub use async_nats::header::{HeaderName, HeaderValue};
 pub use async_nats::{HeaderMap, Message};
