@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, destroy, explain, import, init, lint, next, plan, publish, purge, release,
-    restore, schema, serve, status, store, subscribe, up, verify, view, wait,
+    apply, backup, dead, destroy, explain, import, init, lint, next, plan, publish, purge, release,
+    restore, schema, serve, status, store, subscribe, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -43,6 +43,8 @@ enum Command {
     Next(next::Arguments),
     View(view::Arguments),
     Purge(purge::Arguments),
+    Work(work::Arguments),
+    Dead(dead::Arguments),
     Serve(serve::Arguments),
     Store(store::Arguments),
     /// Print the completion script of a shell.
@@ -75,6 +77,8 @@ impl Cli {
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
             Command::Purge(arguments) => purge::run(&arguments),
+            Command::Work(arguments) => work::run(&arguments),
+            Command::Dead(arguments) => dead::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Store(arguments) => store::run(&arguments),
             Command::Completion { shell } => {

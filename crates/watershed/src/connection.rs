@@ -72,6 +72,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 impl Connection {
     /// What to connect to, given what a topology says.
     pub(crate) fn options(&self, topology: Option<&Loaded>) -> anyhow::Result<Options> {
+        self.options_as(topology, None)
+    }
+
+    /// The same, as this user of the topology if no flag names another.
+    pub(crate) fn options_as(
+        &self,
+        topology: Option<&Loaded>,
+        user: Option<&str>,
+    ) -> anyhow::Result<Options> {
         let mut options = match &self.context {
             Some(name) => load_context(&config_home()?, name)?,
             None => Options::default(),
@@ -86,7 +95,7 @@ impl Connection {
             }
             _ => {}
         }
-        if let Some(credential) = self.credential(topology)? {
+        if let Some(credential) = self.credential(topology, user)? {
             options.credential = credential;
         }
         if self.tlsca.is_some() {
@@ -110,7 +119,11 @@ impl Connection {
         Ok(client)
     }
 
-    fn credential(&self, topology: Option<&Loaded>) -> anyhow::Result<Option<Credential>> {
+    fn credential(
+        &self,
+        topology: Option<&Loaded>,
+        otherwise: Option<&str>,
+    ) -> anyhow::Result<Option<Credential>> {
         if let Some(path) = &self.creds {
             return Ok(Some(Credential::CredentialsFile(path.clone())));
         }
@@ -130,7 +143,7 @@ impl Connection {
         let foreign = self.server.is_some() || self.context.is_some();
         match (topology, &self.user) {
             (Some(loaded), user) if !foreign || user.is_some() => {
-                from_topology(loaded, user.as_deref())
+                from_topology(loaded, user.as_deref().or(otherwise))
             }
             (_, Some(user)) => bail!("no password for user `{user}`: set NATS_PASSWORD"),
             _ => Ok(None),

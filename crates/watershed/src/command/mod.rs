@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod backup;
+pub(crate) mod dead;
 pub(crate) mod destroy;
 pub(crate) mod explain;
 pub(crate) mod import;
@@ -23,6 +24,7 @@ pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;
 pub(crate) mod wait;
+pub(crate) mod work;
 
 use std::fs::OpenOptions;
 use std::future::Future;
@@ -223,13 +225,27 @@ pub(crate) struct ServerArguments {
 impl ServerArguments {
     /// Connects, once.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
+        let loaded = self.loaded(false)?;
+        self.connection.connect(loaded.as_ref()).await
+    }
+
+    /// Reads the topology that was named; the one in the current folder if there `must_be` one.
+    pub(crate) fn loaded(&self, must_be: bool) -> anyhow::Result<Option<Loaded>> {
+        let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
+        if paths.is_empty() && !must_be {
+            return Ok(None);
+        }
         let reading = Reading { env: self.env.clone(), ..Reading::default() };
-        let workspace = self.file.clone().map(|file| load(&[file], &reading)).transpose()?;
-        let mut loaded = workspace.and_then(|mut workspace| workspace.topologies.pop());
+        let mut workspace = load(&paths, &reading)?;
+        if must_be && workspace.worst() == Some(Severity::Error) {
+            ui::diagnostic::show(&workspace);
+            bail!("this topology has errors");
+        }
+        let mut loaded = workspace.topologies.pop();
         if let Some(loaded) = &mut loaded {
             loaded.data.clone_from(&self.data);
         }
-        self.connection.connect(loaded.as_ref()).await
+        Ok(loaded)
     }
 }
 

@@ -33,3 +33,4 @@ mod store;
 mod up;
 mod view;
 mod wording;
+mod work;
