@@ -220,9 +220,8 @@ impl Assignment {
         let ConsumerName { stream, consumer } = &self.name;
         let missing = |what, name: &dyn std::fmt::Display| {
             let name = name.to_string();
-            move |error: CallError| match error.is_absence() {
-                true => Unfit::Missing { what, name },
-                false => Unfit::Call(error),
+            move |error: CallError| {
+                if error.is_absence() { Unfit::Missing { what, name } } else { Unfit::Call(error) }
             }
         };
         let reply = client.call(&Request::bare(Call::StreamInfo(stream))).await?;

@@ -14,13 +14,14 @@ pub(crate) fn retry_delay(
     deliveries: u64,
     after: Option<Duration>,
 ) -> Duration {
-    let wanted = after.unwrap_or_else(|| match step(&config.backoff, deliveries) {
-        Some(nanos) => duration(nanos),
-        None => {
-            let times = u32::try_from(deliveries.saturating_sub(1).min(16)).unwrap_or_default();
-            RETRY_MAX.min(RETRY_FIRST * 2_u32.pow(times))
+    let own = || {
+        if let Some(nanos) = step(&config.backoff, deliveries) {
+            return duration(nanos);
         }
-    });
+        let times = u32::try_from(deliveries.saturating_sub(1).min(16)).unwrap_or_default();
+        RETRY_MAX.min(RETRY_FIRST * 2_u32.pow(times))
+    };
+    let wanted = after.unwrap_or_else(own);
     wanted.max(RETRY_MIN)
 }
 

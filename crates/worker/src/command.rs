@@ -112,20 +112,16 @@ async fn run(words: &[String], limit: Duration, delivery: &Delivery) -> Outcome 
     };
     let feed = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(feed));
     let mut said = Said::default();
-    let ended = match timeout(limit, end(&mut child, errors, &mut said)).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            group.signal(Signal::TERM);
-            if timeout(Program::GRACE, child.wait()).await.is_err() {
-                group.signal(Signal::KILL);
-                let _ = child.wait().await;
-            } else {
-                // Those that it has started, and that did not listen.
-                group.signal(Signal::KILL);
-            }
-            group.0 = None;
-            return Outcome::retry(format_args!("timed out after {}s", limit.as_secs_f64()));
+    let Ok(ended) = timeout(limit, end(&mut child, errors, &mut said)).await else {
+        group.signal(Signal::TERM);
+        let ended = timeout(Program::GRACE, child.wait()).await.is_ok();
+        // Also those that it has started, and that did not listen.
+        group.signal(Signal::KILL);
+        if !ended {
+            let _ = child.wait().await;
         }
+        group.0 = None;
+        return Outcome::retry(format_args!("timed out after {}s", limit.as_secs_f64()));
     };
     drop(feed);
     match ended {
@@ -233,7 +229,7 @@ mod tests {
         let script = r#"[ "$(cat)" = payload ] && [ "$WATERSHED_SUBJECT $WATERSHED_SEQUENCE $WATERSHED_DELIVERIES" = "jobs.a 7 2" ]"#;
         assert_eq!(shell(script, LONG).await, Outcome::Done);
         // Nothing of the message is among the arguments.
-        let script = r#"[ $# = 0 ] && ! tr '\0' '\n' < /proc/$$/cmdline | grep -q 'pay''load'"#;
+        let script = r"[ $# = 0 ] && ! tr '\0' '\n' < /proc/$$/cmdline | grep -q 'pay''load'";
         assert_eq!(shell(script, LONG).await, Outcome::Done);
     }
 

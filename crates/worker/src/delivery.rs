@@ -1,7 +1,7 @@
 //! A message as a consumer delivers it.
 
 use bytes::Bytes;
-use watershed_client::{HeaderMap, Message};
+use watershed_client::{HeaderMap, HeaderValue, Message};
 use watershed_wire::jetstream::ack::AckSubject;
 use watershed_wire::time::UnixNanos;
 
@@ -73,7 +73,7 @@ impl Delivery {
 
     /// The first value of a header, if it has one.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.as_str())
+        self.headers.get(name).map(HeaderValue::as_str)
     }
 }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::backoff::Pauses;
 use crate::delivery::Delivery;
 use crate::letter::line;
 use crate::limits::WHY_MAX;
@@ -70,8 +71,26 @@ impl Work for Endpoint {
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 impl Endpoint {
+    /// Connects, however long that takes: that nobody is there is no fault of the message, and its
+    /// deliveries are not to be used up by it. The worker bounds the time.
+    async fn connect(&self) -> TcpStream {
+        let mut pauses = Pauses::new();
+        let mut told = false;
+        loop {
+            match TcpStream::connect(&self.address).await {
+                Ok(stream) => return stream,
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!("{}: {error}; waiting for it", self.uri);
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(pauses.next()).await;
+        }
+    }
+
     async fn post(&self, delivery: &Delivery) -> Result<Outcome, Problem> {
-        let stream = TcpStream::connect(&self.address).await?;
+        let stream = self.connect().await;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
@@ -182,11 +201,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_there_is_a_retry() {
-        let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let outcome =
-            Endpoint::new(&format!("http://{nobody}")).unwrap().handle(delivery("")).await;
-        assert!(matches!(outcome, Outcome::Retry { .. }), "{outcome:?}");
+    async fn an_endpoint_that_is_away_is_waited_for() {
+        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let endpoint = Endpoint::new(&format!("http://{address}")).unwrap();
+        let mut handling = tokio::spawn(endpoint.handle(delivery("")));
+        let early = tokio::time::timeout(Duration::from_millis(50), &mut handling).await;
+        assert!(early.is_err(), "{early:?}");
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 204 x\r\n\r\n").await.unwrap();
+        assert_eq!(handling.await.unwrap(), Outcome::Done);
     }
 
     #[test]

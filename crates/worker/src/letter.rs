@@ -57,12 +57,15 @@ pub enum Reason {
     MaxDeliver,
     /// Somebody else's worker terminated it.
     Terminated,
+    /// It was deleted before it was acknowledged, as the server says: purged, or too old. nats-server that
+    /// was killed says it of messages that were acknowledged just before, too.
+    Deleted,
 }
 
 impl Reason {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::Rejected, Self::Undecodable, Self::MaxDeliver, Self::Terminated];
+    pub const ALL: [Self; 5] =
+        [Self::Rejected, Self::Undecodable, Self::MaxDeliver, Self::Terminated, Self::Deleted];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -71,6 +74,7 @@ impl Reason {
             Self::Undecodable => "undecodable",
             Self::MaxDeliver => "max_deliver",
             Self::Terminated => "terminated",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -155,7 +159,9 @@ impl Letter {
             } else {
                 name
             };
-            values.iter().for_each(|value| kept.append(name.as_str(), value.clone()));
+            for value in values {
+                kept.append(name.as_str(), value.clone());
+            }
         }
         kept.insert(REASON, self.reason.word());
         kept.insert(ERROR, line(&self.error));
@@ -188,7 +194,9 @@ impl Letter {
                 continue;
             }
             let name = name.strip_prefix(ORIGINAL).map_or(name.clone(), str::to_owned);
-            values.iter().for_each(|value| own.append(name.as_str(), value.clone()));
+            for value in values {
+                own.append(name.as_str(), value.clone());
+            }
         }
         Some(Self {
             reason: text(REASON)?.parse().ok()?,
@@ -212,7 +220,9 @@ impl Letter {
         for (name, values) in self.headers.iter() {
             let name = name.to_string();
             if !name.to_ascii_lowercase().starts_with(OF_SERVERS) {
-                values.iter().for_each(|value| sent.append(name.as_str(), value.clone()));
+                for value in values {
+                    sent.append(name.as_str(), value.clone());
+                }
             }
         }
         sent.insert(RETRY_OF, line(from));

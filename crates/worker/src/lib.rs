@@ -29,6 +29,9 @@
 //! fails at its last delivery, what is rejected and what cannot be decoded is kept in the consumer's
 //! `dead_letter` stream, acknowledged there, and only then taken from the consumer.
 //!
+//! Handlers that block a thread belong into `tokio::task::spawn_blocking`: progress is acknowledged on the
+//! same threads.
+//!
 //! A message is handled at least once. That its effect happens once is up to the effect: the feature
 //! `sqlite` has one way, `Once`.
 

@@ -92,7 +92,18 @@ pub(crate) mod tests {
         }
         let about: Vec<String> =
             about(&delivery).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-        insta::assert_snapshot!(about.join("\n"), @"");
+        insta::assert_snapshot!(about.join("\n"), @r"
+        stream=JOBS
+        consumer=worker
+        subject=jobs.a
+        sequence=7
+        time=2023-11-14T22:13:20Z
+        deliveries=2
+        max_deliver=5
+        header_nats_msg_id=a b
+        header_x_y_z=1
+        headers_left_out=3
+        ");
         for number in 0..100 {
             delivery.headers.insert(format!("h{number}"), "y".repeat(1_000));
         }

@@ -52,10 +52,12 @@ pub async fn monitor(listener: TcpListener, status: Status) {
 
 fn answer(method: &Method, path: &str, status: &Status) -> Response<Full<Bytes>> {
     let (code, kind, text) = match (method, path) {
-        (&Method::GET | &Method::HEAD, "/healthz") => match status.is_healthy() {
-            true => (StatusCode::OK, "text/plain", "ok\n".to_owned()),
-            false => (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not connected\n".to_owned()),
-        },
+        (&Method::GET | &Method::HEAD, "/healthz") if status.is_healthy() => {
+            (StatusCode::OK, "text/plain", "ok\n".to_owned())
+        }
+        (&Method::GET | &Method::HEAD, "/healthz") => {
+            (StatusCode::SERVICE_UNAVAILABLE, "text/plain", "not working\n".to_owned())
+        }
         (&Method::GET | &Method::HEAD, "/metrics") => {
             (StatusCode::OK, "text/plain; version=0.0.4", status.metrics())
         }

@@ -169,6 +169,6 @@ mod tests {
             change(&mut other);
             assert_eq!(effect(&once, &other, false).await, "Now(())");
         }
-        assert_eq!(once.forget(Duration::from_secs(60)).unwrap(), 0);
+        assert_eq!(once.forget(Duration::from_mins(1)).unwrap(), 0);
     }
 }

@@ -1,11 +1,12 @@
 //! One consumer at work: what its messages are done with, and what is held of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use tokio::time::{interval_at, sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use watershed_client::{Client, Message};
@@ -42,6 +43,17 @@ pub(crate) struct Station {
     pub(crate) abort: CancellationToken,
     /// Why a handler wants the worker to end.
     pub(crate) stopped: Mutex<Option<String>>,
+    /// Things that it waits for and that should be there.
+    troubles: AtomicU64,
+}
+
+/// Something that a consumer's work waits for.
+pub(crate) struct Trouble<'a>(&'a AtomicU64);
+
+impl Drop for Trouble<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Station {
@@ -65,6 +77,7 @@ impl Station {
             stop,
             abort,
             stopped: Mutex::new(None),
+            troubles: AtomicU64::new(0),
             assignment,
         }
     }
@@ -75,6 +88,17 @@ impl Station {
 
     pub(crate) fn set_place(&self, place: Place) {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(place);
+    }
+
+    /// Begins to wait for something that should be there.
+    pub(crate) fn trouble(&self) -> Trouble<'_> {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
+        Trouble(&self.troubles)
+    }
+
+    /// Whether everything is there that it needs.
+    pub(crate) fn is_well(&self) -> bool {
+        self.troubles.load(Ordering::Relaxed) == 0
     }
 
     /// How many messages it holds at most.
@@ -109,6 +133,7 @@ impl Station {
     async fn hold(&self, hold: &Hold, delivery: Delivery, place: &Place) {
         let every = progress_interval(&place.config, delivery.deliveries);
         let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let dealing = self.deal(hold, delivery, place);
         tokio::pin!(dealing);
         loop {
@@ -170,9 +195,9 @@ impl Station {
             Outcome::Done => {
                 hold.becomes(Stage::Finished);
                 let confirmed = self.confirm(hold, b"+ACK".to_vec()).await;
-                self.meter.count(|counts| match confirmed {
-                    true => counts.done += 1,
-                    false => counts.unconfirmed += 1,
+                self.meter.count(|counts| {
+                    counts.done += u64::from(confirmed);
+                    counts.unconfirmed += u64::from(!confirmed);
                 });
                 return;
             }
@@ -183,7 +208,11 @@ impl Station {
             }
             Outcome::Retry { after, why } => {
                 let delay = retry_delay(&place.config, hold.deliveries(), after);
-                tracing::warn!("{what}: {why}; again in {}s", delay.as_secs_f64());
+                if last {
+                    tracing::error!("{what}: {why}; that was its last delivery");
+                } else {
+                    tracing::warn!("{what}: {why}; again in {}s", delay.as_secs_f64());
+                }
                 self.hand_back(hold, delay).await;
                 return;
             }
@@ -191,14 +220,12 @@ impl Station {
                 tracing::error!("{what}: {why}; this worker ends");
                 *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.clone());
                 self.stop.cancel();
-                match place.dead_letter.is_some() && last {
-                    true => (Reason::MaxDeliver, why),
-                    false => {
-                        let delay = retry_delay(&place.config, hold.deliveries(), None);
-                        self.hand_back(hold, delay).await;
-                        return;
-                    }
+                if place.dead_letter.is_none() || !last {
+                    let delay = retry_delay(&place.config, hold.deliveries(), None);
+                    self.hand_back(hold, delay).await;
+                    return;
                 }
+                (Reason::MaxDeliver, why)
             }
         };
         tracing::error!("{what}: {why}; given up ({reason})");
@@ -256,7 +283,7 @@ impl Station {
     /// it when the worker ends, or where it can never be stored.
     async fn keep(&self, stream: &str, letter: &Letter) -> Result<(), KeepError> {
         let mut pauses = Pauses::new();
-        let mut told = false;
+        let mut trouble = None;
         loop {
             let error = match keep(&self.client, stream, letter).await {
                 Ok(_) => return Ok(()),
@@ -264,8 +291,8 @@ impl Station {
                 Err(error) if self.abort.is_cancelled() => return Err(error),
                 Err(error) => error,
             };
-            if !told {
-                told = true;
+            if trouble.is_none() {
+                trouble = Some(self.trouble());
                 tracing::error!(
                     "{stream} does not take a dead letter, and is asked again: {error}"
                 );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use watershed_client::{Message, Subscription};
+use watershed_client::{HeaderValue, Message, Subscription};
 use watershed_topology::call::{CallError, Request};
 use watershed_topology::model::ConsumerName;
 use watershed_wire::jetstream::call::Call;
@@ -18,10 +18,7 @@ use crate::station::Station;
 
 /// Takes messages until the worker is to stop, or the consumer is gone for good.
 pub(crate) async fn take(station: &Arc<Station>) -> Result<(), Unfit> {
-    match station.place().config.is_push() {
-        true => push(station).await,
-        false => pull(station).await,
-    }
+    if station.place().config.is_push() { push(station).await } else { pull(station).await }
 }
 
 /// Takes what came before the server knew that nobody listens any longer.
@@ -50,11 +47,18 @@ async fn pull(station: &Arc<Station>) -> Result<(), Unfit> {
             ask(station, &mut answers, batch, format!("{inbox}.{id}")).await?;
         }
         let silence = PULL_HEARTBEAT * 2;
+        let begun = Instant::now();
         tokio::select! {
             biased;
             () = station.stop.cancelled() => break,
             answer = answers.next_within(silence) => match answer? {
-                None => requests.forget(),
+                None => {
+                    requests.forget();
+                    if begun.elapsed() < silence {
+                        // The connection is closed, and does not say when it is open again.
+                        sleep(pauses.next()).await;
+                    }
+                }
                 Some(message) if message.status.is_none() => {
                     requests.delivered();
                     pauses.reset();
@@ -140,7 +144,7 @@ async fn told(
 async fn look_again(station: &Station) -> Result<(), Unfit> {
     let begun = Instant::now();
     let mut pauses = Pauses::new();
-    let mut told = false;
+    let mut trouble = None;
     loop {
         let problem = match station.assignment.look(&station.client).await {
             Ok(place) => {
@@ -160,8 +164,8 @@ async fn look_again(station: &Station) -> Result<(), Unfit> {
         if !problem.passes() || (!is_away && begun.elapsed() >= GONE_PATIENCE) {
             return Err(problem);
         }
-        if !told {
-            told = true;
+        if trouble.is_none() {
+            trouble = Some(station.trouble());
             tracing::warn!("{}: waiting: {problem}", station.assignment.name);
         }
         tokio::select! {
@@ -194,7 +198,7 @@ async fn push(station: &Arc<Station>) -> Result<(), Unfit> {
 /// Answers flow control: the server goes on when it is answered.
 async fn flow(station: &Station, status: &Message) {
     let stalled = status.headers.as_ref().and_then(|headers| headers.get("Nats-Consumer-Stalled"));
-    let asked = stalled.map(|value| value.as_str()).or(status.reply.as_deref());
+    let asked = stalled.map(HeaderValue::as_str).or(status.reply.as_deref());
     if let Some(subject) = asked {
         let _ = station.client.tell(subject, Bytes::new()).await;
     }

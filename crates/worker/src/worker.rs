@@ -179,9 +179,11 @@ impl std::fmt::Debug for Status {
 }
 
 impl Status {
-    /// Whether it is connected and takes messages.
+    /// Whether it is connected, takes messages, and has what it needs: its consumers are there, and dead
+    /// letters are stored.
     pub fn is_healthy(&self) -> bool {
-        self.client.is_connected() && !self.stop.is_cancelled()
+        let well = self.stations.iter().all(|station| station.is_well());
+        well && self.client.is_connected() && !self.stop.is_cancelled()
     }
 
     /// What it did so far, in the text format of Prometheus.

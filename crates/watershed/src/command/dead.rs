@@ -50,7 +50,7 @@ struct Selected {
     /// Only of this consumer, as CONSUMER or STREAM/CONSUMER.
     #[arg(long, value_name = "CONSUMER")]
     consumer: Option<String>,
-    /// Only for this reason: rejected, undecodable, max_deliver or terminated.
+    /// Only for this reason: rejected, undecodable, max_deliver, terminated or deleted.
     #[arg(long, value_name = "REASON")]
     reason: Option<Reason>,
     /// Only of this subject; may have wildcards.
@@ -213,6 +213,7 @@ fn kept(case: &Case) -> &'static str {
     match &case.letter {
         Some(Letter { body: Some(_), .. }) => "message",
         Some(_) => "lost",
+        None if case.reason() == Reason::Deleted => "lost",
         None => "record",
     }
 }
@@ -245,7 +246,7 @@ async fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     ui::out(&table(&cases));
-    let records = cases.iter().filter(|case| case.letter.is_none()).count();
+    let records = cases.iter().filter(|case| kept(case) == "record").count();
     if records > 0 {
         ui::say(&format!(
             "{} only as the server's record: `watershed work --dead-letters` keeps the messages",

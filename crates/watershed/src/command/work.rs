@@ -314,7 +314,7 @@ async fn sweep(
                         ui::say(&format!("{name} ({}): {}", record.reason(), swept.word()));
                     }
                     Swept::NotKept(why) => ui::say(&format!("{name}: not kept: {why}")),
-                    Swept::WasKept | Swept::Elsewhere => {}
+                    Swept::WasKept | Swept::Deleted | Swept::Elsewhere => {}
                 }
             }
         }

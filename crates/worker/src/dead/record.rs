@@ -30,6 +30,9 @@ pub struct Record {
 /// What the `type` of a record of a termination ends with.
 const TERMINATED: &str = ".terminated";
 
+/// What nats-server says of a message that was deleted while a consumer had it outstanding.
+const DELETED: &str = "Unacknowledged message was deleted";
+
 impl Record {
     /// Reads a record. `None` for another message.
     pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<Self> {
@@ -42,6 +45,7 @@ impl Record {
     /// Why it was given up.
     pub fn reason(&self) -> Reason {
         match self.kind.ends_with(TERMINATED) {
+            true if self.said == DELETED => Reason::Deleted,
             true => Reason::Terminated,
             false => Reason::MaxDeliver,
         }
@@ -68,6 +72,9 @@ mod tests {
         let subject = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.JOBS.worker";
         let read = Record::read(subject, text.as_bytes()).unwrap();
         assert_eq!((read.reason(), read.is_kept()), (Reason::Terminated, true));
+        let deleted = text.replace("kept as a dead letter in DEAD: bad", DELETED);
+        let read = Record::read(subject, deleted.as_bytes()).unwrap();
+        assert_eq!(read.reason(), Reason::Deleted);
         for (subject, text) in [(subject, "{}"), (subject, "nonsense"), ("jobs.a", text)] {
             assert_eq!(Record::read(subject, text.as_bytes()), None);
         }

@@ -35,6 +35,8 @@ pub enum Swept {
     Lost,
     /// Its message is there and cannot be kept, for this reason.
     NotKept(String),
+    /// Its message was deleted, and nobody gave it up: there is nothing to keep.
+    Deleted,
     /// No stream keeps dead letters of that consumer, or another one does.
     Elsewhere,
 }
@@ -65,6 +67,9 @@ impl<'a> Sweep<'a> {
     async fn sweep(&self, record: &Record, said: UnixNanos) -> Result<Swept, CallError> {
         if record.is_kept() {
             return Ok(Swept::WasKept);
+        }
+        if record.reason() == Reason::Deleted {
+            return Ok(Swept::Deleted);
         }
         let under = letter(&record.stream, &record.consumer, 0, 0);
         if self.client.stream_of(&under).await?.as_deref() != Some(self.stream) {
@@ -159,6 +164,7 @@ impl Swept {
             Self::Kept => "kept",
             Self::Lost => "lost",
             Self::NotKept(_) => "not kept",
+            Self::Deleted => "deleted",
             Self::Elsewhere => "kept elsewhere",
         }
     }

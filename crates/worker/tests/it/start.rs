@@ -88,7 +88,7 @@ async fn slow(server: Server, consumer: &str) {
         async move {
             let now = begun.fetch_add(1, Ordering::SeqCst) + 1;
             most.fetch_max(now, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(1_000)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             begun.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(delivery.deliveries, 1);
             Outcome::Done
