@@ -39,7 +39,7 @@ pub struct Assignment {
     pub(crate) concurrency: u64,
     /// Longest time that a message is handled.
     pub(crate) timeout: Duration,
-    /// Messages that are fetched ahead; `None` for as many as handlers are quick.
+    /// Messages that are fetched ahead; `None` for as many as handlers are quick for.
     pub(crate) ahead: Option<u64>,
 }
 
@@ -208,8 +208,8 @@ impl Assignment {
         self.timeout
     }
 
-    /// Fetches this many messages beyond those that are handled. By default as many as are handled at
-    /// once where handlers are quick, and none where they are not.
+    /// Fetches this many messages beyond those that are handled. By default as many as are handled within
+    /// [`AHEAD`](crate::limits::AHEAD), and none where handlers take longer.
     pub fn ahead(mut self, messages: u64) -> Self {
         self.ahead = Some(messages.min(HELD_MAX));
         self

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -49,17 +50,15 @@ impl Hold {
     pub(crate) fn is_open(&self) -> bool {
         self.with(|now| now.stage == Stage::Open)
     }
-
-    pub(crate) fn becomes(&self, stage: Stage) {
-        self.with(|now| now.stage = stage);
-    }
 }
 
 /// All messages that are held of one consumer, by sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     all: Mutex<HashMap<u64, Arc<Hold>>>,
-    /// Told when there is one less.
+    /// How many are not open any more.
+    settling: AtomicU64,
+    /// Told when there is one less that is open.
     pub(crate) fewer: Notify,
 }
 
@@ -70,6 +69,28 @@ impl Held {
 
     pub(crate) fn count(&self) -> u64 {
         self.with(|all| all.len() as u64)
+    }
+
+    /// How many of them are done with, or go back, and nobody has confirmed that.
+    pub(crate) fn settling(&self) -> u64 {
+        self.settling.load(Ordering::Relaxed)
+    }
+
+    /// How many wait for their turn, or are being handled.
+    pub(crate) fn open(&self) -> u64 {
+        self.count().saturating_sub(self.settling())
+    }
+
+    /// An open message is done with, or goes back.
+    pub(crate) fn settles(&self, hold: &Hold, stage: Stage) {
+        let was_open = hold.with(|now| {
+            let was = std::mem::replace(&mut now.stage, stage);
+            was == Stage::Open && stage != Stage::Open
+        });
+        if was_open {
+            self.settling.fetch_add(1, Ordering::Relaxed);
+            self.fewer.notify_one();
+        }
     }
 
     /// Takes a delivery. `None` for one more delivery of a message that is held: who holds it answers
@@ -99,6 +120,9 @@ impl Held {
 
     /// Lets a message go.
     pub(crate) fn release(&self, hold: &Arc<Hold>) {
+        if !hold.is_open() {
+            self.settling.fetch_sub(1, Ordering::Relaxed);
+        }
         self.with(|all| {
             if all.get(&hold.sequence).is_some_and(|there| Arc::ptr_eq(there, hold)) {
                 all.remove(&hold.sequence);
@@ -119,10 +143,12 @@ mod tests {
         assert!(held.take(7, 2, "b".into()).is_none());
         assert_eq!((first.reply().as_str(), first.deliveries(), held.count()), ("b", 2, 1));
         // It went back, and came again before that was confirmed.
-        first.becomes(Stage::Returned);
+        assert_eq!((held.open(), held.settling()), (1, 0));
+        held.settles(&first, Stage::Returned);
+        assert_eq!((held.open(), held.settling()), (0, 1));
         let second = held.take(7, 3, "c".into()).unwrap();
         held.release(&first);
-        assert_eq!(held.count(), 1);
+        assert_eq!((held.count(), held.open(), held.settling()), (1, 1, 0));
         held.release(&second);
         assert_eq!(held.count(), 0);
     }

@@ -32,9 +32,16 @@ pub const PULL_EXPIRES: Duration = Duration::from_secs(30);
 /// Silence after which the server says that a request still waits.
 pub const PULL_HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Handlers that take less than this are fetched for ahead of time. Behind slower ones, a message that
-/// was fetched would wait while another worker is idle.
-pub const QUICK: Duration = Duration::from_millis(100);
+/// As many messages are fetched ahead as are handled in this time. Beyond, one that was fetched would
+/// wait while another worker is idle.
+pub const AHEAD: Duration = Duration::from_millis(200);
+
+/// Most messages that are fetched ahead where nothing else is said.
+pub const AHEAD_MAX: u64 = 1_000;
+
+/// Most messages that are done with and whose acknowledgement is not confirmed, beyond which no more are
+/// asked for.
+pub const UNCONFIRMED_MAX: u64 = 1_000;
 
 /// Most messages that one worker holds of a consumer.
 pub const HELD_MAX: u64 = 10_000;

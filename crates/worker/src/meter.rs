@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use watershed_topology::model::ConsumerName;
 
-use crate::limits::QUICK;
+use crate::limits::{AHEAD, AHEAD_MAX};
 
 /// What a worker did with the messages of a consumer, so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,9 +62,12 @@ impl Meter {
         });
     }
 
-    /// Whether handlers are quick enough to fetch ahead for them.
-    pub(crate) fn is_quick(&self) -> bool {
-        self.with(|state| state.lately.is_some_and(|lately| lately < QUICK))
+    /// How many messages to fetch ahead for handlers, this many of which run at once.
+    pub(crate) fn ahead(&self, at_once: u64) -> u64 {
+        let Some(lately) = self.with(|state| state.lately) else { return 0 };
+        let each = AHEAD.as_nanos() / lately.as_nanos().max(1);
+        let each = u64::try_from(each).unwrap_or(u64::MAX);
+        each.saturating_mul(at_once).min(AHEAD_MAX)
     }
 
     /// The counts in the text format of Prometheus, without the lines that say what they are.
@@ -125,12 +128,12 @@ mod tests {
     #[test]
     fn what_is_counted_is_shown() {
         let meter = Meter::default();
-        assert!(!meter.is_quick());
+        assert_eq!(meter.ahead(4), 0);
         meter.count(|counts| counts.done += 2);
         meter.took(Duration::from_millis(50));
-        assert!(meter.is_quick());
+        assert_eq!((meter.ahead(1), meter.ahead(4), meter.ahead(u64::MAX)), (4, 16, AHEAD_MAX));
         meter.took(Duration::from_secs(100));
-        assert!(!meter.is_quick());
+        assert_eq!(meter.ahead(4), 0);
         let name = ConsumerName { stream: "JOBS".into(), consumer: "resize".into() };
         let text = metrics([(&name, &meter, 3)].into_iter(), true);
         for line in [

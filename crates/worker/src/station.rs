@@ -101,11 +101,10 @@ impl Station {
         self.troubles.load(Ordering::Relaxed) == 0
     }
 
-    /// How many messages it holds at most.
+    /// How many messages it holds at most that are not done with.
     pub(crate) fn room(&self) -> u64 {
         let at_once = self.assignment.concurrency;
-        let quick = || if self.meter.is_quick() { at_once } else { 0 };
-        at_once + self.assignment.ahead.unwrap_or_else(quick)
+        at_once + self.assignment.ahead.unwrap_or_else(|| self.meter.ahead(at_once))
     }
 
     /// Takes what a consumer delivered.
@@ -193,7 +192,7 @@ impl Station {
         let last = Delivery { deliveries: hold.deliveries(), ..delivery.clone() }.is_last();
         let (reason, why) = match outcome {
             Outcome::Done => {
-                hold.becomes(Stage::Finished);
+                self.held.settles(hold, Stage::Finished);
                 let confirmed = self.confirm(hold, b"+ACK".to_vec()).await;
                 self.meter.count(|counts| {
                     counts.done += u64::from(confirmed);
@@ -233,7 +232,7 @@ impl Station {
     }
 
     async fn hand_back(&self, hold: &Hold, delay: std::time::Duration) {
-        hold.becomes(Stage::Returned);
+        self.held.settles(hold, Stage::Returned);
         self.meter.count(|counts| counts.retried += 1);
         let nanos = delay.as_nanos();
         self.confirm(hold, format!("-NAK {{\"delay\": {nanos}}}").into_bytes()).await;
@@ -270,7 +269,7 @@ impl Station {
             }
             self.meter.count(|counts| counts.dead += 1);
         }
-        hold.becomes(Stage::Finished);
+        self.held.settles(hold, Stage::Finished);
         if reason != Reason::MaxDeliver {
             self.meter.count(|counts| counts.rejected += 1);
         }

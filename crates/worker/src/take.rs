@@ -12,7 +12,7 @@ use watershed_wire::jetstream::call::Call;
 
 use crate::assignment::Unfit;
 use crate::backoff::Pauses;
-use crate::limits::{GONE_PATIENCE, PULL_EXPIRES, PULL_HEARTBEAT};
+use crate::limits::{GONE_PATIENCE, PULL_EXPIRES, PULL_HEARTBEAT, UNCONFIRMED_MAX};
 use crate::requests::Requests;
 use crate::station::Station;
 
@@ -40,8 +40,9 @@ async fn pull(station: &Arc<Station>) -> Result<(), Unfit> {
     let mut pauses = Pauses::new();
     let mut connections = station.client.connections();
     loop {
-        let held = station.held.count();
-        if let Some(batch) = requests.wanted(station.room(), held) {
+        if station.held.settling() < UNCONFIRMED_MAX
+            && let Some(batch) = requests.wanted(station.room(), station.held.open())
+        {
             let batch = within(station, batch);
             let id = requests.ask(batch);
             ask(station, &mut answers, batch, format!("{inbox}.{id}")).await?;

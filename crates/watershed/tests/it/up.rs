@@ -37,7 +37,7 @@ fn it_comes_back_with_everything_and_changes_nothing() {
     let plan: Value =
         serde_json::from_str(&succeed(&["plan", "--json", "-s", &url, &topology])).unwrap();
     assert_eq!(plan["steps"], Value::Array(Vec::new()));
-    assert_eq!(plan["unchanged"].as_array().unwrap().len(), 14);
+    assert_eq!(plan["unchanged"].as_array().unwrap().len(), 15);
     succeed(&["verify", "-s", &url, &topology]);
     let view = succeed(&["view", "-s", &url, "PLANNING_EVENTS"]);
     assert!(view.contains("#1 planning.plan.approved") && view.contains("#2 "), "{view}");
