@@ -22,6 +22,9 @@ pub enum KeepError {
     /// The server did not take it.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// Its stream takes no message that is as long.
+    #[error(transparent)]
+    NotTaken(CallError),
     /// It is longer than a message may be.
     #[error("with its headers it is {size} bytes, and the server takes {most}")]
     TooLarge {
@@ -53,6 +56,7 @@ pub async fn keep(
     match answer::<Stored>(&reply) {
         Ok(stored) => Ok(Some(stored.seq)),
         Err(CallError::Refused(error)) if is_there(error.err_code) => Ok(None),
+        Err(error) if is_too_large(&error) => Err(KeepError::NotTaken(error)),
         Err(error) => Err(error.into()),
     }
 }
@@ -61,6 +65,11 @@ pub async fn keep(
 fn is_there(code: u16) -> bool {
     [table::STREAM_WRONG_LAST_SEQUENCE.code, table::STREAM_WRONG_LAST_SEQUENCE_CONSTANT.code]
         .contains(&code)
+}
+
+fn is_too_large(error: &CallError) -> bool {
+    let code = table::STREAM_MESSAGE_EXCEEDS_MAXIMUM.code;
+    matches!(error, CallError::Refused(error) if error.err_code == code)
 }
 
 fn length(headers: &HeaderMap) -> usize {

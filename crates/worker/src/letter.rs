@@ -181,11 +181,13 @@ impl Letter {
 
     /// Reads a dead letter as it is stored. `None` for another message.
     pub fn read(kept_under: &str, headers: &HeaderMap, payload: Bytes) -> Option<Self> {
-        let text = |name: &str| headers.get(name).map(|value| value.as_str().to_owned());
-        let mut tokens =
-            kept_under.strip_prefix(dead_letter::PREFIX)?.strip_prefix('.')?.split('.');
-        let (stream, consumer) = (tokens.next()?.to_owned(), tokens.next()?.to_owned());
-        let (created, sequence) = (tokens.next()?.parse().ok()?, tokens.next()?.parse().ok()?);
+        // Whoever may publish there wrote them: they are shown to people.
+        let text = |name: &str| headers.get(name).map(|value| line(value.as_str()));
+        let rest = kept_under.strip_prefix(dead_letter::PREFIX)?.strip_prefix('.')?;
+        let tokens: Vec<&str> = rest.split('.').collect();
+        let [stream, consumer, created, sequence] = tokens.as_slice() else { return None };
+        let (stream, consumer) = ((*stream).to_owned(), (*consumer).to_owned());
+        let (created, sequence) = (created.parse().ok()?, sequence.parse().ok()?);
         let mut own = HeaderMap::new();
         for (name, values) in headers.iter() {
             let name = name.to_string();
@@ -341,7 +343,8 @@ mod tests {
             Letter::read(subject, headers, Bytes::new()).is_some()
         };
         assert!(read("dead.A.b.1.2", &kept));
-        for other in ["dead.A.b.1", "dead.A.b.x.2", "dead", "a.dead.A.b.1.2", ""] {
+        for other in ["dead.A.b.1", "dead.A.b.1.2.3", "dead.A.b.x.2", "dead", "a.dead.A.b.1.2", ""]
+        {
             assert!(!read(other, &kept), "{other}");
         }
         assert!(!read("dead.A.b.1.2", &HeaderMap::new()));

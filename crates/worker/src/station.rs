@@ -286,7 +286,9 @@ impl Station {
         loop {
             let error = match keep(&self.client, stream, letter).await {
                 Ok(_) => return Ok(()),
-                Err(error @ KeepError::TooLarge { .. }) => return Err(error),
+                Err(error @ (KeepError::TooLarge { .. } | KeepError::NotTaken(_))) => {
+                    return Err(error);
+                }
                 Err(error) if self.abort.is_cancelled() => return Err(error),
                 Err(error) => error,
             };

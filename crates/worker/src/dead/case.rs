@@ -8,7 +8,7 @@ use thiserror::Error;
 use watershed_client::{Client, HeaderMap};
 use watershed_topology::call::{CallError, answer};
 use watershed_topology::dead_letter::{letters, record};
-use watershed_wire::subject::matches;
+use watershed_wire::subject::{is_literal, matches};
 use watershed_wire::time::UnixNanos;
 
 use super::record::Record;
@@ -64,14 +64,12 @@ pub enum ReadError {
         stream: String,
     },
     /// It would not get where it was.
-    #[error("`{subject}` is not stored in {stream} any more: {problem}")]
+    #[error("`{subject}` is not a subject of {stream}")]
     Elsewhere {
         /// Its subject.
         subject: String,
         /// Stream that held it.
         stream: String,
-        /// What the server says.
-        problem: CallError,
     },
 }
 
@@ -147,20 +145,20 @@ impl Case {
         let (Some(subject), Some(body)) = (&letter.subject, &letter.body) else {
             return Err(lost());
         };
+        // A dead letter says which subject it had, and whoever wrote it may have meant another than a
+        // stream's: the API's, for one.
+        let stores = is_literal(subject.as_bytes())
+            && client.streams_of(subject).await?.contains(&letter.stream);
+        if !stores {
+            let (subject, stream) = (subject.clone(), letter.stream.clone());
+            return Err(ReadError::Elsewhere { subject, stream });
+        }
         let from = format!("{}/{}", self.kept_in, self.id);
         let mut headers: HeaderMap = letter.sent_again(&from);
         headers.insert("Nats-Expected-Stream", letter.stream.as_str());
         headers.insert("Nats-Msg-Id", format!("{}/{}", letter.kept_under(), self.id));
-        let reply = client.publish_stored(subject, headers, body.clone()).await;
-        let stored: Result<Stored, CallError> = reply.and_then(|reply| answer(&reply));
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(problem @ (CallError::Refused(_) | CallError::NoJetStream)) => {
-                let (subject, stream) = (subject.clone(), letter.stream.clone());
-                return Err(ReadError::Elsewhere { subject, stream, problem });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let reply = client.publish_stored(subject, headers, body.clone()).await?;
+        let stored: Stored = answer(&reply)?;
         if let Some(origin) = origin {
             origin.take_out(client).await?;
         }

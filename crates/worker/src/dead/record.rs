@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use watershed_topology::dead_letter::{GIVEN_UP, record};
 
-use crate::letter::Reason;
+use crate::letter::{Reason, line};
 use crate::station::KEPT;
 
 /// A server's record of a message that was given up.
@@ -36,7 +36,8 @@ const DELETED: &str = "Unacknowledged message was deleted";
 impl Record {
     /// Reads a record. `None` for another message.
     pub(crate) fn read(subject: &str, payload: &[u8]) -> Option<Self> {
-        let read: Self = serde_json::from_slice(payload).ok()?;
+        let mut read: Self = serde_json::from_slice(payload).ok()?;
+        read.said = line(&read.said);
         // It is about what its subject says.
         let own = GIVEN_UP.iter().any(|what| record(what, &read.stream, &read.consumer) == subject);
         own.then_some(read)

@@ -85,7 +85,8 @@ pub(super) async fn delete(
     let reply = client.call(&Request::new(Call::MessageDelete(stream), &body)).await?;
     match answer::<Json>(&reply) {
         Ok(_) => Ok(true),
-        Err(error) if error.is_no_message() => Ok(false),
+        // Servers say with the code of any failure that it is not there.
+        Err(_) if at(client, stream, sequence).await?.is_none() => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Sweep<'a> {
         match keep(self.client, self.stream, &found.letter).await {
             Ok(_) => {}
             Err(KeepError::Call(error)) => return Err(error),
-            Err(problem @ KeepError::TooLarge { .. }) => {
+            Err(problem @ (KeepError::TooLarge { .. } | KeepError::NotTaken(_))) => {
                 return Ok(Swept::NotKept(problem.to_string()));
             }
         }
