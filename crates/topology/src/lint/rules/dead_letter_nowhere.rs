@@ -33,6 +33,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         };
         let why = match stream.kind {
             _ if stream.config.mirror.is_some() => "is a mirror, and stores nothing of its own",
+            _ if stream.config.no_ack => "acknowledges nothing: nobody would know what is kept",
             StreamKind::KeyValue | StreamKind::ObjectStore => {
                 "is a bucket, and stores its keys only"
             }
