@@ -72,4 +72,4 @@ pub use tokio_util::sync::CancellationToken;
 pub use watershed_client::{Client, HeaderMap, Options};
 pub use watershed_topology::model::ConsumerName;
 pub use work::{Handling, Work, json, raw};
-pub use worker::{Report, Running, Status, WorkError, Worker, stop_on_signals};
+pub use worker::{Report, Running, Signals, Status, WorkError, Worker, stop_on_signals};

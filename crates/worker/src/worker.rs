@@ -20,9 +20,24 @@ use crate::work::Work;
 /// Handlers on consumers.
 pub struct Worker {
     posts: Vec<(Assignment, Arc<dyn Work>)>,
-    stop: CancellationToken,
+    signals: Signals,
     drain: Duration,
     ready: Duration,
+}
+
+/// When a worker is to end.
+#[derive(Debug, Clone, Default)]
+pub struct Signals {
+    /// It is to take no more messages, and to finish those that it holds.
+    pub stop: CancellationToken,
+    /// It is to end at once, and to hand back what it holds.
+    pub hurry: CancellationToken,
+}
+
+impl From<CancellationToken> for Signals {
+    fn from(stop: CancellationToken) -> Self {
+        Self { stop, ..Self::default() }
+    }
 }
 
 /// Why a worker did not start, or did not go on.
@@ -67,8 +82,8 @@ impl std::fmt::Debug for Worker {
 impl Worker {
     /// A worker without handlers.
     pub fn new() -> Self {
-        let stop = CancellationToken::new();
-        Self { posts: Vec::new(), stop, drain: DRAIN, ready: Duration::from_mins(1) }
+        let (posts, signals) = (Vec::new(), Signals::default());
+        Self { posts, signals, drain: DRAIN, ready: Duration::from_mins(1) }
     }
 
     /// Handles the messages of a consumer.
@@ -95,9 +110,9 @@ impl Worker {
         self
     }
 
-    /// Ends gracefully when this is cancelled.
-    pub fn stop_on(mut self, token: CancellationToken) -> Self {
-        self.stop = token;
+    /// Ends gracefully when this is cancelled: a token, or what [`stop_on_signals`] makes.
+    pub fn stop_on(mut self, signals: impl Into<Signals>) -> Self {
+        self.signals = signals.into();
         self
     }
 
@@ -117,11 +132,12 @@ impl Worker {
         for (assignment, work) in self.posts {
             let left = self.ready.saturating_sub(begun.elapsed());
             let place = fit(&client, &assignment, left, &mut waiting_for).await?;
-            let (client, stop) = (client.clone(), self.stop.clone());
+            let (client, stop) = (client.clone(), self.signals.stop.clone());
             let station = Station::new(client, assignment, place, work, stop, abort.clone());
             stations.push(Arc::new(station));
         }
-        Ok(Running { client, stations, stop: self.stop, abort, drain: self.drain })
+        let Signals { stop, hurry } = self.signals;
+        Ok(Running { client, stations, stop, hurry, abort, drain: self.drain })
     }
 }
 
@@ -153,6 +169,7 @@ pub struct Running {
     client: Client,
     stations: Vec<Arc<Station>>,
     stop: CancellationToken,
+    hurry: CancellationToken,
     abort: CancellationToken,
     drain: Duration,
 }
@@ -184,6 +201,11 @@ impl Status {
     pub fn is_healthy(&self) -> bool {
         let well = self.stations.iter().all(|station| station.is_well());
         well && self.client.is_connected() && !self.stop.is_cancelled()
+    }
+
+    /// How many messages it holds.
+    pub fn held(&self) -> u64 {
+        self.stations.iter().map(|station| station.held.count()).sum()
     }
 
     /// What it did so far, in the text format of Prometheus.
@@ -239,7 +261,11 @@ impl Running {
         };
         let mut abandoned = 0;
         tokio::pin!(finished);
-        if timeout(self.drain, &mut finished).await.is_err() {
+        let in_time = tokio::select! {
+            ended = timeout(self.drain, &mut finished) => ended.is_ok(),
+            () = self.hurry.cancelled() => false,
+        };
+        if !in_time {
             abandoned = self.stations.iter().map(|station| station.held.count()).sum();
             self.abort.cancel();
             let _ = timeout(AT_THE_END, finished).await;
@@ -263,23 +289,25 @@ impl Running {
 /// How long what is let go may take to say so.
 const AT_THE_END: Duration = Duration::from_secs(5);
 
-/// Cancels a token when the process is told to end (SIGTERM, SIGINT).
+/// Stops a worker when the process is told to end (SIGTERM, SIGINT), and at once when it is told so again.
 ///
 /// # Errors
 ///
 /// If the process cannot listen to signals.
-pub fn stop_on_signals() -> std::io::Result<CancellationToken> {
+pub fn stop_on_signals() -> std::io::Result<Signals> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut ends = signal(SignalKind::terminate())?;
     let mut interrupts = signal(SignalKind::interrupt())?;
-    let token = CancellationToken::new();
-    let own = token.clone();
+    let signals = Signals::default();
+    let own = signals.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = ends.recv() => {},
-            _ = interrupts.recv() => {},
+        for token in [own.stop, own.hurry] {
+            tokio::select! {
+                _ = ends.recv() => {},
+                _ = interrupts.recv() => {},
+            }
+            token.cancel();
         }
-        own.cancel();
     });
-    Ok(token)
+    Ok(signals)
 }

@@ -15,8 +15,8 @@ use watershed_topology::model::{Access, ConsumerName, Runs, Service};
 use watershed_worker::dead::{Sweep, Swept};
 use watershed_worker::limits::HANDLER_TIMEOUT;
 use watershed_worker::{
-    Assignment, CancellationToken, Counts, Endpoint, Program, Report, Unfit, Work, WorkError,
-    Worker, monitor, stop_on_signals,
+    Assignment, CancellationToken, Counts, Endpoint, Program, Report, Signals, Status, Unfit, Work,
+    WorkError, Worker, monitor, stop_on_signals,
 };
 
 use super::{ServerArguments, block_on};
@@ -91,12 +91,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let connection = &arguments.server.connection;
     let options = connection.options_as(loaded.as_ref(), user.as_deref())?;
     block_on(async {
-        let stop = stop_on_signals().context("cannot listen to signals")?;
+        let signals = stop_on_signals().context("cannot listen to signals")?;
         if arguments.dead_letters {
-            return sweep(arguments, &options, loaded.as_ref(), &stop).await;
+            return sweep(arguments, &options, loaded.as_ref(), &signals.stop).await;
         }
-        let worker = worker(arguments, loaded.as_ref())?.stop_on(stop).drain(arguments.drain);
-        work(arguments, worker.ready_within(arguments.wait), &options, loaded.as_ref()).await
+        let worker = worker(arguments, loaded.as_ref())?.drain(arguments.drain);
+        let worker = worker.stop_on(signals.clone()).ready_within(arguments.wait);
+        work(arguments, worker, &signals, &options, loaded.as_ref()).await
     })
 }
 
@@ -183,6 +184,7 @@ fn on(
 async fn work(
     arguments: &Arguments,
     worker: Worker,
+    signals: &Signals,
     options: &Options,
     loaded: Option<&Loaded>,
 ) -> anyhow::Result<Exit> {
@@ -213,7 +215,12 @@ async fn work(
         }
     };
     ui::say("working; Ctrl-C stops");
-    let report = running.run().await;
+    let status = running.status();
+    let report = tokio::select! {
+        biased;
+        never = ending(signals, &status, arguments.drain) => never,
+        report = running.run() => report,
+    };
     if let Some(monitoring) = monitoring {
         monitoring.abort();
     }
@@ -221,6 +228,18 @@ async fn work(
         Ok(report) => Ok(show(&report, arguments.json)),
         Err(error) => ended(error),
     }
+}
+
+/// Says what happens when the worker is told to end.
+async fn ending<T>(signals: &Signals, status: &Status, drain: Duration) -> T {
+    signals.stop.cancelled().await;
+    let held = usize::try_from(status.held()).unwrap_or(usize::MAX);
+    if held > 0 {
+        let drain = drain.as_secs_f32();
+        let messages = ui::count(held, "message");
+        ui::say(&format!("finishing {messages}, for {drain}s at most; Ctrl-C again stops at once"));
+    }
+    std::future::pending().await
 }
 
 /// How a command ends whose worker did not start, or did not go on.

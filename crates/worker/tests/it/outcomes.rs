@@ -25,7 +25,7 @@ streams:
     retention: workqueue
     max_age: 1d
     consumers:
-      worker: { max_deliver: 3, backoff: [300ms, 400ms], dead_letter: DEAD }
+      worker: { max_deliver: 3, backoff: [500ms, 1s], dead_letter: DEAD }
   DEAD: { max_age: 30d, consumers: { operator: {} } }
 services:
   s: { consumes: [JOBS/worker], concurrency: 4, handler_timeout: 200ms }
@@ -123,11 +123,13 @@ async fn every_outcome(server: Server) {
         let tries = tries(payload);
         tries[index + 1] - tries[index]
     };
-    // The consumer's backoff counts for what is handed back, and nothing comes at once.
-    let backoff = [Duration::from_millis(300), Duration::from_millis(400)];
-    assert!(gap("retry", 0) >= backoff[0] && gap("soon", 0) >= Duration::from_millis(100));
-    for payload in ["panic", "slow", "fail"] {
-        assert!(gap(payload, 0) >= backoff[0] && gap(payload, 1) >= backoff[1], "{payload}");
+    // The consumer's backoff counts for what is handed back, and nothing comes at once. A server's clock
+    // may stand still for some milliseconds while it is busy.
+    for (payload, index, least) in
+        [("retry", 0, 480), ("soon", 0, 80), ("panic", 0, 480), ("fail", 1, 980), ("slow", 1, 980)]
+    {
+        let gap = gap(payload, index);
+        assert!(gap >= Duration::from_millis(least), "{payload} {index}: {gap:?}");
     }
     assert_eq!(stored(&client, "JOBS", ">").await, 0);
     // The order of the last three is open.

@@ -9,9 +9,11 @@ use watershed_client::Client;
 use watershed_topology::Topology;
 use watershed_topology::call::Request;
 use watershed_wire::jetstream::call::Call;
-use watershed_worker::{Assignment, CancellationToken, Delivery, Outcome, WorkError, Worker, raw};
+use watershed_worker::{
+    Assignment, CancellationToken, Delivery, Outcome, Signals, WorkError, Worker, raw,
+};
 
-use crate::world::{Server, create, name, publish, stored, topology, unfinished, until};
+use crate::world::{PATIENCE, Server, create, name, publish, stored, topology, unfinished, until};
 
 const FILE: &str = "\
 streams:
@@ -19,8 +21,8 @@ streams:
     subjects: [jobs.>]
     max_age: 1d
     consumers:
-      worker: { ack_wait: 300ms, max_deliver: 5, dead_letter: DEAD } # allow C003: a test
-      pushed: { deliver_subject: push.here, deliver_group: workers, max_deliver: 5, ack_wait: 300ms }
+      worker: { ack_wait: 600ms, max_deliver: 5, dead_letter: DEAD } # allow C003: a test
+      pushed: { deliver_subject: push.here, deliver_group: workers, max_deliver: 5, ack_wait: 600ms }
       careless: { ack_policy: none }
   DEAD: { max_age: 30d, consumers: { operator: {} } }
 services:
@@ -88,7 +90,7 @@ async fn slow(server: Server, consumer: &str) {
         async move {
             let now = begun.fetch_add(1, Ordering::SeqCst) + 1;
             most.fetch_max(now, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
             begun.fetch_sub(1, Ordering::SeqCst);
             assert_eq!(delivery.deliveries, 1);
             Outcome::Done
@@ -115,7 +117,7 @@ async fn slow_push(server: Server) {
 
 struct Begun {
     client: Client,
-    stop: CancellationToken,
+    signals: Signals,
     entered: Arc<Notify>,
     leave: Arc<Notify>,
     running: tokio::task::JoinHandle<Result<watershed_worker::Report, WorkError>>,
@@ -137,17 +139,17 @@ async fn in_the_middle(server: &Server, drain: Duration) -> Begun {
             Outcome::Done
         }
     });
-    let stop = CancellationToken::new();
+    let signals = Signals::default();
     let worker = Worker::new().on(assignment(&topology, "JOBS/worker"), handler);
-    let worker = worker.stop_on(stop.clone()).drain(drain);
+    let worker = worker.stop_on(signals.clone()).drain(drain);
     let running = tokio::spawn(worker.start(&server.options(), |_| ()).await.unwrap().run());
     entered.notified().await;
-    Begun { client, stop, entered, leave, running }
+    Begun { client, signals, entered, leave, running }
 }
 
 async fn graceful(server: Server) {
     let begun = in_the_middle(&server, Duration::from_secs(10)).await;
-    begun.stop.cancel();
+    begun.signals.stop.cancel();
     begun.leave.notify_one();
     let report = begun.running.await.unwrap().unwrap();
     assert_eq!((report.consumers[0].1.done, report.abandoned), (1, 0));
@@ -159,9 +161,18 @@ async fn graceful(server: Server) {
     assert_eq!(unfinished(&begun.client, &name("JOBS/worker")).await, 1);
 }
 
+/// A second signal ends what the first one lets go on.
+async fn hurried(server: Server) {
+    let begun = in_the_middle(&server, PATIENCE).await;
+    begun.signals.stop.cancel();
+    begun.signals.hurry.cancel();
+    let report = tokio::time::timeout(PATIENCE / 2, begun.running).await.unwrap();
+    assert_eq!(report.unwrap().unwrap().abandoned, 1);
+}
+
 async fn bounded(server: Server) {
     let begun = in_the_middle(&server, Duration::from_millis(50)).await;
-    begun.stop.cancel();
+    begun.signals.stop.cancel();
     let report = begun.running.await.unwrap().unwrap();
     assert_eq!((report.consumers[0].1.retried, report.abandoned), (1, 1));
     assert_eq!(unfinished(&begun.client, &name("JOBS/worker")).await, 1);
@@ -190,5 +201,6 @@ on_both! {
     slow_pull, slow_handlers_get_no_second_delivery, slow_handlers_get_no_second_delivery_on_a_real_server;
     slow_push, slow_handlers_of_pushes_get_none_either, slow_handlers_of_pushes_get_none_on_a_real_server;
     graceful, what_is_held_is_finished_at_the_end, what_is_held_is_finished_at_the_end_on_a_real_server;
+    hurried, the_end_can_be_hurried, the_end_can_be_hurried_on_a_real_server;
     bounded, the_end_is_bounded, the_end_is_bounded_on_a_real_server;
 }
