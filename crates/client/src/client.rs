@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::{HeaderMap, Message, PublishErrorKind, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -11,6 +12,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use tokio::sync::watch;
 use watershed_topology::Topology;
 use watershed_topology::call::{CallError, Denied, Operation, Request, answer, check};
 use watershed_topology::observe::{Observation, Observed, ServerFacts};
@@ -35,23 +37,41 @@ pub struct Client {
     denials: Denials,
     /// What the subjects for answers begin with.
     inboxes: String,
+    connected: watch::Receiver<u64>,
 }
 
 impl Client {
     /// Connects, once.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
         let denials = Denials::new(options.user());
-        let nats = options.connect(&denials).await?;
+        let (told, connected) = watch::channel(0);
+        let nats = options.connect(&denials, told).await?;
         let inbox = nats.new_inbox();
         let inboxes = inbox.rsplit_once('.').map_or("", |(prefix, _)| prefix).to_owned();
         let url = options.shown();
-        Ok(Self { url, nats, timeout: options.timeout, denials, inboxes })
+        Ok(Self { url, nats, timeout: options.timeout, denials, inboxes, connected })
     }
 
     /// What the server said about itself.
     pub fn facts(&self) -> ServerFacts {
         let info = self.nats.server_info();
         ServerFacts { version: info.version, clustered: info.cluster.is_some() }
+    }
+
+    /// How often there was a connection: changes when one is made anew, after which the server knows
+    /// nothing of requests that waited.
+    pub fn connections(&self) -> watch::Receiver<u64> {
+        self.connected.clone()
+    }
+
+    /// Whether there is a connection now.
+    pub fn is_connected(&self) -> bool {
+        self.nats.connection_state() == State::Connected
+    }
+
+    /// Most bytes of a message, headers included, that the server takes.
+    pub fn max_payload(&self) -> usize {
+        self.nats.max_payload()
     }
 
     /// How long an answer may take.
@@ -133,13 +153,18 @@ impl Client {
 
     /// The stream that stores a subject, if there is one.
     pub async fn stream_of(&self, subject: &str) -> Result<Option<String>, CallError> {
+        Ok(self.streams_of(subject).await?.into_iter().next())
+    }
+
+    /// The first streams that store some of what a filter takes: as many as the server names at once.
+    pub async fn streams_of(&self, filter: &str) -> Result<Vec<String>, CallError> {
         #[derive(serde::Deserialize)]
         struct Names {
             streams: Option<Vec<String>>,
         }
-        let wanted = StreamListRequest { subject: subject.to_owned(), ..Default::default() };
+        let wanted = StreamListRequest { subject: filter.to_owned(), ..Default::default() };
         let reply = self.call(&Request::new(Call::StreamNames, &wanted)).await?;
-        Ok(answer::<Names>(&reply)?.streams.into_iter().flatten().next())
+        Ok(answer::<Names>(&reply)?.streams.unwrap_or_default())
     }
 
     /// Which server this is, and as whom it is used.
@@ -258,6 +283,11 @@ impl Client {
         self.settle(mark, concerns).await
     }
 
+    /// Sends a message and waits for nothing: whether the server has it is not known.
+    pub async fn tell(&self, subject: &str, payload: Bytes) -> Result<(), CallError> {
+        self.nats.publish(subject.to_owned(), payload).await.map_err(|error| unsent(&error))
+    }
+
     /// Listens. When this returns, the server knows.
     pub async fn subscribe(
         &self,
@@ -344,7 +374,12 @@ pub struct Subscription {
 impl Subscription {
     /// Sends a request, the answers to which come here.
     pub async fn ask(&mut self, request: &Request) -> Result<(), CallError> {
-        let (payload, inbox) = (request.body.clone().into(), self.subject.clone());
+        self.ask_on(request, self.subject.clone()).await
+    }
+
+    /// The same, for somebody who listens to `inbox` among others.
+    pub async fn ask_on(&mut self, request: &Request, inbox: String) -> Result<(), CallError> {
+        let payload = request.body.clone().into();
         let subject = request.subject.clone();
         self.asked = Some(subject.clone());
         self.client
@@ -367,6 +402,11 @@ impl Subscription {
             Either::Left((message, _)) => Ok(message),
             Either::Right((denied, _)) => Err(denied.into()),
         }
+    }
+
+    /// Stops listening. What was sent before the server heard of it still comes, then the end.
+    pub async fn drain(&mut self) -> Result<(), CallError> {
+        self.subscriber.drain().await.map_err(lost)
     }
 
     /// The next message, within `limit`.

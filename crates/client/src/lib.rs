@@ -23,4 +23,5 @@ pub use newest::Newest;
 pub use options::{ConnectError, Credential, Options};
 pub use wait::{NotReady, wait};
 
+pub use async_nats::header::{HeaderName, HeaderValue};
 pub use async_nats::{HeaderMap, Message};

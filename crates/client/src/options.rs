@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::{Event, ServerAddr};
 use percent_encoding::percent_decode_str;
 use thiserror::Error;
+use tokio::sync::watch;
 
 use crate::denials::Denials;
 
@@ -148,10 +149,11 @@ impl Options {
         }
     }
 
-    /// Connects. Tells `denials` of what the server does not allow.
+    /// Connects. Tells `denials` of what the server does not allow, and `connected` of each connection.
     pub(crate) async fn connect(
         &self,
         denials: &Denials,
+        connected: watch::Sender<u64>,
     ) -> Result<async_nats::Client, ConnectError> {
         let heard = denials.clone();
         let mut options = async_nats::ConnectOptions::new()
@@ -160,11 +162,14 @@ impl Options {
             .request_timeout(Some(self.timeout))
             .subscription_capacity(1 << 16)
             .event_callback(move |event| {
-                if let Event::ServerError(error) = event {
-                    heard.hear(&error.to_string());
+                match event {
+                    Event::ServerError(error) => heard.hear(&error.to_string()),
+                    Event::Connected => connected.send_modify(|times| *times += 1),
+                    _ => {}
                 }
                 std::future::ready(())
-            });
+            })
+            .reconnect_delay_callback(reconnect_delay);
         let file = |path: &PathBuf, cause: &dyn std::fmt::Display| ConnectError::File {
             path: path.display().to_string(),
             cause: cause.to_string(),
@@ -203,6 +208,17 @@ impl Options {
             ConnectError::Refused { servers: self.shown(), cause: error.to_string(), settled }
         })
     }
+}
+
+/// Longest pause before another attempt to connect.
+const RECONNECT_MAX: Duration = Duration::from_secs(8);
+
+/// The pause before an attempt to connect again: twice as long each time, and a random part of that, so
+/// that the clients of a server which comes back do not come all at once.
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doubled = u32::try_from(attempts.min(12)).map_or(0, |attempts| 1 << attempts);
+    let longest = RECONNECT_MAX.min(Duration::from_millis(50) * doubled);
+    longest.mul_f64(0.5 + 0.5 * fastrand::f64())
 }
 
 #[cfg(test)]

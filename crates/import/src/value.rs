@@ -231,6 +231,8 @@ fn value(
             Some(Json::Array(objects))
         }
         Kind::Text | Kind::Filter | Kind::Time => text.map(Json::from),
+        // No foreign format has fields of this kind.
+        Kind::Named(_) => None,
     }
 }
 

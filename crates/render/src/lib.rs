@@ -101,7 +101,7 @@ services:
           n1["billing<br/>2 replicas"]
           n2[("ORDERS<br/>orders.#gt;, a.1, a.2 and 1 more")]
           n3(["billing<br/>orders.#42;.paid"])
-          n4[("DEAD<br/>$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.#42;, $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.#42;")]
+          n4[("DEAD<br/>$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.#42;, $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.#42;, dead.ORDERS.#42;.#42;.#42;")]
           n5[("COPY")]
           n6[["settings"]]
           n0 -->|"orders.eu.new"| n2
@@ -124,7 +124,7 @@ services:
             n1 [shape=box, label="billing\n2 replicas"];
             n2 [shape=cylinder, label="ORDERS\norders.>, a.1, a.2 and 1 more"];
             n3 [shape=ellipse, label="billing\norders.*.paid"];
-            n4 [shape=cylinder, label="DEAD\n$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.*, $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.*"];
+            n4 [shape=cylinder, label="DEAD\n$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.*, $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.*, dead.ORDERS.*.*.*"];
             n5 [shape=cylinder, label="COPY"];
             n6 [shape=folder, label="settings"];
           }
@@ -150,7 +150,7 @@ services:
         | stream | subjects | keeps | until |  |
         |---|---|---|---|---|
         | `ORDERS` | `orders.>`, `a.1`, `a.2`, `a.3` | limits, file | 1d | a \| b |
-        | `DEAD` | `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.*`, `$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.*` | limits, file | 1d |  |
+        | `DEAD` | `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.ORDERS.*`, `$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.ORDERS.*`, `dead.ORDERS.*.*.*` | limits, file | 1d |  |
         | `COPY` |  | limits, file | 1d |  |
 
         ## Buckets and object stores

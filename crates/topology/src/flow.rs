@@ -9,15 +9,6 @@ use watershed_wire::subject::{FilterSet, contains, intersection, is_valid};
 use crate::limits::ORIGIN_DEPTH_MAX;
 use crate::model::{Stream, Topology};
 
-/// What a server says of a message that nobody took: that it was given up after the last allowed
-/// delivery, or terminated by a worker.
-pub(crate) const GIVEN_UP: [&str; 2] = ["MAX_DELIVERIES", "MSG_TERMINATED"];
-
-/// The subject on which a server says `what` of a message of a consumer.
-pub(crate) fn given_up(what: &str, stream: &str, consumer: &str) -> String {
-    format!("$JS.EVENT.ADVISORY.CONSUMER.{what}.{stream}.{consumer}")
-}
-
 /// The subjects under which messages lie in a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {

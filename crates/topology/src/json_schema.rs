@@ -162,5 +162,6 @@ fn kind(kind: Kind) -> Json {
         Kind::Pairs => json!({"type": "object", "additionalProperties": text}),
         Kind::Object(fields) => object(&[fields]),
         Kind::Objects(fields) => json!({"type": "array", "items": object(&[fields])}),
+        Kind::Named(fields) => by_name(&object(&[fields])),
     }
 }

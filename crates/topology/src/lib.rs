@@ -19,6 +19,7 @@
 
 pub mod apply;
 pub mod call;
+pub mod dead_letter;
 pub mod diagnostic;
 pub mod doctor;
 pub mod flow;

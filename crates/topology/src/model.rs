@@ -8,6 +8,7 @@ use watershed_wire::jetstream::stream::{Compression, StreamSource};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
+use crate::dead_letter::{GIVEN_UP, letters, record};
 use crate::diagnostic::Severity;
 use crate::passage::{Export, Import, Passage};
 use crate::source::{Span, Spanned};
@@ -136,7 +137,7 @@ pub struct Consumer {
     pub ack_wait: Option<i64>,
     /// Whether no flag may delete it.
     pub protect: bool,
-    /// Stream that keeps the record of what is given up.
+    /// Stream that keeps what is given up.
     pub dead_letter: Option<Spanned<String>>,
     /// What it is to be, every field filled in as a server does.
     pub config: ConsumerConfig,
@@ -186,9 +187,34 @@ pub struct Service {
     pub concurrency: Option<Spanned<u64>>,
     /// Whether it may get a message twice.
     pub idempotent: Option<Spanned<bool>>,
+    /// What handles the messages of consumers that it reads.
+    pub handlers: Vec<Handler>,
+}
+
+/// What handles the messages of a consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handler {
+    /// The consumer.
+    pub consumer: Spanned<ConsumerName>,
+    /// What is run.
+    pub runs: Runs,
+}
+
+/// What is run for each message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// A program with its arguments, the payload as its input.
+    Command(Vec<String>),
+    /// A POST of the payload to this URL.
+    Http(String),
 }
 
 impl Service {
+    /// What handles the messages of a consumer, if `watershed work` does.
+    pub fn handler(&self, consumer: &ConsumerName) -> Option<&Handler> {
+        self.handlers.iter().find(|handler| handler.consumer.value == *consumer)
+    }
+
     /// Messages that all of it work on at once.
     pub fn workers(&self) -> u64 {
         let each = self.concurrency.as_ref().map_or(1, |each| each.value);
@@ -354,11 +380,18 @@ impl Topology {
         all.filter(|(_, subject)| is_valid(subject.value.as_bytes()))
     }
 
-    /// Valid filters of what arrives in the account: what its services publish, and what it imports.
+    /// Valid filters of what arrives in the account: what its services publish, what it imports, and
+    /// what its workers give up.
     pub fn arrives(&self) -> Vec<String> {
+        let dead = self.dead_letters().flat_map(|(stream, consumer, _)| {
+            let (stream, consumer) = (&stream.name.value, &consumer.name.value);
+            let records = GIVEN_UP.map(|what| record(what, stream, consumer));
+            records.into_iter().chain([letters(stream, consumer)])
+        });
+        let dead = dead.filter(|filter| is_valid(filter.as_bytes()));
         let published = self.published().map(|(_, subject)| subject.value.clone());
         let imported = self.imports.iter().filter(|import| import.passage == Passage::Stream);
-        published.chain(imported.filter_map(Import::local)).collect()
+        published.chain(imported.filter_map(Import::local)).chain(dead).collect()
     }
 
     /// All consumers with their streams.
@@ -372,7 +405,7 @@ impl Topology {
         self.streams.iter().map(|stream| (stream.name.value.as_str(), stream)).collect()
     }
 
-    /// Consumers that say where the record of what they give up is kept, and where that is said.
+    /// Consumers that say where what they give up is kept, and where that is said.
     pub(crate) fn dead_letters(
         &self,
     ) -> impl Iterator<Item = (&Stream, &Consumer, &Spanned<String>)> {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use watershed_wire::subject::overlaps;
 
+use crate::dead_letter::letters;
+
 use crate::model::{Access, Granted, Service, Stream, StreamKind, Topology, User};
 use crate::sharing::Passage;
 use crate::source::Spanned;
@@ -115,12 +117,16 @@ fn derived(
         }
         for wanted in &service.consumes {
             let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
+            let dead_letter = &consumer.dead_letter;
             let (stream, consumer, config) =
                 (&stream.name.value, &consumer.name.value, &consumer.config);
             publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
             publish.insert(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
             publish.insert(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
             publish.insert(format!("$JS.ACK.{stream}.{consumer}.>"));
+            if dead_letter.is_some() {
+                publish.insert(letters(stream, consumer));
+            }
             if config.is_push() {
                 subscribe.insert(config.deliver_subject.clone());
                 publish.insert(format!("$JS.FC.{stream}.{consumer}.>"));

@@ -49,6 +49,8 @@ pub enum Kind {
     Object(&'static [Field]),
     /// A list of those.
     Objects(&'static [Field]),
+    /// Mappings with these fields, each under a free key.
+    Named(&'static [Field]),
 }
 
 macro_rules! fields {
@@ -58,8 +60,8 @@ macro_rules! fields {
 }
 
 use Kind::{
-    Age, Choice, Count, Duration, Durations, Filter, Filters, Flag, Limit, Object, Objects, Pairs,
-    Size, Text, Texts, Time,
+    Age, Choice, Count, Duration, Durations, Filter, Filters, Flag, Limit, Named, Object, Objects,
+    Pairs, Size, Text, Texts, Time,
 };
 
 /// A stream, but for its name, which is its key.
@@ -155,7 +157,7 @@ pub const BUCKET_OWN: &[Field] = fields! {
 /// What the language adds to a consumer.
 pub const CONSUMER_OWN: &[Field] = fields! {
     protect: Flag, "whether no flag may delete it";
-    dead_letter: Text, "stream that keeps the record of messages which are given up";
+    dead_letter: Text, "stream that keeps messages which are given up";
     monitor: Object(CONSUMER_MONITOR), "thresholds for `nats server check consumer`";
 };
 
@@ -278,6 +280,13 @@ pub const SERVICE: &[Field] = fields! {
     handler_timeout: Duration, "longest time that it works on one message";
     concurrency: Count, "messages that each of it works on at once";
     idempotent: Flag, "whether a message that comes twice does no harm";
+    handlers: Named(HANDLER), "what `watershed work` runs for each message of a consumer, by STREAM/consumer";
+};
+
+/// What handles the messages of a consumer: a command or an endpoint.
+const HANDLER: &[Field] = fields! {
+    command: Texts, "program and arguments; gets the payload as its input";
+    http: Text, "URL that the payload is sent to, as a POST";
 };
 
 /// What a user may do, in the words of nats.conf.
@@ -428,6 +437,7 @@ mod tests {
             Pairs => json!({"a": "b"}),
             Object(fields) => object(fields),
             Objects(fields) => json!([object(fields)]),
+            Named(fields) => json!({"a": object(fields)}),
         }
     }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, destroy, doctor, env, explain, import, init, lint, next, plan, publish, purge,
-    release, render, request, restore, schema, serve, status, store, subscribe, up, verify, view,
-    wait,
+    apply, backup, dead, destroy, doctor, env, explain, import, init, lint, next, plan, publish,
+    purge, release, render, request, restore, schema, serve, status, store, subscribe, up, verify,
+    view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -50,6 +50,8 @@ enum Command {
     Run(env::RunArguments),
     View(view::Arguments),
     Purge(purge::Arguments),
+    Work(work::Arguments),
+    Dead(dead::Arguments),
     Serve(serve::Arguments),
     Store(store::Arguments),
     /// Print the completion script of a shell.
@@ -87,6 +89,8 @@ impl Cli {
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
             Command::Purge(arguments) => purge::run(&arguments),
+            Command::Work(arguments) => work::run(&arguments),
+            Command::Dead(arguments) => dead::run(&arguments),
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Store(arguments) => store::run(&arguments),
             Command::Completion { shell } => {

@@ -75,6 +75,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 impl Connection {
     /// What to connect to, given what a topology says.
     pub(crate) fn options(&self, topology: Option<&Loaded>) -> anyhow::Result<Options> {
+        self.options_as(topology, None)
+    }
+
+    /// The same, as this user of the topology if no flag names another.
+    pub(crate) fn options_as(
+        &self,
+        topology: Option<&Loaded>,
+        user: Option<&str>,
+    ) -> anyhow::Result<Options> {
         let mut options = match &self.context {
             Some(name) => load_context(&config_home()?, name)?,
             None => Options::default(),
@@ -89,7 +98,7 @@ impl Connection {
             }
             _ => {}
         }
-        if let Some(credential) = self.credential(topology)? {
+        if let Some(credential) = self.credential(topology, user)? {
             options.credential = credential;
         }
         if self.tlsca.is_some() {
@@ -101,7 +110,7 @@ impl Connection {
         let with_file = self.creds.is_some() || self.nkey.is_some() || self.token.is_some();
         let topology =
             topology.filter(|_| !with_file && (!self.is_foreign() || self.user.is_some()));
-        let user = topology.and_then(|loaded| user_of(loaded, self.user.as_deref()));
+        let user = topology.and_then(|loaded| user_of(loaded, self.user.as_deref().or(user)));
         let declared = user.and_then(|user| user.inbox_prefix.as_ref());
         if self.inbox_prefix.is_some() {
             options.inbox_prefix.clone_from(&self.inbox_prefix);
@@ -143,7 +152,11 @@ impl Connection {
         self.server.is_some() || self.context.is_some()
     }
 
-    fn credential(&self, topology: Option<&Loaded>) -> anyhow::Result<Option<Credential>> {
+    fn credential(
+        &self,
+        topology: Option<&Loaded>,
+        otherwise: Option<&str>,
+    ) -> anyhow::Result<Option<Credential>> {
         if let Some(path) = &self.creds {
             return Ok(Some(Credential::CredentialsFile(path.clone())));
         }
@@ -162,7 +175,7 @@ impl Connection {
         let foreign = self.is_foreign();
         match (topology, &self.user) {
             (Some(loaded), user) if !foreign || user.is_some() => {
-                from_topology(loaded, user.as_deref())
+                from_topology(loaded, user.as_deref().or(otherwise))
             }
             (_, Some(user)) => bail!("no password for user `{user}`: set NATS_PASSWORD"),
             _ => Ok(None),

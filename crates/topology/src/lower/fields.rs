@@ -199,6 +199,17 @@ impl Reader {
                 let entries = self.mapping(node, &format!("`{name}`"));
                 Some(self.nested(entries, table, name, path, places))
             }
+            Kind::Named(table) => {
+                let mut named = Map::new();
+                for entry in self.mapping(node, &format!("`{name}`")) {
+                    let entries = self.mapping(&entry.node, &format!("`{}`", entry.key));
+                    let path = format!("{path}.{}", entry.key);
+                    places.insert(path.clone(), entry.key_span);
+                    let value = self.nested(entries, table, &entry.key, &path, places);
+                    named.insert(entry.key.clone(), value);
+                }
+                Some(named.into())
+            }
             Kind::Objects(table) => {
                 let mut objects = Vec::new();
                 let Value::Sequence(items) = &node.value else {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use super::fields::{Fields, Reader};
-use crate::flow::{GIVEN_UP, given_up};
+use crate::dead_letter::{GIVEN_UP, letters, record};
 use crate::model::{Stream, Topology};
 use crate::monitor::{key, value};
 use crate::schema::{CONSUMER_MONITOR, Field, STREAM_MONITOR};
@@ -21,7 +21,7 @@ pub(super) struct Own {
     pub(super) was: Option<Spanned<String>>,
     /// Subject that may be tried out.
     pub(super) probe: Option<Spanned<String>>,
-    /// Stream that keeps the record of what is given up.
+    /// Stream that keeps what is given up.
     pub(super) dead_letter: Option<Spanned<String>>,
 }
 
@@ -100,8 +100,8 @@ pub(super) fn renames(reader: &mut Reader, topology: &Topology) {
     }
 }
 
-/// Lets streams that keep dead letters store what the server says about them: of each consumer that
-/// names them, or of all of a stream's at once, where all of them do.
+/// Lets streams that keep dead letters store them, and what the server says of them: of each consumer
+/// that names them, or of all of a stream's at once, where all of them do.
 pub(super) fn dead_letters(topology: &mut Topology) {
     let mut wanted: BTreeMap<String, Vec<(String, Span)>> = BTreeMap::new();
     for stream in &topology.streams {
@@ -116,11 +116,12 @@ pub(super) fn dead_letters(topology: &mut Topology) {
             Some(target) => vec![("*", target)],
             None => each.collect(),
         };
-        for ((consumer, target), what) in
-            said.into_iter().flat_map(|one| GIVEN_UP.map(|what| (one, what)))
-        {
-            let subject = given_up(what, &stream.name.value, consumer);
-            wanted.entry(target.value.clone()).or_default().push((subject, target.span));
+        for (consumer, target) in said {
+            let name = &stream.name.value;
+            let records = GIVEN_UP.map(|what| record(what, name, consumer));
+            let all = records.into_iter().chain([letters(name, consumer)]);
+            let subjects = wanted.entry(target.value.clone()).or_default();
+            subjects.extend(all.map(|subject| (subject, target.span)));
         }
     }
     for stream in topology.streams.iter_mut().filter(|stream| !stream.is_placeholder()) {

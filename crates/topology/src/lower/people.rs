@@ -8,7 +8,8 @@ use watershed_wire::jetstream::check::Bounds;
 use super::fields::{Fields, Reader, is_plain};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{
-    Access, ConsumerName, Grant, Granted, Places, Secret, ServerSettings, Service, Topology, User,
+    Access, ConsumerName, Grant, Granted, Handler, Places, Runs, Secret, ServerSettings, Service,
+    Topology, User,
 };
 use crate::schema::{PERMISSIONS, RULES, SERVER, SERVICE, nearest};
 use crate::source::Spanned;
@@ -28,26 +29,8 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         service.requests = texts(&fields, "requests");
         service.replies = texts(&fields, "replies");
         service.ensures = texts(&fields, "ensures");
-        for consumer in texts(&fields, "consumes") {
-            match consumer.value.split_once('/') {
-                Some((stream, name)) => service.consumes.push(Spanned::new(
-                    ConsumerName { stream: stream.into(), consumer: name.into() },
-                    consumer.span,
-                )),
-                None => reader.push(
-                    Diagnostic::new(
-                        "F004",
-                        Severity::Error,
-                        consumer.span,
-                        format!(
-                            "`{}` does not say which stream the consumer is of",
-                            consumer.value
-                        ),
-                    )
-                    .fix(format!("write `STREAM/{}`", consumer.value)),
-                ),
-            }
-        }
+        let consumes = texts(&fields, "consumes").into_iter();
+        service.consumes = consumes.filter_map(|text| consumer_name(reader, &text)).collect();
         if let Some(number) = fields.json.get("replicas").and_then(Json::as_u64) {
             service.replicas = Spanned::new(number, fields.place("replicas"));
         }
@@ -60,8 +43,79 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
         if let Some(flag) = fields.json.get("idempotent").and_then(Json::as_bool) {
             service.idempotent = Some(Spanned::new(flag, fields.place("idempotent")));
         }
+        service.handlers = handlers(reader, &fields, &service);
         topology.services.push(service);
     }
+}
+
+/// A consumer that is named as STREAM/consumer.
+fn consumer_name(reader: &mut Reader, text: &Spanned<String>) -> Option<Spanned<ConsumerName>> {
+    let Some((stream, name)) = text.value.split_once('/') else {
+        let message = format!("`{}` does not say which stream the consumer is of", text.value);
+        let diagnostic = Diagnostic::new("F004", Severity::Error, text.span, message);
+        reader.push(diagnostic.fix(format!("write `STREAM/{}`", text.value)));
+        return None;
+    };
+    let name = ConsumerName { stream: stream.into(), consumer: name.into() };
+    Some(Spanned::new(name, text.span))
+}
+
+/// What handles the messages of consumers that a service reads: a command or an endpoint for each.
+fn handlers(reader: &mut Reader, fields: &Fields, service: &Service) -> Vec<Handler> {
+    let all = fields.json.get("handlers").and_then(Json::as_object);
+    let mut found = Vec::new();
+    for (key, what) in all.into_iter().flatten() {
+        let span = fields.place(&format!("handlers.{key}"));
+        let Some(consumer) = consumer_name(reader, &Spanned::new(key.clone(), span)) else {
+            continue;
+        };
+        if !service.consumes.iter().any(|read| read.value == consumer.value) {
+            let message = format!("`{}` does not consume `{key}`", service.name.value);
+            let diagnostic = Diagnostic::new("F004", Severity::Error, span, message);
+            reader.push(diagnostic.fix(format!("add `{key}` to `consumes`")));
+        }
+        let command: Vec<String> = what
+            .get("command")
+            .and_then(Json::as_array)
+            .map(|words| words.iter().filter_map(Json::as_str).map(str::to_owned).collect())
+            .unwrap_or_default();
+        let http = what.get("http").and_then(Json::as_str);
+        let runs = match (command.first(), http) {
+            (Some(program), None) if !program.is_empty() => Runs::Command(command),
+            (None, Some(url)) => {
+                if let Err(problem) = endpoint(url) {
+                    let place = fields.place(&format!("handlers.{key}.http"));
+                    let diagnostic = Diagnostic::new("F004", Severity::Error, place, problem);
+                    reader.push(diagnostic.fix("write it as in `http://127.0.0.1:8080/jobs`"));
+                }
+                Runs::Http(url.to_owned())
+            }
+            _ => {
+                let message = format!("the handler of `{key}` is a `command` or an `http` URL");
+                let diagnostic = Diagnostic::new("F004", Severity::Error, span, message);
+                reader.push(diagnostic.fix("write `{ command: [./handler] }`"));
+                continue;
+            }
+        };
+        found.push(Handler { consumer, runs });
+    }
+    found
+}
+
+/// Whether a URL is one that messages can be sent to.
+fn endpoint(url: &str) -> Result<(), String> {
+    if url.starts_with("https://") {
+        return Err(
+            "`https` is not supported: name an endpoint on this machine or in this pod".into()
+        );
+    }
+    let rest = url.strip_prefix("http://").ok_or(format!("`{url}` is not an http URL"))?;
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
+    let bad = |c: char| c.is_whitespace() || c.is_control() || c == '#';
+    if host.is_empty() || host.contains('@') || url.contains(bad) {
+        return Err(format!("`{url}` is not a valid URL of a handler"));
+    }
+    Ok(())
 }
 
 fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {

@@ -226,12 +226,62 @@ streams:
     insta::assert_snapshot!(subjects("DEAD"), @r"
     $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.A.*
     $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.A.*
+    dead.A.*.*.*
     $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.B.c
     $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.B.c
+    dead.B.c.*.*
     ");
     insta::assert_snapshot!(subjects("OTHER"), @r"
     other.>
     $JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>
     $JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.B.d
+    dead.B.d.*.*
+    ");
+}
+
+#[test]
+fn a_handler_is_a_command_or_an_endpoint_of_a_consumer_that_the_service_reads() {
+    let file = |handlers: &str| {
+        format!(
+            "watershed: 1\nname: x\nstreams: {{ A: {{ subjects: [a], consumers: {{ c: {{}} }} }} }}\n\
+             services:\n  s:\n    consumes: [A/c]\n    handlers:\n{handlers}"
+        )
+    };
+    let runs = |handlers: &str| {
+        let topology = read(&file(handlers));
+        let handlers = topology.services[0].handlers.iter();
+        handlers
+            .map(|handler| format!("{}: {:?}", handler.consumer.value, handler.runs))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(runs("      A/c: { command: [./run, -x] }\n"), [r#"A/c: Command(["./run", "-x"])"#]);
+    assert_eq!(runs("      A/c: { command: ./run }\n"), [r#"A/c: Command(["./run"])"#]);
+    assert_eq!(
+        runs("      A/c: { http: http://localhost:1/x }\n"),
+        [r#"A/c: Http("http://localhost:1/x")"#]
+    );
+    insta::assert_snapshot!(findings(&file(
+        "      A/c: { command: [a], http: http://h }\n      A/d: { command: [a] }\n      c: { command: [a] }\n"
+    )), @r"
+    watershed.yaml:8:7: error[F004]: the handler of `A/c` is a `command` or an `http` URL
+      help: write `{ command: [./handler] }`
+    watershed.yaml:9:7: error[F004]: `s` does not consume `A/d`
+      help: add `A/d` to `consumes`
+    watershed.yaml:10:7: error[F004]: `c` does not say which stream the consumer is of
+      help: write `STREAM/c`
+    ");
+    insta::assert_snapshot!(findings(&file("      A/c: { http: https://h/ }\n")), @r"
+    watershed.yaml:8:20: error[F004]: `https` is not supported: name an endpoint on this machine or in this pod
+      help: write it as in `http://127.0.0.1:8080/jobs`
+    ");
+    insta::assert_snapshot!(findings(&file("      A/c: { http: http://u:p@h/ }\n")), @r"
+    watershed.yaml:8:20: error[F004]: `http://u:p@h/` is not a valid URL of a handler
+      help: write it as in `http://127.0.0.1:8080/jobs`
+    ");
+    insta::assert_snapshot!(findings(&file("      A/c: { run: [a] }\n")), @r"
+    watershed.yaml:8:7: error[F004]: the handler of `A/c` is a `command` or an `http` URL
+      help: write `{ command: [./handler] }`
+    watershed.yaml:8:14: error[F003]: unknown key `run` in `A/c`
+      note: it has command, http
     ");
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod backup;
+pub(crate) mod dead;
 pub(crate) mod destroy;
 pub(crate) mod doctor;
 pub(crate) mod env;
@@ -27,6 +28,7 @@ pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;
 pub(crate) mod wait;
+pub(crate) mod work;
 
 use std::fs::OpenOptions;
 use std::future::Future;
@@ -229,26 +231,33 @@ pub(crate) struct ServerArguments {
 impl ServerArguments {
     /// Connects, once.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        self.connection.connect(self.topology()?.as_ref()).await
+        let loaded = self.loaded(false)?;
+        self.connection.connect(loaded.as_ref()).await
     }
 
     /// What to connect to, and as whom.
     pub(crate) fn options(&self) -> anyhow::Result<Options> {
-        self.connection.options(self.topology()?.as_ref())
+        self.connection.options(self.loaded(false)?.as_ref())
     }
 
-    /// The topology that was named; else that of the current folder, unless a server was named.
-    fn topology(&self) -> anyhow::Result<Option<Loaded>> {
+    /// Reads the topology that was named; else that of the current folder: if there `must_be` one, or if there is one and
+    /// no server was named.
+    pub(crate) fn loaded(&self, must_be: bool) -> anyhow::Result<Option<Loaded>> {
         let reading = Reading { env: self.env.clone(), ..Reading::default() };
-        let workspace = match &self.file {
-            Some(file) => Some(load(std::slice::from_ref(file), &reading)?),
+        let paths: Vec<PathBuf> = self.file.iter().cloned().collect();
+        let mut workspace = if must_be || !paths.is_empty() {
+            load(&paths, &reading)?
+        } else if !self.connection.is_foreign() && Path::new(DEFAULT_FILE).exists() {
             // What stands there may be wrong, or not be meant.
-            None if !self.connection.is_foreign() && Path::new(DEFAULT_FILE).exists() => {
-                load(&[], &reading).ok()
-            }
-            None => None,
+            load(&[], &reading).unwrap_or_default()
+        } else {
+            Workspace::default()
         };
-        let mut loaded = workspace.and_then(|mut workspace| workspace.topologies.pop());
+        if must_be && workspace.worst() == Some(Severity::Error) {
+            ui::diagnostic::show(&workspace);
+            bail!("this topology has errors");
+        }
+        let mut loaded = workspace.topologies.pop();
         if let Some(loaded) = &mut loaded {
             loaded.data.clone_from(&self.data);
         }

@@ -38,3 +38,4 @@ mod store;
 mod up;
 mod view;
 mod wording;
+mod work;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watershed_wire::subject::overlaps;
 
+use crate::dead_letter::{letters, record};
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::given_up;
 use crate::lint::{Report, Rule};
 use crate::model::{Consumer, Stream, Topology};
 
@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     name: "dead-letter-circle",
     severity: Severity::Error,
     server: ServerSays::Accepts,
-    about: "The record of a message that was given up is stored where a consumer reads it whose own \
+    about: "A message that was given up, or the record of it, is stored where a consumer reads it whose own \
             dead letters come back to the first. What fails once can fail again, and each failure \
             makes a new message, without end.",
     bad: "streams: { JOBS: { subjects: [jobs], max_age: 1d, consumers: { worker: { max_deliver: 3, dead_letter: JOBS } } } }\n",
@@ -50,11 +50,14 @@ fn comes_back<'t>(streams: &BTreeMap<&str, &'t Stream>, start: (&'t Stream, &'t 
         else {
             continue;
         };
-        let record = given_up("*", &stream.name.value, &consumer.name.value);
+        let (stream, consumer) = (&stream.name.value, &consumer.name.value);
+        let forms = [record("*", stream, consumer), letters(stream, consumer)];
+        let stores =
+            |filter: &str| forms.iter().any(|form| overlaps(filter.as_bytes(), form.as_bytes()));
         for reader in &target.consumers {
             let mut filters = reader.filters();
-            let takes = reader.config.filters().is_empty()
-                || filters.any(|(filter, _)| overlaps(filter.as_bytes(), record.as_bytes()));
+            let takes =
+                reader.config.filters().is_empty() || filters.any(|(filter, _)| stores(filter));
             let next = (target, reader);
             if takes && name(next) == name(start) {
                 return true;

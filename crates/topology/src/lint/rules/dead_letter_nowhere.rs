@@ -10,8 +10,9 @@ pub(super) static RULE: Rule = Rule {
     name: "dead-letter-nowhere",
     severity: Severity::Error,
     server: ServerSays::Nothing,
-    about: "`dead_letter` names a stream of this file, which then stores what the server says of each \
-            message that is given up or terminated: its stream, consumer and sequence. A mirror \
+    about: "`dead_letter` names a stream of this file, which then stores each message that is given up or \
+            terminated: the message itself where a worker of Watershed does so, else what the server says \
+            of it, which is its stream, consumer and sequence. A mirror \
             stores nothing of its own, and a bucket only its keys.",
     bad: "streams: { JOBS: { subjects: [jobs], max_age: 1d, consumers: { worker: { max_deliver: 3, dead_letter: DEAD } } } }\n",
     good: "streams: { JOBS: { subjects: [jobs], max_age: 1d, consumers: { worker: { max_deliver: 3, dead_letter: DEAD } } }, DEAD: { max_age: 30d, consumers: { operator: {} } } }\n",
@@ -32,6 +33,7 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
         };
         let why = match stream.kind {
             _ if stream.config.mirror.is_some() => "is a mirror, and stores nothing of its own",
+            _ if stream.config.no_ack => "acknowledges nothing: nobody would know what is kept",
             StreamKind::KeyValue | StreamKind::ObjectStore => {
                 "is a bucket, and stores its keys only"
             }

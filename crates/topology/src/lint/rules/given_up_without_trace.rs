@@ -3,8 +3,9 @@
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::{matches, overlaps};
 
+use crate::dead_letter::record;
 use crate::diagnostic::{ServerSays, Severity};
-use crate::flow::{given_up, stored};
+use crate::flow::stored;
 use crate::lint::{Report, Rule};
 use crate::model::Topology;
 
@@ -49,5 +50,5 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
 
 /// Where the server says that it gave up a message.
 fn advisory(stream: &str, consumer: &str) -> String {
-    given_up("MAX_DELIVERIES", stream, consumer)
+    record("MAX_DELIVERIES", stream, consumer)
 }

@@ -18,6 +18,7 @@ mod copies_too_many;
 mod dead_letter_circle;
 mod dead_letter_nowhere;
 mod dead_letter_short;
+mod dead_letter_small;
 mod dead_letter_unread;
 mod delivered_into_stream;
 mod delivered_once;
@@ -142,6 +143,7 @@ pub const RULES: &[&Rule] = &[
     &dead_letter_circle::RULE,
     &dead_letter_short::RULE,
     &dead_letter_unread::RULE,
+    &dead_letter_small::RULE,
     &workers_idle::RULE,
     &handled_twice::RULE,
     &subject_invalid::RULE,

@@ -1,8 +1,9 @@
 //! A name that is not as the file wants names to be.
 
+use crate::dead_letter::letters;
 use crate::diagnostic::{ServerSays, Severity};
 use crate::lint::{Report, Rule};
-use crate::model::{StreamKind, Topology};
+use crate::model::{Stream, StreamKind, Topology};
 use crate::source::Spanned;
 
 pub(super) static RULE: Rule = Rule {
@@ -39,8 +40,9 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
             (_, None) => {
                 judge("stream", &stream.name);
                 for (index, subject) in stream.config.subjects.iter().enumerate() {
-                    // What a server says itself is named by the server.
-                    if !subject.starts_with('$') {
+                    // What a server says itself is named by the server, and dead letters by us.
+                    let derived = |from: &Stream| *subject == letters(&from.name.value, "*");
+                    if !subject.starts_with('$') && !topology.streams.iter().any(derived) {
                         let place = stream.places.item("subjects", index);
                         judge("subject", &Spanned::new(subject.clone(), place));
                     }

@@ -1,0 +1,10 @@
+//! What was given up: read, recovered from the server's records, sent again, dropped.
+
+mod case;
+mod record;
+mod stored;
+mod sweep;
+
+pub use case::{Case, Cases, ReadError, Selection};
+pub use record::Record;
+pub use sweep::{Sweep, Swept};
