@@ -13,6 +13,7 @@ use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
+use crate::tree::tree;
 use crate::ui::path::word;
 
 /// The file that a command takes if none is named, and that a folder stands for.
@@ -137,7 +138,7 @@ pub(crate) fn beside(file: &Path) -> Vec<(PathBuf, Option<String>)> {
 /// A file, or the files of a folder, are one topology.
 fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow::Result<()> {
     let (folder, files) = if path.is_dir() {
-        (path.to_owned(), parts(path)?)
+        (path.to_owned(), within(path, reading)?)
     } else {
         refuse_overlay(path)?;
         (path.parent().map(Path::to_owned).unwrap_or_default(), vec![path.to_owned()])
@@ -201,6 +202,32 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     workspace.diagnostics.append(&mut read.diagnostics);
     workspace.allowed += read.allowed;
     Ok(())
+}
+
+/// The files of a folder: the parts of a topology, or, where there is none and other formats are read
+/// as well, all that may declare something.
+fn within(folder: &Path, reading: &Reading) -> anyhow::Result<Vec<PathBuf>> {
+    let topology = |files: &[PathBuf]| {
+        files.iter().any(|file| {
+            let mut sources = SourceMap::default();
+            let read = text(file).map(|text| {
+                let id = sources.add("", &text);
+                Document::new(&sources, id)
+            });
+            read.is_ok_and(|document| document.is_topology())
+        })
+    };
+    match parts(folder) {
+        Ok(files) if !reading.foreign || topology(&files) => Ok(files),
+        Err(error) if !reading.foreign => Err(error),
+        _ => {
+            let files = tree(folder)?.files;
+            if files.is_empty() {
+                bail!("nothing in {} could declare a stream", folder.display());
+            }
+            Ok(files)
+        }
+    }
 }
 
 /// Takes the files of other formats, which count as one system, out of those that are no topology.

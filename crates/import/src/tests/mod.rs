@@ -383,5 +383,6 @@ fn what_a_server_reports_is_no_error() {
     assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
 }
 
+mod code;
 mod containers;
 mod scripts;
