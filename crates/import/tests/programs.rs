@@ -9,25 +9,12 @@ mod assets;
 
 use std::path::Path;
 
-use serde_json::Value;
 use watershed_import::{Imported, import};
 use watershed_peers::{NatsServer, python};
 use watershed_topology::diagnostic::Severity;
 use watershed_topology::source::SourceMap;
 
-use self::assets::{Assets, differences};
-
-/// A subject that a library made up, under the name that the import gives it.
-fn inboxes(assets: &mut Assets) {
-    for (asset, config) in assets {
-        let Some((_, name)) = asset.split_once('/') else { continue };
-        let made_up =
-            config["deliver_subject"].as_str().is_some_and(|one| one.starts_with("_INBOX."));
-        if made_up {
-            config["deliver_subject"] = Value::from(format!("_INBOX.{name}"));
-        }
-    }
-}
+use self::assets::{Assets, differences, inboxes};
 
 fn read(file: &str, program: &str) -> (Imported, Assets, bool) {
     let mut sources = SourceMap::default();

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use watershed_topology::source::FileId;
 
 use super::machine::{Defined, Module, Program};
-use super::python;
 use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Stmt, Target};
 use super::tree::{Source, parse};
+use super::{go, python};
 use crate::script::Language;
 
 /// Words of which a program has one if it has to do with NATS.
@@ -26,12 +26,14 @@ pub(super) fn add(
     // A file that says nothing of NATS may have the constants of those that do.
     let grammar = match language {
         Language::Python => tree_sitter_python::LANGUAGE.into(),
+        Language::Go => tree_sitter_go::LANGUAGE.into(),
         _ => return true,
     };
     let Some(tree) = parse(&grammar, text) else { return !about };
     let source = Source { file, text };
     let body = match language {
         Language::Python => python::module(source, tree.root_node()),
+        Language::Go => go::module(source, tree.root_node()),
         _ => Vec::new(),
     };
     let module = program.modules.len();

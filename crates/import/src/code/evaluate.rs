@@ -70,8 +70,19 @@ impl Machine<'_> {
 
     fn structure(&mut self, name: &str, fields: &[Field]) -> What {
         let mut made = Made { kind: name.to_owned(), ..Made::default() };
-        for field in fields {
+        let class = match self.lookup(name, Span::default()).map(|one| one.what) {
+            Some(What::Class(class, _)) => Some(class),
+            _ => None,
+        };
+        for (index, field) in fields.iter().enumerate() {
             let value = self.expr(&field.value);
+            if let (Some(class), Some("#")) =
+                (&class, field.name.as_deref().and_then(|one| one.get(..1)))
+                && let Some((name, _)) = class.fields.get(index)
+            {
+                made.set(name, field.name_span, value);
+                continue;
+            }
             // The rest as the library has it.
             let default = value.last().is_some_and(|one| one.eq_ignore_ascii_case("default"));
             match &field.name {
@@ -181,6 +192,13 @@ impl Machine<'_> {
                     .class
                     .clone()
                     .and_then(|(class, module)| self.static_member(&class, module, name)),
+                // In Go a field that is not given is nothing.
+                None if !made.kind.is_empty()
+                    && made.open.is_none()
+                    && self.language() == Language::Go =>
+                {
+                    Some(Value::new(What::Null, span))
+                }
                 None => None,
             },
             What::Class(class, module) => self.static_member(class, *module, name),
@@ -345,7 +363,10 @@ impl Machine<'_> {
             && let Some(one) = self.defined(&name, arguments.len())
             && !self.is_running(&one.function)
         {
-            let this = one.class.as_ref().map(|class| self.object(one.module, class, span));
+            let this = match &one.class {
+                Some(class) => Some(self.object(one.module, class, span)),
+                None => Some(on.clone()).filter(|on| on.made().is_some()),
+            };
             let function = Rc::clone(&one.function);
             let bound = Bound { function, module: one.module, inner: false, this };
             return self.call(&bound, arguments, span).0;

@@ -15,6 +15,7 @@ mod declared;
 mod evaluate;
 mod fields;
 mod fold;
+mod go;
 mod library;
 mod machine;
 mod python;
@@ -30,7 +31,7 @@ use watershed_topology::source::{FileId, SourceMap, Span};
 
 use self::apply::Applier;
 use self::declared::Declared;
-use self::library::nats_py;
+use self::library::{nats_go, nats_py};
 use self::machine::{Machine, Program};
 use self::services::Services;
 use crate::importer::{Importer, Written};
@@ -66,6 +67,7 @@ pub(super) fn follow(
     for seen in &machine.seen {
         let (whats, library) = match seen.language {
             Language::Python => (nats_py::declared(sources, seen), "nats-py"),
+            Language::Go => (nats_go::declared(sources, seen), "nats.go"),
             _ => continue,
         };
         let (span, module) = (seen.span, seen.module);
@@ -81,6 +83,7 @@ pub(super) fn follow(
 fn wants(language: Language, name: &str) -> bool {
     match language {
         Language::Python => nats_py::wants(name),
+        Language::Go => nats_go::wants(name),
         _ => false,
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn imported(imported: &Imported) -> Assets {
 }
 
 /// Without what the server adds of its own.
-fn plain(mut config: Value) -> Value {
+pub(crate) fn plain(mut config: Value) -> Value {
     if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.retain(|key, _| !key.starts_with("_nats."));
     }
@@ -130,4 +130,16 @@ pub(crate) fn differences(live: &Assets, read: &Assets) -> Vec<String> {
         }
     }
     all
+}
+
+/// A subject that a library made up, under the name that the import gives it.
+pub(crate) fn inboxes(assets: &mut Assets) {
+    for (asset, config) in assets {
+        let Some((_, name)) = asset.split_once('/') else { continue };
+        let made_up =
+            config["deliver_subject"].as_str().is_some_and(|one| one.starts_with("_INBOX."));
+        if made_up {
+            config["deliver_subject"] = Value::from(format!("_INBOX.{name}"));
+        }
+    }
 }

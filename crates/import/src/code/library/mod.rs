@@ -1,6 +1,7 @@
 //! The client libraries: which call means what, what fields are called, and what the library itself
 //! sends for those that are not given.
 
+pub(super) mod nats_go;
 pub(super) mod nats_py;
 
 use watershed_topology::schema::Field;
