@@ -44,3 +44,14 @@ fn check(name: &str, program: &str, recorded: &str) {
 fn nats_go() {
     check("main.go", include_str!("recorded/nats.go"), include_str!("recorded/nats.go.json"));
 }
+
+#[test]
+fn nats_js() {
+    check("main.ts", include_str!("recorded/nats.ts"), include_str!("recorded/nats.ts.json"));
+}
+
+#[test]
+fn nats_js_before() {
+    let recorded = include_str!("recorded/nats-before.js.json");
+    check("main.js", include_str!("recorded/nats-before.js"), recorded);
+}

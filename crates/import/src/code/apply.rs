@@ -33,7 +33,7 @@ impl Applier<'_> {
     pub(super) fn all(mut self, all: Vec<Declared>) {
         let rank = |one: &Declared| match &one.what {
             What::Said(_) => 0,
-            What::Stream(call) if call.verb == Verb::Update => 2,
+            What::Stream(call) if matches!(call.verb, Verb::Update | Verb::Change) => 2,
             What::Stream(_) => 1,
             What::Consumer(call) if call.binds => 4,
             What::Consumer(_) => 3,
@@ -101,6 +101,11 @@ impl Applier<'_> {
             Naming::Missing => return self.nameless(what, None, span),
         };
         self.importer.findings.take_all(findings);
+        if call.verb == Verb::Change {
+            let when = When { never: false, arms };
+            ledger::edit_stream(self.importer, &when, name, fields, span, &unread);
+            return;
+        }
         let said: Vec<String> = fields.json.keys().cloned().collect();
         let stream = match call.kind {
             StreamKind::Stream | StreamKind::Elsewhere => made(self.importer, name, fields),

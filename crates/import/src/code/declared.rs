@@ -15,6 +15,8 @@ pub(super) enum Verb {
     Add,
     /// It changes it, or fails; what it does not say goes back to what it is without.
     Update,
+    /// It changes it, or fails; what it does not say stays.
+    Change,
     /// It makes it, or changes it.
     Put,
 }
@@ -89,9 +91,5 @@ impl Naming {
                 None => Self::Computed(value.clone()),
             },
         }
-    }
-
-    pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing)
     }
 }

@@ -16,6 +16,9 @@ use crate::script::Language;
 const CLIENTS: &[&str] =
     &["js", "jsm", "jsc", "jetstream", "nc", "nats", "conn", "connection", "client", "stream"];
 
+/// What makes a builder.
+const BUILDERS: &[&str] = &["consumerOpts", "builder"];
+
 impl Machine<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Value {
         let span = expr.span;
@@ -332,7 +335,25 @@ impl Machine<'_> {
             (What::Class(class, module), _) => {
                 self.instance(class, *module, arguments, span, false)
             }
-            (_, base) => self.foreign(base, &callee, arguments, span),
+            (_, base) => {
+                let value = self.foreign(base, &callee, arguments, span);
+                self.build(&call.callee, &value);
+                value
+            }
+        }
+    }
+
+    /// A builder is changed by its methods, whether what they return is taken or not.
+    fn build(&mut self, callee: &Expr, value: &Value) {
+        let Kind::Member(object, _) = &callee.kind else { return };
+        let Kind::Name(name) = &object.kind else { return };
+        let mut root = value;
+        while let Some(base) = root.called().and_then(|called| called.callee.base()) {
+            root = base;
+        }
+        let made = root.called().and_then(|called| called.callee.last());
+        if made.is_some_and(|one| BUILDERS.contains(&one)) {
+            self.assign(name, value.clone());
         }
     }
 
@@ -353,6 +374,11 @@ impl Machine<'_> {
         span: Span,
     ) -> Value {
         let language = self.language();
+        if let Some((on, method)) = &base
+            && let Some(value) = self.mapped(on, method, &arguments, span)
+        {
+            return value;
+        }
         if let Some(value) = builtin::call(language, base.as_ref(), callee, &arguments, span) {
             return value;
         }
@@ -387,6 +413,26 @@ impl Machine<'_> {
         }
         let called = Called { callee: callee.clone(), arguments };
         Value::new(What::Called(called.into()), span)
+    }
+
+    /// A function that is given to a list, which calls it for each item.
+    fn mapped(&mut self, on: &Value, method: &str, given: &[Given], span: Span) -> Option<Value> {
+        let items = on.items()?.to_vec();
+        let What::Function(bound) = &given.first()?.value.what else { return None };
+        if !matches!(method, "map" | "forEach" | "for_each" | "flatMap") {
+            return None;
+        }
+        let bound = Bound::clone(bound);
+        let mut all = Vec::new();
+        for item in items {
+            let given = Given { name: None, name_span: item.span, value: item };
+            let (value, _) = self.call(&bound, vec![given], span);
+            match value.items() {
+                Some(inner) if method == "flatMap" => all.extend(inner.iter().cloned()),
+                _ => all.push(value),
+            }
+        }
+        Some(Value::new(What::List(all.into()), span))
     }
 
     /// Functions that are given to something else, which calls them.

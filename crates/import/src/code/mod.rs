@@ -16,6 +16,7 @@ mod evaluate;
 mod fields;
 mod fold;
 mod go;
+mod javascript;
 mod library;
 mod machine;
 mod python;
@@ -31,7 +32,7 @@ use watershed_topology::source::{FileId, SourceMap, Span};
 
 use self::apply::Applier;
 use self::declared::Declared;
-use self::library::{nats_go, nats_py};
+use self::library::{nats_go, nats_js, nats_py};
 use self::machine::{Machine, Program};
 use self::services::Services;
 use crate::importer::{Importer, Written};
@@ -68,6 +69,9 @@ pub(super) fn follow(
         let (whats, library) = match seen.language {
             Language::Python => (nats_py::declared(sources, seen), "nats-py"),
             Language::Go => (nats_go::declared(sources, seen), "nats.go"),
+            Language::JavaScript | Language::TypeScript | Language::Tsx => {
+                (nats_js::declared(sources, seen), "nats.js")
+            }
             _ => continue,
         };
         let (span, module) = (seen.span, seen.module);
@@ -84,6 +88,7 @@ fn wants(language: Language, name: &str) -> bool {
     match language {
         Language::Python => nats_py::wants(name),
         Language::Go => nats_go::wants(name),
+        Language::JavaScript | Language::TypeScript | Language::Tsx => nats_js::wants(name),
         _ => false,
     }
 }

@@ -2,6 +2,7 @@
 //! sends for those that are not given.
 
 pub(super) mod nats_go;
+pub(super) mod nats_js;
 pub(super) mod nats_py;
 
 use watershed_topology::schema::Field;
