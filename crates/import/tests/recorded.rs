@@ -1,7 +1,7 @@
 //! What programs made on nats-server 2.14.6 when they ran with the real client libraries, beside what
 //! the import makes of them, field by field.
 //!
-//! Each was run once with its library (nats.go 1.55.0, @nats-io/jetstream 3.3.0, async-nats 0.51.0,
+//! Each was run once with its library (nats.go 1.55.0, @nats-io/jetstream 3.4.0, nats 2.29.3, async-nats 0.51.0,
 //! jnats 2.25.0) on a fresh server, and the configurations that the server then had are beside it.
 #![cfg(feature = "code")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -18,8 +18,12 @@ use self::assets::{Assets, differences, inboxes, plain};
 
 fn check(name: &str, program: &str, recorded: &str) {
     let all: std::collections::BTreeMap<String, Value> = serde_json::from_str(recorded).unwrap();
+    // Consumers without a durable name go with their clients, and are no part of a topology.
+    let lasts =
+        |name: &String, config: &Value| !name.contains('/') || config["durable_name"].is_string();
     let mut live: Assets = all
         .into_iter()
+        .filter(|(name, config)| lasts(name, config))
         .map(|(name, config)| {
             let typed = if name.contains('/') {
                 serde_json::to_value(serde_json::from_value::<ConsumerConfig>(config).unwrap())
@@ -54,4 +58,19 @@ fn nats_js() {
 fn nats_js_before() {
     let recorded = include_str!("recorded/nats-before.js.json");
     check("main.js", include_str!("recorded/nats-before.js"), recorded);
+}
+
+#[test]
+fn async_nats() {
+    let recorded = include_str!("recorded/async_nats.rs.json");
+    check("main.rs", include_str!("recorded/async_nats.rs"), recorded);
+}
+
+#[test]
+fn jnats() {
+    check(
+        "Jnats.java",
+        include_str!("recorded/Jnats.java"),
+        include_str!("recorded/Jnats.java.json"),
+    );
 }

@@ -70,6 +70,12 @@ fn method_of(value: &Value, method: &str, arguments: &[Given], span: Span) -> Op
             Some(Value::new(What::List(all.into()), span))
         }
         (What::Made(made), "evolve" | "_replace") => Some(changed(made, arguments, span)),
+        // Of a record, and of a class with getters.
+        (What::Made(made), getter)
+            if made.class.is_some() && arguments.is_empty() && field(made, getter).is_some() =>
+        {
+            field(made, getter).cloned()
+        }
         (What::Made(_) | What::List(_), same) if SAME.contains(&same) => Some(value.clone()),
         (What::Duration(nanos), "total_seconds") => Some(Value::new(seconds(*nanos), span)),
         (What::Duration(nanos), "toNanos" | "as_nanos" | "Nanoseconds") => {
@@ -80,6 +86,15 @@ fn method_of(value: &Value, method: &str, arguments: &[Given], span: Span) -> Op
         }
         _ => None,
     }
+}
+
+/// The field that a getter gives: `name()`, `getName()`.
+fn field<'m>(made: &'m Made, getter: &str) -> Option<&'m Value> {
+    made.get(getter).or_else(|| {
+        let mut rest = getter.strip_prefix("get")?.chars();
+        let first = rest.next()?.to_ascii_lowercase();
+        made.get(&format!("{first}{}", rest.as_str()))
+    })
 }
 
 /// Methods that give what they are called on.

@@ -7,7 +7,7 @@ use watershed_topology::source::FileId;
 use super::machine::{Defined, Module, Program};
 use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Stmt, Target};
 use super::tree::{Source, parse};
-use super::{go, javascript, python};
+use super::{go, java, javascript, python, rust};
 use crate::script::Language;
 
 /// Words of which a program has one if it has to do with NATS.
@@ -27,20 +27,22 @@ pub(super) fn add(
     let grammar = match language {
         Language::Python => tree_sitter_python::LANGUAGE.into(),
         Language::Go => tree_sitter_go::LANGUAGE.into(),
+        Language::Rust => tree_sitter_rust::LANGUAGE.into(),
+        Language::Java => tree_sitter_java::LANGUAGE.into(),
         Language::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
         Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
         Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
-        _ => return true,
     };
     let Some(tree) = parse(&grammar, text) else { return !about };
-    let source = Source { file, text };
+    let source = Source { file, text, base: 0, own: "" };
     let body = match language {
         Language::Python => python::module(source, tree.root_node()),
         Language::Go => go::module(source, tree.root_node()),
+        Language::Rust => rust::module(source, tree.root_node()),
+        Language::Java => java::module(source, tree.root_node()),
         Language::JavaScript | Language::TypeScript | Language::Tsx => {
             javascript::module(source, tree.root_node())
         }
-        _ => Vec::new(),
     };
     let module = program.modules.len();
     let mut names = Names { program, module, language, class: None, inner: false };

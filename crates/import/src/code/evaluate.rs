@@ -206,6 +206,15 @@ impl Machine<'_> {
             },
             What::Class(class, module) => self.static_member(class, *module, name),
             What::Module(module) => self.global(*module, name),
+            // A constant of another module, under its path.
+            What::Name(_) | What::Member(..)
+                if self.language() == Language::Rust
+                    && name.bytes().all(|byte| {
+                        byte.is_ascii_uppercase() || matches!(byte, b'_' | b'0'..=b'9')
+                    }) =>
+            {
+                self.lookup(name, span)
+            }
             What::Name(package) => self.package(package, name),
             // The value of a member of an enumeration is the member.
             What::Text(..) | What::Int(_) if matches!(name, "value" | "name") => Some(base.clone()),
@@ -345,14 +354,19 @@ impl Machine<'_> {
 
     /// A builder is changed by its methods, whether what they return is taken or not.
     fn build(&mut self, callee: &Expr, value: &Value) {
-        let Kind::Member(object, _) = &callee.kind else { return };
+        let Kind::Member(object, method) = &callee.kind else { return };
         let Kind::Name(name) = &object.kind else { return };
-        let mut root = value;
-        while let Some(base) = root.called().and_then(|called| called.callee.base()) {
-            root = base;
+        if BUILDERS.contains(&method.as_str()) || self.lookup(name, callee.span).is_none() {
+            return;
         }
-        let made = root.called().and_then(|called| called.callee.last());
-        if made.is_some_and(|one| BUILDERS.contains(&one)) {
+        let mut root = value.called();
+        while let Some(called) = root {
+            if called.callee.last().is_some_and(|one| BUILDERS.contains(&one)) {
+                break;
+            }
+            root = called.callee.base().and_then(Value::called);
+        }
+        if root.is_some() {
             self.assign(name, value.clone());
         }
     }
@@ -389,13 +403,33 @@ impl Machine<'_> {
             && let Some(one) = self.defined(&name, arguments.len())
             && !self.is_running(&one.function)
         {
-            let this = match &one.class {
-                Some(class) => Some(self.object(one.module, class, span)),
-                None => Some(on.clone()).filter(|on| on.made().is_some()),
+            let this = match (&one.class, on.made()) {
+                (_, Some(_)) => Some(on.clone()),
+                (Some(class), None) => Some(self.object(one.module, class, span)),
+                (None, None) => None,
             };
             let function = Rc::clone(&one.function);
             let bound = Bound { function, module: one.module, inner: false, this };
             return self.call(&bound, arguments, span).0;
+        }
+        // In Java a method of one's own has no more than its name.
+        if base.is_none()
+            && language == Language::Java
+            && let Some(one) = self.defined(&name, arguments.len())
+            && !self.is_running(&one.function)
+        {
+            let this = self.lookup("this", span);
+            let bound = Bound {
+                function: Rc::clone(&one.function),
+                module: one.module,
+                inner: false,
+                this,
+            };
+            let (value, after) = self.call(&bound, arguments, span);
+            if let Some(after) = after {
+                self.assign("this", after);
+            }
+            return value;
         }
         self.handlers(&arguments);
         if wanted {

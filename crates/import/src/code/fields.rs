@@ -7,7 +7,7 @@ use watershed_topology::quantity::show_duration;
 use watershed_topology::schema::{Field, Kind};
 use watershed_topology::source::{SourceMap, Span};
 
-use super::value::{Called, Entry, Value, What};
+use super::value::{Called, Entry, Made, Value, What};
 
 /// What a number is where a library takes a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,7 +222,21 @@ impl Reader<'_> {
     }
 
     fn pairs(&mut self, value: &Value, path: &str) -> Option<Json> {
-        let Some(made) = value.made().filter(|made| made.open.is_none()) else {
+        // A list of pairs makes a mapping, too.
+        let listed = value.items().map(|items| {
+            let mut made = Made::default();
+            for item in items {
+                match item.items() {
+                    Some([name, one]) if name.text().is_some() => {
+                        made.set(name.text().unwrap_or_default(), name.span, one.clone());
+                    }
+                    _ => made.open = Some(item.span),
+                }
+            }
+            made
+        });
+        let made = listed.as_ref().or(value.made());
+        let Some(made) = made.filter(|made| made.open.is_none()) else {
             self.unknown(path, value);
             return None;
         };

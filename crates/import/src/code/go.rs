@@ -92,7 +92,7 @@ fn structure(source: Source<'_>, node: Node<'_>) -> Option<Class> {
 }
 
 /// The expressions of a list, or the one that stands alone.
-fn list<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+fn list(node: Node<'_>) -> Vec<Node<'_>> {
     if node.kind() == "expression_list" { parts(node) } else { vec![node] }
 }
 
@@ -297,7 +297,7 @@ fn composite(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
 }
 
 /// Key and value of an element.
-fn pair<'t>(node: Node<'t>) -> Option<(Node<'t>, Node<'t>)> {
+fn pair(node: Node<'_>) -> Option<(Node<'_>, Node<'_>)> {
     Some((node.child_by_field_name("key")?, node.child_by_field_name("value")?))
 }
 

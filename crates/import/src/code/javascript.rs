@@ -70,16 +70,7 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             let cases = node.child_by_field_name("body").map(parts).unwrap_or_default();
             Stmt::Branches(None, cases.into_iter().map(|case| block(source, case, depth)).collect())
         }
-        "try_statement" => {
-            let mut all = body(source, node, "body", depth);
-            if let Some(handler) = node.child_by_field_name("handler") {
-                all.push(Stmt::Branches(None, vec![body(source, handler, "body", depth)]));
-            }
-            if let Some(last) = node.child_by_field_name("finalizer") {
-                all.extend(body(source, last, "body", depth));
-            }
-            Stmt::Block(all)
-        }
+        "try_statement" => tried(source, node, depth),
         "import_statement" => return imports(source, node),
         "expression_statement" => {
             return parts(node).into_iter().map(|one| simple(source, one, depth)).collect();
@@ -101,6 +92,17 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         _ => Stmt::Expr(expr(source, node, depth)),
     };
     vec![one]
+}
+
+fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
+    let mut all = body(source, node, "body", depth);
+    if let Some(handler) = node.child_by_field_name("handler") {
+        all.push(Stmt::Branches(None, vec![body(source, handler, "body", depth)]));
+    }
+    if let Some(last) = node.child_by_field_name("finalizer") {
+        all.extend(body(source, last, "body", depth));
+    }
+    Stmt::Block(all)
 }
 
 fn simple(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
@@ -378,12 +380,9 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
             _ => other(),
         },
         "ternary_expression" => {
-            match (boxed("condition"), boxed("consequence"), boxed("alternative")) {
-                (Some(condition), Some(then), Some(otherwise)) => {
-                    Kind::Choice(condition, then, otherwise)
-                }
-                _ => other(),
-            }
+            let parts = (boxed("condition"), boxed("consequence"), boxed("alternative"));
+            let (Some(condition), Some(then), Some(otherwise)) = parts else { return other() };
+            Kind::Choice(condition, then, otherwise)
         }
         "assignment_expression" => boxed("right").map_or_else(other, |one| one.kind),
         "arrow_function" | "function_expression" | "generator_function" => {
@@ -398,14 +397,11 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
 fn template(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
     let mut all = Vec::new();
     for part in parts(node) {
-        match part.kind() {
-            "template_substitution" => {
-                all.extend(part.named_child(0).map(|inner| expr(source, inner, depth)));
-            }
-            _ => {
-                let text = unescaped(source.text(part));
-                all.push(source.expr(part, Kind::Text(text)));
-            }
+        if part.kind() == "template_substitution" {
+            all.extend(part.named_child(0).map(|inner| expr(source, inner, depth)));
+        } else {
+            let text = unescaped(source.text(part));
+            all.push(source.expr(part, Kind::Text(text)));
         }
     }
     match all.as_slice() {

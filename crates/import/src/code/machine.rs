@@ -133,7 +133,8 @@ impl<'p> Machine<'p> {
 
     /// What a name means here, if the program says so.
     pub(super) fn lookup(&mut self, name: &str, span: Span) -> Option<Value> {
-        let found = self.local(name).or_else(|| self.global(self.module(), name));
+        let found = self.local(name).or_else(|| self.own_field(name));
+        let found = found.or_else(|| self.global(self.module(), name));
         let found = found.or_else(|| self.neighbour(name))?;
         Some(match found.what {
             // What is not known is shown where it is used.
@@ -152,6 +153,15 @@ impl<'p> Machine<'p> {
             }
         }
         None
+    }
+
+    /// A field of the object that a method is called on; in Java it has no more than its name.
+    fn own_field(&self, name: &str) -> Option<Value> {
+        if self.language() != Language::Java {
+            return None;
+        }
+        let this = self.local("this")?;
+        this.made()?.get(name).cloned()
     }
 
     pub(super) fn global(&self, module: usize, name: &str) -> Option<Value> {
@@ -189,6 +199,15 @@ impl<'p> Machine<'p> {
 
     /// Gives a name a value: that of the innermost frame that has it, else a new one.
     pub(super) fn assign(&mut self, name: &str, value: Value) {
+        if self.local(name).is_none()
+            && self.own_field(name).is_some()
+            && let Some(this) = self.local("this")
+            && let Some(made) = this.made()
+        {
+            let mut made = made.clone();
+            made.set(name, value.span, value);
+            return self.assign("this", Value::new(What::Made(made.into()), this.span));
+        }
         for frame in self.frames.iter_mut().rev() {
             if let Some(known) = frame.names.get_mut(name) {
                 *known = value;

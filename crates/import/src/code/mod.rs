@@ -16,11 +16,13 @@ mod evaluate;
 mod fields;
 mod fold;
 mod go;
+mod java;
 mod javascript;
 mod library;
 mod machine;
 mod python;
 mod run;
+mod rust;
 mod services;
 mod syntax;
 mod tree;
@@ -32,7 +34,7 @@ use watershed_topology::source::{FileId, SourceMap, Span};
 
 use self::apply::Applier;
 use self::declared::Declared;
-use self::library::{nats_go, nats_js, nats_py};
+use self::library::{async_nats, jnats, nats_go, nats_js, nats_py};
 use self::machine::{Machine, Program};
 use self::services::Services;
 use crate::importer::{Importer, Written};
@@ -69,10 +71,11 @@ pub(super) fn follow(
         let (whats, library) = match seen.language {
             Language::Python => (nats_py::declared(sources, seen), "nats-py"),
             Language::Go => (nats_go::declared(sources, seen), "nats.go"),
+            Language::Java => (jnats::declared(sources, seen), "jnats"),
+            Language::Rust => (async_nats::declared(sources, seen), "async-nats"),
             Language::JavaScript | Language::TypeScript | Language::Tsx => {
                 (nats_js::declared(sources, seen), "nats.js")
             }
-            _ => continue,
         };
         let (span, module) = (seen.span, seen.module);
         let declared = |what| Declared { what, span, arms: seen.arms.clone(), module, library };
@@ -89,6 +92,7 @@ fn wants(language: Language, name: &str) -> bool {
         Language::Python => nats_py::wants(name),
         Language::Go => nats_go::wants(name),
         Language::JavaScript | Language::TypeScript | Language::Tsx => nats_js::wants(name),
-        _ => false,
+        Language::Rust => async_nats::wants(name),
+        Language::Java => jnats::wants(name),
     }
 }

@@ -40,12 +40,17 @@ pub(super) fn parse(language: &Language, text: &str) -> Option<Tree> {
 pub(super) struct Source<'t> {
     pub(super) file: FileId,
     pub(super) text: &'t str,
+    /// Where the text begins in the file.
+    pub(super) base: usize,
+    /// The type whose methods are read.
+    pub(super) own: &'t str,
 }
 
 impl<'t> Source<'t> {
     pub(super) fn span(&self, node: Node<'_>) -> Span {
         let range = node.byte_range();
-        Span { file: self.file, start: offset(range.start), end: offset(range.end) }
+        let (start, end) = (offset(self.base + range.start), offset(self.base + range.end));
+        Span { file: self.file, start, end }
     }
 
     pub(super) fn text(&self, node: Node<'_>) -> &'t str {

@@ -1,6 +1,8 @@
 //! The client libraries: which call means what, what fields are called, and what the library itself
 //! sends for those that are not given.
 
+pub(super) mod async_nats;
+pub(super) mod jnats;
 pub(super) mod nats_go;
 pub(super) mod nats_js;
 pub(super) mod nats_py;

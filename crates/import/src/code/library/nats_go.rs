@@ -305,7 +305,7 @@ fn is_jetstream(value: &Value) -> bool {
 }
 
 /// An option such as `nats.Durable("x")`.
-fn option<'v>(given: &'v Given) -> Option<(&'v str, &'v Called)> {
+fn option(given: &Given) -> Option<(&str, &Called)> {
     let called = given.value.called()?;
     let base = called.callee.base()?.path()?;
     (base == "nats").then(|| Some((called.callee.last()?, called)))?
