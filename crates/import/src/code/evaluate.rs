@@ -7,7 +7,7 @@ use watershed_topology::source::Span;
 use super::builtin;
 use super::builtin_typed;
 use super::fold;
-use super::machine::{Machine, Seen, id};
+use super::machine::{LEVELS_MAX, Machine, Seen, id};
 use super::syntax::{Argument, Call, Each, Expr, Field, Kind, Op};
 use super::value::{self, Bound, Called, Given, ITEMS_MAX, Made, Value, What};
 use crate::script::Language;
@@ -21,10 +21,17 @@ const BUILDERS: &[&str] = &["consumerOpts", "builder"];
 
 impl Machine<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Value {
-        let span = expr.span;
-        if self.tired() {
-            return Value::unknown(span);
+        if self.tired() || self.level >= LEVELS_MAX {
+            return Value::unknown(expr.span);
         }
+        self.level += 1;
+        let value = self.inner(expr);
+        self.level -= 1;
+        value
+    }
+
+    fn inner(&mut self, expr: &Expr) -> Value {
+        let span = expr.span;
         let what = match &expr.kind {
             Kind::Null => What::Null,
             Kind::Bool(flag) => What::Bool(*flag),

@@ -35,9 +35,7 @@ pub(super) fn binary(op: Op, left: &Value, right: &Value, span: Span) -> Value {
         _ => None,
     };
     let what = what.or_else(|| fraction(op, left, right)).or_else(|| compared(op, left, right));
-    let value = Value::new(what.unwrap_or(What::Unknown), span);
-    // A number that is only named differently stands where it was written.
-    Value { span: if matches!(value.what, What::Unknown) { span } else { value.span }, ..value }
+    Value::new(what.unwrap_or(What::Unknown), span)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands at the end of a chain of options")]

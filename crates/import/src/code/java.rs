@@ -7,6 +7,9 @@ use tree_sitter::Node;
 use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Op, Parameter, Stmt, Target};
 use super::tree::{DEPTH_MAX, Source, parts, unescaped};
 
+/// Names of a path that are read.
+const NAMES_MAX: usize = 16;
+
 /// The statements of a file.
 pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
     block(source, root, 0)
@@ -219,7 +222,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
             Kind::Name(source.text(node).to_owned())
         }
         "scoped_identifier" | "scoped_type_identifier" => {
-            let mut names = source.text(node).split('.').map(str::trim);
+            let mut names = source.text(node).split('.').map(str::trim).take(NAMES_MAX);
             let first = Kind::Name(names.next().unwrap_or_default().to_owned());
             names.fold(first, |kind, name| {
                 Kind::Member(Box::new(source.expr(node, kind)), name.to_owned())

@@ -16,6 +16,9 @@ pub(super) const STEPS_MAX: usize = 400_000;
 /// Calls of functions in each other.
 pub(super) const CALLS_MAX: usize = 24;
 
+/// Expressions and blocks in each other, with those of functions that are called in them.
+pub(super) const LEVELS_MAX: usize = 120;
+
 /// Numbers of conditions begin here: those of scripts are below.
 const CONDITIONS: usize = 1 << 24;
 
@@ -91,6 +94,7 @@ pub(super) struct Machine<'p> {
     /// Where there was too much to be followed.
     pub(super) stopped: Option<usize>,
     pub(super) depth: usize,
+    pub(super) level: usize,
     pub(super) seen: Vec<Seen>,
 }
 
@@ -110,6 +114,7 @@ impl<'p> Machine<'p> {
             steps: 0,
             stopped: None,
             depth: 0,
+            level: 0,
             seen: Vec::new(),
         }
     }

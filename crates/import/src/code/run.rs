@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use watershed_topology::source::Span;
 
-use super::machine::{CALLS_MAX, Defined, Frame, Machine, id};
+use super::machine::{CALLS_MAX, Defined, Frame, LEVELS_MAX, Machine, id};
 use super::syntax::{Class, Expr, Function, Kind, Op, Stmt, Target};
 use super::value::{Bound, Entry, Given, ITEMS_MAX, Made, Value, What};
 use super::{fold, value};
@@ -206,6 +206,15 @@ impl Machine<'_> {
     }
 
     fn statement(&mut self, statement: &Stmt) {
+        if self.level >= LEVELS_MAX {
+            return;
+        }
+        self.level += 1;
+        self.one(statement);
+        self.level -= 1;
+    }
+
+    fn one(&mut self, statement: &Stmt) {
         match statement {
             Stmt::Assign(target, value) => {
                 let value = self.expr(value);
@@ -407,11 +416,12 @@ fn one_of(one: &Value, other: &Value) -> Value {
     for entry in &mut both.fields {
         entry.value = match others.get(&entry.name) {
             Some(value) if value.same(&entry.value) => continue,
-            _ => Value::unknown(entry.value.span),
+            // Where it is set says more than what it is set to in one of the branches.
+            _ => Value::unknown(entry.name_span),
         };
     }
     for entry in others.fields.iter().filter(|entry| made.get(&entry.name).is_none()) {
-        both.set(&entry.name, entry.name_span, Value::unknown(entry.value.span));
+        both.set(&entry.name, entry.name_span, Value::unknown(entry.name_span));
     }
     both.open = made.open.or(others.open);
     Value::new(What::Made(both.into()), one.span)

@@ -15,6 +15,9 @@ use super::tree::{DEPTH_MAX, Source, parse, parts, unescaped};
 /// Longest arguments of a macro that are parsed, in bytes.
 const MACRO_MAX: usize = 8 << 10;
 
+/// Names of a path that are read.
+const NAMES_MAX: usize = 16;
+
 /// The statements of a file.
 pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
     items(source, root, 0)
@@ -248,7 +251,7 @@ fn inner(text: &str) -> &str {
 fn path(source: Source<'_>, node: Node<'_>) -> Kind {
     let text = source.text(node);
     let mut names = text.split("::").map(|name| name.split('<').next().unwrap_or_default().trim());
-    let names = names.by_ref().filter(|name| !name.is_empty());
+    let names = names.by_ref().filter(|name| !name.is_empty()).take(NAMES_MAX);
     let mut names = names.skip_while(|name| matches!(*name, "crate" | "super"));
     let first = names.next().unwrap_or_default();
     let first = if first == "Self" && !source.own.is_empty() { source.own } else { first };

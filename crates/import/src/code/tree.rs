@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 1 << 20;
 const STEPS_MAX: usize = 200_000;
 
 /// Levels of expressions and blocks that are looked into.
-pub(super) const DEPTH_MAX: usize = 150;
+pub(super) const DEPTH_MAX: usize = 100;
 
 /// The tree of a text. `None` if it is too large or too wild.
 pub(super) fn parse(language: &Language, text: &str) -> Option<Tree> {

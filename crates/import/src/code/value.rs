@@ -13,11 +13,16 @@ pub(super) const TEXT_MAX: usize = 16 << 10;
 /// Most items of a list or a mapping.
 pub(super) const ITEMS_MAX: usize = 10_000;
 
+/// Values in each other, as lists of lists, or calls on what calls gave.
+const DEPTH_MAX: u8 = 120;
+
 /// A value, and where it was written.
 #[derive(Debug, Clone)]
 pub(super) struct Value {
     pub(super) what: What,
     pub(super) span: Span,
+    /// Values in each other.
+    depth: u8,
 }
 
 #[derive(Debug, Clone)]
@@ -91,12 +96,29 @@ pub(super) struct Bound {
 }
 
 impl Value {
+    /// A value; one that has too many in each other is not known.
     pub(super) fn new(what: What, span: Span) -> Self {
-        Self { what, span }
+        let of = |value: &Self| value.depth.saturating_add(1);
+        let deepest = |all: &mut dyn Iterator<Item = &Self>| all.map(of).max().unwrap_or(0);
+        let depth = match &what {
+            What::List(items) => deepest(&mut items.iter()),
+            What::Made(made) => deepest(&mut made.fields.iter().map(|entry| &entry.value)),
+            What::Member(base, _) => of(base),
+            What::Called(called) => {
+                let arguments = called.arguments.iter().map(|given| &given.value);
+                deepest(&mut arguments.chain([&called.callee]))
+            }
+            What::Function(bound) => bound.this.as_ref().map_or(0, of),
+            _ => 0,
+        };
+        if depth > DEPTH_MAX {
+            return Self::unknown(span);
+        }
+        Self { what, span, depth }
     }
 
     pub(super) fn unknown(span: Span) -> Self {
-        Self::new(What::Unknown, span)
+        Self { what: What::Unknown, span, depth: 0 }
     }
 
     pub(super) fn known(text: &str, span: Span) -> Self {

@@ -203,7 +203,149 @@ fn programs_in_manifests_are_read() {
 }
 
 #[test]
+fn a_folder_of_several_languages_is_one_system() {
+    let script =
+        "nats stream add ORDERS --subjects 'orders.>' --max-age 7d --no-allow-direct --defaults\n";
+    let go = r#"package main
+
+import ("context"; "os"; "time"; "github.com/nats-io/nats.go/jetstream")
+
+func setup(ctx context.Context, js jetstream.JetStream) error {
+	stream, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		Name: "ORDERS", Subjects: []string{"orders.>"}, MaxAge: 30 * 24 * time.Hour,
+		Replicas: replicas(os.Args),
+	})
+	if err != nil {
+		return err
+	}
+	_, err = stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: "billing", FilterSubject: "orders.paid", AckWait: 30})
+	return err
+}
+"#;
+    let typescript = r#"import { jetstream } from "@nats-io/jetstream";
+export class Shop {
+  constructor(private readonly js: JetStreamClient, private readonly jsm: JetStreamManager) {}
+  async pay(id: string) { await this.js.publish(`orders.${id}.paid`, id); }
+  async start() {
+    await this.jsm.consumers.add("ORDERS", { durable_name: process.env.NAME, ack_policy: "explicit" });
+    await this.jsm.streams.add({ name: "CARTS", subjects: ["carts.*"], max_age: 86400 });
+  }
+}
+"#;
+    let rust = r#"
+pub async fn listen(js: async_nats::jetstream::Context) -> Result<(), Error> {
+    let stream = js.get_stream("ORDERS").await?;
+    let consumer: PullConsumer = stream
+        .get_or_create_consumer("shipping", pull::Config { durable_name: Some("shipping".into()), filter_subject: "orders.*.paid".into(), ..Default::default() })
+        .await?;
+    Ok(())
+}
+"#;
+    let java = r#"class Mailer {
+    void start(JetStream js) throws Exception {
+        js.subscribe("orders.>", PushSubscribeOptions.builder().stream("ORDERS").durable("billing").build());
+    }
+}
+"#;
+    insta::assert_snapshot!(check_all(&[
+        ("init.sh", script),
+        ("services/setup/main.go", go),
+        ("services/shop/src/shop.ts", typescript),
+        ("services/shipping/src/main.rs", rust),
+        ("services/mail/src/main/java/Mailer.java", java),
+    ]), @r"
+    streams:
+      ORDERS:
+        subjects: [orders.>]
+        max_age: 7d
+        consumers:
+          billing: { filter_subject: orders.paid, ack_wait: 30ns }
+          shipping: { filter_subject: orders.*.paid }
+
+      CARTS:
+        subjects: [carts.*]
+        max_age: 86µs400ns
+
+    services:
+      mail: { consumes: [ORDERS/billing] }
+      setup: { consumes: [ORDERS/billing] }
+      shipping: { consumes: [ORDERS/shipping] }
+      shop: { publishes: [orders.*.paid] }
+    services/setup/main.go:7:9: error[I005]: stream `ORDERS` is defined twice, and not alike: `max_age` is 7d there and 30d here
+    services/setup/main.go:8:13: warning[I002]: `num_replicas` is `replicas(os.Args)`, which is not known here
+    services/setup/main.go:13:130: warning[C005]: one slow write takes longer than 30ns
+    services/setup/main.go:13:130: error[I017]: `ack_wait` of nats.go counts nanoseconds: 30 of them are 30ns; as seconds it would be 30s
+    services/shop/src/shop.ts:4:49: warning[I001]: parts of this subject are not known here: each was taken for one token, `*`
+    services/shop/src/shop.ts:6:60: warning[I002]: the name of a consumer is `process.env.NAME`, which is not known here: it was not read
+    services/shop/src/shop.ts:7:81: error[C000]: stream `CARTS`: max age needs to be >= 100ms
+    services/shop/src/shop.ts:7:81: error[I017]: `max_age` of nats.js counts nanoseconds: 86400 of them are 86µs400ns; as seconds it would be 1d
+    services/mail/src/main/java/Mailer.java:3:9: error[I018]: `billing` is a pull consumer, and jnats wants to be pushed to by it here: the call fails
+    ");
+}
+
+#[test]
+fn branches_make_what_differs_unknown() {
+    insta::assert_snapshot!(check_python(r#"
+async def start(js, production):
+    replicas = 1
+    if production:
+        replicas = 3
+    config = {"name": "A", "subjects": ["a"]}
+    if production:
+        config["max_age"] = 3600
+    await js.add_stream(num_replicas=replicas, **config)
+    if production:
+        await js.add_stream(name="B", subjects=["b"], max_age=60)
+    else:
+        await js.add_stream(name="B", subjects=["b"], max_age=30)
+    subjects = ["c.x"] if production else ["c.y"]
+    await js.add_stream(name="C", subjects=subjects, max_age=1 or 2)
+"#), @r#"
+    streams:
+      # not read: `num_replicas` is `replicas`, which is not known here
+      # not read: `max_age` is `config["max_age"]`, which is not known here
+      A:
+        subjects: [a]
+
+      B:
+        subjects: [b]
+        max_age: 1m
+
+      # not read: `subjects` is `subjects`, which is not known here
+      C:
+        max_age: 1s
+    services/orders/bus.py:8:9: warning[I002]: `max_age` is `config["max_age"]`, which is not known here
+    services/orders/bus.py:9:38: warning[I002]: `num_replicas` is `replicas`, which is not known here
+    services/orders/bus.py:13:34: warning[I001]: `B` becomes another in another branch, by `max_age`: what an empty server gets was taken
+    services/orders/bus.py:15:44: warning[I002]: `subjects` is `subjects`, which is not known here
+    "#);
+}
+
+#[test]
 fn other_peoples_publish_and_wild_texts_are_passed_over() {
+    for (name, text) in [
+        ("a.go", "package a\nfunc f() { redis.Publish(ctx, \"a.b\", 1) }\n"),
+        ("a.go", &format!("package a\nvar x = {}1", "-(".repeat(20_000))),
+        (
+            "a.go",
+            "package a\ntype T struct { a *T }\nvar t = T{T{T{}}}\nfunc f() { f(); js.CreateStream() }\n",
+        ),
+        ("a.ts", "emitter.publish('a'); client.subscribe('x', () => {});\n"),
+        ("a.ts", &format!("const x = {};", "[".repeat(20_000))),
+        ("a.ts", &format!("const x = `{}`;", "${`".repeat(5_000))),
+        ("a.js", "const f = () => f(f); f(f); jsm.streams.add(); jsm.consumers.add('x');\n"),
+        (
+            "a.tsx",
+            "const A = () => <div onClick={() => publish('x')}>{items.map(i => <A/>)}</div>;\n",
+        ),
+        ("a.rs", "fn f() { format!(\"{\", {}); vec![vec![vec![vec![]]]]; js.publish(); }\n"),
+        ("a.rs", &format!("fn f() {{ {} }}", "vec![".repeat(5_000))),
+        ("a.rs", &format!("fn f() {{ let x = {}1; }}", "&".repeat(20_000))),
+        ("A.java", &format!("class A {{ int x = {}1; }}", "(".repeat(20_000))),
+        ("A.java", "class A { A a = new A(a); void f() { f(); js.subscribe(); } }\n"),
+    ] {
+        check_nothing(name, text);
+    }
     for text in [
         "redis.publish('a.b', 1)\nclient.subscribe('topic')\n",
         "def f(:\n  js.add_stream(name=\n",
@@ -215,10 +357,15 @@ fn other_peoples_publish_and_wild_texts_are_passed_over() {
         "a = 'x' * 10\nb = 2 ** 2 ** 2 ** 2 ** 200\nc = 1 << 1 << 1000000\nd = 1 / 0\n",
         "def f(n):\n    for a in [1]*9:\n        f(n+1); f(n+2)\nl = [0,1,2,3,4,5,6,7,8,9]\nl = [l for i in l]\nfor a in l:\n    for b in l:\n        for c in l:\n            for d in l:\n                for e in l:\n                    for g in l:\n                        for h in l:\n                            js.add_stream(name=str(a))\n",
     ] {
-        let mut sources = SourceMap::default();
-        let file = sources.add("a.py", text);
-        let (imported, others) = import(&sources, &[file]);
-        assert!(imported.topology.streams.is_empty(), "{text:.60}");
-        assert!(imported.incomplete || others == [file], "{text:.60}");
+        check_nothing("a.py", text);
     }
+}
+
+/// A program that declares nothing, or of which it is said that it was not read.
+fn check_nothing(name: &str, text: &str) {
+    let mut sources = SourceMap::default();
+    let file = sources.add(name, text);
+    let (imported, others) = import(&sources, &[file]);
+    assert!(imported.topology.streams.is_empty(), "{name}: {text:.60}");
+    assert!(imported.incomplete || others == [file], "{name}: {text:.60}");
 }

@@ -211,18 +211,13 @@ fn pushes(sources: &SourceMap, arguments: &Arguments<'_>, seen: &Seen) -> Vec<Wh
         return Vec::new();
     }
     let (queue, durable) = (arguments.get("queue"), arguments.get("durable"));
-    if let (Some(queue), Some(durable)) =
-        (queue.and_then(Value::text), durable.and_then(Value::text))
-        && queue != durable
-    {
-        let message = format!(
-            "nats-py takes the queue group `{queue}` for the durable name too, and refuses another one beside it: `{durable}`"
-        );
-        let found = Diagnostic::new("I020", Severity::Error, seen.span, message);
-        let found = found.fix(format!("write `queue=\"{durable}\"`, or leave `durable` out"));
+    if let Some(found) = refused(queue, durable, seen) {
         return vec![What::Said(found)];
     }
     let (mut all, open) = arguments.get("config").map(entries).unwrap_or_default();
+    let own = find(&all, "durable_name").cloned();
+    let mut out = Vec::new();
+    out.extend(looked_up(queue, own.as_ref(), seen).map(What::Said));
     if let Some(subject) = arguments.get("subject")
         && find(&all, "filter_subjects").is_none()
     {
@@ -243,9 +238,37 @@ fn pushes(sources: &SourceMap, arguments: &Arguments<'_>, seen: &Seen) -> Vec<Wh
     if let Some(value) = arguments.get("flow_control") {
         put(&mut all, "flow_control", value);
     }
-    let own = find(&all, "durable_name").cloned();
-    let name = Naming::of(durable.or(queue).or(own.as_ref()));
+    // The configuration's own name counts where there is one.
+    let name = Naming::of(own.as_ref().or(durable).or(queue));
     let taken = settings(sources, &all, open.as_ref());
     let stream = stream_of(arguments);
-    vec![What::Consumer(ConsumerCall { stream, name, taken, push: Some(true), binds: true })]
+    out.push(What::Consumer(ConsumerCall { stream, name, taken, push: Some(true), binds: true }));
+    out
+}
+
+/// A queue group and another durable name, which the library refuses.
+fn refused(queue: Option<&Value>, durable: Option<&Value>, seen: &Seen) -> Option<Diagnostic> {
+    let (queue, durable) = (queue?.text()?, durable?.text()?);
+    if queue == durable {
+        return None;
+    }
+    let message = format!(
+        "nats-py takes the queue group `{queue}` for the durable name too, and refuses another one beside it: `{durable}`"
+    );
+    let found = Diagnostic::new("I020", Severity::Error, seen.span, message);
+    Some(found.fix(format!("write `queue=\"{durable}\"`, or leave `durable` out")))
+}
+
+/// A queue group, and another durable name in the configuration: the library looks for a consumer
+/// that is called like the group, and makes the other one again for each client.
+fn looked_up(queue: Option<&Value>, own: Option<&Value>, seen: &Seen) -> Option<Diagnostic> {
+    let (queue, own) = (queue?.text()?, own?.text()?);
+    if queue == own {
+        return None;
+    }
+    let message = format!(
+        "nats-py looks for a consumer `{queue}`, as the queue group is called, and makes `{own}` again: a second client is refused with 10013"
+    );
+    let found = Diagnostic::new("I020", Severity::Error, seen.span, message);
+    Some(found.fix(format!("write `queue=\"{own}\"`")))
 }
