@@ -37,7 +37,7 @@ impl Applier<'_> {
             What::Stream(_) => 1,
             What::Consumer(call) if call.binds => 4,
             What::Consumer(_) => 3,
-            What::Reads(..) | What::Publishes(..) => 5,
+            What::Reads(..) | What::Publishes(..) | What::Deletes(..) => 5,
         };
         let mut all: Vec<(usize, Declared)> =
             all.into_iter().map(|one| (rank(&one), one)).collect();
@@ -58,6 +58,7 @@ impl Applier<'_> {
                         self.services.consumes(module, span, &stream, &name);
                     }
                 }
+                What::Deletes(name, whole) => self.deletes(&name, whole, span),
                 What::Reads(stream, name) => {
                     self.services.consumes(module, span, &stream.value, &name.value);
                 }
@@ -254,6 +255,18 @@ impl Applier<'_> {
             self.importer.findings.skipped(span, message);
         }
         found
+    }
+
+    /// Says that a program takes messages away. What it makes again after that is read as it is.
+    fn deletes(&mut self, name: &Naming, whole: bool, span: Span) {
+        let Naming::Known(name) = name else { return };
+        let message = if whole {
+            format!("this deletes `{}` with messages and consumers, whenever it runs", name.value)
+        } else {
+            format!("this empties `{}`, whenever it runs", name.value)
+        };
+        self.importer.recognized = true;
+        self.importer.findings.deleted(span, message);
     }
 
     /// The one stream that stores all of these.

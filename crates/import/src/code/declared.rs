@@ -64,6 +64,8 @@ pub(super) enum What {
     Consumer(ConsumerCall),
     /// Reads a consumer that is made elsewhere.
     Reads(Spanned<String>, Spanned<String>),
+    /// Takes a stream away, or its messages alone.
+    Deletes(Naming, bool),
     /// Publishes on this subject; whether it waits until a stream has stored it.
     Publishes(Value, bool),
     Said(Diagnostic),

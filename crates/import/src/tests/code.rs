@@ -202,11 +202,10 @@ fn programs_in_manifests_are_read() {
     ");
 }
 
-#[test]
-fn a_folder_of_several_languages_is_one_system() {
-    let script =
-        "nats stream add ORDERS --subjects 'orders.>' --max-age 7d --no-allow-direct --defaults\n";
-    let go = r#"package main
+/// One system in several languages, which do not agree.
+const SCRIPT: &str =
+    "nats stream add ORDERS --subjects 'orders.>' --max-age 7d --no-allow-direct --defaults\n";
+const GO: &str = r#"package main
 
 import ("context"; "os"; "time"; "github.com/nats-io/nats.go/jetstream")
 
@@ -222,7 +221,7 @@ func setup(ctx context.Context, js jetstream.JetStream) error {
 	return err
 }
 "#;
-    let typescript = r#"import { jetstream } from "@nats-io/jetstream";
+const TYPESCRIPT: &str = r#"import { jetstream } from "@nats-io/jetstream";
 export class Shop {
   constructor(private readonly js: JetStreamClient, private readonly jsm: JetStreamManager) {}
   async pay(id: string) { await this.js.publish(`orders.${id}.paid`, id); }
@@ -232,7 +231,7 @@ export class Shop {
   }
 }
 "#;
-    let rust = r#"
+const RUST: &str = r#"
 pub async fn listen(js: async_nats::jetstream::Context) -> Result<(), Error> {
     let stream = js.get_stream("ORDERS").await?;
     let consumer: PullConsumer = stream
@@ -241,18 +240,21 @@ pub async fn listen(js: async_nats::jetstream::Context) -> Result<(), Error> {
     Ok(())
 }
 "#;
-    let java = r#"class Mailer {
+const JAVA: &str = r#"class Mailer {
     void start(JetStream js) throws Exception {
         js.subscribe("orders.>", PushSubscribeOptions.builder().stream("ORDERS").durable("billing").build());
     }
 }
 "#;
+
+#[test]
+fn a_folder_of_several_languages_is_one_system() {
     insta::assert_snapshot!(check_all(&[
-        ("init.sh", script),
-        ("services/setup/main.go", go),
-        ("services/shop/src/shop.ts", typescript),
-        ("services/shipping/src/main.rs", rust),
-        ("services/mail/src/main/java/Mailer.java", java),
+        ("init.sh", SCRIPT),
+        ("services/setup/main.go", GO),
+        ("services/shop/src/shop.ts", TYPESCRIPT),
+        ("services/shipping/src/main.rs", RUST),
+        ("services/mail/src/main/java/Mailer.java", JAVA),
     ]), @r"
     streams:
       ORDERS:

@@ -63,7 +63,7 @@ pub(in crate::code) fn wants(name: &str) -> bool {
                 | "get_consumer_from_stream"
                 | "publish"
                 | "publish_with_headers"
-                | "send_publish"
+                | "delete_stream"
         )
 }
 
@@ -97,6 +97,7 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
         "create_key_value" | "create_or_update_key_value" | "update_key_value" => {
             given(0).map(|one| bucket(sources, one, true))
         }
+        "delete_stream" => Some(What::Deletes(Naming::of(given(0)), true)),
         "create_object_store" => given(0).map(|one| bucket(sources, one, false)),
         "get_consumer" => {
             let stream = seen.callee.base().map(stream_of);

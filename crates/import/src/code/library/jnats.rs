@@ -105,6 +105,8 @@ pub(in crate::code) fn wants(name: &str) -> bool {
             | "publish"
             | "publishAsync"
             | "getConsumerContext"
+            | "deleteStream"
+            | "purgeStream"
     )
 }
 
@@ -117,6 +119,9 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
         "updateStream" => given(0).and_then(|one| stream(sources, one, Verb::Update)),
         "addOrUpdateConsumer" | "createConsumer" | "updateConsumer" | "createOrUpdateConsumer" => {
             consumer(sources, seen)
+        }
+        "deleteStream" | "purgeStream" => {
+            Some(What::Deletes(Naming::of(given(0)), method == "deleteStream"))
         }
         "create" | "update" => given(0).and_then(|one| bucket(sources, one)),
         "subscribe" => subscribed(sources, seen),

@@ -166,6 +166,8 @@ pub(in crate::code) fn wants(name: &str) -> bool {
                 | "PublishAsync"
                 | "PublishMsg"
                 | "PublishMsgAsync"
+                | "DeleteStream"
+                | "PurgeStream"
         )
 }
 
@@ -194,6 +196,10 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
         }
         "CreateObjectStore" | "CreateOrUpdateObjectStore" | "UpdateObjectStore" => {
             bucket(sources, given, false).into_iter().collect()
+        }
+        "DeleteStream" | "PurgeStream" => {
+            let name = Naming::of(given.first().map(|one| &one.value));
+            vec![What::Deletes(name, method == "DeleteStream")]
         }
         "Consumer" => reads(seen, given).into_iter().collect(),
         "Publish" | "PublishAsync" | "PublishMsg" | "PublishMsgAsync" => published(seen, given),

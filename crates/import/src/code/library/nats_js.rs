@@ -84,6 +84,8 @@ pub(in crate::code) fn wants(name: &str) -> bool {
             | "publish"
             | "subscribe"
             | "pullSubscribe"
+            | "delete"
+            | "purge"
     )
 }
 
@@ -96,6 +98,9 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
     match (on, method) {
         ("streams", "add") => given(0).map(|one| stream(sources, one)).into_iter().collect(),
         ("streams", "update") => changed(sources, seen).into_iter().collect(),
+        ("streams", "delete" | "purge") => {
+            vec![What::Deletes(Naming::of(given(0)), method == "delete")]
+        }
         ("consumers", "add") => consumer(sources, &seen.arguments, 1).into_iter().collect(),
         ("consumers", "update") => consumer(sources, &seen.arguments, 2).into_iter().collect(),
         ("consumers", "get") => match (Naming::of(given(0)), Naming::of(given(1))) {

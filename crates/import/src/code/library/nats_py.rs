@@ -34,6 +34,8 @@ pub(in crate::code) fn wants(name: &str) -> bool {
             | "create_object_store"
             | "publish"
             | "publish_async"
+            | "delete_stream"
+            | "purge_stream"
     )
 }
 
@@ -87,6 +89,10 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
                 return pushes(sources, &arguments, seen);
             }
             Vec::new()
+        }
+        "delete_stream" | "purge_stream" => {
+            let name = Naming::of(Arguments::new(given, &["name"]).get("name"));
+            vec![What::Deletes(name, method == "delete_stream")]
         }
         "pull_subscribe_bind" | "subscribe_bind" => {
             let arguments = Arguments::new(given, &["consumer", "stream"]);
