@@ -335,7 +335,7 @@ impl Reader<'_> {
         let nanos = nanos.and_then(|nanos| i64::try_from(nanos).ok());
         if nanos.is_none() {
             let shown = shown(self.sources, value.span);
-            self.taken.unread.push(format!("`{path}` is `{shown}`, which is no duration there"));
+            self.taken.unread.push(format!("`{path}` is `{shown}`, which is not a duration there"));
         }
         nanos
     }

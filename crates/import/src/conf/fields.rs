@@ -156,6 +156,7 @@ const JETSTREAM: Block = Block {
         "max_buffered_msgs",
         "request_queue_limit",
         "info_queue_limit",
+        "max_concurrent_io", // since 2.15
         "meta_compact",
         "meta_compact_size",
         "meta_compact_sync",
@@ -164,7 +165,14 @@ const JETSTREAM: Block = Block {
 };
 
 const LIMITS: Block = Block {
-    fields: &["max_ack_pending", "max_ha_assets", "max_request_batch", "duplicate_window", "batch"],
+    fields: &[
+        "max_ack_pending",
+        "max_ha_assets",
+        "max_request_batch",
+        "duplicate_window",
+        "batch",
+        "default_max_consumers", // since 2.15
+    ],
     inner: &[],
 };
 

@@ -105,7 +105,7 @@ async def start(js):
     await js.update_stream(name="A", subjects=["a.>", "d"])
 "#), @r"
     streams:
-      # not read: `max_age` is `604800000000000`, which is no duration there
+      # not read: `max_age` is `604800000000000`, which is not a duration there
       A:
         subjects: [a.>]
         max_msgs: 5
@@ -120,7 +120,7 @@ async def start(js):
         consumers:
           workers: {}
 
-      # not read: `max_age` is `timedelta(days=7)`, which is no duration there
+      # not read: `max_age` is `timedelta(days=7)`, which is not a duration there
       # not read: unknown field `replicas` of nats-py: the call raises an error
       C:
         subjects: [c]
@@ -195,7 +195,7 @@ fn programs_in_manifests_are_read() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: init }\ndata:\n  init.py: |\n    import asyncio, nats\n    async def main():\n        nc = await nats.connect('nats://nats')\n        js = nc.jetstream()\n        await js.add_stream(name='A', subjects=['a.*'], max_age=3600000000000)\n    asyncio.run(main())\n";
     insta::assert_snapshot!(check_all(&[("map.yaml", text)]), @r"
     streams:
-      # not read: `max_age` is `3600000000000`, which is no duration there
+      # not read: `max_age` is `3600000000000`, which is not a duration there
       A:
         subjects: [a.*]
     map.yaml:10:65: error[I017]: `max_age` of nats-py counts seconds: 3600000000000 of them are 114155 years; as nanoseconds it would be 1h

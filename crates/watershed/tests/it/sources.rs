@@ -203,6 +203,48 @@ fn what_a_script_makes_becomes_a_file() {
     assert!(text.contains("# not read: unknown flag `--ack-wait`"), "{text}");
     let again = run(&["import", &script, "-o", &file]);
     assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
-    let nothing = run(&["import", &source("clients").join("examples.py").display().to_string()]);
+    let nothing = run(&["import", &source("it/main.rs").display().to_string()]);
     assert_eq!(nothing.code, Some(1), "{}", nothing.out);
+}
+
+#[test]
+fn a_repository_with_programs_is_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let events = std::fs::read_to_string(source("sources/events.py")).unwrap();
+    write("services/context/src/streams.py", &events.replace("_000_000_000", ""));
+    write(
+        "deploy/init.sh",
+        "nats stream add CONTEXT --subjects 'context.>' --max-age 1h --defaults\n",
+    );
+    write("services/context/tests/test_streams.py", "js.add_stream(name='T', subjects=['t'])\n");
+    write("docs/values.yaml", "replicas: 3\n");
+    let root = folder.path().display().to_string();
+    let imported = run(&["import", &root]);
+    assert!(imported.err.contains("1 test of programs"), "{}", imported.err);
+    assert!(
+        imported.out.contains("  PLANNING_EVENTS:\n    subjects: [planning.>]\n"),
+        "{}",
+        imported.out
+    );
+    assert!(
+        imported
+            .out
+            .contains("  context: { publishes: [context.events.updated, deliberation.completed]"),
+        "{}",
+        imported.out
+    );
+    let linted = run(&["lint", &root]);
+    assert_eq!(linted.code, Some(4), "{}", linted.err);
+    assert!(
+        linted.out.contains("stream `CONTEXT` is defined twice, and not alike"),
+        "{}",
+        linted.out
+    );
+    assert!(linted.err.contains("nothing is declared in 1 other file"), "{}", linted.err);
+    assert!(!linted.out.contains("values.yaml"), "{}", linted.out);
 }
