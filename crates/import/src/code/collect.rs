@@ -1,5 +1,6 @@
 //! Programs as they are found: their statements, their functions, and the names that they call.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use watershed_topology::source::FileId;
@@ -45,9 +46,11 @@ pub(super) fn add(
         }
     };
     let module = program.modules.len();
-    let mut names = Names { program, module, language, class: None, inner: false };
+    let calls = BTreeSet::new();
+    let mut names = Names { program, module, language, class: None, inner: false, calls };
     names.statements(&body);
-    program.modules.push(Module { file, path: path.to_owned(), language, body });
+    let calls = names.calls;
+    program.modules.push(Module { file, path: path.to_owned(), language, body, about, calls });
     true
 }
 
@@ -59,6 +62,8 @@ struct Names<'p> {
     class: Option<Rc<Class>>,
     /// Whether what is looked at stands in a function.
     inner: bool,
+    /// Names that were called so far.
+    calls: BTreeSet<String>,
 }
 
 impl Names<'_> {
@@ -71,6 +76,9 @@ impl Names<'_> {
     fn statement(&mut self, statement: &Stmt) {
         match statement {
             Stmt::Assign(target, value) => {
+                if let Target::One(Expr { kind: Kind::Name(name), .. }) = target {
+                    self.defines(name);
+                }
                 self.target(target);
                 self.expr(value);
             }
@@ -92,8 +100,12 @@ impl Names<'_> {
                 }
             }
             Stmt::Block(inner) => self.statements(inner),
-            Stmt::Function(function) => self.function(function),
+            Stmt::Function(function) => {
+                self.defines(&function.name);
+                self.function(function);
+            }
             Stmt::Class(class) => {
+                self.defines(&class.name);
                 self.class = Some(Rc::clone(class));
                 for method in &class.methods {
                     self.function(method);
@@ -108,18 +120,32 @@ impl Names<'_> {
     }
 
     fn function(&mut self, function: &Rc<Function>) {
-        if !self.inner {
-            let (module, class) = (self.module, self.class.clone());
-            let one = Defined { module, class, function: Rc::clone(function) };
-            let key = (self.language, function.name.clone());
-            self.program.functions.entry(key).or_default().push(one);
-        }
+        let before = std::mem::take(&mut self.calls);
         let outer = std::mem::replace(&mut self.inner, true);
         for default in function.parameters.iter().filter_map(|one| one.default.as_ref()) {
             self.expr(default);
         }
         self.statements(&function.body);
         self.inner = outer;
+        let calls = std::mem::replace(&mut self.calls, before);
+        self.calls.extend(calls.iter().cloned());
+        if !self.inner {
+            let (module, class) = (self.module, self.class.clone());
+            let one = Defined { module, class, function: Rc::clone(function), calls };
+            let key = (self.language, function.name.clone());
+            self.program.functions.entry(key).or_default().push(one);
+        }
+    }
+
+    /// Notes that a module defines a name.
+    fn defines(&mut self, name: &str) {
+        if self.inner || self.class.is_some() {
+            return;
+        }
+        let all = self.program.defines.entry((self.language, name.to_owned())).or_default();
+        if all.last() != Some(&self.module) {
+            all.push(self.module);
+        }
     }
 
     fn target(&mut self, target: &Target) {
@@ -172,7 +198,7 @@ impl Names<'_> {
 
     fn call(&mut self, call: &Call) {
         if let Kind::Name(name) | Kind::Member(_, name) = &call.callee.kind {
-            self.program.called.insert(name.clone());
+            self.calls.insert(name.clone());
         }
         self.expr(&call.callee);
         for Argument { value, .. } in &call.arguments {

@@ -407,7 +407,8 @@ impl Machine<'_> {
         let wanted = (self.wants)(language, &name);
         if let Some((on, _)) = &base
             && !(wanted && is_client(on))
-            && let Some(one) = self.defined(&name, arguments.len())
+            && let Some(one) =
+                self.defined(&name, arguments.len(), on.made().map(|made| made.kind.as_str()))
             && !self.is_running(&one.function)
         {
             let this = match (&one.class, on.made()) {
@@ -422,7 +423,7 @@ impl Machine<'_> {
         // In Java a method of one's own has no more than its name.
         if base.is_none()
             && language == Language::Java
-            && let Some(one) = self.defined(&name, arguments.len())
+            && let Some(one) = self.defined(&name, arguments.len(), None)
             && !self.is_running(&one.function)
         {
             let this = self.lookup("this", span);

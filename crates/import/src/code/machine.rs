@@ -11,7 +11,13 @@ use crate::script::Language;
 use crate::word::Arms;
 
 /// Expressions and statements of all programs together that are followed.
-pub(super) const STEPS_MAX: usize = 400_000;
+const STEPS_MAX: usize = 3_000_000;
+
+/// The same of one function that nobody calls, with what it calls.
+const ROOT_STEPS_MAX: usize = 60_000;
+
+/// Names that a function calls which is followed for what it returns.
+const CALLS_LIGHT: usize = 4;
 
 /// Calls of functions in each other.
 pub(super) const CALLS_MAX: usize = 24;
@@ -30,6 +36,10 @@ pub(super) struct Module {
     pub(super) path: String,
     pub(super) language: Language,
     pub(super) body: Vec<Stmt>,
+    /// Whether it says anything of NATS.
+    pub(super) about: bool,
+    /// Names that are called in it.
+    pub(super) calls: BTreeSet<String>,
 }
 
 /// A function, and what it belongs to.
@@ -38,6 +48,8 @@ pub(super) struct Defined {
     pub(super) module: usize,
     pub(super) class: Option<Rc<Class>>,
     pub(super) function: Rc<Function>,
+    /// Names that are called in it.
+    pub(super) calls: BTreeSet<String>,
 }
 
 /// All programs of one reading.
@@ -46,8 +58,8 @@ pub(super) struct Program {
     pub(super) modules: Vec<Module>,
     /// Functions and methods by name.
     pub(super) functions: BTreeMap<(Language, String), Vec<Defined>>,
-    /// Names that are called anywhere.
-    pub(super) called: BTreeSet<String>,
+    /// Modules by the names that they define outside of functions.
+    pub(super) defines: BTreeMap<(Language, String), Vec<usize>>,
 }
 
 /// A call of something that the programs do not define.
@@ -74,8 +86,15 @@ pub(super) struct Frame {
     pub(super) functions: Vec<Rc<Function>>,
 }
 
+/// Names of functions.
+pub(super) type Names<'p> = BTreeSet<(Language, &'p str)>;
+
 pub(super) struct Machine<'p> {
     pub(super) program: &'p Program,
+    /// Functions that may lead to a call of a client library.
+    pub(super) wrappers: Names<'p>,
+    /// What functions returned that were given nothing that is known, by the object they were called on.
+    pub(super) returned: BTreeMap<(usize, usize), (Option<Value>, Value)>,
     /// Whether a call of this name may declare something.
     pub(super) wants: fn(Language, &str) -> bool,
     /// What each module defines.
@@ -91,6 +110,8 @@ pub(super) struct Machine<'p> {
     pub(super) arms: Arms,
     pub(super) conditions: usize,
     pub(super) steps: usize,
+    /// Steps after which what is followed now is given up.
+    until: usize,
     /// Where there was too much to be followed.
     pub(super) stopped: Option<usize>,
     pub(super) depth: usize,
@@ -102,6 +123,8 @@ impl<'p> Machine<'p> {
     pub(super) fn new(program: &'p Program, wants: fn(Language, &str) -> bool) -> Self {
         Self {
             program,
+            wrappers: Names::new(),
+            returned: BTreeMap::new(),
             wants,
             globals: program.modules.iter().map(|_| BTreeMap::new()).collect(),
             begun: vec![false; program.modules.len()],
@@ -112,6 +135,7 @@ impl<'p> Machine<'p> {
             arms: Vec::new(),
             conditions: CONDITIONS,
             steps: 0,
+            until: ROOT_STEPS_MAX,
             stopped: None,
             depth: 0,
             level: 0,
@@ -130,10 +154,16 @@ impl<'p> Machine<'p> {
     /// Whether there is no more to be followed.
     pub(super) fn tired(&mut self) -> bool {
         self.steps = self.steps.saturating_add(1);
-        if self.steps > STEPS_MAX && self.stopped.is_none() {
+        let tired = self.steps > self.until;
+        if tired && self.stopped.is_none() {
             self.stopped = Some(self.module());
         }
-        self.steps > STEPS_MAX
+        tired
+    }
+
+    /// Allows for as many steps as one function takes, unless there were too many of all already.
+    pub(super) fn rest(&mut self) {
+        self.until = self.steps.saturating_add(ROOT_STEPS_MAX).min(STEPS_MAX);
     }
 
     /// What a name means here, if the program says so.
@@ -180,16 +210,16 @@ impl<'p> Machine<'p> {
         let language = own.language;
         let here = folder(&own.path);
         let program = self.program;
-        let others = program.modules.iter().enumerate().filter(|(_, other)| {
-            other.language == language
-                && match language {
-                    Language::Go => here == folder(&other.path),
-                    Language::Rust | Language::Java => true,
-                    // The blocks of a document belong together.
-                    _ => own.path.is_empty() && other.file == own.file,
-                }
+        let defining = program.defines.get(&(language, name.to_owned()))?;
+        let others = defining.iter().copied().filter(|index| {
+            program.modules.get(*index).is_some_and(|other| match language {
+                Language::Go => here == folder(&other.path),
+                Language::Rust | Language::Java => true,
+                // The blocks of a document belong together.
+                _ => own.path.is_empty() && other.file == own.file,
+            })
         });
-        let others: Vec<usize> = others.map(|(index, _)| index).collect();
+        let others: Vec<usize> = others.collect();
         let mut found = None;
         for other in others {
             self.begin(other);
@@ -277,11 +307,12 @@ impl<'p> Machine<'p> {
             return None;
         }
         let program = self.program;
-        let all = program.modules.iter().enumerate().filter(|(_, other)| {
-            other.language == Language::Go
-                && folder(&other.path).rsplit('/').next() == Some(package)
+        let all = program.defines.get(&(Language::Go, name.to_owned()))?;
+        let all = all.iter().copied().filter(|index| {
+            let other = program.modules.get(*index);
+            other.is_some_and(|other| folder(&other.path).rsplit('/').next() == Some(package))
         });
-        for index in all.map(|(index, _)| index).collect::<Vec<_>>() {
+        for index in all.collect::<Vec<_>>() {
             self.begin(index);
             if let Some(value) = self.global(index, name) {
                 return Some(value);
@@ -291,9 +322,24 @@ impl<'p> Machine<'p> {
     }
 
     /// The one function of this name in any program of the language; of several, the one that takes
-    /// as many arguments.
-    pub(super) fn defined(&self, name: &str, arguments: usize) -> Option<&'p Defined> {
-        let all = self.program.functions.get(&(self.language(), name.to_owned()))?;
+    /// as many arguments. Of a known type, its own.
+    pub(super) fn defined(
+        &self,
+        name: &str,
+        arguments: usize,
+        of: Option<&str>,
+    ) -> Option<&'p Defined> {
+        let language = self.language();
+        let all = self.program.functions.get(&(language, name.to_owned()))?;
+        let class = |one: &&Defined| one.class.as_ref().map(|class| class.name.as_str()) == of;
+        if let Some(one) = all.iter().find(class).filter(|_| of.is_some()) {
+            return Some(one);
+        }
+        // What leads nowhere is only followed if that is soon done.
+        let leads = self.wrappers.contains(&(language, name));
+        if !leads && all.iter().any(|one| one.calls.len() > CALLS_LIGHT) {
+            return None;
+        }
         match all.as_slice() {
             [one] => Some(one),
             several => {

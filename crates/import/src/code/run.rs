@@ -1,32 +1,29 @@
 //! Statements, one after the other: assignments, loops over what is known, branches, functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use watershed_topology::source::Span;
 
-use super::machine::{CALLS_MAX, Defined, Frame, LEVELS_MAX, Machine, id};
+use super::machine::{CALLS_MAX, Defined, Frame, LEVELS_MAX, Machine, Module, Names, Program, id};
 use super::syntax::{Class, Expr, Function, Kind, Op, Stmt, Target};
 use super::value::{Bound, Entry, Given, ITEMS_MAX, Made, Value, What};
 use super::{fold, value};
+use crate::script::Language;
 
 impl Machine<'_> {
     /// Follows all programs: what runs when they are loaded, then the functions that nobody calls
     /// here, then those that were not reached from there.
     pub(super) fn follow(&mut self) {
-        for module in 0..self.program.modules.len() {
-            self.begin(module);
+        let (relevant, wrappers) = relevant(self.program, self.wants);
+        self.wrappers = wrappers;
+        for module in &relevant {
+            self.rest();
+            self.begin(*module);
         }
-        let program = self.program;
-        for called in [false, true] {
-            for ((_, name), all) in &program.functions {
-                if program.called.contains(name) != called {
-                    continue;
-                }
-                for one in all {
-                    self.alone(one);
-                }
-            }
+        for one in callers_first(self.program, &relevant) {
+            self.rest();
+            self.alone(one);
         }
     }
 
@@ -128,6 +125,12 @@ impl Machine<'_> {
     ) -> (Value, Option<Value>) {
         let function = &bound.function;
         let nothing = (Value::unknown(span), bound.this.clone());
+        // What is known of nothing that it is given does the same again.
+        let plain = !bound.inner && arguments.iter().all(|given| !given.value.is_concrete());
+        let key = plain.then(|| (id(function), bound.this.as_ref().map_or(0, Value::place)));
+        if let Some((_, known)) = key.and_then(|key| self.returned.get(&key)) {
+            return (known.clone(), nothing.1);
+        }
         if self.depth >= CALLS_MAX || self.is_running(function) || self.tired() {
             return nothing;
         }
@@ -148,7 +151,12 @@ impl Machine<'_> {
         self.running.pop();
         self.depth -= 1;
         let after = this.and_then(|name| frame.names.get(&name).cloned()).or(nothing.1);
-        (frame.returned.unwrap_or_else(|| Value::unknown(span)), after)
+        let value = frame.returned.unwrap_or_else(|| Value::unknown(span));
+        if let Some(key) = key {
+            // The object is kept, so that no other one takes its place.
+            self.returned.insert(key, (bound.this.clone(), value.clone()));
+        }
+        (value, after)
     }
 
     /// Functions that were defined in this frame, and that nobody called: they are called by others.
@@ -383,6 +391,106 @@ impl Machine<'_> {
         made.set(&name, place.span, value);
         self.put(object, Value::new(What::Made(made.into()), before.span));
     }
+}
+
+/// Names of functions that say nothing about what they do.
+const PLAIN: &[&str] = &[
+    "new",
+    "get",
+    "set",
+    "add",
+    "run",
+    "main",
+    "start",
+    "stop",
+    "init",
+    "close",
+    "connect",
+    "create",
+    "update",
+    "delete",
+    "from",
+    "default",
+    "clone",
+    "into",
+    "push",
+    "insert",
+    "setup",
+    "handle",
+    "build",
+    "call",
+    "next",
+    "open",
+    "read",
+    "write",
+    "__init__",
+    "constructor",
+];
+
+/// Circles of functions that are taken apart one by one.
+const CIRCLES_MAX: usize = 200;
+
+/// The functions of these modules, each behind those that call it.
+fn callers_first<'p>(program: &'p Program, relevant: &BTreeSet<usize>) -> Vec<&'p Defined> {
+    let all = program.functions.values().flatten();
+    let mut left: Vec<&Defined> = all.filter(|one| relevant.contains(&one.module)).collect();
+    let mut callers: BTreeMap<&str, usize> = BTreeMap::new();
+    let others = |one: &'p Defined| {
+        one.calls.iter().map(String::as_str).filter(|call| *call != one.function.name)
+    };
+    for call in left.iter().flat_map(|one| others(one)) {
+        *callers.entry(call).or_default() += 1;
+    }
+    // What is called by the statements of a module has run, or is run last.
+    let mut order = Vec::new();
+    let mut circles = 0;
+    while !left.is_empty() {
+        let free = |one: &&Defined| {
+            callers.get(one.function.name.as_str()).is_none_or(|count| *count == 0)
+        };
+        let (mut now, later): (Vec<&Defined>, Vec<&Defined>) = left.into_iter().partition(free);
+        left = later;
+        // In a circle anybody is first.
+        if now.is_empty() {
+            circles += 1;
+            let count = if circles < CIRCLES_MAX { 1 } else { left.len() };
+            now.extend(left.drain(..count));
+        }
+        for call in now.iter().flat_map(|one| others(one)) {
+            if let Some(count) = callers.get_mut(call) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        order.append(&mut now);
+    }
+    order
+}
+
+/// Modules that have to do with NATS: those that say so, and those that call functions of them that
+/// call a client library, or call such functions; and the names of those functions.
+fn relevant(program: &Program, wants: fn(Language, &str) -> bool) -> (BTreeSet<usize>, Names<'_>) {
+    let modules = || program.modules.iter().enumerate();
+    let mut relevant: BTreeSet<usize> =
+        modules().filter(|(_, module)| module.about).map(|(index, _)| index).collect();
+    let mut wrappers = Names::new();
+    for _ in 0..2 {
+        for ((language, name), all) in &program.functions {
+            let wraps = |one: &Defined| {
+                relevant.contains(&one.module)
+                    && one.calls.iter().any(|call| {
+                        wants(*language, call) || wrappers.contains(&(*language, call.as_str()))
+                    })
+            };
+            if !PLAIN.contains(&name.as_str()) && all.iter().any(wraps) {
+                wrappers.insert((*language, name));
+            }
+        }
+        let calls = |module: &Module| {
+            module.calls.iter().any(|call| wrappers.contains(&(module.language, call.as_str())))
+        };
+        relevant.extend(modules().filter(|(_, module)| calls(module)).map(|(index, _)| index));
+    }
+    (relevant, wrappers)
 }
 
 /// What names mean after branches of which one has run.

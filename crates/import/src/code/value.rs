@@ -180,6 +180,19 @@ impl Value {
         }
     }
 
+    /// Whether it is more than a name, or nothing.
+    pub(super) fn is_concrete(&self) -> bool {
+        !matches!(self.what, What::Unknown | What::Null | What::Name(_) | What::Member(..))
+    }
+
+    /// What tells objects apart.
+    pub(super) fn place(&self) -> usize {
+        match &self.what {
+            What::Made(made) => Rc::as_ptr(made) as usize,
+            _ => 0,
+        }
+    }
+
     /// The value as a piece of a text, or a mark.
     pub(super) fn piece(&self) -> (String, Option<Span>) {
         match &self.what {
