@@ -114,8 +114,9 @@ fn is_test(path: &Path) -> bool {
         "go" | "rs" => stem.ends_with("_test"),
         "java" => stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("IT"),
         "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" => {
-            [".test", ".spec", "_test"].iter().any(|end| stem.ends_with(end))
-                || stem.ends_with(".d")
+            // `.d.ts` are declarations of types.
+            let last = stem.rsplit_once('.').map(|(_, last)| last);
+            matches!(last, Some("test" | "spec" | "d")) || stem.ends_with("_test")
         }
         _ => return false,
     };
