@@ -4,6 +4,7 @@ mod accounts;
 mod fields;
 mod server;
 mod users;
+mod variables;
 
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
 
@@ -28,7 +29,7 @@ pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
     let mut reader = Reader { importer, file, text, includes };
     reader.unknown(&pairs);
     reader.included(&pairs);
-    let pairs = fields::resolved(pairs);
+    let pairs = variables::resolved(pairs);
     reader.quoted(&pairs);
     reader.server(&pairs);
     reader.accounts(&pairs);
