@@ -30,6 +30,7 @@ pub(crate) fn streams(first: &Stream, second: &Stream) -> Vec<Difference> {
 }
 
 /// The fields by which two consumers differ, but for their names.
+#[cfg_attr(not(feature = "code"), expect(dead_code, reason = "programs alone are compared so"))]
 pub(crate) fn consumers(first: &Consumer, second: &ConsumerConfig) -> Vec<Difference> {
     let whole = |config: &ConsumerConfig| {
         let consumer = Consumer { config: config.clone(), ..Consumer::default() };

@@ -55,6 +55,7 @@ pub(super) struct Importer {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) file: FileId,
+    #[cfg_attr(not(feature = "code"), expect(dead_code, reason = "no program is parsed then"))]
     pub(super) language: Language,
     /// The text, at its places in the file.
     pub(super) text: String,
