@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use watershed_topology::source::{FileId, Span, offset};
 use watershed_topology::yaml::{Node, Value, parse_all};
 
-use super::importer::Importer;
-use super::script::masked;
+use super::importer::{Importer, Written};
+use super::script::{Language, masked, of_word};
 use super::shell::{self, Files};
 use super::value::plain;
 
@@ -227,17 +227,32 @@ pub(super) fn dockerfile(importer: &mut Importer, files: Files<'_>, file: FileId
     }
 }
 
-/// Takes in Markdown: blocks of code that are shell.
+/// Takes in Markdown: blocks of code that are shell, and those that are programs.
 pub(super) fn markdown(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str) {
     let mut masked = String::new();
     let mut block = None;
+    // The program that is read, and where it begins.
+    let mut program: Option<(Language, String)> = None;
     for line in text.split_inclusive('\n') {
         let trimmed = line.trim();
         if let Some(language) = trimmed.strip_prefix("```") {
             let shell = matches!(language, "sh" | "bash" | "shell" | "console" | "zsh" | "");
+            if let Some((language, text)) = program.take() {
+                importer.programs.push(Written { file, language, text, block: true });
+            } else if let (None, Some(language)) = (block, of_word(language)) {
+                program = Some((language, blank(&masked)));
+                if let Some((_, text)) = &mut program {
+                    text.push_str(&blank(line));
+                }
+            }
             block = if block.is_some() { None } else { Some(shell) };
             masked.push_str(&blank(line));
-        } else if block == Some(true) {
+            continue;
+        }
+        if let Some((_, text)) = &mut program {
+            text.push_str(line);
+        }
+        if block == Some(true) {
             match line.strip_prefix("$ ") {
                 Some(rest) => {
                     masked.push_str("  ");

@@ -61,8 +61,8 @@ impl Findings {
     }
 
     /// A configuration that nats-server does not start with.
-    pub(crate) fn not_started(&mut self, span: Span, message: String) {
-        self.push("I011", Severity::Error, span, message);
+    pub(crate) fn not_started(&mut self, span: Span, message: String) -> &mut Diagnostic {
+        self.push("I011", Severity::Error, span, message)
     }
 
     /// A number where a duration is meant.

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::drift;
 use super::findings::Findings;
+use super::script::Language;
 use super::scripted::Scripted;
 use watershed_topology::diagnostic::{Diagnostic, Severity};
-use watershed_topology::model::{ServerSettings, Stream};
+use watershed_topology::model::{ServerSettings, Service, Stream};
 use watershed_topology::sharing::{Export, Import};
-use watershed_topology::source::{Span, Spanned};
+use watershed_topology::source::{FileId, Span, Spanned};
 
 /// Streams as they are found, and what is said about them.
 #[derive(Debug, Default)]
@@ -41,6 +43,24 @@ pub(super) struct Importer {
     pub(super) partial: BTreeMap<String, Vec<String>>,
     /// What is remembered of scripts.
     pub(super) tool: Scripted,
+    /// Programs, and those that documents and manifests hold.
+    pub(super) programs: Vec<Written>,
+    /// Who publishes and consumes, as programs say.
+    pub(super) services: Vec<Service>,
+    /// Whether some of what programs publish is not known.
+    pub(super) publishers_unknown: bool,
+}
+
+/// A program, or a block of a document.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) file: FileId,
+    #[cfg_attr(not(feature = "code"), expect(dead_code, reason = "no program is parsed then"))]
+    pub(super) language: Language,
+    /// The text, at its places in the file.
+    pub(super) text: String,
+    /// Whether the file holds other things as well.
+    pub(super) block: bool,
 }
 
 impl Importer {
@@ -64,11 +84,15 @@ impl Importer {
             *known = stream;
             return;
         }
-        let same = known.config == stream.config;
+        let differences = drift::streams(known, &stream);
         let first = known.name.span;
         let message = format!("stream `{}` is defined twice", stream.name.value);
-        let message = if same { message } else { format!("{message}, and not alike") };
-        let severity = if same { Severity::Info } else { Severity::Error };
+        let (severity, message) = if differences.is_empty() {
+            (Severity::Info, message)
+        } else {
+            let how = drift::sentence(&differences);
+            (Severity::Error, format!("{message}, and not alike: {how}"))
+        };
         let found = Diagnostic::new("I005", severity, stream.name.span, message);
         self.findings.0.push(found.other(first, "first defined here"));
     }

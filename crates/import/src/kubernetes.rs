@@ -1,8 +1,8 @@
 //! Manifests: nack's resources, and what ConfigMaps and Jobs carry.
 
 use super::api::{attach, bucket, made};
-use super::importer::Importer;
-use super::script::{has_extension, is_script, masked};
+use super::importer::{Importer, Written};
+use super::script::{has_extension, is_script, language, masked};
 use super::shell::Files;
 use super::value::{Dialect, fields, grouped, plain};
 use super::{api, containers, shell};
@@ -78,7 +78,11 @@ fn inner(importer: &mut Importer, files: Files<'_>, name: &str, node: &Node, tex
         }
         return;
     };
-    if is_script(name, own) || own.contains("nats stream ") || own.contains("nats consumer ") {
+    if let Some(language) = language(name) {
+        let file = node.span.file;
+        importer.programs.push(Written { file, language, text: inside, block: true });
+    } else if is_script(name, own) || own.contains("nats stream ") || own.contains("nats consumer ")
+    {
         shell::script(importer, files, node.span.file, &inside);
     } else if has_extension(name, &["json", "yaml", "yml"]) {
         let (roots, mut found) = parse_all(node.span.file, &inside);

@@ -14,8 +14,11 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 mod api;
+#[cfg(feature = "code")]
+mod code;
 mod conf;
 mod containers;
+mod drift;
 mod findings;
 mod importer;
 mod kubernetes;
@@ -37,7 +40,7 @@ use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::subject::{is_valid, matches};
 
 use self::findings::Findings;
-use self::importer::Importer;
+use self::importer::{Importer, Written};
 use self::script::Container;
 use self::shell::Files;
 use watershed_topology::diagnostic::NOT_READ;
@@ -62,6 +65,8 @@ pub struct Imported {
     pub incomplete: bool,
     /// What was not read of each asset: `STREAM`, or `STREAM/consumer`.
     pub partial: BTreeMap<String, Vec<String>>,
+    /// Whether some of what programs publish is not known.
+    pub publishers_unknown: bool,
 }
 
 /// Reads files of foreign formats, which are of one system; those of no format that is known here are
@@ -80,6 +85,12 @@ pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) 
         if importer.tool.used.contains(file) {
             continue;
         }
+        let source = sources.file(*file);
+        if let Some(language) = script::language(&source.name) {
+            let text = source.text.clone();
+            importer.programs.push(Written { file: *file, language, text, block: false });
+            continue;
+        }
         let recognized = std::mem::take(&mut importer.recognized);
         one(&mut importer, given, *file);
         if !importer.recognized {
@@ -87,7 +98,33 @@ pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) 
         }
         importer.recognized |= recognized;
     }
+    programs(&mut importer, sources, &mut others);
     (finish(importer), others)
+}
+
+/// Programs come last: what they do to streams that are made elsewhere is compared with that.
+#[cfg(feature = "code")]
+fn programs(importer: &mut Importer, sources: &SourceMap, others: &mut Vec<FileId>) {
+    let programs = std::mem::take(&mut importer.programs);
+    let declaring = code::follow(importer, sources, &programs);
+    let files = programs.iter().filter(|one| !one.block).map(|one| one.file);
+    others.extend(files.filter(|file| !declaring.contains(file)));
+}
+
+/// Without the grammars, programs that look as if they declared something are said to be not read.
+#[cfg(not(feature = "code"))]
+fn programs(importer: &mut Importer, _: &SourceMap, others: &mut Vec<FileId>) {
+    for one in std::mem::take(&mut importer.programs) {
+        if !one.block {
+            others.push(one.file);
+        }
+        if one.text.contains("jetstream") || one.text.contains("add_stream") {
+            let span = Span { file: one.file, start: 0, end: 0 };
+            let message = "this was built without the feature `code`: programs are not read";
+            importer.incomplete = true;
+            importer.findings.skipped(span, message.into());
+        }
+    }
 }
 
 fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
@@ -160,8 +197,9 @@ fn finish(mut importer: Importer) -> Imported {
     sort(&mut importer.findings.0);
     let (streams, secrets) = (importer.streams, importer.secrets);
     let (exports, imports) = importer.sharing;
+    let services = importer.services;
     let mut topology =
-        Topology { streams, exports, imports, server, secrets, ..Topology::default() };
+        Topology { streams, services, exports, imports, server, secrets, ..Topology::default() };
     if !importer.wanted {
         runs(&mut topology);
     }
@@ -171,6 +209,7 @@ fn finish(mut importer: Importer) -> Imported {
         recognized: importer.recognized,
         incomplete: importer.incomplete,
         partial: importer.partial,
+        publishers_unknown: importer.publishers_unknown,
     }
 }
 
@@ -241,6 +280,8 @@ pub fn lint(
     let partial: Vec<Span> = partly(imported).collect();
     ruled.retain(|one| !(FOLLOW.contains(&one.code) && partial.contains(&one.place.span)));
     let complete = !imported.incomplete && imported.partial.is_empty();
+    let publishers = complete && !imported.publishers_unknown;
+    ruled.retain(|one| publishers || !PUBLISHERS.contains(&one.code));
     for one in ruled.iter_mut().filter(|one| COMPLETE.contains(&one.code) && !complete) {
         one.severity = one.severity.min(Severity::Warning);
     }
@@ -257,7 +298,10 @@ const COMMENTS_MAX: usize = 100;
 const FOLLOW: &[&str] = &["S010", "S030", "C017", "C023"];
 
 /// Codes of findings that are only errors where everything was read.
-const COMPLETE: &[&str] = &["X002", "X006", "X007"];
+const COMPLETE: &[&str] = &["X002", "X006", "X007", "X012"];
+
+/// Codes of findings that only hold where every publisher is known.
+const PUBLISHERS: &[&str] = &["X013", "X015"];
 
 /// What was said while reading, above the asset that it is about.
 pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
@@ -290,7 +334,9 @@ pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
         let behind = starts.partition_point(|(start, _)| *start <= place);
         let before = behind.checked_sub(1).and_then(|at| starts.get(at));
         let file = sources.file(place.0);
-        let script = script::is_script(&file.name, &file.text);
+        let script = script::is_script(&file.name, &file.text)
+            || script::language(&file.name).is_some()
+            || script::container(&file.name).is_some();
         let about = |start: &(FileId, usize)| start.0 == place.0 && (!script || start.1 == place.1);
         let name = before.filter(|(start, _)| about(start)).map(|(_, name)| name.clone());
         let text = format!("{}: {}", sources.place(finding.place.span), finding.message);

@@ -15,6 +15,37 @@ pub(super) fn is_script(name: &str, text: &str) -> bool {
         || (text.starts_with("#!") && text.lines().next().is_some_and(|line| line.contains("sh")))
 }
 
+/// What a program is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Language {
+    Python,
+    Go,
+    JavaScript,
+    TypeScript,
+    Tsx,
+    Rust,
+    Java,
+}
+
+/// The language that a word means: behind the sign of a block, or as the ending of a file.
+pub(super) fn of_word(word: &str) -> Option<Language> {
+    Some(match word {
+        "py" | "python" | "python3" => Language::Python,
+        "go" | "golang" => Language::Go,
+        "js" | "mjs" | "cjs" | "jsx" | "javascript" => Language::JavaScript,
+        "ts" | "mts" | "cts" | "typescript" => Language::TypeScript,
+        "tsx" => Language::Tsx,
+        "rs" | "rust" => Language::Rust,
+        "java" => Language::Java,
+        _ => return None,
+    })
+}
+
+/// The language of a file, by its name.
+pub(super) fn language(name: &str) -> Option<Language> {
+    of_word(name.rsplit_once('.')?.1)
+}
+
 /// What holds scripts, and is known by its name.
 pub(super) enum Container {
     Makefile,

@@ -20,7 +20,7 @@ use crate::observe::{OURS, RESERVED};
 use crate::quantity::{show_duration, show_size};
 use crate::schema::{
     BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, EXPORT, Field, IMPORT, JETSTREAM,
-    KEY_VALUE, Kind, OBJECT_STORE, STREAM, STREAM_MONITOR, STREAM_OWN,
+    KEY_VALUE, Kind, OBJECT_STORE, SERVICE, STREAM, STREAM_MONITOR, STREAM_OWN,
 };
 use crate::source::{SourceMap, Spanned};
 
@@ -73,6 +73,7 @@ pub fn render(topology: &Topology, comments: &Comments) -> String {
         let _ = writeln!(out, "account: {}", quoted(&account.value));
     }
     section(&mut out, topology, comments);
+    services(&mut out, topology);
     sharing(&mut out, topology);
     server(&mut out, topology);
     levels(&mut out, topology);
@@ -209,6 +210,38 @@ fn own(fields: &mut Map<String, Json>, protect: bool, thresholds: &[Field]) {
     }
     if !monitor.is_empty() {
         fields.insert("monitor".into(), monitor.into());
+    }
+}
+
+/// Who publishes and reads what.
+fn services(out: &mut String, topology: &Topology) {
+    for (index, service) in topology.services.iter().enumerate() {
+        if index == 0 {
+            out.push_str("\nservices:\n");
+        }
+        let subjects =
+            |all: &[Spanned<String>]| -> Json { all.iter().map(|one| one.value.clone()).collect() };
+        let consumes: Json =
+            service.consumes.iter().map(|consumer| consumer.value.to_string()).collect();
+        let mut fields = Map::new();
+        let lists = [
+            ("publishes", subjects(&service.publishes)),
+            ("consumes", consumes),
+            ("reads", subjects(&service.reads)),
+            ("writes", subjects(&service.writes)),
+            ("requests", subjects(&service.requests)),
+            ("replies", subjects(&service.replies)),
+        ];
+        for (name, list) in lists {
+            if list.as_array().is_some_and(|list| !list.is_empty()) {
+                fields.insert(name.to_owned(), list);
+            }
+        }
+        if service.replicas.value > 1 {
+            fields.insert("replicas".to_owned(), service.replicas.value.into());
+        }
+        let name = quoted(&service.name.value);
+        let _ = writeln!(out, "  {name}: {}", inline(&fields, &[SERVICE]));
     }
 }
 

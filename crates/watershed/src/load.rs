@@ -13,6 +13,7 @@ use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
+use crate::tree::tree;
 use crate::ui::path::word;
 
 /// The file that a command takes if none is named, and that a folder stands for.
@@ -40,10 +41,14 @@ pub(crate) struct Workspace {
     pub(crate) allowed: usize,
     /// Files of other formats that were linted.
     pub(crate) foreign: usize,
+    /// Files that a search found.
+    found: Vec<(PathBuf, FileId)>,
     /// Files that are no topology, and what is wrong with them as YAML.
     others: Vec<(PathBuf, FileId, Vec<Diagnostic>)>,
     /// Files that are no topology.
     pub(crate) passed_over: Vec<PathBuf>,
+    /// Files that a search found, in which nothing is declared.
+    pub(crate) searched: usize,
 }
 
 impl Workspace {
@@ -92,6 +97,10 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     }
     if workspace.topologies.is_empty() && workspace.diagnostics.is_empty() && workspace.foreign == 0
     {
+        if !workspace.found.is_empty() {
+            let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+            bail!("nothing in {} declares a stream, a consumer or a server", names.join(", "));
+        }
         let names: Vec<_> =
             workspace.passed_over.iter().map(|path| path.display().to_string()).collect();
         if workspace.passed_over.iter().all(|path| is_yaml(path)) {
@@ -136,8 +145,11 @@ pub(crate) fn beside(file: &Path) -> Vec<(PathBuf, Option<String>)> {
 
 /// A file, or the files of a folder, are one topology.
 fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow::Result<()> {
+    let mut search = false;
     let (folder, files) = if path.is_dir() {
-        (path.to_owned(), parts(path)?)
+        let (files, all) = within(path, reading)?;
+        search = all;
+        (path.to_owned(), files)
     } else {
         refuse_overlay(path)?;
         (path.parent().map(Path::to_owned).unwrap_or_default(), vec![path.to_owned()])
@@ -166,7 +178,10 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
         }
     }
     for (file, id, diagnostics) in others {
-        if base.is_empty() {
+        if search {
+            // Whatever else is wrong with a file that was not named is not asked here.
+            workspace.found.push((file.clone(), id));
+        } else if base.is_empty() {
             workspace.others.push((file.clone(), id, diagnostics));
         } else {
             workspace.passed_over.push(file.clone());
@@ -203,9 +218,36 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     Ok(())
 }
 
+/// The files of a folder: the parts of a topology, or, where there is none and other formats are read
+/// as well, all that may declare something, and that they are.
+fn within(folder: &Path, reading: &Reading) -> anyhow::Result<(Vec<PathBuf>, bool)> {
+    let topology = |files: &[PathBuf]| {
+        files.iter().any(|file| {
+            let mut sources = SourceMap::default();
+            let read = text(file).map(|text| {
+                let id = sources.add("", &text);
+                Document::new(&sources, id)
+            });
+            read.is_ok_and(|document| document.is_topology())
+        })
+    };
+    match parts(folder) {
+        Ok(files) if !reading.foreign || topology(&files) => Ok((files, false)),
+        Err(error) if !reading.foreign => Err(error),
+        _ => {
+            let files = tree(folder)?.files;
+            if files.is_empty() {
+                bail!("nothing in {} could declare a stream", folder.display());
+            }
+            Ok((files, true))
+        }
+    }
+}
+
 /// Takes the files of other formats, which count as one system, out of those that are no topology.
 fn lint_foreign(workspace: &mut Workspace, reading: &Reading) {
-    let files: Vec<FileId> = workspace.others.iter().map(|(_, file, _)| *file).collect();
+    let named = workspace.others.iter().map(|(_, file, _)| *file);
+    let files: Vec<FileId> = named.chain(workspace.found.iter().map(|(_, file)| *file)).collect();
     let (imported, others) = import(&workspace.sources, &files);
     if !imported.recognized {
         return;
@@ -218,6 +260,8 @@ fn lint_foreign(workspace: &mut Workspace, reading: &Reading) {
     workspace.diagnostics.append(&mut found);
     workspace.allowed += allowed;
     workspace.others.retain(|(_, file, _)| others.contains(file));
+    workspace.found.retain(|(_, file)| others.contains(file));
+    workspace.searched = workspace.found.len();
     workspace.foreign = files.len() - others.len();
 }
 

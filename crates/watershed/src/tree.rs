@@ -16,10 +16,43 @@ const BYTES_MAX: u64 = 128 << 20;
 const DEPTH_MAX: usize = 24;
 
 /// Folders that hold other people's files.
-const OTHERS: &[&str] = &[".git", "node_modules", "target", "vendor", ".terraform", ".venv"];
+const OTHERS: &[&str] = &[
+    ".git",
+    "node_modules",
+    "target",
+    "vendor",
+    ".terraform",
+    ".venv",
+    "venv",
+    "site-packages",
+    "__pycache__",
+    "dist",
+];
 
 /// Endings of files that may declare something.
-const ENDINGS: &[&str] = &["sh", "bash", "json", "yaml", "yml", "tf", "conf", "mk", "dockerfile"];
+const ENDINGS: &[&str] = &[
+    "sh",
+    "bash",
+    "json",
+    "yaml",
+    "yml",
+    "tf",
+    "conf",
+    "mk",
+    "dockerfile",
+    "py",
+    "go",
+    "js",
+    "mjs",
+    "cjs",
+    "jsx",
+    "ts",
+    "mts",
+    "cts",
+    "tsx",
+    "rs",
+    "java",
+];
 
 /// What a folder holds.
 #[derive(Debug, Default)]
@@ -27,6 +60,8 @@ pub(crate) struct Tree {
     pub(crate) files: Vec<PathBuf>,
     /// What is not read though its name would do, and why.
     pub(crate) passed_over: Vec<(PathBuf, &'static str)>,
+    /// Tests of programs, which are not read unless they are named: what they make is not kept.
+    pub(crate) tests: usize,
 }
 
 /// The files below `root` that may declare something, in their order. What `.gitignore` names is left
@@ -48,6 +83,10 @@ pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
             continue;
         }
         let path = entry.path().to_owned();
+        if is_test(path.strip_prefix(root).unwrap_or(&path)) {
+            tree.tests += 1;
+            continue;
+        }
         let length = entry.metadata().map_or(0, |metadata| metadata.len());
         let why = if length > FILE_BYTES_MAX as u64 {
             Some("too large")
@@ -64,6 +103,28 @@ pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
         }
     }
     Ok(tree)
+}
+
+/// Whether a file is a test of a program, by its name or a folder of its own.
+fn is_test(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    let by_name = match ending {
+        "py" => stem.starts_with("test_") || stem.ends_with("_test") || stem == "conftest",
+        "go" | "rs" => stem.ends_with("_test"),
+        "java" => stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("IT"),
+        "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" => {
+            // `.d.ts` are declarations of types.
+            let last = stem.rsplit_once('.').map(|(_, last)| last);
+            matches!(last, Some("test" | "spec" | "d")) || stem.ends_with("_test")
+        }
+        _ => return false,
+    };
+    let folders = path.parent().into_iter().flat_map(Path::components);
+    let in_folder = folders
+        .filter_map(|one| one.as_os_str().to_str())
+        .any(|one| matches!(one, "tests" | "test" | "__tests__" | "testdata"));
+    by_name || in_folder
 }
 
 /// Whether a file may declare something, by its name. Markdown is read if it is named itself: what it
@@ -88,8 +149,19 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        for name in ["a/init.sh", ".github/ci.yml", "Makefile", "x.rs", "README.md", "gone/b.yaml"]
-        {
+        for name in [
+            "a/init.sh",
+            ".github/ci.yml",
+            "Makefile",
+            "x.c",
+            "README.md",
+            "gone/b.yaml",
+            "a/bus.py",
+            "a/test_bus.py",
+            "src/bus.test.ts",
+            "tests/all.rs",
+            "tests/init.sh",
+        ] {
             write(name, "");
         }
         write("node_modules/c.json", "");
@@ -98,6 +170,8 @@ mod tests {
         let tree = tree(folder.path()).unwrap();
         let names = tree.files.iter().map(|path| path.strip_prefix(folder.path()).unwrap());
         let names: Vec<_> = names.map(|path| path.display().to_string()).collect();
-        assert_eq!(names, [".github/ci.yml", "Makefile", "a/init.sh"]);
+        let expected = [".github/ci.yml", "Makefile", "a/bus.py", "a/init.sh", "tests/init.sh"];
+        assert_eq!(names, expected);
+        assert_eq!(tree.tests, 3);
     }
 }

@@ -1,8 +1,10 @@
 //! `nats.conf`: what it limits, who may do what, and what passes between accounts.
 
 mod accounts;
+mod fields;
 mod server;
 mod users;
+mod variables;
 
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
 
@@ -25,6 +27,9 @@ pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
         importer.confs.push(line_start(file, text, 1));
     }
     let mut reader = Reader { importer, file, text, includes };
+    reader.unknown(&pairs);
+    reader.included(&pairs);
+    let pairs = variables::resolved(pairs);
     reader.quoted(&pairs);
     reader.server(&pairs);
     reader.accounts(&pairs);
@@ -91,6 +96,30 @@ impl Reader<'_> {
         }
     }
 
+    /// The size of a store, which may stand in quotes: there one letter is behind the number, and is
+    /// a power of 1024.
+    fn store_size(&mut self, item: &Item) -> Option<Spanned<u64>> {
+        let Value::Text { text, .. } = &item.value else { return self.size(item) };
+        let bytes = in_quotes(text);
+        if bytes.is_none() {
+            let message = format!("invalid size `{text}`: in quotes it ends in K, M, G or T");
+            self.refused(item.place, message);
+        }
+        Some(Spanned::new(bytes?, self.span(item.place)))
+    }
+
+    /// Files that are included, of which nothing is known here.
+    fn included(&mut self, pairs: &[Pair]) {
+        for pair in pairs {
+            let name = self.texts(&pair.item).filter(|_| pair.key.eq_ignore_ascii_case("include"));
+            if let Some(name) = name {
+                let message = format!("`{}` is included, and not read here", name.value);
+                self.importer.findings.skipped(name.span, message);
+            }
+            self.included(map(&pair.item));
+        }
+    }
+
     /// Says that nats-server does not start with this.
     fn refused(&mut self, place: Place, message: String) {
         let span = self.span(place);
@@ -124,6 +153,19 @@ impl Reader<'_> {
             _ => {}
         }
     }
+}
+
+/// A size as nats-server reads it out of a text.
+fn in_quotes(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let power = match unit {
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << power)
 }
 
 /// Whether a text is what a variable looks like.

@@ -40,7 +40,8 @@ impl Reader<'_> {
 
     fn jetstream(&mut self, pair: &Pair) {
         let inner = map(&pair.item);
-        let of = |names: &[&str]| find(inner, names).and_then(|pair| self.size(&pair.item));
+        let mut of =
+            |names: &[&str]| find(inner, names).and_then(|pair| self.store_size(&pair.item));
         let file = of(&["max_file_store", "max_file", "store_max", "max_store"]);
         let memory = of(&["max_memory_store", "max_mem_store", "max_mem", "max_memory"]);
         let folder = find(inner, &["store_dir", "storedir"]);

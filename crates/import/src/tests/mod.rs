@@ -298,6 +298,25 @@ fn scripts_that_never_end_are_given_up() {
 }
 
 #[test]
+fn fields_are_those_that_the_server_knows() {
+    let text = "log_level: info\nSTORE = /d\nstream_defaults {}\njetstream { store_dir: $STORE, max_memory: 1GB, max_file: \"10G\" }\naccounts { $G { jetstream: enabled }, A { user: x, users: [ { user: a, pasword: b } ] } }\ninclude './more.conf'\n";
+    insta::assert_snapshot!(check("nats.conf", text), @r"
+    server:
+      jetstream: { store_dir: /d, max_file_store: 10GiB, max_memory_store: 1GiB }
+    nats.conf:1:1: error[I011]: unknown field `log_level`
+    nats.conf:3:1: error[I011]: unknown field `stream_defaults`
+    nats.conf:4:32: error[I011]: unknown field `max_memory` in `jetstream`
+    nats.conf:5:12: error[I011]: `$G` is reserved, and cannot be configured
+    nats.conf:5:43: error[I011]: unknown field `user` in account `A`
+    nats.conf:5:72: error[I011]: unknown field `pasword` in `users`
+    nats.conf:6:9: warning[I002]: `./more.conf` is included, and not read here
+    ");
+    insta::assert_snapshot!(check("nats.conf", "jetstream { max_file: \"10GB\" }\n"), @r"
+    nats.conf:1:23: error[I011]: invalid size `10GB`: in quotes it ends in K, M, G or T
+    ");
+}
+
+#[test]
 fn what_a_config_map_carries_is_read_in_its_lines() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: x }\ndata:\n  js-streams.json: |\n    [\n      {\"name\": \"A\", \"subjects\": [\"a..b\"], \"max_age\": 604800000000000}\n    ]\n  init.sh: |\n    nats stream add B --subjects b --ttl 1h --defaults\n---\napiVersion: batch/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n        - name: c\n          command: [\"/bin/sh\", \"-c\"]\n          args:\n            - |\n              nats stream add C --subjects 'c.>' --defaults || true\n";
     insta::assert_snapshot!(check("job.yaml", text), @r"
@@ -383,5 +402,6 @@ fn what_a_server_reports_is_no_error() {
     assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
 }
 
+mod code;
 mod containers;
 mod scripts;

@@ -124,13 +124,14 @@ pub const FILE_RULES: &[FileRule] = &[
         code: "I004",
         name: "command-fails",
         about: "A command of a script fails whenever it runs where nobody answers its questions, or \
-                has a flag that the tool does not know.",
+                has a flag that the tool does not know; a call of a program has a field that its \
+                library does not know.",
     },
     FileRule {
         code: "I005",
         name: "defined-twice",
-        about: "One source defines a stream more than once. Which one wins depends on who comes \
-                first.",
+        about: "A stream or a consumer is defined more than once, by scripts, manifests or programs. \
+                Which one wins depends on who comes first.",
     },
     FileRule {
         code: "I006",
@@ -204,6 +205,48 @@ pub const FILE_RULES: &[FileRule] = &[
                 a worker gets it as work. `nats pub` is content when nobody stores it, too. Which \
                 stream stores a subject can be asked without publishing; a topology may name a \
                 `probe` that `watershed verify` stores and takes out again.",
+    },
+    FileRule {
+        code: "I017",
+        name: "unit-of-library",
+        about: "A client library takes durations in a unit of its own: nats-py seconds, JavaScript \
+                nanoseconds, Go a `time.Duration`, which a bare number makes nanoseconds. The number \
+                here makes sense in another unit only. Too large, the server refuses it with error \
+                10025; too small, messages go before anybody has read them.",
+    },
+    FileRule {
+        code: "I018",
+        name: "push-and-pull",
+        about: "A program wants messages pushed to it by a consumer that is a pull consumer, or pulls \
+                from one that pushes. The call fails where the program starts.",
+    },
+    FileRule {
+        code: "I019",
+        name: "position-lost",
+        about: "A consumer without a durable name goes with its client. The next one starts from the \
+                beginning, with every message that is still stored.",
+    },
+    FileRule {
+        code: "I020",
+        name: "another-filter",
+        about: "A client library that is given the name of an existing consumer uses it as it is. A \
+                second subscription under the same name, for another subject, shares the first one's \
+                messages, and its own subject is delivered to nobody. nats-py takes a queue group for \
+                that name too.",
+    },
+    FileRule {
+        code: "I021",
+        name: "update-takes-back",
+        about: "An update of a stream says all of it: what the call does not give goes back to its \
+                default. Limits vanish, or the server refuses the update, because what it takes back \
+                cannot be changed.",
+    },
+    FileRule {
+        code: "I022",
+        name: "consumer-for-each",
+        about: "A durable consumer stays until somebody deletes it, unless it has an \
+                `inactive_threshold`. Made with a new name each time, they pile up on the server, and \
+                each holds back what a work queue or an interest stream keeps.",
     },
     FileRule {
         code: "N003",

@@ -35,9 +35,10 @@ const QUIET: Duration = Duration::from_millis(500);
     watershed import -s nats://127.0.0.1:4222"
 )]
 pub(crate) struct Arguments {
-    /// Files, or folders to search: answers and lists as JSON, manifests, Terraform, nats.conf, shell
-    /// scripts, also inside compose files, workflows, playbooks, Makefiles and Dockerfiles. Without any,
-    /// the live server: the account of the user, or every account for a user of the system account.
+    /// Files, or folders to search: programs that use a client library, answers and lists as JSON,
+    /// manifests, Terraform, nats.conf, shell scripts, also inside compose files, workflows, playbooks,
+    /// Makefiles and Dockerfiles. Without any, the live server: the account of the user, or every
+    /// account for a user of the system account.
     sources: Vec<PathBuf>,
     /// Name of the topology [default: imported].
     #[arg(long)]
@@ -215,6 +216,10 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         let mut tree = tree(path)?;
         for (path, why) in &tree.passed_over {
             ui::say(&format!("{} is passed over: {why}", path.display()));
+        }
+        if tree.tests > 0 {
+            let tests = ui::count(tree.tests, "test");
+            ui::say(&format!("{tests} of programs in {} passed over", path.display()));
         }
         files.append(&mut tree.files);
     }

@@ -7,7 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 use watershed_topology::diagnostic::{Diagnostic, Label, Severity};
 use watershed_topology::source::FileId;
 
-use super::{count, out};
+use super::{count, out, say};
 use crate::load::Workspace;
 
 /// Prints all findings, and how many there are.
@@ -16,6 +16,9 @@ pub(crate) fn show(workspace: &Workspace) {
     for diagnostic in &workspace.diagnostics {
         out(&renderer.render(&[group(workspace, diagnostic)]));
         out("");
+    }
+    if workspace.searched > 0 {
+        say(&format!("nothing is declared in {}", count(workspace.searched, "other file")));
     }
     for path in &workspace.passed_over {
         out(&format!("skipping {}: not a topology file (no `watershed:` key)", path.display()));

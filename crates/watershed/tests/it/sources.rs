@@ -28,18 +28,20 @@ const AGENT_SEED: &[&str] = &["seeds/observability-agent.yaml"];
 const PLATFORM: &[&str] = &["sources/platform.conf", "sources/platform.sh"];
 const PLATFORM_VERIFY: &[&str] = &["sources/platform.sh", "sources/platform-verify.sh"];
 
-const CLIENT: &str = "in a program's calls of its client library, which are not read";
+const EVENTS_CODE: &[&str] = &["sources/events.py"];
+const AGENT_CODE: &[&str] = &["sources/agent.py"];
+
 const HANDLER: &str = "in what a handler does with a message";
 const PROSE: &str = "in a document's text";
 
 /// Every defect of the three systems by its id.
 const DEFECTS: &[(&str, Seen)] = &[
     ("A1", In(EVENTS, "S004", "`CONTEXT_EVENTS`")),
-    ("A2", Not(CLIENT)),
+    ("A2", In(EVENTS_CODE, "I017", "as nanoseconds it would be 30d")),
     ("A3", Not(PROSE)),
-    ("A4", Not(CLIENT)),
+    ("A4", In(EVENTS_CODE, "I020", "`planning.plan.approved` is not delivered here")),
     ("A5", In(EVENTS_SEED, "C009", "is read by 2")),
-    ("A6", Not(CLIENT)),
+    ("A6", In(EVENTS_CODE, "I020", "`deliberation-collector-completed`")),
     ("A7", In(EVENTS_SEED, "X012", "`deliberation.completed`")),
     ("A8", Not(HANDLER)),
     ("A9", In(EVENTS_SEED, "X013", "`context.events.updated`")),
@@ -71,13 +73,13 @@ const DEFECTS: &[(&str, Seen)] = &[
     ("B10", Not("a stream may store what nobody of this system publishes")),
     ("B11", In(AGENT_SEED, "X012", "`metrics.checkout.latency`")),
     ("B12", Not("its publisher is in code; declared, it is found as B11 is")),
-    ("B13", Not(CLIENT)),
+    ("B13", In(AGENT_CODE, "I020", "`metric_agent`")),
     ("B14", In(AGENT, "C025", "one client at a time")),
-    ("B15", Not(CLIENT)),
+    ("B15", In(AGENT_CODE, "I022", "for each name")),
     ("B16", Not(HANDLER)),
     ("B17", Not("how long a handler takes is in no file; declared, C005 compares it")),
-    ("B18", Not(CLIENT)),
-    ("B19", Not(CLIENT)),
+    ("B18", In(AGENT_CODE, "I021", "`max_age`")),
+    ("B19", Not("which names a program looks for is not read")),
     ("B20", Not("a question of taste")),
     ("B21", Not(PROSE)),
     ("B22", Not("when a chart's job runs is not read")),
@@ -201,6 +203,48 @@ fn what_a_script_makes_becomes_a_file() {
     assert!(text.contains("# not read: unknown flag `--ack-wait`"), "{text}");
     let again = run(&["import", &script, "-o", &file]);
     assert!(again.err.contains("already exists and was not changed"), "{}", again.err);
-    let nothing = run(&["import", &source("clients").join("examples.py").display().to_string()]);
+    let nothing = run(&["import", &source("it/main.rs").display().to_string()]);
     assert_eq!(nothing.code, Some(1), "{}", nothing.out);
+}
+
+#[test]
+fn a_repository_with_programs_is_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let events = std::fs::read_to_string(source("sources/events.py")).unwrap();
+    write("services/context/src/streams.py", &events.replace("_000_000_000", ""));
+    write(
+        "deploy/init.sh",
+        "nats stream add CONTEXT --subjects 'context.>' --max-age 1h --defaults\n",
+    );
+    write("services/context/tests/test_streams.py", "js.add_stream(name='T', subjects=['t'])\n");
+    write("docs/values.yaml", "replicas: 3\n");
+    let root = folder.path().display().to_string();
+    let imported = run(&["import", &root]);
+    assert!(imported.err.contains("1 test of programs"), "{}", imported.err);
+    assert!(
+        imported.out.contains("  PLANNING_EVENTS:\n    subjects: [planning.>]\n"),
+        "{}",
+        imported.out
+    );
+    assert!(
+        imported
+            .out
+            .contains("  context: { publishes: [context.events.updated, deliberation.completed]"),
+        "{}",
+        imported.out
+    );
+    let linted = run(&["lint", &root]);
+    assert_eq!(linted.code, Some(4), "{}", linted.err);
+    assert!(
+        linted.out.contains("stream `CONTEXT` is defined twice, and not alike"),
+        "{}",
+        linted.out
+    );
+    assert!(linted.err.contains("nothing is declared in 1 other file"), "{}", linted.err);
+    assert!(!linted.out.contains("values.yaml"), "{}", linted.out);
 }
