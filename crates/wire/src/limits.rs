@@ -3,6 +3,9 @@
 /// Longest control line in bytes, its line end not counted (`max_control_line`).
 pub const CONTROL_LINE_BYTES_MAX: usize = 4096;
 
+/// Longest subject in bytes that a transform makes: what a client can subscribe to.
+pub const SUBJECT_BYTES_MAX: usize = CONTROL_LINE_BYTES_MAX;
+
 /// Longest `CONNECT` or `INFO` line in bytes. A JWT with its signature does not fit a control line, so
 /// the handshake has a bound of its own; it is checked before anything is parsed.
 pub const CONNECT_LINE_BYTES_MAX: usize = 16 * 1024;
