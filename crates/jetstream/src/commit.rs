@@ -12,7 +12,7 @@ use crate::api::{Created, Purged};
 use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
-use crate::live::{Copier, Dispatcher, Live};
+use crate::live::{Dispatcher, Live};
 use crate::network::Network;
 use crate::output::{Completion, DiskOutput};
 use crate::record::{Command, command_record, kind};
@@ -365,9 +365,7 @@ impl JetStream {
         }
         self.following.insert(key);
         if let Some(live) = self.live.get_mut(key) {
-            live.updating = false;
-            let before = std::mem::take(&mut live.copiers);
-            live.copiers = Copier::for_each(&stream.origins, before);
+            live.configure(stream);
         }
         self.arm_expiry(net, key);
         let info = self.stream_info(key);

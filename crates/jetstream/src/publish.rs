@@ -35,7 +35,10 @@ impl JetStream {
         message: &Publish<'_>,
     ) {
         let lookup = self.expecting.lookup();
-        self.store_looking(net, key, message, lookup);
+        let Self { live, random, .. } = self;
+        let transformed = live.get(key).and_then(|own| own.transformed(message.subject, random));
+        let subject = transformed.as_deref().unwrap_or(message.subject);
+        self.store_looking(net, key, &Publish { subject, ..*message }, lookup);
     }
 
     /// Stores a message, if what it expects is true as far as is found by looking so far.

@@ -85,11 +85,15 @@ impl State {
             return;
         };
         let (account, name) = (stream.account, stream.origins[index].name.clone());
-        let Some((origin, held)) = self.find(account, &name) else { return };
-        let log = held.log.id();
-        let own = &mut self.streams[key.index()].origins[index];
-        own.copied = own.copied_of(log).max(sequence);
-        own.log = Some(log);
+        let time = UnixNanos(record.time);
+        let origin = self.find(account, &name).map(|(origin, _)| origin);
+        let both = origin.and_then(|origin| self.streams.get2_mut(key.index(), origin.index()));
+        let Some((own, of)) = both else {
+            self.streams[key.index()].origins[index].copied(None, sequence, time);
+            return;
+        };
+        own.origins[index].copied(Some(&of.log), sequence, time);
+        let Some(origin) = origin else { return };
         if self.stream(origin).config.retention == Retention::Limits
             || self.is_needed(origin, sequence)
         {

@@ -3,35 +3,71 @@
 //! How far a source has come is written with each copy (`Nats-Stream-Source`) and follows from the
 //! records, so a copy and the position behind it are durable together. A mirror's copies have their
 //! origin's sequences, so its position is its own last sequence.
+//!
+//! A position belongs to a name, as on nats-server: who takes from a stream that is deleted and comes
+//! back with its messages (out of an archive, or handed over to a mirror) goes on behind what it has.
+//! What is stored there anew is told from that by its time, and is taken too, whatever its sequence.
 
-use watershed_store::LogId;
-use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_u32, put_u64};
+use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u32, put_u64};
+use watershed_store::{Log, LogId};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::publish::ROLLUP;
-use watershed_wire::jetstream::stream::StreamSource;
-use watershed_wire::subject::matches;
+use watershed_wire::jetstream::stream::{StreamSource, SubjectTransform};
+use watershed_wire::subject::transform::Transform;
+use watershed_wire::subject::{Trie, matches};
 use watershed_wire::time::UnixNanos;
 
 /// Where a message that was sourced is from: origin, sequence, filter, destination, subject.
 pub(crate) const SOURCE: &str = "Nats-Stream-Source";
 
+/// Version of the state from which on it says when something was last copied, and what was missed.
+pub(super) const ORIGINS_COME_BACK: u32 = 8;
+
 /// Begins the names of headers that hold only for the stream that a message was published to.
 const EXPECTATION: &[u8] = b"Nats-Expected-";
 
+/// Stands between the filters of one source, and between what they become.
+const BETWEEN: &str = "\x0c";
+
 /// A stream from which another one copies.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Origin {
     /// Its name.
     pub(crate) name: String,
-    /// Which messages; empty for all.
-    filter: String,
+    /// Which messages, and as what; empty for all, as they are.
+    rules: Vec<Rule>,
+    /// Places of `rules` by their filters.
+    by_filter: Trie<usize>,
+    /// What tells it from others of the same name: filters and what they become.
+    pub(crate) takes: Box<str>,
     pub(crate) start: Start,
     pub(crate) is_mirror: bool,
     /// Its last sequence whose copy is stored.
     pub(crate) copied: u64,
     /// The log of which `copied` is a sequence: a stream of the same name may be another one.
-    pub(crate) log: Option<LogId>,
+    log: Option<LogId>,
+    /// When the last copy was made; of a mirror, how old its original is.
+    copied_at: UnixNanos,
+    /// Of a mirror: up to this sequence of `log` there are messages that it does not have, because it
+    /// has others in their places.
+    missed: u64,
+}
+
+/// Which messages of an origin are copied, and what their subjects become.
+#[derive(Debug)]
+struct Rule {
+    filter: String,
+    /// `None` where subjects stay as they are.
+    transform: Option<Transform>,
+}
+
+impl Rule {
+    fn new(config: &SubjectTransform) -> Self {
+        let filter = if config.src.is_empty() { ">" } else { &config.src };
+        let transform = Transform::new(filter, &config.dest).ok();
+        Self { filter: filter.to_owned(), transform: transform.filter(|_| !config.dest.is_empty()) }
+    }
 }
 
 /// Where to begin where nothing was copied yet.
@@ -49,29 +85,104 @@ impl Origin {
             (0, Some(time)) => Start::Time(time),
             (0, None) => Start::First,
         };
+        let filter = SubjectTransform { src: source.filter_subject.clone(), dest: String::new() };
+        let filter = Some(filter).filter(|filter| !filter.src.is_empty());
+        let all = filter.iter().chain(&source.subject_transforms);
+        let rules: Vec<Rule> = all.map(Rule::new).collect();
+        let mut by_filter = Trie::default();
+        for (index, rule) in rules.iter().enumerate() {
+            by_filter.insert(rule.filter.as_bytes(), index);
+        }
         Self {
             name: source.name.clone(),
-            filter: source.filter_subject.clone(),
+            takes: takes(source).into(),
+            rules,
+            by_filter,
             start,
             is_mirror,
             copied: 0,
             log: None,
+            copied_at: UnixNanos(0),
+            missed: 0,
         }
     }
 
-    /// The filter that the origin's messages must match.
-    pub(crate) fn filter(&self) -> &[u8] {
-        if self.filter.is_empty() { b">" } else { self.filter.as_bytes() }
+    /// The one filter that the origin's messages must match, if it is one.
+    pub(crate) fn filter(&self) -> Option<&[u8]> {
+        match self.rules.as_slice() {
+            [] => Some(b">"),
+            [only] => Some(only.filter.as_bytes()),
+            _ => None,
+        }
     }
 
-    /// The last sequence of the log `log` whose copy is stored.
-    pub(crate) fn copied_of(&self, log: LogId) -> u64 {
-        if self.log == Some(log) { self.copied } else { 0 }
+    /// Whether messages of this subject are copied.
+    pub(crate) fn takes(&self, subject: &[u8]) -> bool {
+        match self.filter() {
+            Some(filter) => matches(filter, subject),
+            None => self.rule_of(subject).is_some(),
+        }
     }
 
-    /// Whether a message of the log `log` is still to be copied.
-    pub(super) fn awaits(&self, log: LogId, sequence: u64, subject: &[u8]) -> bool {
-        sequence > self.copied_of(log) && matches(self.filter(), subject)
+    fn rule_of(&self, subject: &[u8]) -> Option<&Rule> {
+        let mut found = None;
+        self.by_filter.visit(subject, &mut |index| found = Some(*index));
+        self.rules.get(found?)
+    }
+
+    /// What the subject of a copy is, where it is not its original's.
+    pub(crate) fn transformed(&self, subject: &[u8], random: u64) -> Option<Vec<u8>> {
+        if self.rules.is_empty() {
+            return None;
+        }
+        self.rule_of(subject)?.transform.as_ref()?.apply(subject, random)
+    }
+
+    /// Up to which sequence of the origin nothing is left to copy. Where it is another stream than
+    /// before, what is newer than the last copy is not what was copied.
+    pub(crate) fn copied_of(&self, log: &Log) -> u64 {
+        if self.copied == 0 || self.log == Some(log.id()) {
+            return self.copied;
+        }
+        let newer = self.first_newer(log).unwrap_or(log.last() + 1);
+        let before = match self.start {
+            Start::Sequence(start) => start.max(newer) - 1,
+            Start::First | Start::Time(_) => newer - 1,
+        };
+        self.copied.min(before)
+    }
+
+    /// The first message of an origin that was stored after the last copy was made.
+    fn first_newer(&self, log: &Log) -> Option<u64> {
+        log.at_time(self.copied_at.0.saturating_add(1))
+    }
+
+    /// Whether a message of an origin is still to be copied.
+    pub(super) fn awaits(&self, log: &Log, sequence: u64, subject: &[u8]) -> bool {
+        sequence > self.copied_of(log) && self.takes(subject)
+    }
+
+    /// A copy of an origin's message is stored. The origin may be gone.
+    pub(super) fn copied(&mut self, log: Option<&Log>, sequence: u64, time: UnixNanos) {
+        match log {
+            Some(log) if self.log != Some(log.id()) => {
+                self.missed = self.missed_of(log);
+                (self.log, self.copied) = (Some(log.id()), sequence);
+            }
+            _ => self.copied = self.copied.max(sequence),
+        }
+        self.copied_at = time;
+    }
+
+    /// Up to which sequence of an origin there are messages whose places a mirror has given away.
+    pub(crate) fn missed_of(&self, log: &Log) -> u64 {
+        if !self.is_mirror || self.copied == 0 {
+            return 0;
+        }
+        if self.log == Some(log.id()) {
+            return self.missed;
+        }
+        self.first_newer(log).filter(|first| *first <= self.copied).map_or(0, |_| self.copied)
     }
 
     /// The header block of a copy.
@@ -105,13 +216,25 @@ impl Origin {
             HeaderWriter::extending(original)
         };
         if !self.is_mirror {
-            let filter = if self.filter.is_empty() { ">" } else { &self.filter };
-            let mut value = format!("{} {sequence} {filter} > ", self.name).into_bytes();
+            let mut value = format!("{} {sequence} {} ", self.name, self.takes).into_bytes();
             value.extend_from_slice(subject);
             header.field(SOURCE, &value);
         }
         header.finish()
     }
+}
+
+/// The filters of a source and what they become, as `Nats-Stream-Source` says it.
+fn takes(source: &StreamSource) -> String {
+    let all = |text: &String| if text.is_empty() { ">" } else { text }.to_owned();
+    let transforms = &source.subject_transforms;
+    if transforms.is_empty() {
+        return format!("{} >", all(&source.filter_subject));
+    }
+    let list = |of: fn(&SubjectTransform) -> &String| {
+        transforms.iter().map(|own| all(of(own))).collect::<Vec<_>>().join(BETWEEN)
+    };
+    format!("{} {}", list(|own| &own.src), list(|own| &own.dest))
 }
 
 /// The origins that a configuration names. What `old` knows of the same ones stays known. What a mirror
@@ -122,11 +245,12 @@ pub(super) fn origins(config: &StreamConfig, old: &[Origin]) -> Vec<Origin> {
     let mut all: Vec<Origin> = mirror.chain(sources).collect();
     for origin in &mut all {
         let same = |other: &&Origin| {
-            (other.is_mirror, &other.name, &other.filter)
-                == (origin.is_mirror, &origin.name, &origin.filter)
+            (other.is_mirror, &other.name, &other.takes)
+                == (origin.is_mirror, &origin.name, &origin.takes)
         };
         if let Some(known) = old.iter().find(same) {
             (origin.copied, origin.log) = (known.copied, known.log);
+            (origin.copied_at, origin.missed) = (known.copied_at, known.missed);
         }
     }
     all
@@ -139,8 +263,11 @@ pub(super) fn copied_from(all: &[Origin], head: &[u8], own: u64) -> Option<(usiz
     }
     let value = std::str::from_utf8(HeaderBlock(head).value(SOURCE)?).ok()?;
     let mut words = value.split(' ');
-    let (name, sequence, filter) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    let same = |origin: &Origin| origin.name == name && origin.filter() == filter.as_bytes();
+    let (name, sequence) = (words.next()?, words.next()?.parse().ok()?);
+    let (filters, targets) = (words.next()?, words.next()?);
+    let same = |origin: &Origin| {
+        origin.name == name && origin.takes.split_once(' ') == Some((filters, targets))
+    };
     Some((all.iter().position(same)?, sequence))
 }
 
@@ -149,20 +276,36 @@ pub(super) fn checkpoint(all: &[Origin], out: &mut Vec<u8>) {
     put_count(out, all.len());
     for origin in all {
         put_counted(out, origin.name.as_bytes());
-        put_counted(out, origin.filter.as_bytes());
+        put_counted(out, origin.takes.as_bytes());
         put_u64(out, origin.copied);
         put_u32(out, origin.log.map_or(0, |log| log.0));
+        put_i64(out, origin.copied_at.0);
+        put_u64(out, origin.missed);
     }
 }
 
 /// Reads how far each origin was copied, for the ones that `all` names.
-pub(super) fn restore(all: &mut [Origin], reader: &mut Reader<'_>) -> Result<(), BadState> {
+pub(super) fn restore(
+    all: &mut [Origin],
+    reader: &mut Reader<'_>,
+    version: u32,
+) -> Result<(), BadState> {
     for _ in 0..reader.count(1)? {
-        let (name, filter) = (reader.counted()?, reader.counted()?);
+        let (name, takes) = (reader.counted()?, reader.counted()?);
         let (copied, log) = (reader.u64()?, reader.u32()?);
+        let (copied_at, missed) = match version {
+            ORIGINS_COME_BACK.. => (UnixNanos(reader.i64()?), reader.u64()?),
+            _ => (UnixNanos(0), 0),
+        };
+        let same = |origin: &Origin| match version {
+            ORIGINS_COME_BACK.. => origin.takes.as_bytes() == takes,
+            // Those had one filter at most.
+            _ if takes.is_empty() => origin.filter() == Some(b">"),
+            _ => origin.filter() == Some(takes),
+        };
         for origin in &mut *all {
-            if origin.name.as_bytes() == name && origin.filter.as_bytes() == filter {
-                origin.copied = copied;
+            if origin.name.as_bytes() == name && same(origin) {
+                (origin.copied, origin.copied_at, origin.missed) = (copied, copied_at, missed);
                 origin.log = Some(LogId(log)).filter(|_| log > 0);
             }
         }
@@ -197,6 +340,27 @@ mod tests {
     }
 
     #[test]
+    fn a_source_with_several_filters_says_which() {
+        let rule = |src: &str, dest: &str| SubjectTransform { src: src.into(), dest: dest.into() };
+        let transforms = vec![rule("o.*", "t.$1"), rule("o.b.>", "")];
+        let own = StreamSource {
+            name: "O".into(),
+            subject_transforms: transforms,
+            ..StreamSource::default()
+        };
+        let own = Origin::new(&own, false);
+        let subject =
+            |subject: &[u8]| own.transformed(subject, 0).map(|own| own.escape_ascii().to_string());
+        assert_eq!((subject(b"o.a").as_deref(), subject(b"o.b.c")), (Some("t.a"), None));
+        assert!(own.takes(b"o.b.c") && !own.takes(b"o.c.d") && own.filter().is_none());
+        let header = own.header(b"", b"o.a", 1, false);
+        // As nats-server 2.14.6 writes it.
+        let expected = "NATS/1.0\r\nNats-Stream-Source: O 1 o.*\x0co.b.> t.$1\x0c> o.a\r\n\r\n";
+        assert_eq!(String::from_utf8(header.clone()).unwrap(), expected);
+        assert_eq!(copied_from(&[source("o.*", false), own], &header, 9), Some((1, 1)));
+    }
+
+    #[test]
     fn a_mirror_repeats_its_origin() {
         let mirror = source("", true);
         assert_eq!(
@@ -210,12 +374,50 @@ mod tests {
 
     #[test]
     fn positions_survive_a_checkpoint() {
-        let mut all = vec![source("a", false), source("b", false)];
+        let mut all = [source("a", false), source("b", false)];
         all[1].copied = 5;
         let mut state = Vec::new();
         checkpoint(&all, &mut state);
-        let mut restored = vec![source("b", false), source("c", false)];
-        restore(&mut restored, &mut Reader(&state)).unwrap();
+        let mut restored = [source("b", false), source("c", false)];
+        restore(&mut restored, &mut Reader(&state), ORIGINS_COME_BACK).unwrap();
         assert_eq!((restored[0].copied, restored[1].copied), (5, 0));
+    }
+
+    /// A log with a message at each of these times.
+    fn log(id: u32, first: u64, times: &[i64]) -> Log {
+        let mut log = Log::new(LogId(id), first, 1 << 20);
+        for time in times {
+            log.append(b"o.a", *time, 1, 1);
+        }
+        log
+    }
+
+    /// How far an origin counts as copied, and what of it a mirror misses, when it comes back.
+    #[test]
+    fn a_position_outlives_its_origin() {
+        let check = |copied: u64, start: u64, back: &Log, expected: (u64, u64)| {
+            let of = |is_mirror: bool| {
+                let mut own = source("", is_mirror);
+                if start > 0 {
+                    own.start = Start::Sequence(start);
+                }
+                if copied > 0 {
+                    own.copied(Some(&log(1, 1, &[10, 20, 30])), copied, UnixNanos(30));
+                }
+                own
+            };
+            let found = (of(false).copied_of(back), of(true).missed_of(back));
+            assert_eq!(found, expected, "{copied} from {start} of {back:?}");
+        };
+        // The very same, with more behind; out of an older archive; anew; anew behind where it was.
+        check(3, 0, &log(2, 1, &[10, 20, 30, 40]), (3, 0));
+        check(2, 0, &log(2, 1, &[10, 20, 30, 40]), (2, 0));
+        check(3, 0, &log(2, 1, &[10, 40]), (1, 3));
+        check(3, 0, &log(2, 1, &[40]), (0, 3));
+        check(3, 2, &log(2, 1, &[40, 50]), (1, 3));
+        check(3, 0, &log(2, 4, &[40]), (3, 0));
+        check(3, 0, &log(2, 1, &[]), (0, 0));
+        check(0, 0, &log(2, 1, &[10]), (0, 0));
+        check(3, 0, &log(1, 1, &[10, 20, 30, 40]), (3, 0));
     }
 }

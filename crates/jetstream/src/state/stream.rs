@@ -404,7 +404,7 @@ impl Stream {
         (stream.last_time, stream.last_msg_id, stream.chores) = (last_time, last_msg_id, chores);
         stream.dedup = Dedup::restore(reader)?;
         stream.deadlines = Deadlines::restore(reader)?;
-        super::origins::restore(&mut stream.origins, reader)?;
+        super::origins::restore(&mut stream.origins, reader, version)?;
         for _ in 0..reader.count(1)? {
             let consumer = Consumer::restore(reader, version)?;
             stream.consumers.insert(consumer, &stream.log).ok_or(BadState)?;

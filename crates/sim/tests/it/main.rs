@@ -16,6 +16,7 @@ mod pauses;
 mod plan;
 mod promotions;
 mod refusals;
+mod returns;
 mod talk;
 mod turns;
 
