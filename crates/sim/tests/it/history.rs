@@ -15,6 +15,10 @@ use crate::coverage::{Coverage, check_all};
 const STREAMS: [&str; 3] = ["A", "B", "C"];
 const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
 const RETENTIONS: [&str; 3] = ["limits", "interest", "workqueue"];
+/// What a source may take, and as what.
+const TAKES: &str = ",\"subject_transforms\":[{\"src\":\"*.0\",\"dest\":\"$1.{{partition(4,1)}}\"},\
+                     {\"src\":\"*.2\",\"dest\":\"\"}]";
+
 const OPERATIONS: usize = 220;
 
 /// Small enough that a short history seals blocks and makes checkpoints.
@@ -111,9 +115,10 @@ impl Client<'_> {
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
             (0, Some(source)) if stream > *source => {
+                let takes = self.one_of(&["", "", TAKES]);
                 let _ = write!(
                     config,
-                    ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
+                    ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"{takes}}}]"
                 );
             }
             // An update that says nothing of a mirror makes a stream of its own of it.
@@ -130,6 +135,12 @@ impl Client<'_> {
                 }
                 let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
             }
+        }
+        if self.rng.u8(..4) == 0 {
+            let _ = write!(
+                config,
+                ",\"subject_transform\":{{\"src\":\"*.1\",\"dest\":\"$1.{{{{random(2)}}}}\"}}"
+            );
         }
         let verb = if update { "UPDATE" } else { "CREATE" };
         self.note(operation, stream);
