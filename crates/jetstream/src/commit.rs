@@ -214,6 +214,7 @@ impl JetStream {
                     self.arm_expiry_by(net, key, expiry);
                 }
                 self.acknowledge_stored(net, key, sequence, owed);
+                self.republish(net, key, record, effects.last_of_subject);
             }
             Outcome::Kept => {
                 self.events_kept(record);

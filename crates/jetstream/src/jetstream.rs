@@ -22,6 +22,7 @@ use crate::output::DiskOutput;
 use crate::publishes::Expecting;
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
+use crate::republish::Republished;
 use crate::restores::Restore;
 use crate::rounds::{Owed, Rounds};
 use crate::snapshots::Snapshot;
@@ -208,6 +209,8 @@ pub struct JetStream {
     pub(crate) searching_bytes: usize,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
+    /// What was published again and is to be stored.
+    pub(crate) republished: Republished,
     /// What was found for the call that is being answered.
     pub(crate) found: Option<Found>,
     /// Snapshots that are being sent, by their names, and those of them that may go on.
@@ -283,6 +286,7 @@ impl JetStream {
             searching: VecDeque::new(),
             searching_bytes: 0,
             expecting: Expecting::default(),
+            republished: Republished::new(),
             found: None,
             snapshots: BTreeMap::new(),
             snapshots_ready: VecDeque::new(),

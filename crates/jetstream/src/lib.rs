@@ -40,6 +40,7 @@ mod publish;
 mod publishes;
 mod reading;
 mod record;
+mod republish;
 mod rescheduling;
 mod restore;
 mod restores;

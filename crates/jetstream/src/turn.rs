@@ -61,6 +61,7 @@ impl JetStream {
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
+            | self.store_republished(net)
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);
@@ -84,10 +85,11 @@ impl JetStream {
     pub fn settle(&mut self, net: &mut impl Network, now: Now) -> bool {
         self.now = now;
         while self.finish_acknowledged(net) {}
+        while self.store_republished(net) {}
         self.save_all_events(net);
         // What is not copied yet is copied after the next start.
         self.following.clear();
-        self.rounds.is_settled()
+        self.rounds.is_settled() && self.republished.is_empty()
     }
 }
 

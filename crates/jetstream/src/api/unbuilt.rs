@@ -7,7 +7,6 @@ use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
-        ("republish", config.republish.is_some()),
         ("compression", config.compression != Compression::None),
         ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),

@@ -6,7 +6,7 @@ use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::{Asked, is_sequence};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{Discard, Retention};
-use watershed_wire::limits::SEQUENCE_MAX;
+use watershed_wire::limits::{HEADER_BYTES_MAX, SEQUENCE_MAX};
 use watershed_wire::op::Publish;
 use watershed_wire::subject::has_wildcard;
 use watershed_wire::time::UnixNanos;
@@ -45,6 +45,9 @@ pub(crate) fn admit<'a>(
 ) -> Admission<'a> {
     if let Some(error) = refuse_size(stream, message) {
         return Admission::Refuse(error);
+    }
+    if message.header.len() > HEADER_BYTES_MAX {
+        return Admission::Refuse(table::STREAM_HEADER_EXCEEDS_MAXIMUM.into());
     }
     let asked = Asked::read(HeaderBlock(message.header));
     if let Some(error) = asked.refused(&stream.config) {

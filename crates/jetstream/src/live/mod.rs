@@ -19,6 +19,7 @@ pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;
+use crate::republish;
 use crate::state::{Stream, StreamKey};
 
 /// A stream at work.
@@ -32,7 +33,9 @@ pub(crate) struct Live {
     /// One for each origin, in the order of the configuration.
     pub(crate) copiers: Vec<Copier>,
     /// What subjects become before a message is stored.
-    pub(crate) transform: Option<Transform>,
+    transform: Option<Transform>,
+    /// As what messages are published again.
+    republish: Option<Transform>,
     /// Whether another configuration is on its way: what it copies from may be none of its origins then.
     pub(crate) updating: bool,
     /// Whether any consumer has events that no record has taken.
@@ -52,6 +55,7 @@ impl Live {
             awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
             transform: transform(&stream.config),
+            republish: republish::rule(&stream.config),
             updating: false,
             unsaved: false,
             sweeping: false,
@@ -68,13 +72,18 @@ impl Live {
         let before = std::mem::take(&mut self.copiers);
         self.copiers = Copier::for_each(&stream.origins, before);
         self.transform = transform(&stream.config);
+        self.republish = republish::rule(&stream.config);
         self.updating = false;
     }
 
     /// What the subject of a message becomes, if it changes.
     pub(crate) fn transformed(&self, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
-        let transform = self.transform.as_ref()?;
-        transform.apply(subject, if transform.is_random() { random.next() } else { 0 })
+        apply(self.transform.as_ref()?, subject, random)
+    }
+
+    /// As what a message is published again, if it is.
+    pub(crate) fn republished(&self, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+        apply(self.republish.as_ref()?, subject, random)
     }
 
     /// A consumer begins to work.
@@ -122,6 +131,10 @@ impl Live {
     pub(crate) fn dispatcher(&mut self, index: usize) -> Option<&mut Dispatcher> {
         self.dispatchers.get_mut(index)?.as_mut()
     }
+}
+
+fn apply(transform: &Transform, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    transform.apply(subject, if transform.is_random() { random.next() } else { 0 })
 }
 
 /// What subjects of a stream become, by its configuration.

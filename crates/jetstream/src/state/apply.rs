@@ -54,6 +54,9 @@ impl State {
             // What a mirror's origin left out is left out here too.
             stream.skip_to(record.sequence);
         }
+        if stream.config.republish.is_some() {
+            effects.last_of_subject = stream.last_stored(record.key).unwrap_or(0);
+        }
         let length = at.map_or(0, |at| at.place.length);
         let rollup = stream.append(record, length, at, &mut effects.changes);
         effects.expiry = stream.expiry(record.sequence, record.time);

@@ -142,6 +142,9 @@ impl Client<'_> {
                 ",\"subject_transform\":{{\"src\":\"*.1\",\"dest\":\"$1.{{{{random(2)}}}}\"}}"
             );
         }
+        if stream < "C" && self.rng.u8(..4) == 0 {
+            let _ = write!(config, ",\"republish\":{{\"src\":\"*.2\",\"dest\":\"C.again.$1\"}}");
+        }
         let verb = if update { "UPDATE" } else { "CREATE" };
         self.note(operation, stream);
         self.retention.insert(stream, retention);

@@ -16,6 +16,7 @@ mod pauses;
 mod plan;
 mod promotions;
 mod refusals;
+mod republish;
 mod returns;
 mod talk;
 mod turns;
