@@ -17,6 +17,7 @@ use crate::chunk::CHUNK_BYTES;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::ROUND_BYTES_WAITING_MAX;
 use crate::live::admit::{refuse_full, refuse_size, seen};
+use crate::markers::lengthened;
 use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::reading::Reading;
@@ -194,6 +195,8 @@ impl JetStream {
         let copier = &mut live.copiers[index];
         let keep_rollup = stream.config.allow_rollup_hdrs;
         let header = own.header(original.head, original.key, original.sequence, keep_rollup);
+        // A mirror has no markers.
+        let header = lengthened(&stream.config, &header);
         let message = Publish {
             subject: transformed.as_deref().unwrap_or(subject),
             reply: None,

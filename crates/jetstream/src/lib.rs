@@ -32,6 +32,7 @@ mod jetstream;
 mod keep;
 pub mod limits;
 mod live;
+mod markers;
 pub mod monitor;
 mod network;
 mod output;

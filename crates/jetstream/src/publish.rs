@@ -9,6 +9,7 @@ use watershed_wire::op::Publish;
 
 use crate::jetstream::JetStream;
 use crate::live::admit::{Admission, admit};
+use crate::markers::lengthened;
 use crate::network::{Capture, Network};
 use crate::record::kind;
 use crate::rounds::{Asked, Held, Owed};
@@ -38,7 +39,9 @@ impl JetStream {
         let Self { live, random, .. } = self;
         let transformed = live.get(key).and_then(|own| own.transformed(message.subject, random));
         let subject = transformed.as_deref().unwrap_or(message.subject);
-        self.store_looking(net, key, &Publish { subject, ..*message }, lookup);
+        let header = lengthened(&self.state.stream(key).config, message.header);
+        let message = Publish { subject, header: &header, ..*message };
+        self.store_looking(net, key, &message, lookup);
     }
 
     /// Stores a message, if what it expects is true as far as is found by looking so far.

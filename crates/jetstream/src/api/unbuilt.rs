@@ -8,7 +8,6 @@ use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
         ("compression", config.compression != Compression::None),
-        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),
         ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),

@@ -186,9 +186,8 @@ impl Stream {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
         self.last_msg_id = id.into();
-        if let Some(ttl) = asked.time_to_live().filter(|_| self.config.allow_msg_ttl) {
-            self.deadlines.insert(record.sequence, time, ttl);
-        }
+        let ttl = asked.time_to_live().filter(|_| self.config.allow_msg_ttl);
+        self.deadlines.insert(record.sequence, time, ttl, asked.is_marker);
         asked.rollup()
     }
 
@@ -403,7 +402,7 @@ impl Stream {
         stream.log = log;
         (stream.last_time, stream.last_msg_id, stream.chores) = (last_time, last_msg_id, chores);
         stream.dedup = Dedup::restore(reader)?;
-        stream.deadlines = Deadlines::restore(reader)?;
+        stream.deadlines = Deadlines::restore(reader, version)?;
         super::origins::restore(&mut stream.origins, reader, version)?;
         for _ in 0..reader.count(1)? {
             let consumer = Consumer::restore(reader, version)?;

@@ -145,6 +145,10 @@ impl Client<'_> {
         if stream < "C" && self.rng.u8(..4) == 0 {
             let _ = write!(config, ",\"republish\":{{\"src\":\"*.2\",\"dest\":\"C.again.$1\"}}");
         }
+        if !config.contains("\"mirror\"") && self.rng.u8(..3) == 0 {
+            let ttl = self.one_of(&[1_000_000_000_u64, 6_000_000_000, 90_000_000_000]);
+            let _ = write!(config, ",\"subject_delete_marker_ttl\":{ttl}");
+        }
         let verb = if update { "UPDATE" } else { "CREATE" };
         self.note(operation, stream);
         self.retention.insert(stream, retention);

@@ -9,6 +9,7 @@ mod damage;
 mod history;
 mod journal;
 mod limits;
+mod markers;
 mod migrations;
 mod model;
 mod node;

@@ -64,7 +64,6 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
     wanted(&[
-        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),
         ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),

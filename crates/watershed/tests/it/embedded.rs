@@ -8,7 +8,7 @@ use crate::server::{Running, run, succeed, write};
 const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], subject_transform: { src: s.*, dest: t.$1 }", false),
     ("subjects: [s.>], republish: { src: s.>, dest: t.> }", false),
-    ("subjects: [s.>], allow_msg_ttl: true, subject_delete_marker_ttl: 1h", true),
+    ("subjects: [s.>], allow_msg_ttl: true, subject_delete_marker_ttl: 1h", false),
     ("subjects: [s.>], allow_msg_counter: true", true),
     ("subjects: [s.>], allow_atomic: true", true),
     ("subjects: [s.>], allow_msg_schedules: true", true),

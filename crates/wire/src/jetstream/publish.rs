@@ -20,6 +20,11 @@ pub const EXPECTED_LAST_MSG_ID: &str = "Nats-Expected-Last-Msg-Id";
 pub const ROLLUP: &str = "Nats-Rollup";
 /// Time after which the message goes.
 pub const TTL: &str = "Nats-TTL";
+/// Header of a message that stands for the last one of its subject, which has expired: why that went
+/// (ADR-43).
+pub const MARKER_REASON: &str = "Nats-Marker-Reason";
+/// Header of a message in a bucket: what was done to the key.
+pub const KV_OPERATION: &str = "KV-Operation";
 /// Atomic batch that the message belongs to (ADR-50).
 pub const BATCH_ID: &str = "Nats-Batch-Id";
 /// What the message adds to a counter (ADR-49).
