@@ -368,6 +368,9 @@ impl JetStream {
         if let Some(live) = self.live.get_mut(key) {
             live.configure(stream);
         }
+        if !stream.config.allow_atomic {
+            self.batches.forget(key);
+        }
         self.arm_expiry(net, key);
         let info = self.stream_info(key);
         self.done(net, owed, &info);
@@ -388,6 +391,7 @@ impl JetStream {
         let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
         self.work.arrived(stream.account, coming);
         self.live.remove(key);
+        self.batches.forget(key);
         self.unsaved.remove(&key);
         self.following.remove(&key);
         self.following_waits.remove(&key);

@@ -41,7 +41,9 @@ impl JetStream {
         let subject = transformed.as_deref().unwrap_or(message.subject);
         let header = lengthened(&self.state.stream(key).config, message.header);
         let message = Publish { subject, header: &header, ..*message };
-        self.store_looking(net, key, &message, lookup);
+        if !self.store_batched(net, key, &message) {
+            self.store_looking(net, key, &message, lookup);
+        }
     }
 
     /// Stores a message, if what it expects is true as far as is found by looking so far.
@@ -85,7 +87,7 @@ impl JetStream {
     }
 
     /// A message that was admitted becomes a record.
-    fn accept(
+    pub(crate) fn accept(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,
@@ -154,7 +156,7 @@ impl JetStream {
         Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
     }
 
-    fn refuse_in(
+    pub(crate) fn refuse_in(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,

@@ -3,17 +3,14 @@
 //! Those who listen get it at once. A stream that takes it stores it with what else is published: in a
 //! turn of its own, so that streams that feed each other leave others their turns.
 
-use std::collections::VecDeque;
-
-use watershed_base::AccountId;
-use watershed_store::{LogId, Record};
+use watershed_store::Record;
 use watershed_wire::header::HeaderWriter;
 use watershed_wire::op::Publish;
-use watershed_wire::subject::transform::Transform;
 use watershed_wire::time::UnixNanos;
 
 use crate::jetstream::JetStream;
 use crate::network::Network;
+use crate::publishes::Again;
 use crate::state::StreamKey;
 
 /// Messages that streams store in one turn because others did.
@@ -26,19 +23,6 @@ const SEQUENCE: &str = "Nats-Sequence";
 const TIME_STAMP: &str = "Nats-Time-Stamp";
 const LAST_SEQUENCE: &str = "Nats-Last-Sequence";
 const MSG_SIZE: &str = "Nats-Msg-Size";
-
-/// A message that was published again and that a stream is to store.
-#[derive(Debug)]
-pub(crate) struct Again {
-    log: LogId,
-    account: AccountId,
-    subject: Box<[u8]>,
-    header: Box<[u8]>,
-    payload: Box<[u8]>,
-}
-
-/// Those that are not stored yet.
-pub(crate) type Republished = VecDeque<Again>;
 
 impl JetStream {
     /// A message is stored: it is published again, if its stream does so. `last` is the sequence that
@@ -94,12 +78,6 @@ impl JetStream {
     }
 }
 
-/// What a stream publishes again, and as what.
-pub(crate) fn rule(config: &watershed_wire::jetstream::StreamConfig) -> Option<Transform> {
-    let own = config.republish.as_ref().filter(|own| !own.dest.is_empty())?;
-    Transform::new(&own.src, &own.dest).ok()
-}
-
 /// The header block of a message that is published again. What it has already under these names stays
 /// before them, as on nats-server.
 fn header(stream: &str, record: &Record<'_>, last: u64, size: Option<usize>) -> Vec<u8> {
@@ -116,6 +94,8 @@ fn header(stream: &str, record: &Record<'_>, last: u64, size: Option<usize>) -> 
 
 #[cfg(test)]
 mod tests {
+    use watershed_store::LogId;
+
     use super::*;
     use crate::record::kind;
 

@@ -37,6 +37,7 @@ impl JetStream {
                 TimerKey::Follow => self.wake_waiting_followers(),
                 TimerKey::Local => self.go_on_locally(net),
                 TimerKey::Space => self.free_space(),
+                TimerKey::Batches => self.give_up_batches(net),
                 TimerKey::Archives => self.look_at_archives(net),
             }
             if key == TimerKey::Local || left == 0 {

@@ -9,7 +9,6 @@ pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
         ("compression", config.compression != Compression::None),
         ("allow_msg_counter", config.allow_msg_counter),
-        ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),
         ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),

@@ -85,7 +85,7 @@ pub(crate) fn admit<'a>(
 }
 
 /// Whether a message goes as soon as it is stored.
-fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
+pub(super) fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
     stream.config.retention == Retention::Interest
         && stream.followers.is_empty()
         && !stream.consumers.take(subject)
@@ -111,14 +111,14 @@ pub(crate) fn refuse_size(stream: &Stream, message: &Publish<'_>) -> Option<ApiE
 }
 
 /// Whether what a message expects is true.
-enum Expected {
+pub(super) enum Expected {
     True,
     Wrong(ApiError),
     /// Nobody has looked far enough to say so.
     Unknown,
 }
 
-fn refuse_sequence(
+pub(super) fn refuse_sequence(
     stream: &Stream,
     intake: &mut Intake,
     own: &[u8],

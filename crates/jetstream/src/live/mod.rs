@@ -2,6 +2,7 @@
 //! the state at a start.
 
 pub(crate) mod admit;
+pub(crate) mod admit_batch;
 mod copier;
 mod dispatcher;
 mod intake;
@@ -19,7 +20,6 @@ pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;
-use crate::republish;
 use crate::state::{Stream, StreamKey};
 
 /// A stream at work.
@@ -55,7 +55,7 @@ impl Live {
             awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
             transform: transform(&stream.config),
-            republish: republish::rule(&stream.config),
+            republish: republish(&stream.config),
             updating: false,
             unsaved: false,
             sweeping: false,
@@ -72,7 +72,7 @@ impl Live {
         let before = std::mem::take(&mut self.copiers);
         self.copiers = Copier::for_each(&stream.origins, before);
         self.transform = transform(&stream.config);
-        self.republish = republish::rule(&stream.config);
+        self.republish = republish(&stream.config);
         self.updating = false;
     }
 
@@ -131,6 +131,12 @@ impl Live {
     pub(crate) fn dispatcher(&mut self, index: usize) -> Option<&mut Dispatcher> {
         self.dispatchers.get_mut(index)?.as_mut()
     }
+}
+
+/// As what messages of a stream are published again, by its configuration.
+fn republish(config: &StreamConfig) -> Option<Transform> {
+    let own = config.republish.as_ref().filter(|own| !own.dest.is_empty())?;
+    Transform::new(&own.src, &own.dest).ok()
 }
 
 fn apply(transform: &Transform, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {

@@ -88,6 +88,7 @@ impl Client<'_> {
             27..44 => self.answer(node),
             44..46 => self.pass_time(node),
             46..48 => self.pause(node, stream),
+            48..50 => self.publish_batch(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -102,7 +103,7 @@ impl Client<'_> {
         let retention = known.filter(|_| !changes).unwrap_or_else(|| self.one_of(&RETENTIONS));
         let mut config = format!(
             "\"name\":\"{stream}\",\"retention\":\"{retention}\",\"allow_rollup_hdrs\":true,\
-             \"allow_msg_ttl\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
+             \"allow_msg_ttl\":true,\"allow_atomic\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
              \"max_msgs_per_subject\":{},\"discard\":\"{}\",\"duplicate_window\":{}",
             self.one_of(&[-1, -1, 3, 10]),
             self.one_of(&[-1, -1, 600, 3000]),
@@ -126,6 +127,7 @@ impl Client<'_> {
                 if stream > *source && (!update || self.mirrors.contains(stream)) =>
             {
                 operation = "put mirror";
+                config = config.replace("\"allow_atomic\":true,", "");
                 self.mirrors.insert(stream);
                 let _ = write!(config, ",\"mirror\":{{\"name\":\"{source}\"}}");
             }
@@ -268,6 +270,22 @@ impl Client<'_> {
         let nanos =
             self.one_of(&[1_000_000, 30_000_000, 700_000_000, 2_500_000_000, 30_000_000_000]);
         node.wait(nanos);
+    }
+
+    fn publish_batch(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("publish a batch", stream);
+        self.requests += 1;
+        let (id, last) = (self.requests, self.rng.u8(1..5));
+        for number in 1..=last {
+            let end = if number == last { "Nats-Batch-Commit: 1\r\n" } else { "" };
+            let header = format!(
+                "NATS/1.0\r\nNats-Batch-Id: {id}\r\nNats-Batch-Sequence: {number}\r\n{end}\r\n"
+            );
+            let (subject, length) = (format!("{stream}.{}", self.rng.u8(..4)), header.len());
+            node.send(
+                format!("HPUB {subject} r.{id} {length} {length}\r\n{header}\r\n").as_bytes(),
+            );
+        }
     }
 
     fn publish(&mut self, node: &mut Node, stream: &'static str) {

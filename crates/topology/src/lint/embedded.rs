@@ -65,7 +65,6 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
     wanted(&[
         ("allow_msg_counter", config.allow_msg_counter),
-        ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),
         ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
