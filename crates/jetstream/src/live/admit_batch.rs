@@ -79,6 +79,10 @@ fn refuse_among(
     if asked.expected_last_seq.is_some_and(|expected| !is_sequence(expected, last)) {
         return Some(table::STREAM_WRONG_LAST_SEQUENCE.with(last));
     }
+    // It is for the first message to say where the batch begins.
+    if asked.expected_last_seq.is_some() && !subjects.is_empty() {
+        return Some(table::STREAM_WRONG_LAST_SEQUENCE_CONSTANT.into());
+    }
     let expects = asked.expected_last_subject_seq;
     let of = expects.map(|_| asked.expected_last_subject_seq_subject.unwrap_or(message.subject));
     if of.is_some_and(|subject| subjects.contains(subject)) {
