@@ -239,7 +239,7 @@ impl State {
         let key = self.known(log)?;
         self.unlink(key);
         let stream = &mut self.streams[key.index()];
-        stream.origins = origins(&config, &stream.origins);
+        stream.origins = origins(&config, &stream.origins, &mut stream.places);
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));
         if stream.config.duplicate_window > old.duplicate_window {
@@ -430,7 +430,7 @@ impl State {
         let mut stream = self.take(key);
         stream.skip_to(last + 1);
         stream.last_time = last_time;
-        stream.origins = origins(&config, &[]);
+        stream.origins = origins(&config, &[], &mut stream.places);
         stream.created = created;
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));

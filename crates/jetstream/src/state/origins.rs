@@ -8,24 +8,27 @@
 //! back with its messages (out of an archive, or handed over to a mirror) goes on behind what it has.
 //! What is stored there anew is told from that by its time, and is taken too, whatever its sequence.
 
+use std::collections::BTreeMap;
+
 use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, put_u32, put_u64};
 use watershed_store::{Log, LogId};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::jetstream::publish::ROLLUP;
+use watershed_wire::jetstream::publish::{ROLLUP, STREAM_SOURCE};
 use watershed_wire::jetstream::stream::{StreamSource, SubjectTransform};
+use watershed_wire::limits::FILTERS_MAX;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::subject::{Trie, matches};
 use watershed_wire::time::UnixNanos;
-
-/// Where a message that was sourced is from: origin, sequence, filter, destination, subject.
-pub(crate) const SOURCE: &str = "Nats-Stream-Source";
 
 /// Version of the state from which on it says when something was last copied, and what was missed.
 pub(super) const ORIGINS_COME_BACK: u32 = 8;
 
 /// Begins the names of headers that hold only for the stream that a message was published to.
 const EXPECTATION: &[u8] = b"Nats-Expected-";
+
+/// Origins of messages that are remembered of a stream that has no such source: as many as it may have.
+const PLACES_MAX: usize = FILTERS_MAX;
 
 /// Stands between the filters of one source, and between what they become.
 const BETWEEN: &str = "\x0c";
@@ -70,6 +73,45 @@ impl Rule {
     }
 }
 
+/// How far origins have come of which a stream has messages, but which are no sources of it: they go on
+/// there when they are. Such messages come out of archives, from clients that restore one, or over a
+/// mirror.
+#[derive(Debug, Default)]
+pub(crate) struct Places(BTreeMap<Box<str>, (u64, UnixNanos)>);
+
+impl Places {
+    /// A message was stored that says where it is from.
+    pub(super) fn note(&mut self, value: &[u8], time: UnixNanos) {
+        let Some(place) = Place::read(value) else { return };
+        self.put(&format!("{} {}", place.name, place.takes), place.sequence, time);
+    }
+
+    fn put(&mut self, origin: &str, sequence: u64, time: UnixNanos) {
+        if let Some(known) = self.0.get_mut(origin) {
+            *known = (sequence, time);
+        } else if self.0.len() < PLACES_MAX {
+            self.0.insert(origin.into(), (sequence, time));
+        }
+    }
+}
+
+/// Where a copy is from.
+struct Place<'a> {
+    name: &'a str,
+    sequence: u64,
+    takes: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// Reads origin, sequence, filters, what they become, and subject.
+    fn read(value: &'a [u8]) -> Option<Self> {
+        let (name, rest) = std::str::from_utf8(value).ok()?.split_once(' ')?;
+        let (sequence, rest) = rest.split_once(' ')?;
+        let (takes, _) = rest.rsplit_once(' ')?;
+        Some(Self { name, sequence: sequence.parse().ok()?, takes })
+    }
+}
+
 /// Where to begin where nothing was copied yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -105,6 +147,11 @@ impl Origin {
             copied_at: UnixNanos(0),
             missed: 0,
         }
+    }
+
+    /// Its name and what is taken of it.
+    fn full_name(&self) -> String {
+        format!("{} {}", self.name, self.takes)
     }
 
     /// The one filter that the origin's messages must match, if it is one.
@@ -145,11 +192,11 @@ impl Origin {
             return self.copied;
         }
         let newer = self.first_newer(log).unwrap_or(log.last() + 1);
-        let before = match self.start {
-            Start::Sequence(start) => start.max(newer) - 1,
-            Start::First | Start::Time(_) => newer - 1,
-        };
-        self.copied.min(before)
+        match self.start {
+            // What is before the start was never asked for.
+            Start::Sequence(start) => self.copied.min(start.max(newer) - 1).max(start - 1),
+            Start::First | Start::Time(_) => self.copied.min(newer - 1),
+        }
     }
 
     /// The first message of an origin that was stored after the last copy was made.
@@ -196,7 +243,7 @@ impl Origin {
         let goes = |name: &[u8]| {
             name.starts_with(EXPECTATION)
                 || (name == ROLLUP.as_bytes() && !keep_rollup)
-                || (name == SOURCE.as_bytes() && !self.is_mirror)
+                || (name == STREAM_SOURCE.as_bytes() && !self.is_mirror)
         };
         let block = HeaderBlock(original);
         let mut header = if block.fields().any(|(name, _)| goes(name)) {
@@ -218,7 +265,7 @@ impl Origin {
         if !self.is_mirror {
             let mut value = format!("{} {sequence} {} ", self.name, self.takes).into_bytes();
             value.extend_from_slice(subject);
-            header.field(SOURCE, &value);
+            header.field(STREAM_SOURCE, &value);
         }
         header.finish()
     }
@@ -237,9 +284,12 @@ fn takes(source: &StreamSource) -> String {
     format!("{} {}", list(|own| &own.src), list(|own| &own.dest))
 }
 
-/// The origins that a configuration names. What `old` knows of the same ones stays known. What a mirror
-/// has copied says nothing of a source: it is copied once more, with where it is from.
-pub(super) fn origins(config: &StreamConfig, old: &[Origin]) -> Vec<Origin> {
+/// The origins that a configuration names. What `old` and `places` know of them stays known. What a
+/// mirror has copied says nothing of a source: it is copied once more, with where it is from.
+pub(super) fn origins(config: &StreamConfig, old: &[Origin], places: &mut Places) -> Vec<Origin> {
+    for origin in old.iter().filter(|origin| !origin.is_mirror && origin.copied > 0) {
+        places.put(&origin.full_name(), origin.copied, origin.copied_at);
+    }
     let mirror = config.mirror.iter().map(|source| Origin::new(source, true));
     let sources = config.sources.iter().map(|source| Origin::new(source, false));
     let mut all: Vec<Origin> = mirror.chain(sources).collect();
@@ -252,6 +302,12 @@ pub(super) fn origins(config: &StreamConfig, old: &[Origin]) -> Vec<Origin> {
             (origin.copied, origin.log) = (known.copied, known.log);
             (origin.copied_at, origin.missed) = (known.copied_at, known.missed);
         }
+        if !origin.is_mirror
+            && let Some((sequence, time)) = places.0.remove(origin.full_name().as_str())
+            && origin.copied == 0
+        {
+            (origin.copied, origin.copied_at) = (sequence, time);
+        }
     }
     all
 }
@@ -261,18 +317,13 @@ pub(super) fn copied_from(all: &[Origin], head: &[u8], own: u64) -> Option<(usiz
     if all.first().is_some_and(|origin| origin.is_mirror) {
         return Some((0, own));
     }
-    let value = std::str::from_utf8(HeaderBlock(head).value(SOURCE)?).ok()?;
-    let mut words = value.split(' ');
-    let (name, sequence) = (words.next()?, words.next()?.parse().ok()?);
-    let (filters, targets) = (words.next()?, words.next()?);
-    let same = |origin: &Origin| {
-        origin.name == name && origin.takes.split_once(' ') == Some((filters, targets))
-    };
-    Some((all.iter().position(same)?, sequence))
+    let place = Place::read(HeaderBlock(head).value(STREAM_SOURCE)?)?;
+    let same = |origin: &Origin| origin.name == place.name && *origin.takes == *place.takes;
+    Some((all.iter().position(same)?, place.sequence))
 }
 
 /// Appends what [`restore`] reads.
-pub(super) fn checkpoint(all: &[Origin], out: &mut Vec<u8>) {
+pub(super) fn checkpoint(all: &[Origin], places: &Places, out: &mut Vec<u8>) {
     put_count(out, all.len());
     for origin in all {
         put_counted(out, origin.name.as_bytes());
@@ -282,14 +333,20 @@ pub(super) fn checkpoint(all: &[Origin], out: &mut Vec<u8>) {
         put_i64(out, origin.copied_at.0);
         put_u64(out, origin.missed);
     }
+    put_count(out, places.0.len());
+    for (origin, (sequence, time)) in &places.0 {
+        put_counted(out, origin.as_bytes());
+        put_u64(out, *sequence);
+        put_i64(out, time.0);
+    }
 }
 
-/// Reads how far each origin was copied, for the ones that `all` names.
+/// Reads how far each origin was copied, for the ones that `all` names, and how far others.
 pub(super) fn restore(
     all: &mut [Origin],
     reader: &mut Reader<'_>,
     version: u32,
-) -> Result<(), BadState> {
+) -> Result<Places, BadState> {
     for _ in 0..reader.count(1)? {
         let (name, takes) = (reader.counted()?, reader.counted()?);
         let (copied, log) = (reader.u64()?, reader.u32()?);
@@ -310,7 +367,15 @@ pub(super) fn restore(
             }
         }
     }
-    Ok(())
+    let mut places = Places::default();
+    if version >= ORIGINS_COME_BACK {
+        for _ in 0..reader.count(1)? {
+            let origin = std::str::from_utf8(reader.counted()?).map_err(|_| BadState)?;
+            let (sequence, time) = (reader.u64()?, UnixNanos(reader.i64()?));
+            places.put(origin, sequence, time);
+        }
+    }
+    Ok(places)
 }
 
 #[cfg(test)]
@@ -377,10 +442,28 @@ mod tests {
         let mut all = [source("a", false), source("b", false)];
         all[1].copied = 5;
         let mut state = Vec::new();
-        checkpoint(&all, &mut state);
+        checkpoint(&all, &Places::default(), &mut state);
         let mut restored = [source("b", false), source("c", false)];
         restore(&mut restored, &mut Reader(&state), ORIGINS_COME_BACK).unwrap();
         assert_eq!((restored[0].copied, restored[1].copied), (5, 0));
+    }
+
+    #[test]
+    fn a_source_goes_on_behind_messages_that_are_there() {
+        let mut places = Places::default();
+        for value in ["O 7 > > a", "O 9 > > a", "O 3 o.* t.$1 o.a", "no place", "P x > > a"] {
+            places.note(value.as_bytes(), UnixNanos(5));
+        }
+        let mut state = Vec::new();
+        checkpoint(&[], &places, &mut state);
+        let mut places = restore(&mut [], &mut Reader(&state), ORIGINS_COME_BACK).unwrap();
+        let named = |name: &str| StreamSource { name: name.into(), ..StreamSource::default() };
+        let config = |sources| StreamConfig { sources, ..StreamConfig::default() };
+        let all = origins(&config(vec![named("O"), named("P")]), &[], &mut places);
+        assert_eq!((all[0].copied, all[0].copied_at.0, all[1].copied), (9, 5, 0));
+        // One that is left out for a while is not forgotten.
+        assert!(origins(&config(vec![]), &all, &mut places).is_empty());
+        assert_eq!(origins(&config(vec![named("O")]), &[], &mut places)[0].copied, 9);
     }
 
     /// A log with a message at each of these times.
@@ -415,6 +498,7 @@ mod tests {
         check(3, 0, &log(2, 1, &[10, 40]), (1, 3));
         check(3, 0, &log(2, 1, &[40]), (0, 3));
         check(3, 2, &log(2, 1, &[40, 50]), (1, 3));
+        check(3, 9, &log(2, 1, &[10, 20]), (8, 0));
         check(3, 0, &log(2, 4, &[40]), (3, 0));
         check(3, 0, &log(2, 1, &[]), (0, 0));
         check(0, 0, &log(2, 1, &[10]), (0, 0));

@@ -11,8 +11,8 @@ use super::error::{ApiError, table};
 use super::publish::{
     BATCH_ID, EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SEQ, EXPECTED_LAST_SUBJECT_SEQ,
     EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, INCREMENT, KV_OPERATION, MARKER_REASON,
-    MSG_ID, REQUIRED_API_LEVEL, ROLLUP, SCHEDULE, SCHEDULE_NEXT, SCHEDULER, TRACE_DESTINATION,
-    TRACE_ONLY, TTL, TimeToLive,
+    MSG_ID, REQUIRED_API_LEVEL, ROLLUP, SCHEDULE, SCHEDULE_NEXT, SCHEDULER, STREAM_SOURCE,
+    TRACE_DESTINATION, TRACE_ONLY, TTL, TimeToLive,
 };
 use super::stream::StreamConfig;
 use crate::header::HeaderBlock;
@@ -48,6 +48,8 @@ pub struct Asked<'a> {
     pub ttl: Option<&'a [u8]>,
     /// Whether it stands for messages that are gone: a marker, or the purge of a key in a bucket.
     pub is_marker: bool,
+    /// Where it was copied from.
+    pub source: Option<&'a [u8]>,
     /// Atomic batch that it belongs to.
     pub batch_id: Option<&'a [u8]>,
     /// What it adds to a counter.
@@ -91,6 +93,7 @@ impl<'a> Asked<'a> {
             ROLLUP => &mut self.rollup,
             TTL => &mut self.ttl,
             BATCH_ID => &mut self.batch_id,
+            STREAM_SOURCE => &mut self.source,
             INCREMENT => &mut self.increment,
             SCHEDULE => &mut self.schedule,
             SCHEDULER => &mut self.scheduler,

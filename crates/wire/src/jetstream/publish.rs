@@ -25,6 +25,8 @@ pub const TTL: &str = "Nats-TTL";
 pub const MARKER_REASON: &str = "Nats-Marker-Reason";
 /// Header of a message in a bucket: what was done to the key.
 pub const KV_OPERATION: &str = "KV-Operation";
+/// Header of a message that was sourced: origin, sequence, filters, what they become, subject.
+pub const STREAM_SOURCE: &str = "Nats-Stream-Source";
 /// Atomic batch that the message belongs to (ADR-50).
 pub const BATCH_ID: &str = "Nats-Batch-Id";
 /// Header of a message of an atomic batch: its number there, from 1 on.
