@@ -134,7 +134,8 @@ impl JetStream {
         }
         let is_memory = stream.is_memory();
         let content = messages.iter().map(Staged::len).sum();
-        if !is_memory && !(self.takes_messages() && self.rounds.has_room(content)) {
+        let has_room = self.takes_messages() && self.rounds.has_room(content);
+        if !is_memory && !has_room {
             return Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
         }
         for message in &all {

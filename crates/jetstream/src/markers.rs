@@ -45,7 +45,8 @@ impl JetStream {
         let is_memory = stream.is_memory();
         for subject in stream.expiring_last(now, until, limit) {
             let content = subject.len() + header.len();
-            if !is_memory && !(self.takes_messages() && self.rounds.has_room(content)) {
+            let has_room = self.takes_messages() && self.rounds.has_room(content);
+            if !is_memory && !has_room {
                 return false;
             }
             // What is on its way will be there.
