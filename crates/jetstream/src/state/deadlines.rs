@@ -176,3 +176,41 @@ impl Deadlines {
         Ok(deadlines)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_survive_and_an_older_state_has_none() {
+        let mut deadlines = Deadlines::default();
+        deadlines.insert(1, UnixNanos(10), Some(TimeToLive::Nanos(5)), true);
+        deadlines.insert(2, UnixNanos(10), Some(TimeToLive::Never), false);
+        deadlines.insert(3, UnixNanos(10), None, true);
+        deadlines.insert(4, UnixNanos(10), None, false);
+        let mut state = Vec::new();
+        let mut budget = usize::MAX;
+        assert_eq!(deadlines.checkpoint(0, &mut budget, &mut state), None);
+        let again = Deadlines::restore(&mut Reader(&state), MARKERS).unwrap();
+        let shown = |own: &Deadlines| {
+            let one = |sequence| {
+                (own.of(sequence, 10, Some(100)), own.is_marker(sequence), own.is_never(sequence))
+            };
+            (1..=4).map(one).collect::<Vec<_>>()
+        };
+        let expected = [
+            (Some(15), true, false),
+            (None, false, true),
+            (Some(110), true, false),
+            (Some(110), false, false),
+        ];
+        assert_eq!((shown(&deadlines), shown(&again)), (expected.to_vec(), expected.to_vec()));
+        let mut old = Vec::new();
+        put_u64(&mut old, 1);
+        put_u64(&mut old, 7);
+        put_i64(&mut old, 15);
+        let mut reader = Reader(&old);
+        let read = Deadlines::restore(&mut reader, MARKERS - 1).unwrap();
+        assert_eq!((read.next(), read.is_marker(7), reader.0.len()), (Some((15, 7)), false, 0));
+    }
+}

@@ -448,6 +448,27 @@ mod tests {
         assert_eq!((restored[0].copied, restored[1].copied), (5, 0));
     }
 
+    /// States before this one name a source by its filter, which may be empty.
+    #[test]
+    fn positions_of_an_older_state_are_read() {
+        let mut state = Vec::new();
+        put_count(&mut state, 2);
+        for (filter, copied) in [("", 5), ("o.a", 7)] {
+            put_counted(&mut state, b"O");
+            put_counted(&mut state, filter.as_bytes());
+            put_u64(&mut state, copied);
+            put_u32(&mut state, 3);
+        }
+        let mut all = [source("o.a", false), source("", false), source("o.b", false)];
+        let mut reader = Reader(&state);
+        restore(&mut all, &mut reader, ORIGINS_COME_BACK - 1).unwrap();
+        assert!(reader.0.is_empty());
+        assert_eq!(
+            all.map(|own| (own.copied, own.log)),
+            [(7, Some(LogId(3))), (5, Some(LogId(3))), (0, None)]
+        );
+    }
+
     #[test]
     fn a_source_goes_on_behind_messages_that_are_there() {
         let mut places = Places::default();
