@@ -283,7 +283,7 @@ impl Core {
         let passages = &self.accounts[account.index()].passages;
         let matching = passages.messages.iter();
         let matching = matching
-            .filter_map(|passage| Some((passage.to, passage.transform.apply(message.subject)?)));
+            .filter_map(|passage| Some((passage.to, passage.transform.apply(message.subject, 0)?)));
         let matching: Vec<_> = matching.collect();
         for (to, subject) in matching {
             let message = Publish { subject: &subject, ..*message };
@@ -323,7 +323,7 @@ impl Core {
         let passages = &self.accounts[account.index()].passages;
         let matching = passages.requests.iter();
         let matching = matching.filter_map(|passage| {
-            Some((passage.to, passage.many, passage.transform.apply(message.subject)?))
+            Some((passage.to, passage.many, passage.transform.apply(message.subject, 0)?))
         });
         let matching: Vec<_> = matching.collect();
         for (to, many, subject) in matching {

@@ -12,7 +12,7 @@ use crate::api::{Created, Purged};
 use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
-use crate::live::{Copier, Dispatcher, Live};
+use crate::live::{Dispatcher, Live};
 use crate::network::Network;
 use crate::output::{Completion, DiskOutput};
 use crate::record::{Command, command_record, kind};
@@ -214,6 +214,7 @@ impl JetStream {
                     self.arm_expiry_by(net, key, expiry);
                 }
                 self.acknowledge_stored(net, key, sequence, owed);
+                self.republish(net, key, record, effects.last_of_subject);
             }
             Outcome::Kept => {
                 self.events_kept(record);
@@ -365,9 +366,10 @@ impl JetStream {
         }
         self.following.insert(key);
         if let Some(live) = self.live.get_mut(key) {
-            live.updating = false;
-            let before = std::mem::take(&mut live.copiers);
-            live.copiers = Copier::for_each(&stream.origins, before);
+            live.configure(stream);
+        }
+        if !stream.config.allow_atomic {
+            self.batches.forget(key);
         }
         self.arm_expiry(net, key);
         let info = self.stream_info(key);
@@ -389,6 +391,7 @@ impl JetStream {
         let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
         self.work.arrived(stream.account, coming);
         self.live.remove(key);
+        self.batches.forget(key);
         self.unsaved.remove(&key);
         self.following.remove(&key);
         self.following_waits.remove(&key);

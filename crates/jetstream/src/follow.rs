@@ -6,29 +6,44 @@
 use std::time::Duration;
 
 use watershed_store::log::Position;
-use watershed_store::{LogId, Record};
+use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
-use watershed_wire::jetstream::error::table;
+use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::publish::MSG_ID;
-use watershed_wire::jetstream::stream::SourceInfo;
+use watershed_wire::jetstream::stream::{SourceInfo, StreamSource};
 use watershed_wire::op::Publish;
 
 use crate::chunk::CHUNK_BYTES;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::ROUND_BYTES_WAITING_MAX;
 use crate::live::admit::{refuse_full, refuse_size, seen};
+use crate::markers::lengthened;
 use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::kind;
 use crate::rounds::Owed;
-use crate::state::{Stored, Stream, StreamKey};
+use crate::state::{Origin, Stored, Stream, StreamKey};
 
 /// Copies made in one turn before others have theirs.
 const COPIES_PER_TURN: usize = 256;
 
 /// Time until a follower that has no room tries again.
 const RETRY: Duration = Duration::from_millis(250);
+
+/// What a mirror cannot have of its origin, which was created again under the same name.
+fn missed(own: &Origin, log: &Log) -> Option<ApiError> {
+    let last = own.missed_of(log);
+    let text = || {
+        format!(
+            "stream `{}` was created again: what it has up to sequence {last} is not mirrored, because the \
+             mirror has other messages there; to have it, delete the mirror and create it again",
+            own.name
+        )
+    };
+    let there = last > 0 && log.first() <= last && log.records() > 0;
+    there.then(|| ApiError { description: text().into(), ..table::STREAM_NOT_MATCH.into() })
+}
 
 /// What became of one attempt to copy.
 enum Step {
@@ -45,7 +60,8 @@ impl JetStream {
     pub(crate) fn source_infos(&self, key: StreamKey, stream: &Stream) -> Vec<SourceInfo> {
         let copiers = self.live.get(key).map(|live| live.copiers.as_slice());
         let copiers = copiers.unwrap_or_default();
-        let info = |(index, own): (usize, &crate::state::Origin)| {
+        let configs = stream.config.mirror.iter().chain(&stream.config.sources);
+        let info = |(index, (own, config)): (usize, (&Origin, &StreamSource))| {
             let origin = self.state.find(stream.account, &own.name);
             let copier = copiers.get(index);
             SourceInfo {
@@ -55,14 +71,15 @@ impl JetStream {
                     _ => 0,
                 },
                 active: copier.map_or(-1, |copier| copier.idle(self.now, origin.is_some())),
-                filter_subject: match own.filter() {
-                    b">" => String::new(),
-                    filter => String::from_utf8_lossy(filter).into_owned(),
+                filter_subject: config.filter_subject.clone(),
+                subject_transforms: config.subject_transforms.clone(),
+                error: match origin {
+                    Some((_, origin)) => missed(own, &origin.log),
+                    None => Some(table::STREAM_NOT_FOUND.into()),
                 },
-                error: origin.is_none().then(|| table::STREAM_NOT_FOUND.into()),
             }
         };
-        stream.origins.iter().enumerate().map(info).collect()
+        stream.origins.iter().zip(configs).enumerate().map(info).collect()
     }
 
     /// Copies what followers that were woken can copy.
@@ -168,14 +185,20 @@ impl JetStream {
         }
         let stream = self.state.stream(key);
         let left = self.room(stream.account, stream.config.storage);
-        let Self { state, live, rounds, now, work, .. } = self;
+        let Self { state, live, rounds, now, work, random, .. } = self;
         let (stream, origin) = (state.stream(key), state.stream(origin));
         let Some(live) = live.get_mut(key) else { return Step::Rest };
-        let (own, copier) = (&stream.origins[index], &mut live.copiers[index]);
+        let own = &stream.origins[index];
+        let subject = own.transformed(original.key, random.next());
+        let subject = subject.as_deref().unwrap_or(original.key);
+        let transformed = live.transformed(subject, random);
+        let copier = &mut live.copiers[index];
         let keep_rollup = stream.config.allow_rollup_hdrs;
         let header = own.header(original.head, original.key, original.sequence, keep_rollup);
+        // A mirror has no markers.
+        let header = lengthened(&stream.config, &header);
         let message = Publish {
-            subject: original.key,
+            subject: transformed.as_deref().unwrap_or(subject),
             reply: None,
             header: &header,
             payload: original.body,
@@ -189,7 +212,7 @@ impl JetStream {
             copier.pass(&origin.log, original.sequence);
             return Step::Again;
         }
-        let content = original.key.len() + header.len() + original.body.len();
+        let content = message.subject.len() + header.len() + original.body.len();
         let weight = stream.weigh(message.subject, message.header, message.payload);
         let room = stream.is_memory() || rounds.has_room(content);
         let room = room && !left.server_full && u64::from(weight) <= left.account;

@@ -19,12 +19,13 @@ use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_
 use crate::live::{Live, LiveTable};
 use crate::network::Network;
 use crate::output::DiskOutput;
-use crate::publishes::Expecting;
+use crate::publishes::{Expecting, Republished};
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
 use crate::restores::Restore;
 use crate::rounds::{Owed, Rounds};
 use crate::snapshots::Snapshot;
+use crate::staged::Batches;
 use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
 
@@ -94,6 +95,8 @@ pub(crate) enum TimerKey {
     Local,
     /// Blocks that hold nothing any more are to go.
     Space,
+    /// A batch has waited for too long for its end.
+    Batches,
     /// It is looked at who keeps a snapshot or a restore waiting.
     Archives,
 }
@@ -208,6 +211,10 @@ pub struct JetStream {
     pub(crate) searching_bytes: usize,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
+    /// What was published again and is to be stored.
+    pub(crate) republished: Republished,
+    /// Atomic batches that have begun.
+    pub(crate) batches: Batches,
     /// What was found for the call that is being answered.
     pub(crate) found: Option<Found>,
     /// Snapshots that are being sent, by their names, and those of them that may go on.
@@ -283,6 +290,8 @@ impl JetStream {
             searching: VecDeque::new(),
             searching_bytes: 0,
             expecting: Expecting::default(),
+            republished: Republished::new(),
+            batches: Batches::default(),
             found: None,
             snapshots: BTreeMap::new(),
             snapshots_ready: VecDeque::new(),

@@ -42,7 +42,8 @@ impl JetStream {
         let (stream, now) = (self.state.stream(key), self.now.wall);
         let (slice, until) = (stream.slice(), stream.end_of_aged(now, stream.slice()));
         let command = Command::Expire { now, until, limit: slice };
-        if !self.submit(net, key, &command, Owed::NOTHING) {
+        let marked = self.mark_expired(net, key, until, slice);
+        if !(marked && self.submit(net, key, &command, Owed::NOTHING)) {
             self.live(key).expiring = false;
             self.timers.set(TimerKey::Expire(key), self.now.tick.after(RETRY));
         }

@@ -20,6 +20,24 @@ pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of publishes that wait until the message is found that they expect. More are refused.
 pub const PUBLISH_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
+/// Messages of an atomic batch, as on nats-server.
+pub const BATCH_MESSAGES_MAX: usize = 1_000;
+
+/// Longest id of an atomic batch in bytes, as on nats-server.
+pub const BATCH_ID_BYTES_MAX: usize = 64;
+
+/// Atomic batches of a stream that have not come to their end, as on nats-server.
+pub const BATCHES_OF_STREAM_MAX: usize = 50;
+
+/// Those of all streams, as on nats-server.
+pub const BATCHES_MAX: usize = 1_000;
+
+/// Bytes that they hold together. More are refused.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Time without another message after which a batch is given up, as on nats-server.
+pub const BATCH_IDLE_MAX: Duration = Duration::from_secs(10);
+
 /// Names in one reply of `STREAM.NAMES`.
 pub const NAMES_PER_PAGE: usize = 1024;
 

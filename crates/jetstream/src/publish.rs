@@ -9,6 +9,7 @@ use watershed_wire::op::Publish;
 
 use crate::jetstream::JetStream;
 use crate::live::admit::{Admission, admit};
+use crate::markers::lengthened;
 use crate::network::{Capture, Network};
 use crate::record::kind;
 use crate::rounds::{Asked, Held, Owed};
@@ -35,7 +36,14 @@ impl JetStream {
         message: &Publish<'_>,
     ) {
         let lookup = self.expecting.lookup();
-        self.store_looking(net, key, message, lookup);
+        let Self { live, random, .. } = self;
+        let transformed = live.get(key).and_then(|own| own.transformed(message.subject, random));
+        let subject = transformed.as_deref().unwrap_or(message.subject);
+        let header = lengthened(&self.state.stream(key).config, message.header);
+        let message = Publish { subject, header: &header, ..*message };
+        if !self.store_batched(net, key, &message) {
+            self.store_looking(net, key, &message, lookup);
+        }
     }
 
     /// Stores a message, if what it expects is true as far as is found by looking so far.
@@ -79,7 +87,7 @@ impl JetStream {
     }
 
     /// A message that was admitted becomes a record.
-    fn accept(
+    pub(crate) fn accept(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,
@@ -148,7 +156,7 @@ impl JetStream {
         Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
     }
 
-    fn refuse_in(
+    pub(crate) fn refuse_in(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,

@@ -1,4 +1,5 @@
-//! Publishes that wait until it is found which message is the last one that a wildcard takes.
+//! Publishes that wait: until it is found which message is the last one that a wildcard takes, or for
+//! their turn, where a stream published them again.
 
 use std::collections::VecDeque;
 
@@ -63,3 +64,16 @@ impl Expecting {
         }
     }
 }
+
+/// A message that was published again and that a stream is to store.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub(crate) log: LogId,
+    pub(crate) account: AccountId,
+    pub(crate) subject: Box<[u8]>,
+    pub(crate) header: Box<[u8]>,
+    pub(crate) payload: Box<[u8]>,
+}
+
+/// Those that are not stored yet.
+pub(crate) type Republished = VecDeque<Again>;

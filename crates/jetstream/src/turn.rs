@@ -37,6 +37,7 @@ impl JetStream {
                 TimerKey::Follow => self.wake_waiting_followers(),
                 TimerKey::Local => self.go_on_locally(net),
                 TimerKey::Space => self.free_space(),
+                TimerKey::Batches => self.give_up_batches(net),
                 TimerKey::Archives => self.look_at_archives(net),
             }
             if key == TimerKey::Local || left == 0 {
@@ -61,6 +62,7 @@ impl JetStream {
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
+            | self.store_republished(net)
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);
@@ -84,10 +86,11 @@ impl JetStream {
     pub fn settle(&mut self, net: &mut impl Network, now: Now) -> bool {
         self.now = now;
         while self.finish_acknowledged(net) {}
+        while self.store_republished(net) {}
         self.save_all_events(net);
         // What is not copied yet is copied after the next start.
         self.following.clear();
-        self.rounds.is_settled()
+        self.rounds.is_settled() && self.republished.is_empty()
     }
 }
 

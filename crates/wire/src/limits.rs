@@ -3,12 +3,19 @@
 /// Longest control line in bytes, its line end not counted (`max_control_line`).
 pub const CONTROL_LINE_BYTES_MAX: usize = 4096;
 
+/// Longest subject in bytes that a transform makes: what a client can subscribe to.
+pub const SUBJECT_BYTES_MAX: usize = CONTROL_LINE_BYTES_MAX;
+
 /// Longest `CONNECT` or `INFO` line in bytes. A JWT with its signature does not fit a control line, so
 /// the handshake has a bound of its own; it is checked before anything is parsed.
 pub const CONNECT_LINE_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest message, header block included, unless the configuration says otherwise (`max_payload`).
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest header block in bytes of a message that is published to a stream, as on nats-server. Streams
+/// that publish to each other end by it: each adds headers.
+pub const HEADER_BYTES_MAX: usize = u16::MAX as usize;
 
 /// Longest name of a stream or a consumer in bytes (JetStream's own bound).
 pub const NAME_BYTES_MAX: usize = 255;

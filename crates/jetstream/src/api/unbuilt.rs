@@ -7,23 +7,15 @@ use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
-        ("subject_transform", config.subject_transform.is_some()),
-        ("republish", config.republish.is_some()),
         ("compression", config.compression != Compression::None),
-        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),
-        ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),
         ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
     ];
     let mut origins = config.mirror.iter().chain(&config.sources);
     let asks = |source: &StreamSource| {
-        [
-            ("external", source.external.is_some()),
-            ("subject_transforms", !source.subject_transforms.is_empty()),
-            ("consumer", source.consumer.is_some()),
-        ]
+        [("external", source.external.is_some()), ("consumer", source.consumer.is_some())]
     };
     let fields = fields.into_iter().chain(origins.by_ref().flat_map(asks));
     let (field, _) = { fields }.find(|(_, wanted)| *wanted)?;

@@ -6,7 +6,7 @@ use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::{Asked, is_sequence};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::stream::{Discard, Retention};
-use watershed_wire::limits::SEQUENCE_MAX;
+use watershed_wire::limits::{HEADER_BYTES_MAX, SEQUENCE_MAX};
 use watershed_wire::op::Publish;
 use watershed_wire::subject::has_wildcard;
 use watershed_wire::time::UnixNanos;
@@ -46,6 +46,9 @@ pub(crate) fn admit<'a>(
     if let Some(error) = refuse_size(stream, message) {
         return Admission::Refuse(error);
     }
+    if message.header.len() > HEADER_BYTES_MAX {
+        return Admission::Refuse(table::STREAM_HEADER_EXCEEDS_MAXIMUM.into());
+    }
     let asked = Asked::read(HeaderBlock(message.header));
     if let Some(error) = asked.refused(&stream.config) {
         return Admission::Refuse(error);
@@ -82,7 +85,7 @@ pub(crate) fn admit<'a>(
 }
 
 /// Whether a message goes as soon as it is stored.
-fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
+pub(super) fn is_unwanted(stream: &Stream, subject: &[u8]) -> bool {
     stream.config.retention == Retention::Interest
         && stream.followers.is_empty()
         && !stream.consumers.take(subject)
@@ -108,14 +111,14 @@ pub(crate) fn refuse_size(stream: &Stream, message: &Publish<'_>) -> Option<ApiE
 }
 
 /// Whether what a message expects is true.
-enum Expected {
+pub(super) enum Expected {
     True,
     Wrong(ApiError),
     /// Nobody has looked far enough to say so.
     Unknown,
 }
 
-fn refuse_sequence(
+pub(super) fn refuse_sequence(
     stream: &Stream,
     intake: &mut Intake,
     own: &[u8],

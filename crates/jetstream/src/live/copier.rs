@@ -2,7 +2,6 @@
 
 use watershed_base::Now;
 use watershed_store::Log;
-use watershed_wire::subject::matches;
 use watershed_wire::time::UnixNanos;
 
 use crate::chunk::Chunk;
@@ -14,8 +13,8 @@ const HEARTBEAT: i64 = 1_000_000_000;
 /// How far the copying of one origin has come. It is ahead of the state by what is on its way.
 #[derive(Debug)]
 pub(crate) struct Copier {
-    /// Name of the origin, the filter that its messages must match, where to begin.
-    of: (String, Box<[u8]>, Start),
+    /// Name of the origin, what is taken of it, where to begin.
+    of: (String, Box<str>, Start),
     /// Whether it copies for a mirror.
     is_mirror: bool,
     /// The next sequence of the origin to look at, and the log that it is a sequence of.
@@ -32,7 +31,7 @@ pub(crate) struct Copier {
 
 impl Copier {
     pub(crate) fn new(own: &Origin) -> Self {
-        let of = (own.name.clone(), own.filter().into(), own.start);
+        let of = (own.name.clone(), own.takes.clone(), own.start);
         let is_mirror = own.is_mirror;
         Self {
             of,
@@ -63,9 +62,9 @@ impl Copier {
     /// Whether `other` copies the same, so that what this one has done is done.
     fn goes_on_as(&self, other: &Self) -> bool {
         let mirror = other.is_mirror;
-        let ((name, filter, start), (other, other_filter, other_start)) = (&self.of, &other.of);
+        let ((name, takes, start), (other, other_takes, other_start)) = (&self.of, &other.of);
         // Where to begin matters until something was copied.
-        let same = (name, filter) == (other, other_filter) && self.is_mirror == mirror;
+        let same = (name, takes) == (other, other_takes) && self.is_mirror == mirror;
         same && (start == other_start || self.has_copied)
     }
 
@@ -73,16 +72,21 @@ impl Copier {
     /// sequence.
     pub(crate) fn next(&mut self, own: &Origin, origin: &Stream, own_last: u64) -> Option<u64> {
         let log = &origin.log;
-        let copied = own.copied_of(log.id());
+        let copied = own.copied_of(log);
         let copied = if own.is_mirror { own_last.max(copied) } else { copied };
         let cursor = self.cursor.filter(|(of, _)| *of == log.id().0).map(|(_, cursor)| cursor);
+        // Of an origin that has come back, more may be known by now.
+        let cursor = cursor.map(|cursor| cursor.max(copied + 1));
         let cursor = cursor.unwrap_or_else(|| match own.start {
             _ if copied > 0 => copied + 1,
             Start::First => 1,
             Start::Sequence(sequence) => sequence,
             Start::Time(time) => log.at_time(time.0).unwrap_or(log.last() + 1),
         });
-        let found = origin.next_stored(own.filter(), cursor);
+        let found = match own.filter() {
+            Some(filter) => origin.next_stored(filter, cursor),
+            None => log.next_where(cursor, |key| own.takes(log.key_name(key))),
+        };
         // What does not match is passed over once, not at every look.
         let next = found.unwrap_or_else(|| cursor.max(log.last() + 1));
         self.cursor = Some((log.id().0, next));
@@ -98,11 +102,11 @@ impl Copier {
     pub(crate) fn lag(&self, own: &Origin, origin: &Stream) -> u64 {
         let log = &origin.log;
         let Some((of, cursor)) = self.cursor else { return log.records() };
-        let cursor = if of == log.id().0 { cursor } else { 1 };
-        if own.filter() == b">" {
+        let cursor = if of == log.id().0 { cursor } else { own.copied_of(log) + 1 };
+        if own.filter() == Some(b">") {
             return log.count_from(cursor);
         }
-        log.count_where(cursor, |key| matches(own.filter(), log.key_name(key)))
+        log.count_where(cursor, |key| own.takes(log.key_name(key)))
     }
 
     /// The origin is there.

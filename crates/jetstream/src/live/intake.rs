@@ -9,7 +9,7 @@ use watershed_wire::subject::{has_wildcard, matches};
 const TEXT_BYTES_KEPT: usize = 64 * 1024;
 
 /// A message that was accepted and is not yet durable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Accepted {
     sequence: u64,
     weight: u32,
@@ -34,7 +34,7 @@ struct OfSubject {
 type BySubject = HashMap<Box<[u8]>, OfSubject, foldhash::fast::FixedState>;
 
 /// What a stream has accepted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Intake {
     /// Sequence that the last accepted message has.
     assigned: u64,

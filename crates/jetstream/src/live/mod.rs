@@ -2,6 +2,7 @@
 //! the state at a start.
 
 pub(crate) mod admit;
+pub(crate) mod admit_batch;
 mod copier;
 mod dispatcher;
 mod intake;
@@ -10,7 +11,9 @@ mod waiting;
 
 use std::collections::BTreeSet;
 
-use watershed_base::Now;
+use watershed_base::{Now, Random};
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::subject::transform::Transform;
 
 pub(crate) use self::copier::Copier;
 pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
@@ -29,6 +32,10 @@ pub(crate) struct Live {
     awaiting: BTreeSet<(usize, usize)>,
     /// One for each origin, in the order of the configuration.
     pub(crate) copiers: Vec<Copier>,
+    /// What subjects become before a message is stored.
+    transform: Option<Transform>,
+    /// As what messages are published again.
+    republish: Option<Transform>,
     /// Whether another configuration is on its way: what it copies from may be none of its origins then.
     pub(crate) updating: bool,
     /// Whether any consumer has events that no record has taken.
@@ -47,6 +54,8 @@ impl Live {
             dispatchers: Vec::new(),
             awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
+            transform: transform(&stream.config),
+            republish: republish(&stream.config),
             updating: false,
             unsaved: false,
             sweeping: false,
@@ -56,6 +65,25 @@ impl Live {
             live.put(index, Dispatcher::new(consumer, now));
         }
         live
+    }
+
+    /// The stream has another configuration.
+    pub(crate) fn configure(&mut self, stream: &Stream) {
+        let before = std::mem::take(&mut self.copiers);
+        self.copiers = Copier::for_each(&stream.origins, before);
+        self.transform = transform(&stream.config);
+        self.republish = republish(&stream.config);
+        self.updating = false;
+    }
+
+    /// What the subject of a message becomes, if it changes.
+    pub(crate) fn transformed(&self, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+        apply(self.transform.as_ref()?, subject, random)
+    }
+
+    /// As what a message is published again, if it is.
+    pub(crate) fn republished(&self, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+        apply(self.republish.as_ref()?, subject, random)
     }
 
     /// A consumer begins to work.
@@ -103,6 +131,22 @@ impl Live {
     pub(crate) fn dispatcher(&mut self, index: usize) -> Option<&mut Dispatcher> {
         self.dispatchers.get_mut(index)?.as_mut()
     }
+}
+
+/// As what messages of a stream are published again, by its configuration.
+fn republish(config: &StreamConfig) -> Option<Transform> {
+    let own = config.republish.as_ref().filter(|own| !own.dest.is_empty())?;
+    Transform::new(&own.src, &own.dest).ok()
+}
+
+fn apply(transform: &Transform, subject: &[u8], random: &mut Random) -> Option<Vec<u8>> {
+    transform.apply(subject, if transform.is_random() { random.next() } else { 0 })
+}
+
+/// What subjects of a stream become, by its configuration.
+fn transform(config: &StreamConfig) -> Option<Transform> {
+    let own = config.subject_transform.as_ref().filter(|own| !own.dest.is_empty())?;
+    Transform::new(&own.src, &own.dest).ok()
 }
 
 /// Streams at work, by their places.

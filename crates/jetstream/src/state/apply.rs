@@ -54,6 +54,9 @@ impl State {
             // What a mirror's origin left out is left out here too.
             stream.skip_to(record.sequence);
         }
+        if stream.config.republish.is_some() {
+            effects.last_of_subject = stream.last_stored(record.key).unwrap_or(0);
+        }
         let length = at.map_or(0, |at| at.place.length);
         let rollup = stream.append(record, length, at, &mut effects.changes);
         effects.expiry = stream.expiry(record.sequence, record.time);
@@ -85,11 +88,15 @@ impl State {
             return;
         };
         let (account, name) = (stream.account, stream.origins[index].name.clone());
-        let Some((origin, held)) = self.find(account, &name) else { return };
-        let log = held.log.id();
-        let own = &mut self.streams[key.index()].origins[index];
-        own.copied = own.copied_of(log).max(sequence);
-        own.log = Some(log);
+        let time = UnixNanos(record.time);
+        let origin = self.find(account, &name).map(|(origin, _)| origin);
+        let both = origin.and_then(|origin| self.streams.get2_mut(key.index(), origin.index()));
+        let Some((own, of)) = both else {
+            self.streams[key.index()].origins[index].copied(None, sequence, time);
+            return;
+        };
+        own.origins[index].copied(Some(&of.log), sequence, time);
+        let Some(origin) = origin else { return };
         if self.stream(origin).config.retention == Retention::Limits
             || self.is_needed(origin, sequence)
         {
@@ -232,7 +239,7 @@ impl State {
         let key = self.known(log)?;
         self.unlink(key);
         let stream = &mut self.streams[key.index()];
-        stream.origins = origins(&config, &stream.origins);
+        stream.origins = origins(&config, &stream.origins, &mut stream.places);
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));
         if stream.config.duplicate_window > old.duplicate_window {
@@ -423,7 +430,7 @@ impl State {
         let mut stream = self.take(key);
         stream.skip_to(last + 1);
         stream.last_time = last_time;
-        stream.origins = origins(&config, &[]);
+        stream.origins = origins(&config, &[], &mut stream.places);
         stream.created = created;
         let old = std::mem::replace(&mut stream.config, config);
         stream.chores.extend(chore_of_change(&old, &stream.config));

@@ -9,11 +9,26 @@ use watershed_wire::time::UnixNanos;
 /// Deadline of a message with the TTL `never`.
 const NEVER: i64 = i64::MAX;
 
+/// Stands for no deadline, on disk.
+const NONE: i64 = i64::MIN;
+
+/// Version of the state from which on it says which messages are markers.
+pub(super) const MARKERS: u32 = 9;
+
+/// What is known of a message beside its age.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    /// When it goes by its own word, or [`NEVER`].
+    deadline: Option<i64>,
+    /// Whether it stands for messages that are gone.
+    is_marker: bool,
+}
+
 /// Deadlines of messages with a TTL, in nanoseconds since 1970. `never` also exempts a message from
 /// `max_age`; a TTL longer than `max_age` does not (ADR-43, and nats-server 2.14).
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
-    by_sequence: BTreeMap<u64, i64>,
+    by_sequence: BTreeMap<u64, Own>,
     order: BTreeSet<(i64, u64)>,
     /// Those of `by_sequence` that never go.
     never: BTreeSet<u64>,
@@ -35,7 +50,7 @@ impl Deadlines {
 
     /// When a message goes that is in a stream with that `max_age` and was stored at `time`.
     pub(crate) fn of(&self, sequence: u64, time: i64, max_age: Option<i64>) -> Option<i64> {
-        let own = self.by_sequence.get(&sequence).copied();
+        let own = self.by_sequence.get(&sequence).and_then(|own| own.deadline);
         if own == Some(NEVER) {
             return None;
         }
@@ -52,26 +67,46 @@ impl Deadlines {
         self.never_before = self.never_before.max(until);
     }
 
-    pub(crate) fn insert(&mut self, sequence: u64, stored: UnixNanos, ttl: TimeToLive) {
-        let deadline = match ttl {
+    /// A message is stored that says when it goes, or that it is a marker.
+    pub(crate) fn insert(
+        &mut self,
+        sequence: u64,
+        stored: UnixNanos,
+        ttl: Option<TimeToLive>,
+        is_marker: bool,
+    ) {
+        let deadline = ttl.map(|ttl| match ttl {
             TimeToLive::Never => NEVER,
             TimeToLive::Nanos(nanos) => stored.0.saturating_add(nanos),
-        };
-        self.put(sequence, deadline);
-    }
-
-    fn put(&mut self, sequence: u64, deadline: i64) {
-        self.by_sequence.insert(sequence, deadline);
-        if deadline == NEVER {
-            self.never.insert(sequence);
-        } else {
-            self.order.insert((deadline, sequence));
+        });
+        if deadline.is_some() || is_marker {
+            self.put(sequence, Own { deadline, is_marker });
         }
     }
 
+    fn put(&mut self, sequence: u64, own: Own) {
+        self.by_sequence.insert(sequence, own);
+        match own.deadline {
+            None => {}
+            Some(NEVER) => {
+                self.never.insert(sequence);
+            }
+            Some(deadline) => {
+                self.order.insert((deadline, sequence));
+            }
+        }
+    }
+
+    /// Whether a message is a marker.
+    pub(crate) fn is_marker(&self, sequence: u64) -> bool {
+        self.by_sequence.get(&sequence).is_some_and(|own| own.is_marker)
+    }
+
     pub(crate) fn remove(&mut self, sequence: u64) {
-        if let Some(deadline) = self.by_sequence.remove(&sequence) {
-            self.order.remove(&(deadline, sequence));
+        if let Some(own) = self.by_sequence.remove(&sequence) {
+            if let Some(deadline) = own.deadline {
+                self.order.remove(&(deadline, sequence));
+            }
             self.never.remove(&sequence);
         }
     }
@@ -104,6 +139,11 @@ impl Deadlines {
         self.order.first().copied()
     }
 
+    /// Those that have come by the time `now`, in their order.
+    pub(crate) fn due(&self, now: i64) -> impl Iterator<Item = u64> {
+        self.order.range(..(now.saturating_add(1), 0)).map(|(_, sequence)| *sequence)
+    }
+
     /// Appends what [`Deadlines::restore`] reads, `budget` of them from the sequence `from` on. Says
     /// from which one on it goes on.
     pub(crate) fn checkpoint(
@@ -116,20 +156,61 @@ impl Deadlines {
             put_u64(out, self.by_sequence.len() as u64);
         }
         let mut deadlines = self.by_sequence.range(from..);
-        for (sequence, deadline) in deadlines.by_ref().take(*budget) {
+        for (sequence, own) in deadlines.by_ref().take(*budget) {
             put_u64(out, *sequence);
-            put_i64(out, *deadline);
+            put_i64(out, own.deadline.unwrap_or(NONE));
+            out.push(u8::from(own.is_marker));
             *budget -= 1;
         }
         deadlines.next().map(|(sequence, _)| *sequence)
     }
 
-    pub(crate) fn restore(reader: &mut Reader<'_>) -> Result<Self, BadState> {
+    pub(crate) fn restore(reader: &mut Reader<'_>, version: u32) -> Result<Self, BadState> {
         let mut deadlines = Self::default();
         for _ in 0..reader.u64()? {
             let sequence = reader.u64()?;
-            deadlines.put(sequence, reader.i64()?);
+            let deadline = Some(reader.i64()?).filter(|deadline| *deadline != NONE);
+            let is_marker = version >= MARKERS && reader.u8()? > 0;
+            deadlines.put(sequence, Own { deadline, is_marker });
         }
         Ok(deadlines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_survive_and_an_older_state_has_none() {
+        let mut deadlines = Deadlines::default();
+        deadlines.insert(1, UnixNanos(10), Some(TimeToLive::Nanos(5)), true);
+        deadlines.insert(2, UnixNanos(10), Some(TimeToLive::Never), false);
+        deadlines.insert(3, UnixNanos(10), None, true);
+        deadlines.insert(4, UnixNanos(10), None, false);
+        let mut state = Vec::new();
+        let mut budget = usize::MAX;
+        assert_eq!(deadlines.checkpoint(0, &mut budget, &mut state), None);
+        let again = Deadlines::restore(&mut Reader(&state), MARKERS).unwrap();
+        let shown = |own: &Deadlines| {
+            let one = |sequence| {
+                (own.of(sequence, 10, Some(100)), own.is_marker(sequence), own.is_never(sequence))
+            };
+            (1..=4).map(one).collect::<Vec<_>>()
+        };
+        let expected = [
+            (Some(15), true, false),
+            (None, false, true),
+            (Some(110), true, false),
+            (Some(110), false, false),
+        ];
+        assert_eq!((shown(&deadlines), shown(&again)), (expected.to_vec(), expected.to_vec()));
+        let mut old = Vec::new();
+        put_u64(&mut old, 1);
+        put_u64(&mut old, 7);
+        put_i64(&mut old, 15);
+        let mut reader = Reader(&old);
+        let read = Deadlines::restore(&mut reader, MARKERS - 1).unwrap();
+        assert_eq!((read.next(), read.is_marker(7), reader.0.len()), (Some((15, 7)), false, 0));
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Effects {
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
     /// Messages that were finished by an acknowledgement of many.
     pub(crate) finished: u64,
+    /// The last sequence of its subject before the message that was stored, where it is published again.
+    pub(crate) last_of_subject: u64,
     /// When the message that was stored expires.
     pub(crate) expiry: Option<i64>,
 }
@@ -75,6 +77,7 @@ impl Effects {
         self.lost_elsewhere.clear();
         self.finished = 0;
         self.expiry = None;
+        self.last_of_subject = 0;
     }
 
     /// How much was done beside what a record of its length stands for: about as many messages as

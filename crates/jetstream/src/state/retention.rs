@@ -1,5 +1,7 @@
 //! What goes, and when. Everything here is done in slices that a [`Budget`] bounds.
 
+use std::collections::BTreeMap;
+
 use watershed_store::Record;
 use watershed_wire::jetstream::asked::Rollup;
 use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
@@ -120,6 +122,29 @@ impl Stream {
     /// Sequence from which on messages may go by `max_age`.
     fn first_by_age(&self) -> u64 {
         self.log.first().max(self.deadlines.never_before())
+    }
+
+    /// Subjects of which nothing is left when what [`Stream::expire`] removes has gone, but for those whose
+    /// last message says itself that they are gone.
+    pub(crate) fn expiring_last(&self, now: UnixNanos, until: u64, limit: u64) -> Vec<Box<[u8]>> {
+        let aged = std::iter::successors(self.log.next(self.first_by_age()), |sequence| {
+            self.log.next(sequence + 1)
+        });
+        let aged = aged.take_while(|sequence| *sequence < until);
+        let aged = aged.filter(|sequence| !self.deadlines.is_never(*sequence));
+        let by_their_own = self.deadlines.due(now.0).filter(|sequence| *sequence >= until);
+        let by_their_own = by_their_own.take(usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut going: BTreeMap<&[u8], u64> = BTreeMap::new();
+        let mut last = Vec::new();
+        for sequence in aged.chain(by_their_own) {
+            let Some(key) = self.log.key_of(sequence) else { continue };
+            let gone = going.entry(key.name()).or_default();
+            *gone += 1;
+            if *gone == key.count() && !self.deadlines.is_marker(key.last()) {
+                last.push(key.name().into());
+            }
+        }
+        last
     }
 
     /// Removes messages that are too old: by a TTL of their own, `budget` of them at most, and by

@@ -22,10 +22,11 @@ use super::deadlines::Deadlines;
 use super::dedup::Dedup;
 use super::garbage::Garbage;
 use super::key::StreamKey;
-use super::origins::{Origin, origins};
+use super::origins::{Origin, Places, origins};
 use super::pin::{Kept, Pin};
 use super::usage::{Bytes, Usage};
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
+use crate::record::kind;
 use crate::tail::{Tail, TailPlace};
 
 /// A stream.
@@ -42,6 +43,8 @@ pub(crate) struct Stream {
     pub(crate) last_msg_id: Box<[u8]>,
     /// Whom it copies, in the order of its configuration.
     pub(crate) origins: Vec<Origin>,
+    /// How far others have come of which it has messages.
+    pub(super) places: Places,
     /// Who copies it.
     pub(crate) followers: Vec<StreamKey>,
     /// What later records are still to do.
@@ -83,7 +86,8 @@ impl Stream {
             deadlines: Deadlines::default(),
             last_time: UnixNanos(0),
             last_msg_id: Box::default(),
-            origins: origins(&config, &[]),
+            origins: origins(&config, &[], &mut Places::default()),
+            places: Places::default(),
             followers: Vec::new(),
             chores: VecDeque::new(),
             pin: None,
@@ -186,9 +190,12 @@ impl Stream {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
         self.last_msg_id = id.into();
-        if let Some(ttl) = asked.time_to_live().filter(|_| self.config.allow_msg_ttl) {
-            self.deadlines.insert(record.sequence, time, ttl);
+        let is_own_copy = record.kind == kind::COPY && self.config.mirror.is_none();
+        if let Some(source) = asked.source.filter(|_| !is_own_copy) {
+            self.places.note(source, time);
         }
+        let ttl = asked.time_to_live().filter(|_| self.config.allow_msg_ttl);
+        self.deadlines.insert(record.sequence, time, ttl, asked.is_marker);
         asked.rollup()
     }
 
@@ -378,7 +385,7 @@ impl Stream {
         empty.checkpoint(out);
         Dedup::default().checkpoint(0, &mut 0, out);
         Deadlines::default().checkpoint(0, &mut 0, out);
-        super::origins::checkpoint(&[], out);
+        super::origins::checkpoint(&[], &Places::default(), out);
         // Consumers of what is gone with the process are gone with it.
         put_count(out, 0);
     }
@@ -403,8 +410,8 @@ impl Stream {
         stream.log = log;
         (stream.last_time, stream.last_msg_id, stream.chores) = (last_time, last_msg_id, chores);
         stream.dedup = Dedup::restore(reader)?;
-        stream.deadlines = Deadlines::restore(reader)?;
-        super::origins::restore(&mut stream.origins, reader)?;
+        stream.deadlines = Deadlines::restore(reader, version)?;
+        stream.places = super::origins::restore(&mut stream.origins, reader, version)?;
         for _ in 0..reader.count(1)? {
             let consumer = Consumer::restore(reader, version)?;
             stream.consumers.insert(consumer, &stream.log).ok_or(BadState)?;

@@ -8,13 +8,13 @@ use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader};
 use watershed_store::{Log, LogId};
 
-use super::consumer::LASTS_BY_SEQUENCE;
+use super::deadlines::MARKERS;
 use super::key::StreamKey;
 use super::stream::Stream;
 use super::usage::{Usage, Usages};
 
 /// Version of the state in a checkpoint.
-pub(super) const VERSION: u32 = LASTS_BY_SEQUENCE;
+pub(super) const VERSION: u32 = MARKERS;
 
 /// The oldest one that is read.
 const OLDEST_VERSION: u32 = 3;
@@ -111,11 +111,10 @@ impl State {
 
     /// Whether a follower has yet to copy a message.
     pub(super) fn is_awaited(&self, origin: &Stream, sequence: u64, subject: &[u8]) -> bool {
-        let log = origin.log.id();
         origin.followers.iter().any(|key| {
             let origins = self.stream(*key).origins.iter();
             let mut own = origins.filter(|own| own.name == origin.config.name);
-            own.any(|own| own.awaits(log, sequence, subject))
+            own.any(|own| own.awaits(&origin.log, sequence, subject))
         })
     }
 

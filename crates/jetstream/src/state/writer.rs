@@ -100,7 +100,7 @@ impl Part {
                 next.map_or(Self::Origins, Self::Deadlines)
             }
             Self::Origins => {
-                super::origins::checkpoint(&stream.origins, out);
+                super::origins::checkpoint(&stream.origins, &stream.places, out);
                 let consumers = stream.consumers.by_name().map(|(_, index)| index);
                 put_count(out, consumers.len());
                 Self::Consumers(consumers.collect(), 0)

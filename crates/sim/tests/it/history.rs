@@ -15,6 +15,10 @@ use crate::coverage::{Coverage, check_all};
 const STREAMS: [&str; 3] = ["A", "B", "C"];
 const CONSUMERS: [&str; 4] = ["w", "x", "y", "z"];
 const RETENTIONS: [&str; 3] = ["limits", "interest", "workqueue"];
+/// What a source may take, and as what.
+const TAKES: &str = ",\"subject_transforms\":[{\"src\":\"*.0\",\"dest\":\"$1.{{partition(4,1)}}\"},\
+                     {\"src\":\"*.2\",\"dest\":\"\"}]";
+
 const OPERATIONS: usize = 220;
 
 /// Small enough that a short history seals blocks and makes checkpoints.
@@ -84,6 +88,7 @@ impl Client<'_> {
             27..44 => self.answer(node),
             44..46 => self.pass_time(node),
             46..48 => self.pause(node, stream),
+            48..50 => self.publish_batch(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -98,7 +103,7 @@ impl Client<'_> {
         let retention = known.filter(|_| !changes).unwrap_or_else(|| self.one_of(&RETENTIONS));
         let mut config = format!(
             "\"name\":\"{stream}\",\"retention\":\"{retention}\",\"allow_rollup_hdrs\":true,\
-             \"allow_msg_ttl\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
+             \"allow_msg_ttl\":true,\"allow_atomic\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
              \"max_msgs_per_subject\":{},\"discard\":\"{}\",\"duplicate_window\":{}",
             self.one_of(&[-1, -1, 3, 10]),
             self.one_of(&[-1, -1, 600, 3000]),
@@ -111,9 +116,10 @@ impl Client<'_> {
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
             (0, Some(source)) if stream > *source => {
+                let takes = self.one_of(&["", "", TAKES]);
                 let _ = write!(
                     config,
-                    ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"}}]"
+                    ",\"subjects\":[\"{stream}.>\"],\"sources\":[{{\"name\":\"{source}\"{takes}}}]"
                 );
             }
             // An update that says nothing of a mirror makes a stream of its own of it.
@@ -121,6 +127,7 @@ impl Client<'_> {
                 if stream > *source && (!update || self.mirrors.contains(stream)) =>
             {
                 operation = "put mirror";
+                config = config.replace("\"allow_atomic\":true,", "");
                 self.mirrors.insert(stream);
                 let _ = write!(config, ",\"mirror\":{{\"name\":\"{source}\"}}");
             }
@@ -130,6 +137,19 @@ impl Client<'_> {
                 }
                 let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
             }
+        }
+        if self.rng.u8(..4) == 0 {
+            let _ = write!(
+                config,
+                ",\"subject_transform\":{{\"src\":\"*.1\",\"dest\":\"$1.{{{{random(2)}}}}\"}}"
+            );
+        }
+        if stream < "C" && self.rng.u8(..4) == 0 {
+            let _ = write!(config, ",\"republish\":{{\"src\":\"*.2\",\"dest\":\"C.again.$1\"}}");
+        }
+        if !config.contains("\"mirror\"") && self.rng.u8(..3) == 0 {
+            let ttl = self.one_of(&[1_000_000_000_u64, 6_000_000_000, 90_000_000_000]);
+            let _ = write!(config, ",\"subject_delete_marker_ttl\":{ttl}");
         }
         let verb = if update { "UPDATE" } else { "CREATE" };
         self.note(operation, stream);
@@ -250,6 +270,22 @@ impl Client<'_> {
         let nanos =
             self.one_of(&[1_000_000, 30_000_000, 700_000_000, 2_500_000_000, 30_000_000_000]);
         node.wait(nanos);
+    }
+
+    fn publish_batch(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("publish a batch", stream);
+        self.requests += 1;
+        let (id, last) = (self.requests, self.rng.u8(1..5));
+        for number in 1..=last {
+            let end = if number == last { "Nats-Batch-Commit: 1\r\n" } else { "" };
+            let header = format!(
+                "NATS/1.0\r\nNats-Batch-Id: {id}\r\nNats-Batch-Sequence: {number}\r\n{end}\r\n"
+            );
+            let (subject, length) = (format!("{stream}.{}", self.rng.u8(..4)), header.len());
+            node.send(
+                format!("HPUB {subject} r.{id} {length} {length}\r\n{header}\r\n").as_bytes(),
+            );
+        }
     }
 
     fn publish(&mut self, node: &mut Node, stream: &'static str) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archives;
+mod batches;
 mod cases;
 mod copies;
 mod coverage;
@@ -9,6 +10,7 @@ mod damage;
 mod history;
 mod journal;
 mod limits;
+mod markers;
 mod migrations;
 mod model;
 mod node;
@@ -16,6 +18,8 @@ mod pauses;
 mod plan;
 mod promotions;
 mod refusals;
+mod republish;
+mod returns;
 mod talk;
 mod turns;
 

@@ -64,11 +64,7 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
     wanted(&[
-        ("subject_transform", config.subject_transform.is_some()),
-        ("republish", config.republish.is_some()),
-        ("subject_delete_marker_ttl", config.subject_delete_marker_ttl > 0),
         ("allow_msg_counter", config.allow_msg_counter),
-        ("allow_atomic", config.allow_atomic),
         ("allow_msg_schedules", config.allow_msg_schedules),
         ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
@@ -76,11 +72,7 @@ fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
 }
 
 fn of_source(source: &StreamSource) -> Vec<&'static str> {
-    wanted(&[
-        ("external", source.external.is_some()),
-        ("subject_transforms", !source.subject_transforms.is_empty()),
-        ("consumer", source.consumer.is_some()),
-    ])
+    wanted(&[("external", source.external.is_some()), ("consumer", source.consumer.is_some())])
 }
 
 fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {

@@ -10,8 +10,9 @@ use super::API_LEVEL;
 use super::error::{ApiError, table};
 use super::publish::{
     BATCH_ID, EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SEQ, EXPECTED_LAST_SUBJECT_SEQ,
-    EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, INCREMENT, MSG_ID, REQUIRED_API_LEVEL,
-    ROLLUP, SCHEDULE, SCHEDULE_NEXT, SCHEDULER, TRACE_DESTINATION, TRACE_ONLY, TTL, TimeToLive,
+    EXPECTED_LAST_SUBJECT_SEQ_SUBJECT, EXPECTED_STREAM, INCREMENT, KV_OPERATION, MARKER_REASON,
+    MSG_ID, REQUIRED_API_LEVEL, ROLLUP, SCHEDULE, SCHEDULE_NEXT, SCHEDULER, STREAM_SOURCE,
+    TRACE_DESTINATION, TRACE_ONLY, TTL, TimeToLive,
 };
 use super::stream::StreamConfig;
 use crate::header::HeaderBlock;
@@ -45,6 +46,10 @@ pub struct Asked<'a> {
     pub rollup: Option<&'a [u8]>,
     /// How long it lives.
     pub ttl: Option<&'a [u8]>,
+    /// Whether it stands for messages that are gone: a marker, or the purge of a key in a bucket.
+    pub is_marker: bool,
+    /// Where it was copied from.
+    pub source: Option<&'a [u8]>,
     /// Atomic batch that it belongs to.
     pub batch_id: Option<&'a [u8]>,
     /// What it adds to a counter.
@@ -72,9 +77,11 @@ impl<'a> Asked<'a> {
     }
 
     fn take(&mut self, name: &[u8], value: &'a [u8]) {
+        self.is_marker |= name == KV_OPERATION.as_bytes() && value == b"PURGE";
         if value.is_empty() || !name.starts_with(PREFIX) {
             return;
         }
+        self.is_marker |= name == MARKER_REASON.as_bytes();
         let Ok(name) = std::str::from_utf8(name) else { return };
         let place = match name {
             MSG_ID => &mut self.msg_id,
@@ -86,6 +93,7 @@ impl<'a> Asked<'a> {
             ROLLUP => &mut self.rollup,
             TTL => &mut self.ttl,
             BATCH_ID => &mut self.batch_id,
+            STREAM_SOURCE => &mut self.source,
             INCREMENT => &mut self.increment,
             SCHEDULE => &mut self.schedule,
             SCHEDULER => &mut self.scheduler,

@@ -20,8 +20,19 @@ pub const EXPECTED_LAST_MSG_ID: &str = "Nats-Expected-Last-Msg-Id";
 pub const ROLLUP: &str = "Nats-Rollup";
 /// Time after which the message goes.
 pub const TTL: &str = "Nats-TTL";
+/// Header of a message that stands for the last one of its subject, which has expired: why that went
+/// (ADR-43).
+pub const MARKER_REASON: &str = "Nats-Marker-Reason";
+/// Header of a message in a bucket: what was done to the key.
+pub const KV_OPERATION: &str = "KV-Operation";
+/// Header of a message that was sourced: origin, sequence, filters, what they become, subject.
+pub const STREAM_SOURCE: &str = "Nats-Stream-Source";
 /// Atomic batch that the message belongs to (ADR-50).
 pub const BATCH_ID: &str = "Nats-Batch-Id";
+/// Header of a message of an atomic batch: its number there, from 1 on.
+pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+/// Header of the message that ends an atomic batch: `1` with it, `eob` before it.
+pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 /// What the message adds to a counter (ADR-49).
 pub const INCREMENT: &str = "Nats-Incr";
 /// When the message is to be published again (ADR-51).
@@ -81,6 +92,19 @@ pub struct PubAck {
     /// Whether it was stored before, under the same id.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
+}
+
+/// The answer to the end of an atomic batch.
+#[derive(Debug, Clone, Serialize)]
+pub struct BatchAck<'a> {
+    /// Stream that stored it.
+    pub stream: &'a str,
+    /// Sequence of its last message.
+    pub seq: u64,
+    /// Its id.
+    pub batch: &'a str,
+    /// How many messages were stored.
+    pub count: usize,
 }
 
 /// Appends the acknowledgement of a stored message, byte for byte as nats-server writes it.

@@ -354,6 +354,9 @@ pub struct SourceInfo {
     /// Which messages it takes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub filter_subject: String,
+    /// Which messages it takes, and under which subjects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subject_transforms: Vec<SubjectTransform>,
     /// Why it does not move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ApiError>,

@@ -109,7 +109,7 @@ mod tests {
             ),
             ("q.*", Some("ask.*"), "other", None),
         ] {
-            let got = requests(subject, to).unwrap().apply(asked.as_bytes());
+            let got = requests(subject, to).unwrap().apply(asked.as_bytes(), 0);
             assert_eq!(got.as_deref(), there.map(str::as_bytes), "{subject} {to:?}");
         }
         assert_eq!(requests("q.*", Some("x.$1.{{partition(3,1)}}")), Err(ImportError::Computed));
@@ -123,7 +123,7 @@ mod tests {
             ("a.x", None, None, "a.x", Some("a.x")),
             ("a.x", None, None, "a.y", None),
         ] {
-            let got = messages(subject, to, prefix).unwrap().apply(sent.as_bytes());
+            let got = messages(subject, to, prefix).unwrap().apply(sent.as_bytes(), 0);
             assert_eq!(got.as_deref(), here.map(str::as_bytes), "{subject}");
         }
         assert_eq!(

@@ -7,6 +7,7 @@
 
 mod filter;
 pub mod import;
+mod make;
 mod relation;
 mod set;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use watershed_wire::time::UnixNanos;
 
 use super::consumer::{AckPolicy, ConsumerRules, ConsumerView, Delivery, Said, Start};
 use super::operation::Operation;
-use super::stream::{Retention, Rules, Stream, Told};
+use super::stream::{RENAMED, Retention, Rules, Stream, Told};
 
 /// Whatever answers requests.
 pub(crate) trait Server {
@@ -169,6 +169,7 @@ fn rules(config: &Value) -> Rules {
         max_per_subject: limit("max_msgs_per_subject"),
         discard_new: config["discard"] == "new",
         window: nanos("duplicate_window"),
+        renames: config["subject_transform"].is_object(),
     }
 }
 
@@ -347,7 +348,7 @@ fn answer(said: &Said) -> String {
 
 fn stream_config(name: &str, rules: &Rules) -> Value {
     let limit = |limit: u64| if limit == 0 { json!(-1) } else { json!(limit) };
-    json!({
+    let mut config = json!({
         "name": name,
         "subjects": [format!("{name}.>")],
         "retention": rules.retention.name(),
@@ -360,7 +361,12 @@ fn stream_config(name: &str, rules: &Rules) -> Value {
         "allow_rollup_hdrs": true,
         "allow_msg_ttl": true,
         "storage": "file",
-    })
+    });
+    if rules.renames {
+        let [src, dest] = RENAMED.map(|token| format!("{name}.{token}"));
+        config["subject_transform"] = json!({"src": src, "dest": dest});
+    }
+    config
 }
 
 fn consumer_config(stream: &str, name: &str, rules: &ConsumerRules) -> Value {

@@ -119,6 +119,7 @@ pub(crate) fn rules(rng: &mut Rng, taste: Taste, retention: Retention) -> Rules 
         max_per_subject: one_of(rng, &[0, 0, 1, 2]),
         discard_new,
         window: if taste.time { one_of(rng, &[SECOND, 5 * SECOND]) } else { 120 * SECOND },
+        renames: rng.u8(..4) == 0,
     }
 }
 

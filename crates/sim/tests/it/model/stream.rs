@@ -36,6 +36,24 @@ pub(crate) struct Rules {
     /// Whether a full stream refuses what is new.
     pub(crate) discard_new: bool,
     pub(crate) window: i64,
+    /// Whether one subject becomes another one, see [`RENAMED`].
+    pub(crate) renames: bool,
+}
+
+/// Last tokens of a subject that may be stored as another one, and of that one.
+pub(crate) const RENAMED: [&str; 2] = ["3", "1"];
+
+impl Rules {
+    /// The subject under which a message is stored.
+    fn stored_as(&self, subject: &str) -> String {
+        let [from, to] = RENAMED;
+        match subject.rsplit_once('.') {
+            Some((stream, last)) if self.renames && last == from && !stream.contains('.') => {
+                format!("{stream}.{to}")
+            }
+            _ => subject.to_owned(),
+        }
+    }
 }
 
 /// TTL and deadline of a message that never expires.
@@ -181,6 +199,7 @@ impl Stream {
         {
             return Told::Duplicate(*sequence);
         }
+        let subject = self.rules.stored_as(&publish.subject);
         if publish.expected_last.is_some_and(|expected| expected != self.last) {
             return Told::Refused(WRONG_LAST_SEQUENCE);
         }
@@ -188,12 +207,12 @@ impl Stream {
             return Told::Refused(WRONG_LAST_ID);
         }
         if let Some(expected) = publish.expected_last_of_subject
-            && self.of_subject(&publish.subject).next_back().unwrap_or(0) != expected
+            && self.of_subject(&subject).next_back().unwrap_or(0) != expected
         {
             return Told::Refused(WRONG_LAST_SEQUENCE);
         }
         let message = Message {
-            subject: publish.subject.clone(),
+            subject,
             header: publish.header(),
             payload: publish.payload.clone(),
             time: now,

@@ -229,6 +229,11 @@ fn features(config: &StreamConfig, found: &mut Vec<Violation>) {
         "subject delete marker TTL must be at least 1 second",
     );
     refuse(
+        "subject_delete_marker_ttl",
+        marker > 0 && config.mirror.is_some(),
+        "subject delete markers forbidden on mirrors",
+    );
+    refuse(
         "allow_rollup_hdrs",
         config.deny_purge && config.allow_rollup_hdrs,
         "roll-ups require the purge permission",
