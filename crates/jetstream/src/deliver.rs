@@ -49,8 +49,9 @@ impl JetStream {
         self.ready.insert(key);
     }
 
-    /// A connection has little to read again, or is gone: consumers that held something back go on.
+    /// A connection has little to read again, or is gone: what was held back goes on.
     pub fn decongested(&mut self) {
+        self.batches.release_held();
         self.ready.append(&mut self.held);
     }
 

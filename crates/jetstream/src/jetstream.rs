@@ -10,6 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
+use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::damage::{Damage, Damaged};
@@ -206,6 +207,8 @@ pub struct JetStream {
     /// Calls that wait for a search, and what they take.
     pub(crate) searching: VecDeque<Searching>,
     pub(crate) searching_bytes: usize,
+    /// Batches of messages that clients read.
+    pub(crate) batches: Batches,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
@@ -282,6 +285,7 @@ impl JetStream {
             counting: VecDeque::new(),
             searching: VecDeque::new(),
             searching_bytes: 0,
+            batches: Batches::default(),
             expecting: Expecting::default(),
             found: None,
             snapshots: BTreeMap::new(),

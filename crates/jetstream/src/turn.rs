@@ -58,6 +58,7 @@ impl JetStream {
             | self.reschedule_some()
             | self.count_backlogs(net)
             | self.search_some(net)
+            | self.batch_some(net)
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
