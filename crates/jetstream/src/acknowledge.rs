@@ -50,12 +50,12 @@ impl JetStream {
         }
         let sequence = subject.stream_seq;
         match ack {
-            Ack::Ack => self.ack(net, key, sequence),
+            Ack::Ack => self.ack_sampled(net, key, &subject),
             Ack::Nak { delay } => self.nak(net, key, sequence, delay),
             Ack::Progress => self.progress(key, sequence),
             Ack::Term { reason } => self.terminate(net, key, &subject, &reason),
             Ack::Next { request } => {
-                self.ack(net, key, sequence);
+                self.ack_sampled(net, key, &subject);
                 self.ask_for_next(account, message.reply.unwrap_or_default(), key, &request);
                 self.wake(key);
                 return true;
@@ -67,6 +67,22 @@ impl JetStream {
         }
         self.wake(key);
         true
+    }
+
+    /// A message is acknowledged; people are told of it if it is among those that are reported.
+    fn ack_sampled(&mut self, net: &mut impl Network, key: ConsumerKey, subject: &AckSubject<'_>) {
+        let (sequence, now) = (subject.stream_seq, self.now.tick);
+        let config = &self.state.stream(key.stream).consumers[key.index()].config;
+        let sampled = match (config.ack_policy, config.sampled_percent()) {
+            (AckPolicy::Explicit, percent @ 1..) => self.random.next() % 100 < percent,
+            _ => false,
+        };
+        let dispatcher = self.live.dispatcher(key);
+        let delivery = dispatcher.and_then(|own| own.outstanding.get(sequence));
+        self.ack(net, key, sequence);
+        if let Some(delivery) = delivery.filter(|_| sampled) {
+            self.report_acknowledged(net, key, subject, delivery.age(now));
+        }
     }
 
     fn ack(&mut self, net: &mut impl Network, key: ConsumerKey, sequence: u64) {
@@ -203,8 +219,38 @@ impl JetStream {
         self.advise(net, key, "MSG_TERMINATED", "terminated", &fields);
     }
 
+    fn report_acknowledged(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        subject: &AckSubject<'_>,
+        age: u64,
+    ) {
+        let fields = json!({
+            "consumer_seq": subject.consumer_seq,
+            "stream_seq": subject.stream_seq,
+            // The schema wants at least one nanosecond.
+            "ack_time": age.max(1),
+            "deliveries": subject.deliveries,
+        });
+        self.tell(net, key, "METRIC.CONSUMER.ACK", "metric.v1.consumer_ack", &fields);
+    }
+
     /// Publishes an advisory about a consumer.
     pub(crate) fn advise(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        event: &str,
+        kind: &str,
+        fields: &serde_json::Value,
+    ) {
+        let event = format!("ADVISORY.CONSUMER.{event}");
+        self.tell(net, key, &event, &format!("advisory.v1.{kind}"), fields);
+    }
+
+    /// Publishes an event of a consumer.
+    fn tell(
         &mut self,
         net: &mut impl Network,
         key: ConsumerKey,
@@ -215,10 +261,10 @@ impl JetStream {
         let stream = self.state.stream(key.stream);
         let name = &stream.consumers[key.index()].config.name;
         let account = stream.account;
-        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.{event}.{}.{name}", stream.config.name);
+        let subject = format!("$JS.EVENT.{event}.{}.{name}", stream.config.name);
         let id = unique_id([self.random.next(), self.random.next()]);
         let mut advisory = json!({
-            "type": format!("io.nats.jetstream.advisory.v1.{kind}"),
+            "type": format!("io.nats.jetstream.{kind}"),
             "id": id,
             "timestamp": self.now.wall.to_string(),
             "stream": stream.config.name,

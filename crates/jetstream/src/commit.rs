@@ -405,11 +405,12 @@ impl JetStream {
         owed: Owed<'_>,
     ) {
         let Self { state, live, now, .. } = self;
-        let consumer = &state.streams[key.stream.index()].consumers[key.index()];
+        let stream = &state.streams[key.stream.index()];
+        let consumer = &stream.consumers[key.index()];
         let Some(live) = live.get_mut(key.stream) else { return };
         match live.dispatcher(key.index()) {
             Some(dispatcher) if existed => dispatcher.configure(&consumer.config),
-            _ => live.put(key.index(), Dispatcher::new(consumer, *now)),
+            _ => live.put(key.index(), Dispatcher::new(consumer, stream.log.last(), *now)),
         }
         if existed {
             if live.dispatcher(key.index()).is_some_and(|own| own.is_rescheduling()) {

@@ -7,6 +7,7 @@ use watershed_store::log::Position;
 use watershed_store::{LogId, Record};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::ack::AckSubject;
+use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::op::Publish;
 
 use crate::chunk::CHUNK_BYTES;
@@ -201,7 +202,7 @@ impl JetStream {
         record: &Record<'_>,
         before: u64,
     ) -> Step {
-        let Self { state, live, scratch, .. } = self;
+        let Self { state, live, scratch, now, .. } = self;
         let stream = &state.streams[key.stream.index()];
         let (consumer, backlog) =
             (&stream.consumers[key.index()], stream.consumers.backlog(key.index()));
@@ -229,6 +230,12 @@ impl JetStream {
             && left < size as u64
         {
             return self.bytes_exceeded(net, key);
+        }
+        let published = (before == 0).then_some((record.sequence, record.time));
+        let burst = usize::try_from(stream.config.max_msg_size).ok().filter(|size| *size > 0);
+        let burst = burst.unwrap_or(PAYLOAD_BYTES_MAX);
+        if !dispatcher.pace.allows(&consumer.config, now.tick, size, burst, published) {
+            return Step::Rest;
         }
         let has_header = !header.is_empty();
         let message =
@@ -265,6 +272,8 @@ impl JetStream {
             return if dispatcher.waiting.pop().is_some() { Step::Again } else { Step::Rest };
         }
         dispatcher.sent(&consumer.config, *now, record.sequence, before);
+        let published = (before == 0).then_some((record.sequence, record.time));
+        dispatcher.pace.sent(now.tick, size, published);
         dispatcher.waiting.served(size as u64, now.tick);
         dispatcher.last_sent = now.tick;
         dispatcher.idle_since = None;
@@ -467,6 +476,7 @@ impl JetStream {
         let deadlines = [
             dispatcher.outstanding.next_deadline(),
             dispatcher.waiting.next_deadline(),
+            dispatcher.pace.rests_until.filter(|until| *until > now),
             heartbeat,
             idle,
             pause,

@@ -7,7 +7,7 @@ use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
     AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, DeliverPolicy,
-    PriorityPolicy, ReplayPolicy,
+    PriorityPolicy,
 };
 use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};
@@ -134,9 +134,6 @@ impl JetStream {
             return Err(violation.error);
         }
         let unbuilt = [
-            ("replay_policy", config.replay_policy != ReplayPolicy::Instant),
-            ("rate_limit_bps", config.rate_limit_bps > 0),
-            ("sample_freq", !config.sample_freq.is_empty()),
             ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
             ("direct", config.direct),
             ("priority_policy", config.priority_policy != PriorityPolicy::None),

@@ -15,6 +15,7 @@ use watershed_wire::jetstream::consumer::AckPolicy;
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::outstanding::Outstanding;
+use super::pace::Pace;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
 use crate::limits::RESCHEDULED_PER_TURN;
@@ -52,6 +53,7 @@ pub(crate) struct Dispatcher {
     /// From which sequence on deliveries are to get other times, while they do.
     rescheduled: Option<u64>,
     pub(crate) waiting: Waiting,
+    pub(crate) pace: Pace,
     /// Events that no record has taken yet.
     unsaved: Vec<u8>,
     /// Messages that acknowledgements of many finish among them.
@@ -81,8 +83,9 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A consumer that goes on from where it is. What was outstanding has all of its time again.
-    pub(crate) fn new(consumer: &Consumer, now: Now) -> Self {
+    /// A consumer that goes on from where it is, `last` being the last sequence of its stream. What was
+    /// outstanding has all of its time again.
+    pub(crate) fn new(consumer: &Consumer, last: u64, now: Now) -> Self {
         let mut dispatcher = Self {
             cursor: consumer.cursor,
             lasts: BinaryHeap::new(),
@@ -92,6 +95,7 @@ impl Dispatcher {
             outstanding: Outstanding::default(),
             rescheduled: None,
             waiting: Waiting::default(),
+            pace: Pace::new(&consumer.config, last),
             unsaved: Vec::new(),
             unsaved_finished: 0,
             unsaved_first: 0,
@@ -253,6 +257,7 @@ impl Dispatcher {
     /// The consumer has another configuration: deliveries under way get its times.
     pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
         self.rescheduled = Some(0);
+        self.pace.configure();
         self.reschedule(config, RESCHEDULED_PER_TURN);
     }
 

@@ -6,6 +6,7 @@ mod copier;
 mod dispatcher;
 mod intake;
 mod outstanding;
+mod pace;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -53,7 +54,7 @@ impl Live {
             expiring: false,
         };
         for (index, consumer) in stream.consumers.iter() {
-            live.put(index, Dispatcher::new(consumer, now));
+            live.put(index, Dispatcher::new(consumer, stream.log.last(), now));
         }
         live
     }

@@ -17,9 +17,9 @@ const CASES: &[(&str, bool)] = &[
     ("mirror: { name: O, external: { api: $JS.X.API } }", true),
     ("sources: [{ name: O, subject_transforms: [{ src: o.>, dest: s.> }] }]", true),
     ("mirror: { name: O, subject_transforms: [{ src: o.>, dest: s.> }] }", true),
-    ("subjects: [s.>], consumers: { c: { replay_policy: original } }", true),
-    ("subjects: [s.>], consumers: { c: { deliver_subject: d.x, rate_limit_bps: 1000 } }", true),
-    ("subjects: [s.>], consumers: { c: { sample_freq: 50% } }", true),
+    ("subjects: [s.>], consumers: { c: { replay_policy: original } }", false),
+    ("subjects: [s.>], consumers: { c: { deliver_subject: d.x, rate_limit_bps: 1000 } }", false),
+    ("subjects: [s.>], consumers: { c: { sample_freq: 50% } }", false),
     ("subjects: [s.>], consumers: { c: { pause_until: 2046-12-24T18:00:00Z } }", false),
     (
         "subjects: [s.>], consumers: { c: { priority_policy: overflow, priority_groups: [g] } }",

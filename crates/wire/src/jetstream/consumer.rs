@@ -191,6 +191,12 @@ impl ConsumerConfig {
         (left > 0).then_some(left)
     }
 
+    /// How many of a hundred acknowledgements are reported.
+    pub fn sampled_percent(&self) -> u64 {
+        let number = self.sample_freq.strip_suffix('%').unwrap_or(&self.sample_freq);
+        number.parse().unwrap_or(0)
+    }
+
     /// The filters, however they were given.
     pub fn filters(&self) -> &[String] {
         if self.filter_subject.is_empty() {
