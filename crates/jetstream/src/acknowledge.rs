@@ -5,7 +5,6 @@ use watershed_base::{AccountId, Tick};
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::ack::{Ack, AckSubject};
 use watershed_wire::jetstream::consumer::AckPolicy;
-use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
@@ -13,7 +12,7 @@ use watershed_wire::time::UnixNanos;
 use crate::consumer_key::ConsumerKey;
 use crate::events::Saved;
 use crate::jetstream::JetStream;
-use crate::live::{Request, ack_wait};
+use crate::live::ack_wait;
 use crate::network::Network;
 use crate::record::Event;
 use crate::rounds::{Asked, Owed};
@@ -56,8 +55,7 @@ impl JetStream {
             Ack::Term { reason } => self.terminate(net, key, &subject, &reason),
             Ack::Next { request } => {
                 self.ack_sampled(net, key, &subject);
-                self.ask_for_next(account, message.reply.unwrap_or_default(), key, &request);
-                self.wake(key);
+                self.pull(net, key, account, message.reply.unwrap_or_default(), &request);
                 return true;
             }
         }
@@ -120,20 +118,6 @@ impl JetStream {
         self.ack(net, key, sequence);
         if outstanding {
             self.advise_terminated(net, key, subject, reason);
-        }
-    }
-
-    /// A client wants the next message with its acknowledgement.
-    fn ask_for_next(&mut self, account: AccountId, reply: &[u8], key: ConsumerKey, request: &[u8]) {
-        let pull = PullRequest::parse(request).unwrap_or_default();
-        let now = self.now.tick;
-        let config = &self.state.stream(key.stream).consumers[key.index()].config;
-        let (max_waiting, push) = (config.max_waiting.unsigned_abs(), config.is_push());
-        let live = self.live(key.stream);
-        let request = Request::new(account, reply, now, live.intake.assigned(), &pull);
-        let Some(dispatcher) = live.dispatcher(key.index()) else { return };
-        if !push && (dispatcher.waiting.len() as u64) < max_waiting {
-            dispatcher.waiting.push(request);
         }
     }
 

@@ -88,7 +88,7 @@ impl JetStream {
         if self.calls.holds_up(key) {
             return Step::Rest;
         }
-        let Self { state, live, tail, record: bytes, via, now, .. } = self;
+        let Self { state, live, via, now, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
@@ -101,27 +101,25 @@ impl JetStream {
         if consumer.config.pause_remaining(now.wall).is_some() {
             return self.nothing_to_deliver(net, key);
         }
+        let (group, is_push) = (consumer.group, consumer.config.is_push());
         via.clear();
-        let account = if consumer.config.is_push() {
+        if is_push {
             via.extend_from_slice(consumer.config.deliver_subject.as_bytes());
             if dispatcher.flow_awaited.is_some() {
                 return Step::Rest;
             }
             if !net.listens(stream.account, via) {
-                live.await_food(key.index(), consumer.group);
+                live.await_food(key.index(), group);
                 return Step::Rest;
             }
-            stream.account
-        } else {
-            let Some(request) = dispatcher.waiting.front() else { return Step::Rest };
-            via.extend_from_slice(&request.reply);
-            request.account
-        };
+        } else if dispatcher.waiting.len() == 0 {
+            return Step::Rest;
+        }
         let (sequence, before) = match dispatcher.pick(&consumer.config, &stream.log) {
             Pick::Message(sequence, before) => (sequence, before),
             Pick::Later => return Step::Looked,
             Pick::Nothing => {
-                live.await_food(key.index(), consumer.group);
+                live.await_food(key.index(), group);
                 return self.nothing_to_deliver(net, key);
             }
         };
@@ -129,6 +127,33 @@ impl JetStream {
             self.give_up(net, key, sequence, before);
             return Step::Again;
         }
+        if !is_push && !self.choose(net, key, before > 0) {
+            // Who waits gets none before there are more, or another one asks.
+            self.live(key.stream).await_food(key.index(), group);
+            return self.nothing_to_deliver(net, key);
+        }
+        self.deliver(net, key, sequence, before)
+    }
+
+    /// Delivers a message, or has it read.
+    fn deliver(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        sequence: u64,
+        before: u64,
+    ) -> Step {
+        let Self { state, live, tail, record: bytes, via, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
+        let is_push = stream.consumers[key.index()].config.is_push();
+        let account = match dispatcher.waiting.front() {
+            Some(request) if !is_push => {
+                via.extend_from_slice(&request.reply);
+                request.account
+            }
+            _ => stream.account,
+        };
         bytes.clear();
         match stream.stored(sequence, tail) {
             Some(Stored::Memory(record)) => {
@@ -218,13 +243,10 @@ impl JetStream {
             pending: dispatcher.pending(backlog).saturating_sub(u64::from(before == 0)),
         }
         .encode(scratch);
-        let size_header;
-        let (header, payload) = if consumer.config.headers_only {
-            size_header = sized(record);
-            (size_header.as_slice(), b"".as_slice())
-        } else {
-            (record.head, record.body)
-        };
+        let pin = dispatcher.pin.as_ref().map(|pin| &*pin.id);
+        let own_header = own_header(record, consumer.config.headers_only, pin);
+        let header = own_header.as_deref().unwrap_or(record.head);
+        let payload = if consumer.config.headers_only { b"".as_slice() } else { record.body };
         let size = record.key.len() + scratch.len() + header.len() + payload.len();
         if let Some(left) = dispatcher.waiting.front().and_then(|request| request.bytes)
             && left < size as u64
@@ -378,6 +400,7 @@ impl JetStream {
         }
         self.push_heartbeat(net, key, &position);
         self.look_at_pause(net, key);
+        self.look_at_pinned(net, key);
         self.forget_gone_clients(net, key);
         if self.is_abandoned(net, key) {
             self.abandon(net, key);
@@ -477,6 +500,7 @@ impl JetStream {
             dispatcher.outstanding.next_deadline(),
             dispatcher.waiting.next_deadline(),
             dispatcher.pace.rests_until.filter(|until| *until > now),
+            dispatcher.pin.as_ref().map(|pin| pin.until),
             heartbeat,
             idle,
             pause,
@@ -488,13 +512,22 @@ impl JetStream {
     }
 }
 
-/// The header block of a message whose payload is left out.
-fn sized(record: &Record<'_>) -> Vec<u8> {
+/// The header block of a message whose payload is left out, or that goes to a pinned client; `None` if it
+/// is the message's own.
+fn own_header(record: &Record<'_>, headers_only: bool, pin: Option<&str>) -> Option<Vec<u8>> {
+    if !headers_only && pin.is_none() {
+        return None;
+    }
     let mut header = if HeaderBlock(record.head).is_well_formed() {
         HeaderWriter::extending(record.head)
     } else {
         HeaderWriter::new()
     };
-    header.number("Nats-Msg-Size", record.body.len() as u64);
-    header.finish()
+    if headers_only {
+        header.number("Nats-Msg-Size", record.body.len() as u64);
+    }
+    if let Some(id) = pin {
+        header.field("Nats-Pin-Id", id.as_bytes());
+    }
+    Some(header.finish())
 }

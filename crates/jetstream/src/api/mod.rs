@@ -7,6 +7,7 @@ mod message;
 mod origin;
 mod overlap;
 mod pause;
+mod pin;
 mod request;
 mod stream;
 mod unbuilt;
@@ -221,6 +222,9 @@ impl JetStream {
             }
             Call::ConsumerPause { stream, consumer } => {
                 self.consumer_pause(request, stream, consumer)
+            }
+            Call::ConsumerUnpin { stream, consumer } => {
+                self.consumer_unpin(net, request, stream, consumer)
             }
             Call::ConsumerNext { .. } => Answer::Later,
         }

@@ -11,11 +11,12 @@ use watershed_base::{Now, Tick};
 use watershed_store::Log;
 use watershed_store::log::Scan;
 use watershed_wire::jetstream::ConsumerConfig;
-use watershed_wire::jetstream::consumer::AckPolicy;
+use watershed_wire::jetstream::consumer::{AckPolicy, PriorityPolicy};
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::outstanding::Outstanding;
 use super::pace::Pace;
+use super::pin::Pin;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
 use crate::limits::RESCHEDULED_PER_TURN;
@@ -54,6 +55,8 @@ pub(crate) struct Dispatcher {
     rescheduled: Option<u64>,
     pub(crate) waiting: Waiting,
     pub(crate) pace: Pace,
+    /// The client that gets all messages, with the policy `pinned_client`.
+    pub(crate) pin: Option<Pin>,
     /// Events that no record has taken yet.
     unsaved: Vec<u8>,
     /// Messages that acknowledgements of many finish among them.
@@ -96,6 +99,7 @@ impl Dispatcher {
             rescheduled: None,
             waiting: Waiting::default(),
             pace: Pace::new(&consumer.config, last),
+            pin: None,
             unsaved: Vec::new(),
             unsaved_finished: 0,
             unsaved_first: 0,
@@ -258,6 +262,9 @@ impl Dispatcher {
     pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
         self.rescheduled = Some(0);
         self.pace.configure();
+        if config.priority_policy != PriorityPolicy::PinnedClient {
+            self.pin = None;
+        }
         self.reschedule(config, RESCHEDULED_PER_TURN);
     }
 
@@ -277,6 +284,7 @@ impl Dispatcher {
     /// Goes on for one that has failed: those who wait do so here.
     pub(crate) fn go_on_from(&mut self, old: &mut Self) {
         self.waiting = std::mem::take(&mut old.waiting);
+        self.pin = old.pin.take();
         self.reading = old.reading;
         self.idle_since = old.idle_since;
         // Whether people are still to be told that it is over.

@@ -7,6 +7,7 @@ mod dispatcher;
 mod intake;
 mod outstanding;
 mod pace;
+mod pin;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use watershed_base::Now;
 pub(crate) use self::copier::Copier;
 pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
+pub(crate) use self::pin::Pin;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;
 use crate::state::{Stream, StreamKey};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig, PriorityPolicy};
+use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
 use watershed_wire::jetstream::stream::{PersistMode, StreamConfig, StreamSource};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -85,7 +85,6 @@ fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {
     wanted(&[
         ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
         ("direct", config.direct),
-        ("priority_policy", config.priority_policy != PriorityPolicy::None),
     ])
 }
 

@@ -23,7 +23,7 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], consumers: { c: { pause_until: 2046-12-24T18:00:00Z } }", false),
     (
         "subjects: [s.>], consumers: { c: { priority_policy: overflow, priority_groups: [g] } }",
-        true,
+        false,
     ),
     ("subjects: [s.>], allow_msg_ttl: true", false),
     ("subjects: [s.>], storage: memory", false),

@@ -82,6 +82,13 @@ pub enum Call<'a> {
         /// Consumer.
         consumer: &'a str,
     },
+    /// `CONSUMER.UNPIN.<stream>.<consumer>`.
+    ConsumerUnpin {
+        /// Stream.
+        stream: &'a str,
+        /// Consumer.
+        consumer: &'a str,
+    },
     /// `CONSUMER.MSG.NEXT.<stream>.<consumer>`.
     ConsumerNext {
         /// Stream.
@@ -172,6 +179,9 @@ impl<'a> Call<'a> {
         if let Some((stream, consumer)) = rest.strip_prefix("PAUSE.").and_then(pair) {
             return Some(Self::ConsumerPause { stream, consumer });
         }
+        if let Some((stream, consumer)) = rest.strip_prefix("UNPIN.").and_then(pair) {
+            return Some(Self::ConsumerUnpin { stream, consumer });
+        }
         let (stream, consumer) = rest.strip_prefix("DELETE.").and_then(pair)?;
         Some(Self::ConsumerDelete { stream, consumer })
     }
@@ -215,6 +225,9 @@ impl<'a> Call<'a> {
             }
             Self::ConsumerPause { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.PAUSE.{stream}.{consumer}")
+            }
+            Self::ConsumerUnpin { stream, consumer } => {
+                format!("{PREFIX}.CONSUMER.UNPIN.{stream}.{consumer}")
             }
             Self::ConsumerNext { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}")
@@ -267,6 +280,7 @@ mod tests {
         check("$JS.API.CONSUMER.INFO.S.C", Call::ConsumerInfo { stream, consumer });
         check("$JS.API.CONSUMER.DELETE.S.C", Call::ConsumerDelete { stream, consumer });
         check("$JS.API.CONSUMER.PAUSE.S.C", Call::ConsumerPause { stream, consumer });
+        check("$JS.API.CONSUMER.UNPIN.S.C", Call::ConsumerUnpin { stream, consumer });
         check("$JS.API.CONSUMER.MSG.NEXT.S.C", Call::ConsumerNext { stream, consumer });
     }
 

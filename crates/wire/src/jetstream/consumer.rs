@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{ApiError, table};
 use super::stream::{ClusterInfo, is_default, is_zero, is_zero_u64};
 use crate::time::UnixNanos;
 
@@ -250,6 +251,19 @@ pub struct SequencePair {
     pub last_active: Option<UnixNanos>,
 }
 
+/// A priority group in a reply (ADR-42).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PriorityGroupState {
+    /// Name.
+    pub group: String,
+    /// Id of the pinned client, if one is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pinned_client_id: String,
+    /// Since when it is.
+    pub pinned_ts: UnixNanos,
+}
+
 /// A consumer in a reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -288,6 +302,29 @@ pub struct ConsumerInfo {
     pub pause_remaining: i64,
     /// When this was true.
     pub ts: UnixNanos,
+    /// The priority group that is served, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priority_groups: Vec<PriorityGroupState>,
+}
+
+/// Body of `CONSUMER.UNPIN`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnpinRequest {
+    /// Group whose client is pinned no longer.
+    pub group: String,
+}
+
+impl UnpinRequest {
+    /// Parses a body. Fields that are not known are ignored, other than in the rest of the API.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let request: Self =
+            super::json::object(body).map_err(|error| table::INVALID_JSON.with(error))?;
+        if request.group.is_empty() {
+            return Err(table::INVALID_JSON.with("consumer group not specified"));
+        }
+        Ok(request)
+    }
 }
 
 /// Body of `CONSUMER.NAMES` and `CONSUMER.LIST`.

@@ -31,7 +31,6 @@ enum Names {
 /// 10010, where it answers.
 const CALLS: &[(&str, Names, &str, Coded)] = &[
     ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
-    ("CONSUMER.UNPIN", Names::StreamAndConsumer, "consumer_unpin_response", UNSUPPORTED),
     ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response", CLUSTER),
     ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response", CLUSTER),
     (
@@ -100,7 +99,6 @@ mod tests {
     fn every_call_has_its_reply() {
         for line in "
             CONSUMER.RESET.S.C consumer_reset_response 10051 S C
-            CONSUMER.UNPIN.S.C consumer_unpin_response 10051 S C
             STREAM.PEER.REMOVE.S stream_remove_peer_response 10010 S -
             STREAM.LEADER.STEPDOWN.S stream_leader_stepdown_response 10010 S -
             CONSUMER.LEADER.STEPDOWN.S.C consumer_leader_stepdown_response 10010 S C
@@ -122,7 +120,7 @@ mod tests {
             let code = unbuilt.error().err_code;
             assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
         }
-        assert_eq!(CALLS.len(), 10);
+        assert_eq!(CALLS.len(), 9);
     }
 
     #[test]
