@@ -244,6 +244,9 @@ impl JetStream {
             Outcome::Paused(key, index) => {
                 self.consumer_paused(net, ConsumerKey::new(key, index), owed);
             }
+            Outcome::Reset(key, index) => {
+                self.consumer_reset_done(net, ConsumerKey::new(key, index), owed);
+            }
             Outcome::Removed(key, index) => {
                 self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
                 self.done(net, owed, &Success { success: true });
@@ -429,17 +432,6 @@ impl JetStream {
         } else {
             self.tell_of_consumer(net, key, owed);
         }
-    }
-
-    /// Replies with a consumer as it is.
-    pub(crate) fn tell_of_consumer(
-        &mut self,
-        net: &mut impl Network,
-        key: ConsumerKey,
-        owed: Owed<'_>,
-    ) {
-        let info = self.consumer_info(net, key);
-        self.done(net, owed, &info);
     }
 
     /// A consumer is gone from the state: those who wait at it are told.

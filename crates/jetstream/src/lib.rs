@@ -45,6 +45,7 @@ mod pulling;
 mod reading;
 mod record;
 mod rescheduling;
+mod resetting;
 mod restore;
 mod restores;
 mod restoring;

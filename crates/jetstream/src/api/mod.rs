@@ -9,6 +9,7 @@ mod overlap;
 mod pause;
 mod pin;
 mod request;
+mod reset;
 mod stream;
 mod unbuilt;
 
@@ -23,7 +24,7 @@ use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::unbuilt::Unbuilt;
 use watershed_wire::op::Publish;
 
-pub(crate) use self::request::{Answer, Created, Purged, Request};
+pub(crate) use self::request::{Answer, Created, Purged, RESET, Request};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
 use crate::network::Network;
@@ -172,9 +173,13 @@ impl JetStream {
                 let asked = Asked::Change(kind);
                 let owed = Owed { account, subject: request.reply, asked };
                 self.calls.begin_change(account);
-                if let Command::PutConsumer { config, .. } = &command
-                    && let Some((index, _)) = self.state.stream(key).consumers.find(&config.name)
-                {
+                let held = match &command {
+                    Command::PutConsumer { config, .. } => Some(&config.name),
+                    Command::ResetConsumer { name, .. } => Some(name),
+                    _ => None,
+                };
+                let consumers = &self.state.stream(key).consumers;
+                if let Some((index, _)) = held.and_then(|name| consumers.find(name)) {
                     self.calls.hold_up(account, ConsumerKey::new(key, index));
                 }
                 if !self.submit(net, key, &command, owed) {
@@ -222,6 +227,9 @@ impl JetStream {
             }
             Call::ConsumerPause { stream, consumer } => {
                 self.consumer_pause(request, stream, consumer)
+            }
+            Call::ConsumerReset { stream, consumer } => {
+                self.consumer_reset(request, stream, consumer)
             }
             Call::ConsumerUnpin { stream, consumer } => {
                 self.consumer_unpin(net, request, stream, consumer)

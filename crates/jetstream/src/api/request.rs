@@ -9,6 +9,9 @@ use crate::jetstream::Work;
 use crate::record::Command;
 use crate::state::StreamKey;
 
+/// Schema of a reply to `CONSUMER.RESET`.
+pub(crate) const RESET: &str = "consumer_reset_response";
+
 /// A request.
 pub(crate) struct Request<'a> {
     pub(crate) account: AccountId,

@@ -294,6 +294,15 @@ impl Dispatcher {
         self.flow_awaited = old.flow_awaited.take();
     }
 
+    /// Works for one that was reset. What clients have said to that one meanwhile is still to become a
+    /// record, or is in records that are not applied yet.
+    pub(crate) fn replace(&mut self, old: &mut Self) {
+        self.go_on_from(old);
+        self.unsaved = std::mem::take(&mut old.unsaved);
+        self.unsaved_finished = old.unsaved_finished;
+        self.saved_first = old.saved_first.iter().map(|_| 0).collect();
+    }
+
     /// Whether the message was delivered at least once.
     pub(crate) fn has_delivered(&self, sequence: u64) -> bool {
         sequence < self.cursor

@@ -17,6 +17,7 @@ mod pauses;
 mod plan;
 mod promotions;
 mod refusals;
+mod resets;
 mod talk;
 mod turns;
 

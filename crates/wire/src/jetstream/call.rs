@@ -89,6 +89,13 @@ pub enum Call<'a> {
         /// Consumer.
         consumer: &'a str,
     },
+    /// `CONSUMER.RESET.<stream>.<consumer>`.
+    ConsumerReset {
+        /// Stream.
+        stream: &'a str,
+        /// Consumer.
+        consumer: &'a str,
+    },
     /// `CONSUMER.MSG.NEXT.<stream>.<consumer>`.
     ConsumerNext {
         /// Stream.
@@ -179,6 +186,9 @@ impl<'a> Call<'a> {
         if let Some((stream, consumer)) = rest.strip_prefix("PAUSE.").and_then(pair) {
             return Some(Self::ConsumerPause { stream, consumer });
         }
+        if let Some((stream, consumer)) = rest.strip_prefix("RESET.").and_then(pair) {
+            return Some(Self::ConsumerReset { stream, consumer });
+        }
         if let Some((stream, consumer)) = rest.strip_prefix("UNPIN.").and_then(pair) {
             return Some(Self::ConsumerUnpin { stream, consumer });
         }
@@ -228,6 +238,9 @@ impl<'a> Call<'a> {
             }
             Self::ConsumerUnpin { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.UNPIN.{stream}.{consumer}")
+            }
+            Self::ConsumerReset { stream, consumer } => {
+                format!("{PREFIX}.CONSUMER.RESET.{stream}.{consumer}")
             }
             Self::ConsumerNext { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}")
@@ -280,6 +293,7 @@ mod tests {
         check("$JS.API.CONSUMER.INFO.S.C", Call::ConsumerInfo { stream, consumer });
         check("$JS.API.CONSUMER.DELETE.S.C", Call::ConsumerDelete { stream, consumer });
         check("$JS.API.CONSUMER.PAUSE.S.C", Call::ConsumerPause { stream, consumer });
+        check("$JS.API.CONSUMER.RESET.S.C", Call::ConsumerReset { stream, consumer });
         check("$JS.API.CONSUMER.UNPIN.S.C", Call::ConsumerUnpin { stream, consumer });
         check("$JS.API.CONSUMER.MSG.NEXT.S.C", Call::ConsumerNext { stream, consumer });
     }

@@ -307,6 +307,37 @@ pub struct ConsumerInfo {
     pub priority_groups: Vec<PriorityGroupState>,
 }
 
+/// Body of `CONSUMER.RESET`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResetRequest {
+    /// Sequence from which the consumer goes on; 0 for the first one that is not acknowledged.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub seq: u64,
+}
+
+impl ResetRequest {
+    /// Parses a body, which may be empty. Fields that are not known are ignored, other than in the rest of
+    /// the API.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        super::json::object(body).map_err(|error| table::INVALID_JSON.with(error))
+    }
+}
+
+/// Result of `CONSUMER.RESET`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reset {
+    /// The consumer as it is then.
+    #[serde(flatten)]
+    pub info: ConsumerInfo,
+    /// Sequence from which it goes on.
+    pub reset_seq: u64,
+}
+
 /// Body of `CONSUMER.UNPIN`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

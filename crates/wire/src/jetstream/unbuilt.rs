@@ -30,7 +30,6 @@ enum Names {
 /// Calls with their replies and codes. A standalone nats-server answers those of clusters with
 /// 10010, where it answers.
 const CALLS: &[(&str, Names, &str, Coded)] = &[
-    ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
     ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response", CLUSTER),
     ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response", CLUSTER),
     (
@@ -98,7 +97,6 @@ mod tests {
     #[test]
     fn every_call_has_its_reply() {
         for line in "
-            CONSUMER.RESET.S.C consumer_reset_response 10051 S C
             STREAM.PEER.REMOVE.S stream_remove_peer_response 10010 S -
             STREAM.LEADER.STEPDOWN.S stream_leader_stepdown_response 10010 S -
             CONSUMER.LEADER.STEPDOWN.S.C consumer_leader_stepdown_response 10010 S C
@@ -120,16 +118,16 @@ mod tests {
             let code = unbuilt.error().err_code;
             assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
         }
-        assert_eq!(CALLS.len(), 9);
+        assert_eq!(CALLS.len(), 8);
     }
 
     #[test]
     fn what_nats_server_does_not_know_either() {
         for call in [
-            "CONSUMER.RESET.S",
-            "CONSUMER.RESET.S.C.x",
-            "CONSUMER.RESET..C",
-            "CONSUMER.RESETS.S.C",
+            "CONSUMER.LEADER.STEPDOWN.S",
+            "CONSUMER.LEADER.STEPDOWN.S.C.x",
+            "CONSUMER.LEADER.STEPDOWN..C",
+            "CONSUMER.LEADER.STEPDOWNS.S.C",
             "STREAM.SNAPSHOT",
             "STREAM.SNAPSHOT.",
             "STREAM.SNAPSHOT.S.x",
@@ -140,6 +138,6 @@ mod tests {
         ] {
             assert_eq!(Unbuilt::parse(&format!("$JS.API.{call}")), None, "{call}");
         }
-        assert_eq!(Unbuilt::parse("CONSUMER.RESET.S.C"), None);
+        assert_eq!(Unbuilt::parse("CONSUMER.LEADER.STEPDOWN.S.C"), None);
     }
 }
