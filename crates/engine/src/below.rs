@@ -26,6 +26,10 @@ impl Network for Below<'_> {
         self.0.listens(account, subject)
     }
 
+    fn hears(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        self.0.hears(account, subject)
+    }
+
     fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool {
         self.0.listens_by_name(account, subject)
     }

@@ -249,6 +249,9 @@ impl JetStream {
             }
             Outcome::Removed(key, index) => {
                 self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
+                if let Some(Command::DeleteConsumer { name }) = Command::decode(record.body) {
+                    self.notice_consumer_deleted(net, key, &name);
+                }
                 self.done(net, owed, &Success { success: true });
             }
             Outcome::Erased => self.done(net, owed, &Success { success: true }),
@@ -315,6 +318,7 @@ impl JetStream {
 
     fn stream_created(&mut self, net: &mut impl Network, key: StreamKey, owed: Owed<'_>) {
         self.start_stream(net, key);
+        self.notice_created(net, key);
         let created = Created { info: self.stream_info(key), did_create: true };
         self.done(net, owed, &created);
     }
@@ -329,15 +333,17 @@ impl JetStream {
         self.following.insert(key);
         self.following.extend(&stream.followers);
         self.live.insert(key, live);
-        let places: Vec<usize> =
-            self.state.stream(key).consumers.iter().map(|(index, _)| index).collect();
-        for index in places {
-            let place = ConsumerKey::new(key, index);
+        for place in self.consumers_of(key) {
             self.count(place, usize::MAX);
             self.start_consumer(place);
         }
         self.arm_expiry(net, key);
         self.do_chores(net, key);
+    }
+
+    pub(crate) fn consumers_of(&self, key: StreamKey) -> Vec<ConsumerKey> {
+        let all = self.state.stream(key).consumers.iter();
+        all.map(|(index, _)| ConsumerKey::new(key, index)).collect()
     }
 
     fn start_consumer(&mut self, key: ConsumerKey) {
@@ -373,6 +379,7 @@ impl JetStream {
             live.copiers = Copier::for_each(&stream.origins, before);
         }
         self.arm_expiry(net, key);
+        self.notice_updated(net, key);
         let info = self.stream_info(key);
         self.done(net, owed, &info);
     }
@@ -389,6 +396,7 @@ impl JetStream {
         for filter in &stream.config.subjects {
             net.release(stream.account, filter.as_bytes(), key.into());
         }
+        self.notice_deleted(net, &stream);
         let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
         self.work.arrived(stream.account, coming);
         self.live.remove(key);
@@ -426,6 +434,9 @@ impl JetStream {
             self.targets.retain(|_, keys| !keys.is_empty());
         }
         self.start_consumer(key);
+        if !existed {
+            self.notice_consumer_created(net, key);
+        }
         self.tell_if_paused(net, key);
         if self.state.stream(key.stream).consumers[key.index()].is_counting() {
             self.count_later(key, owed);
@@ -579,8 +590,7 @@ impl JetStream {
             self.live.insert(key, fresh);
             self.keep_later(key);
             self.unsaved.remove(&key);
-            let places = self.state.stream(key).consumers.iter();
-            let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
+            let keys = self.consumers_of(key);
             for place in &keys {
                 self.tell_lasts_again(*place);
             }

@@ -19,6 +19,7 @@ use crate::gather::Gather;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
 use crate::live::{Live, LiveTable};
 use crate::network::Network;
+use crate::notices::Notice;
 use crate::output::DiskOutput;
 use crate::publishes::Expecting;
 use crate::reading::Reading;
@@ -209,6 +210,9 @@ pub struct JetStream {
     pub(crate) searching_bytes: usize,
     /// Batches of messages that clients read.
     pub(crate) batches: Batches,
+    /// What people are to be told, and its bytes.
+    pub(crate) notices: VecDeque<Notice>,
+    pub(crate) notice_bytes: usize,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
@@ -286,6 +290,8 @@ impl JetStream {
             searching: VecDeque::new(),
             searching_bytes: 0,
             batches: Batches::default(),
+            notices: VecDeque::new(),
+            notice_bytes: 0,
             expecting: Expecting::default(),
             found: None,
             snapshots: BTreeMap::new(),

@@ -37,6 +37,7 @@ pub mod limits;
 mod live;
 pub mod monitor;
 mod network;
+mod notices;
 mod output;
 mod pause;
 mod publish;

@@ -29,6 +29,9 @@ pub const BATCHES_READING_MAX: usize = 16;
 /// Bytes of publishes that wait until the message is found that they expect. More are refused.
 pub const PUBLISH_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of advisories that wait for their turn. More are left out.
+pub const NOTICE_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
+
 /// Names in one reply of `STREAM.NAMES`.
 pub const NAMES_PER_PAGE: usize = 1024;
 

@@ -37,6 +37,9 @@ pub trait Network {
     /// Whether anybody listens to a subject.
     fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool;
 
+    /// Whether anybody listens to a subject, or a stream stores it.
+    fn hears(&mut self, account: AccountId, subject: &[u8]) -> bool;
+
     /// Whether anybody listens to a subject by this very name, not by a wildcard.
     fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool;
 

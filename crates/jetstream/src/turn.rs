@@ -65,6 +65,7 @@ impl JetStream {
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);
+        let more = more | self.send_notices(net);
         self.close_round(net);
         out.append(&mut self.outputs);
         join_freed();

@@ -199,7 +199,7 @@ impl JetStream {
             Call::StreamNames => self.stream_names(request),
             Call::StreamList => self.stream_list(request),
             Call::StreamCreate(name) => self.stream_create(request, name),
-            Call::StreamUpdate(name) => self.stream_update(request, name),
+            Call::StreamUpdate(name) => self.stream_update(net, request, name),
             Call::StreamInfo(name) => self.stream_info_call(net, request, name),
             Call::StreamDelete(name) => self.stream_delete(request, name),
             Call::StreamPurge(name) => self.stream_purge(request, name),
