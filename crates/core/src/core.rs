@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
 use watershed_wire::subject::transform::Transform;
@@ -116,6 +117,25 @@ impl Core {
         &self.accounts[account.index()].name
     }
 
+    /// A connection as people are told of it.
+    pub fn client_info(&self, conn: ConnId) -> Option<ClientInfo> {
+        let session = &self.clients.sessions[self.clients.slot(conn)?];
+        let about = &session.about;
+        Some(ClientInfo {
+            start: about.started,
+            host: about.ip.clone(),
+            id: session.id.number,
+            acc: self.account_name(session.account).to_owned(),
+            user: session.user.clone(),
+            name: about.name.clone(),
+            lang: about.lang.clone(),
+            ver: about.version.clone(),
+            server: self.settings.info.server_id.clone(),
+            kind: "Client".into(),
+            client_type: "nats".into(),
+        })
+    }
+
     /// Lets messages of `from` arrive in `to`, under other subjects.
     pub fn pass_messages(&mut self, from: AccountId, to: AccountId, transform: Transform) {
         let passage = Passage { transform, to, many: false };
@@ -177,7 +197,9 @@ impl Core {
         let slot = u32::try_from(entry.key()).expect("connections fit 32 bits");
         let id = ConnId { slot, number: self.connections_ever };
         let must_authenticate = peer.anonymous.is_none();
-        entry.insert(Session::new(id, peer.anonymous));
+        let session = entry.insert(Session::new(id, peer.anonymous));
+        session.about.started = now.wall;
+        session.about.ip.clone_from(&peer.ip);
         let mut info = self.settings.info.clone();
         info.client_id = id.number;
         info.client_ip = peer.ip;
@@ -388,6 +410,7 @@ impl Core {
             return;
         }
         session.options = Options::from(&connect);
+        session.about.introduce(&connect);
         // Whoever shows a credential is who it proves, or nobody: only the shell knows.
         let Connect { auth_token, user, pass, nkey, jwt, sig, .. } = &connect;
         let offered = [auth_token, user, pass, nkey, jwt, sig]

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use watershed_base::AccountId;
 use watershed_wire::handshake::Connect;
 
+use crate::about::About;
 use crate::outbox::Outbox;
 use crate::output::ConnId;
 use crate::permit::{Permissions, Permit};
@@ -61,6 +62,7 @@ pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
+    pub(crate) about: Box<About>,
     /// Subscriptions by the id that the client gave them.
     pub(crate) subscriptions: HashMap<Box<[u8]>, SubKey, foldhash::fast::FixedState>,
     /// Pings that were sent since the peer was last heard of.
@@ -103,6 +105,7 @@ impl Session {
             user: String::new(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
+            about: Box::default(),
             subscriptions: HashMap::default(),
             pings_unanswered: 0,
         }

@@ -486,11 +486,11 @@ impl JetStream {
 
     /// Calls behind a change have their turn, now that it is made, or begun.
     pub(crate) fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
-        let Asked::Change(kind) = owed.asked else { return owed };
+        let Asked::Change(call) = owed.asked else { return owed };
         if let Some(key) = self.calls.end_change(owed.account) {
             self.wake(key);
         }
-        Owed { asked: Asked::Rest(kind), ..owed }
+        Owed { asked: Asked::Rest(call), ..owed }
     }
 
     /// A change was made: who asked for it is told what it made.
@@ -501,9 +501,10 @@ impl JetStream {
         what: &T,
     ) {
         let owed = self.let_others_go(owed);
-        if let Asked::Rest(kind) = owed.asked {
-            let reply = json::encode(&Reply::new(kind, Ok(what)));
+        if let Asked::Rest(call) = owed.asked {
+            let reply = json::encode(&Reply::new(call.kind, Ok(what)));
             Self::reply(net, owed.account, owed.subject, b"", &reply);
+            self.audit_remembered(net, owed.account, call.audit, &reply);
         }
     }
 
@@ -513,10 +514,11 @@ impl JetStream {
         match owed.asked {
             Asked::Nothing | Asked::Confirm => {}
             Asked::Publish => Self::refuse_publish(net, owed, error),
-            Asked::Change(kind) | Asked::Rest(kind) => {
+            Asked::Change(call) | Asked::Rest(call) => {
                 self.work.failed(owed.account);
-                let reply = json::encode(&Reply::<()>::new(kind, Err(error)));
+                let reply = json::encode(&Reply::<()>::new(call.kind, Err(error)));
                 Self::reply(net, owed.account, owed.subject, b"", &reply);
+                self.audit_remembered(net, owed.account, call.audit, &reply);
             }
         }
     }

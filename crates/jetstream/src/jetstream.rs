@@ -10,6 +10,8 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
+use crate::archived::Begun;
+use crate::audits::{Audits, Caller};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
@@ -140,6 +142,7 @@ pub(crate) struct Searching {
     pub(crate) subject: Box<str>,
     pub(crate) reply: Box<[u8]>,
     pub(crate) body: Box<[u8]>,
+    pub(crate) caller: Option<Box<Caller>>,
     /// Whether calls of its account wait for it.
     pub(crate) changes: bool,
 }
@@ -213,6 +216,8 @@ pub struct JetStream {
     /// What people are to be told, and its bytes.
     pub(crate) notices: VecDeque<Notice>,
     pub(crate) notice_bytes: usize,
+    /// Who made calls that wait for a change.
+    pub(crate) audits: Audits,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
     /// What was found for the call that is being answered.
@@ -222,6 +227,8 @@ pub struct JetStream {
     pub(crate) snapshots_ready: VecDeque<String>,
     /// Streams that are being made out of archives, by their names.
     pub(crate) restores: BTreeMap<String, Restore>,
+    /// Those that are complete but for their last record: who asked for them, and their bytes.
+    pub(crate) restored: BTreeMap<LogId, (Begun, u64)>,
     /// Logs of hidden streams that nobody finishes, and that are to go.
     pub(crate) restores_left: Vec<LogId>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
@@ -292,11 +299,13 @@ impl JetStream {
             batches: Batches::default(),
             notices: VecDeque::new(),
             notice_bytes: 0,
+            audits: Audits::default(),
             expecting: Expecting::default(),
             found: None,
             snapshots: BTreeMap::new(),
             snapshots_ready: VecDeque::new(),
             restores: BTreeMap::new(),
+            restored: BTreeMap::new(),
             restores_left: Vec::new(),
             acknowledging: BTreeMap::new(),
             finished: 0,

@@ -15,6 +15,8 @@ mod ack_all;
 mod acknowledge;
 mod api;
 mod archive;
+mod archived;
+mod audits;
 mod batch;
 mod batches;
 mod calls;

@@ -35,7 +35,10 @@ impl JetStream {
         if stream.is_hidden() {
             return;
         }
-        let (account, name) = (stream.account, stream.config.name.clone());
+        let (account, name, log) = (stream.account, stream.config.name.clone(), stream.log.id());
+        if let Some(restored) = self.restored.remove(&log) {
+            self.notice_restore_complete(net, account, &name, restored);
+        }
         self.notice_stream(net, account, &name, "create");
         for place in self.consumers_of(key) {
             self.notice_consumer_created(net, place);

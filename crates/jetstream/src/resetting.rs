@@ -44,7 +44,11 @@ impl JetStream {
         owed: Owed<'_>,
     ) {
         let info = self.consumer_info(net, key);
-        if matches!(owed.asked, Asked::Change(RESET)) {
+        let is_reset = match owed.asked {
+            Asked::Change(call) | Asked::Rest(call) => call.kind == RESET,
+            _ => false,
+        };
+        if is_reset {
             let reset_seq = info.delivered.stream_seq + 1;
             self.done(net, owed, &Reset { info, reset_seq });
         } else {

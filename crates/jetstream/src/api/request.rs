@@ -5,6 +5,7 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_wire::jetstream::stream::StreamInfo;
 
+use crate::audits::Caller;
 use crate::jetstream::Work;
 use crate::record::Command;
 use crate::state::StreamKey;
@@ -17,6 +18,8 @@ pub(crate) struct Request<'a> {
     pub(crate) account: AccountId,
     pub(crate) reply: &'a [u8],
     pub(crate) body: &'a [u8],
+    /// Who made it, where that is asked for.
+    pub(crate) caller: Option<&'a Caller>,
 }
 
 /// What a handler decided.
