@@ -199,18 +199,37 @@ impl Core {
         let must_authenticate = peer.anonymous.is_none();
         let session = entry.insert(Session::new(id, peer.anonymous));
         session.about.started = now.wall;
-        session.about.ip.clone_from(&peer.ip);
-        let mut info = self.settings.info.clone();
-        info.client_id = id.number;
-        info.client_ip = peer.ip;
-        let json = serde_json::to_string(&info).expect("INFO is JSON");
-        self.clients.send(id.slot as usize, |out| encode::json_line(out, "INFO", &json));
+        session.about.ip = peer.ip;
+        self.send_info(id.slot as usize);
         if must_authenticate {
             let deadline = now.tick.after(self.settings.auth_timeout);
             self.timers.set(TimerKey::Authentication(id), deadline);
         }
         self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
         id
+    }
+
+    /// Tells a connection of the server, and, once it is ready, where it lives.
+    fn send_info(&mut self, slot: usize) {
+        let session = &self.clients.sessions[slot];
+        let mut info = self.settings.info.clone();
+        info.client_id = session.id.number;
+        info.client_ip.clone_from(&session.about.ip);
+        if session.phase == Phase::Ready {
+            info.connect_info = true;
+            self.account_name(session.account).clone_into(&mut info.remote_account);
+        }
+        let json = serde_json::to_string(&info).expect("INFO is JSON");
+        self.clients.send(slot, |out| encode::json_line(out, "INFO", &json));
+    }
+
+    /// A client pings. To the first time of one that takes `INFO` at any time, one belongs.
+    fn answer_ping(&mut self, slot: usize) {
+        self.clients.send(slot, |out| out.extend_from_slice(encode::PONG));
+        let session = &mut self.clients.sessions[slot];
+        if session.phase == Phase::Ready && std::mem::take(&mut session.options.awaits_info) {
+            self.send_info(slot);
+        }
     }
 
     /// The shell found out who a connection is, or that its credential is wrong.
@@ -245,7 +264,7 @@ impl Core {
             ClientOp::Connect(json) => self.connect(slot, json),
             ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, queue, sid),
             ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, max),
-            ClientOp::Ping => self.clients.send(slot, |out| out.extend_from_slice(encode::PONG)),
+            ClientOp::Ping => self.answer_ping(slot),
             ClientOp::Pong | ClientOp::Ignored | ClientOp::Publish(_) => {}
         }
         self.close_overflowed();

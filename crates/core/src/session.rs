@@ -77,6 +77,8 @@ pub(crate) struct Options {
     pub(crate) echo: bool,
     pub(crate) headers: bool,
     pub(crate) no_responders: bool,
+    /// Whether it takes `INFO` at any time, and was not sent the one that follows its first `PING`.
+    pub(crate) awaits_info: bool,
 }
 
 impl From<&Connect> for Options {
@@ -87,6 +89,7 @@ impl From<&Connect> for Options {
             echo: connect.echo,
             headers: connect.headers,
             no_responders: connect.no_responders,
+            awaits_info: connect.protocol >= 1,
         }
     }
 }

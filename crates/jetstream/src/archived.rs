@@ -4,17 +4,10 @@ use serde_json::{Value, json};
 use watershed_base::AccountId;
 use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::jetstream::stream::StreamState;
-use watershed_wire::time::UnixNanos;
 
 use crate::jetstream::JetStream;
 use crate::network::Network;
-
-/// Who asked for a snapshot or a restore, and when.
-#[derive(Debug, Clone)]
-pub(crate) struct Begun {
-    pub(crate) client: ClientInfo,
-    pub(crate) at: UnixNanos,
-}
+use crate::told::Begun;
 
 impl JetStream {
     /// A snapshot of a stream with this state begins.

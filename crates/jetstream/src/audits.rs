@@ -1,7 +1,5 @@
 //! Who called the API, and with what: told to those who listen for it when the call is answered.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 use watershed_base::AccountId;
 use watershed_wire::jetstream::call::Call;
@@ -9,43 +7,14 @@ use watershed_wire::jetstream::client::ClientInfo;
 
 use crate::jetstream::JetStream;
 use crate::network::Network;
+use crate::told::{Audit, AuditId, Caller};
 
 /// Where it is told.
 const SUBJECT: &str = "$JS.EVENT.ADVISORY.API";
 
-/// Calls that wait for a change, of which it is remembered who made them.
-const REMEMBERED_MAX: usize = 1024;
-
-/// Who made a call.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(crate) client: ClientInfo,
-    /// Whether somebody wants to hear of it.
-    is_audited: bool,
-}
-
-/// A call that is remembered until it is answered; 0 for none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct AuditId(u32);
-
-#[derive(Debug)]
-struct Audit {
-    subject: Box<str>,
-    request: Box<[u8]>,
-    client: ClientInfo,
-}
-
-/// The calls that are remembered.
-#[derive(Debug, Default)]
-pub(crate) struct Audits {
-    all: BTreeMap<u32, Audit>,
-    last: u32,
-}
-
 impl JetStream {
     /// Who makes this call, where that is asked for later.
     pub(crate) fn caller(
-        &self,
         net: &mut impl Network,
         account: AccountId,
         call: Call<'_>,
@@ -69,14 +38,8 @@ impl JetStream {
         let Some(Caller { client, .. }) = caller.filter(|caller| caller.is_audited) else {
             return AuditId::default();
         };
-        let Audits { all, last } = &mut self.audits;
-        if all.len() >= REMEMBERED_MAX {
-            all.pop_first();
-        }
-        *last = last.wrapping_add(1).max(1);
         let client = client.clone();
-        all.insert(*last, Audit { subject: subject.into(), request: request.into(), client });
-        AuditId(*last)
+        self.audits.remember(Audit { subject: subject.into(), request: request.into(), client })
     }
 
     /// A call that was remembered is answered.
@@ -87,7 +50,7 @@ impl JetStream {
         id: AuditId,
         response: &[u8],
     ) {
-        if let Some(Audit { subject, request, client }) = self.audits.all.remove(&id.0) {
+        if let Some(Audit { subject, request, client }) = self.audits.take(id) {
             self.tell_of_call(net, account, &subject, &request, &client, response);
         }
     }

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, VecDeque};
 use watershed_base::AccountId;
 use watershed_wire::op::Publish;
 
-use crate::audits::Caller;
 use crate::consumer_key::ConsumerKey;
 use crate::limits::CALL_BYTES_WAITING_MAX;
+use crate::told::Caller;
 
 /// A call that waits.
 #[derive(Debug)]

@@ -10,8 +10,6 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
-use crate::archived::Begun;
-use crate::audits::{Audits, Caller};
 use crate::batches::Batches;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
@@ -21,7 +19,6 @@ use crate::gather::Gather;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
 use crate::live::{Live, LiveTable};
 use crate::network::Network;
-use crate::notices::Notice;
 use crate::output::DiskOutput;
 use crate::publishes::Expecting;
 use crate::reading::Reading;
@@ -31,6 +28,7 @@ use crate::rounds::{Owed, Rounds};
 use crate::snapshots::Snapshot;
 use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
+use crate::told::{Audits, Begun, Caller, Notices};
 
 /// What JetStream may use.
 #[derive(Debug, Clone, Copy)]
@@ -213,9 +211,8 @@ pub struct JetStream {
     pub(crate) searching_bytes: usize,
     /// Batches of messages that clients read.
     pub(crate) batches: Batches,
-    /// What people are to be told, and its bytes.
-    pub(crate) notices: VecDeque<Notice>,
-    pub(crate) notice_bytes: usize,
+    /// What people are to be told.
+    pub(crate) notices: Notices,
     /// Who made calls that wait for a change.
     pub(crate) audits: Audits,
     /// Publishes that wait for a search.
@@ -297,8 +294,7 @@ impl JetStream {
             searching: VecDeque::new(),
             searching_bytes: 0,
             batches: Batches::default(),
-            notices: VecDeque::new(),
-            notice_bytes: 0,
+            notices: Notices::default(),
             audits: Audits::default(),
             expecting: Expecting::default(),
             found: None,

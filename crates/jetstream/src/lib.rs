@@ -62,6 +62,7 @@ mod snapshots;
 mod state;
 mod survey;
 mod tail;
+mod told;
 mod turn;
 mod window;
 

@@ -7,26 +7,12 @@ use watershed_wire::ident::unique_id;
 
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
-use crate::limits::NOTICE_BYTES_WAITING_MAX;
 use crate::network::Network;
 use crate::state::{Stream, StreamKey};
+use crate::told::Notice;
 
 /// Notices that are sent in one turn.
 const SENT_PER_TURN: usize = 128;
-
-/// Something that is told.
-#[derive(Debug)]
-pub(crate) struct Notice {
-    account: AccountId,
-    subject: Box<str>,
-    body: Box<str>,
-}
-
-impl Notice {
-    fn len(&self) -> usize {
-        self.subject.len() + self.body.len() + size_of::<Self>()
-    }
-}
 
 impl JetStream {
     /// A stream was created, with the consumers that come with it out of an archive.
@@ -128,20 +114,14 @@ impl JetStream {
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
         }
-        let notice = Notice { account, subject: subject.into(), body: body.to_string().into() };
-        // Who tells them is faster than they come, unless one change makes many: some are left out then.
-        if self.notice_bytes + notice.len() <= NOTICE_BYTES_WAITING_MAX {
-            self.notice_bytes += notice.len();
-            self.notices.push_back(notice);
-        }
+        let (subject, body) = (subject.into(), body.to_string().into());
+        self.notices.push(Notice { account, subject, body });
     }
 
     /// Sends some of what is to be told. Says whether there is more.
     pub(crate) fn send_notices(&mut self, net: &mut impl Network) -> bool {
         for _ in 0..SENT_PER_TURN {
-            let Some(notice) = self.notices.pop_front() else { return false };
-            self.notice_bytes -= notice.len();
-            let Notice { account, subject, body } = notice;
+            let Some(Notice { account, subject, body }) = self.notices.pop() else { return false };
             self.publish_own(net, account, subject.as_bytes(), body.as_bytes());
         }
         !self.notices.is_empty()

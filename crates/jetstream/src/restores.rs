@@ -15,7 +15,7 @@ use crate::archive::entries::{self, ConsumerState};
 use crate::archive::position::Position;
 use crate::archive::s2::Unpacker;
 use crate::archive::tar::{Piece, Reader};
-use crate::archived::Begun;
+use crate::told::Begun;
 
 /// Bytes that wait to be unpacked. Who sends more does not wait for answers.
 const PACKED_BYTES_MAX: usize = 8 * 1024 * 1024;

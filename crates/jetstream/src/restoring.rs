@@ -17,13 +17,13 @@ use watershed_wire::time::UnixNanos;
 use crate::api::{Answer, Request};
 use crate::archive::blocks::{Entry, Message, read};
 use crate::archive::position::Position;
-use crate::archived::Begun;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::record::{Command, kind};
 use crate::restores::{Next, Restore};
 use crate::rounds::Owed;
 use crate::snapshot::{LOOK, PATIENCE};
+use crate::told::Begun;
 
 const CREATE: &str = "stream_create_response";
 

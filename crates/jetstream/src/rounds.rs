@@ -8,7 +8,7 @@ use watershed_store::{Place, Record, Round, RoundBuilder};
 use watershed_base::AccountId;
 use watershed_store::keeper::Placed;
 
-use crate::audits::AuditId;
+use crate::told::AuditId;
 
 /// What a client asked for when a reply is owed to it: failures are said in its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use watershed_store::LogId;
 use crate::archive::blocks::Sums;
 use crate::archive::position::Position;
 use crate::archive::{s2, tar};
-use crate::archived::Begun;
 use crate::chunk::Chunk;
+use crate::told::Begun;
 
 /// Bytes of messages from which on a block of the archive is full.
 pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;

@@ -264,7 +264,7 @@ impl Node {
                             header: String::from_utf8_lossy(header).into_owned(),
                             payload: String::from_utf8_lossy(payload).into_owned(),
                             bytes: payload.to_vec(),
-                        })
+                        });
                     }
                     ServerOp::Ping => pinged = true,
                     _ => {}

@@ -10,10 +10,10 @@ use watershed_wire::subject;
 
 use super::request::{Answer, Request};
 use super::unbuilt;
-use crate::archived::Begun;
 use crate::jetstream::JetStream;
 use crate::network::Network;
 use crate::snapshots::{Pace, Snapshot};
+use crate::told::Begun;
 
 const SNAPSHOT: &str = "stream_snapshot_response";
 const RESTORE: &str = "stream_restore_response";

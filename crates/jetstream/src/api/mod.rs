@@ -99,7 +99,7 @@ impl JetStream {
                 true
             }
             _ => {
-                let caller = self.caller(net, account, call);
+                let caller = Self::caller(net, account, call);
                 let request = Request { caller: caller.as_deref(), ..request };
                 // What consumers have decided is told too, so it must become true first.
                 self.save_all_events(net);

@@ -5,10 +5,10 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_wire::jetstream::stream::StreamInfo;
 
-use crate::audits::Caller;
 use crate::jetstream::Work;
 use crate::record::Command;
 use crate::state::StreamKey;
+use crate::told::Caller;
 
 /// Schema of a reply to `CONSUMER.RESET`.
 pub(crate) const RESET: &str = "consumer_reset_response";
