@@ -52,7 +52,7 @@ impl JetStream {
 
     /// A connection has little to read again, or is gone: what was held back goes on.
     pub fn decongested(&mut self) {
-        self.batches.release_held();
+        self.batch_reads.release_held();
         self.ready.append(&mut self.held);
     }
 

@@ -10,7 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
-use crate::batches::Batches;
+use crate::batch_reads::BatchReads;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::damage::{Damage, Damaged};
@@ -210,7 +210,7 @@ pub struct JetStream {
     pub(crate) searching: VecDeque<Searching>,
     pub(crate) searching_bytes: usize,
     /// Batches of messages that clients read.
-    pub(crate) batches: Batches,
+    pub(crate) batch_reads: BatchReads,
     /// What people are to be told.
     pub(crate) notices: Notices,
     /// Who made calls that wait for a change.
@@ -293,7 +293,7 @@ impl JetStream {
             counting: VecDeque::new(),
             searching: VecDeque::new(),
             searching_bytes: 0,
-            batches: Batches::default(),
+            batch_reads: BatchReads::default(),
             notices: Notices::default(),
             audits: Audits::default(),
             expecting: Expecting::default(),

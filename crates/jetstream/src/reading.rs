@@ -4,7 +4,7 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_store::log::Position;
 
-use crate::batches::Batch;
+use crate::batch_reads::Batch;
 use crate::consumer_key::ConsumerKey;
 use crate::state::StreamKey;
 

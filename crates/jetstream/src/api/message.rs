@@ -10,7 +10,7 @@ use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
 use super::request::{Answer, Request};
-use crate::batches::{Batch, Stage};
+use crate::batch_reads::{Batch, Stage};
 use crate::chunk::Chunk;
 use crate::jetstream::{JetStream, Work};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_SUBJECTS_MAX};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archives;
-mod batches;
+mod batch_gets;
 mod cases;
 mod copies;
 mod coverage;

@@ -82,7 +82,7 @@ impl Batch {
 
 /// All batches, but those that wait for the disk.
 #[derive(Debug, Default)]
-pub(crate) struct Batches {
+pub(crate) struct BatchReads {
     /// Those that may go on, in turn.
     ready: VecDeque<Batch>,
     /// Those that may not read before others have ended.
@@ -94,7 +94,7 @@ pub(crate) struct Batches {
     bytes: usize,
 }
 
-impl Batches {
+impl BatchReads {
     /// Takes a batch in. Says whether there was room.
     pub(crate) fn begin(&mut self, batch: Batch) -> bool {
         if self.bytes + batch.len() > CALL_BYTES_WAITING_MAX {

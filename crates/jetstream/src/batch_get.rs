@@ -6,7 +6,7 @@ use watershed_wire::jetstream::error::table;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::{has_wildcard, is_valid, matches};
 
-use crate::batches::{Batch, Stage};
+use crate::batch_reads::{Batch, Stage};
 use crate::chunk::{CHUNK_BYTES, Chunk};
 use crate::jetstream::JetStream;
 use crate::network::{Network, Taken};
@@ -45,7 +45,7 @@ impl JetStream {
     /// Begins to send a batch.
     pub(crate) fn begin_batch(&mut self, net: &mut impl Network, batch: Batch) {
         let (account, reply) = (batch.account, batch.reply.clone());
-        if !self.batches.begin(batch) {
+        if !self.batch_reads.begin(batch) {
             self.work.failed(account);
             Self::send_status(net, account, &reply, 503, table::CLUSTER_NOT_AVAIL.text, &[]);
         }
@@ -53,7 +53,7 @@ impl JetStream {
 
     /// Goes on with one batch. Says whether there is more to do.
     pub(crate) fn batch_some(&mut self, net: &mut impl Network) -> bool {
-        let Some(mut batch) = self.batches.next() else { return false };
+        let Some(mut batch) = self.batch_reads.next() else { return false };
         let (mut left, end) = (MESSAGES_PER_TURN, batch.bytes.saturating_add(BYTES_PER_TURN));
         let mut looks = SEARCHED_PER_TURN;
         let mut step = Step::Again;
@@ -66,17 +66,17 @@ impl JetStream {
             left -= 1.min(left);
         }
         match step {
-            Step::Again | Step::Later => self.batches.go_on(batch),
+            Step::Again | Step::Later => self.batch_reads.go_on(batch),
             Step::Read(sequence, position) => self.read_batch(net, batch, sequence, position),
-            Step::Hold => self.batches.hold(batch),
+            Step::Hold => self.batch_reads.hold(batch),
             Step::Done => self.end_batch(net, batch),
             Step::Refuse(code, text) => {
                 Self::send_status(net, batch.account, &batch.reply, code, text, &[]);
-                self.batches.end(batch);
+                self.batch_reads.end(batch);
             }
-            Step::Gone => self.batches.end(batch),
+            Step::Gone => self.batch_reads.end(batch),
         }
-        self.batches.any_ready()
+        self.batch_reads.any_ready()
     }
 
     fn end_batch(&mut self, net: &mut impl Network, batch: Batch) {
@@ -86,7 +86,7 @@ impl JetStream {
             fields.push(("Nats-UpTo-Sequence", *upto));
         }
         Self::send_status(net, batch.account, &batch.reply, 204, "EOB", &fields);
-        self.batches.end(batch);
+        self.batch_reads.end(batch);
     }
 
     fn advance_batch(
@@ -135,9 +135,9 @@ impl JetStream {
         position: Position,
     ) {
         if !net.listens(batch.account, &batch.reply) {
-            return self.batches.end(batch);
+            return self.batch_reads.end(batch);
         }
-        let Some(batch) = self.batches.read(batch) else { return };
+        let Some(batch) = self.batch_reads.read(batch) else { return };
         let (log, block, offset) = (batch.log, position.block, position.offset);
         let length = CHUNK_BYTES.max(position.length as usize);
         let batch = Box::new(batch);
@@ -157,11 +157,11 @@ impl JetStream {
         let (log, (block, offset)) = (batch.log, at);
         if let Some(bytes) = bytes {
             batch.chunk = Some(Chunk { log, block, offset, bytes });
-            return self.batches.go_on(batch);
+            return self.batch_reads.go_on(batch);
         }
         self.note_damage(log, sequence);
         Self::send_status(net, batch.account, &batch.reply, 500, DAMAGED, &[]);
-        self.batches.end(batch);
+        self.batch_reads.end(batch);
     }
 }
 
