@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
 use watershed_wire::subject::transform::Transform;
@@ -125,6 +126,25 @@ impl Core {
         &self.accounts[account.index()].name
     }
 
+    /// A connection as people are told of it.
+    pub fn client_info(&self, conn: ConnId) -> Option<ClientInfo> {
+        let session = &self.clients.sessions[self.clients.slot(conn)?];
+        let about = &session.about;
+        Some(ClientInfo {
+            start: about.started,
+            host: about.ip.clone(),
+            id: session.id.number,
+            acc: self.account_name(session.account).to_owned(),
+            user: session.user.clone(),
+            name: about.name.clone(),
+            lang: about.lang.clone(),
+            ver: about.version.clone(),
+            server: self.settings.info.server_id.clone(),
+            kind: "Client".into(),
+            client_type: "nats".into(),
+        })
+    }
+
     /// Lets messages of `from` arrive in `to`, under other subjects.
     pub fn pass_messages(&mut self, from: AccountId, to: AccountId, transform: Transform) {
         let passage = Passage { transform, to, many: false };
@@ -186,18 +206,39 @@ impl Core {
         let slot = u32::try_from(entry.key()).expect("connections fit 32 bits");
         let id = ConnId { slot, number: self.connections_ever };
         let must_authenticate = peer.anonymous.is_none();
-        entry.insert(Session::new(id, peer.anonymous));
-        let mut info = self.settings.info.clone();
-        info.client_id = id.number;
-        info.client_ip = peer.ip;
-        let json = serde_json::to_string(&info).expect("INFO is JSON");
-        self.clients.send(id.slot as usize, |out| encode::json_line(out, "INFO", &json));
+        let session = entry.insert(Session::new(id, peer.anonymous));
+        session.about.started = now.wall;
+        session.about.ip = peer.ip;
+        self.send_info(id.slot as usize);
         if must_authenticate {
             let deadline = now.tick.after(self.settings.auth_timeout);
             self.timers.set(TimerKey::Authentication(id), deadline);
         }
         self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
         id
+    }
+
+    /// Tells a connection of the server, and, once it is ready, where it lives.
+    fn send_info(&mut self, slot: usize) {
+        let session = &self.clients.sessions[slot];
+        let mut info = self.settings.info.clone();
+        info.client_id = session.id.number;
+        info.client_ip.clone_from(&session.about.ip);
+        if session.phase == Phase::Ready {
+            info.connect_info = true;
+            self.account_name(session.account).clone_into(&mut info.remote_account);
+        }
+        let json = serde_json::to_string(&info).expect("INFO is JSON");
+        self.clients.send(slot, |out| encode::json_line(out, "INFO", &json));
+    }
+
+    /// A client pings. To the first time of one that takes `INFO` at any time, one belongs.
+    fn answer_ping(&mut self, slot: usize) {
+        self.clients.send(slot, |out| out.extend_from_slice(encode::PONG));
+        let session = &mut self.clients.sessions[slot];
+        if session.phase == Phase::Ready && std::mem::take(&mut session.options.awaits_info) {
+            self.send_info(slot);
+        }
     }
 
     /// The shell found out who a connection is, or that its credential is wrong.
@@ -232,7 +273,7 @@ impl Core {
             ClientOp::Connect(json) => self.connect(slot, json),
             ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, queue, sid),
             ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, max),
-            ClientOp::Ping => self.clients.send(slot, |out| out.extend_from_slice(encode::PONG)),
+            ClientOp::Ping => self.answer_ping(slot),
             ClientOp::Pong | ClientOp::Ignored | ClientOp::Publish(_) => {}
         }
         self.close_overflowed();
@@ -397,6 +438,7 @@ impl Core {
             return;
         }
         session.options = Options::from(&connect);
+        session.about.introduce(&connect);
         // Whoever shows a credential is who it proves, or nobody: only the shell knows.
         let Connect { auth_token, user, pass, nkey, jwt, sig, .. } = &connect;
         let offered = [auth_token, user, pass, nkey, jwt, sig]

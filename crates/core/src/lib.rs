@@ -6,6 +6,7 @@
 //! whether it is addressed to an API, and [`Hop`]s say the same for other accounts.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types, clippy::iter_over_hash_type)]
 
+mod about;
 mod account;
 mod clients;
 mod core;

@@ -183,6 +183,12 @@ impl Core {
         !self.accounts[account.index()].router.matched_once(subject).is_empty()
     }
 
+    /// Whether anybody listens to a subject, or wants to store what is sent there.
+    pub fn hears(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        let matched = self.accounts[account.index()].router.matched_once(subject);
+        matched.capture.is_some() || !matched.is_empty()
+    }
+
     /// Whether anybody listens to a subject by this very name, not by a wildcard.
     pub fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool {
         if subject.starts_with(REPLY)

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use watershed_base::AccountId;
 use watershed_wire::handshake::Connect;
 
+use crate::about::About;
 use crate::outbox::Outbox;
 use crate::output::ConnId;
 use crate::permit::{Permissions, Permit};
@@ -61,6 +62,7 @@ pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
+    pub(crate) about: Box<About>,
     /// Subscriptions by the id that the client gave them.
     pub(crate) subscriptions: HashMap<Box<[u8]>, SubKey, foldhash::fast::FixedState>,
     /// Pings that were sent since the peer was last heard of.
@@ -75,6 +77,8 @@ pub(crate) struct Options {
     pub(crate) echo: bool,
     pub(crate) headers: bool,
     pub(crate) no_responders: bool,
+    /// Whether it takes `INFO` at any time, and was not sent the one that follows its first `PING`.
+    pub(crate) awaits_info: bool,
 }
 
 impl From<&Connect> for Options {
@@ -85,6 +89,7 @@ impl From<&Connect> for Options {
             echo: connect.echo,
             headers: connect.headers,
             no_responders: connect.no_responders,
+            awaits_info: connect.protocol >= 1,
         }
     }
 }
@@ -103,6 +108,7 @@ impl Session {
             user: String::new(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
+            about: Box::default(),
             subscriptions: HashMap::default(),
             pings_unanswered: 0,
         }

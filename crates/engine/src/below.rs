@@ -1,12 +1,13 @@
 //! Core NATS as the network that JetStream needs.
 
 use watershed_base::AccountId;
-use watershed_core::Core;
+use watershed_core::{ConnId, Core};
 use watershed_jetstream::{Capture, Network, Taken};
+use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::op::Publish;
 
-/// The core, below JetStream.
-pub(crate) struct Below<'a>(pub(crate) &'a mut Core);
+/// The core, below JetStream, and whose message is looked at.
+pub(crate) struct Below<'a>(pub(crate) &'a mut Core, pub(crate) Option<ConnId>);
 
 impl Network for Below<'_> {
     #[inline]
@@ -24,6 +25,10 @@ impl Network for Below<'_> {
 
     fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool {
         self.0.listens(account, subject)
+    }
+
+    fn hears(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        self.0.hears(account, subject)
     }
 
     fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool {
@@ -44,5 +49,13 @@ impl Network for Below<'_> {
 
     fn server_name(&self) -> &str {
         &self.0.info().server_name
+    }
+
+    fn server_id(&self) -> &str {
+        &self.0.info().server_id
+    }
+
+    fn client(&self) -> Option<ClientInfo> {
+        self.0.client_info(self.1?)
     }
 }

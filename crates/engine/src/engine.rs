@@ -147,7 +147,7 @@ impl Engine {
             Ok(published) => published,
             Err(flow) => return flow,
         };
-        let mut below = Below(&mut self.core);
+        let mut below = Below(&mut self.core, Some(conn));
         let mut anybody = published.anybody;
         if published.api {
             anybody |= self.jetstream.call(&mut below, now, published.account, message);
@@ -156,7 +156,7 @@ impl Engine {
             self.jetstream.store(&mut below, now, Capture(capture.0), message);
         }
         if published.passed {
-            anybody |= self.pass_on(now, message.payload);
+            anybody |= self.pass_on(now, conn, message.payload);
         }
         if !anybody {
             self.core.nobody_took(conn, message);
@@ -170,10 +170,10 @@ impl Engine {
 
     /// What passed on to other accounts is stored and asked there, too.
     #[cold]
-    fn pass_on(&mut self, now: Now, payload: &[u8]) -> bool {
+    fn pass_on(&mut self, now: Now, conn: ConnId, payload: &[u8]) -> bool {
         let mut hops = self.core.take_hops();
         for hop in &mut hops {
-            let mut below = Below(&mut self.core);
+            let mut below = Below(&mut self.core, Some(conn));
             let mut heard = false;
             let message = hop.message(payload);
             if hop.api {
@@ -210,7 +210,7 @@ impl Engine {
     pub fn timeout(&mut self, now: Now) {
         self.now = now;
         self.core.timeout(now);
-        self.jetstream.timeout(&mut Below(&mut self.core), now);
+        self.jetstream.timeout(&mut Below(&mut self.core, None), now);
     }
 
     /// When [`Engine::timeout`] must be called next.
@@ -224,14 +224,14 @@ impl Engine {
     /// Takes what the shell has to do, appending to `out` and to `disk`.
     pub fn drain(&mut self, now: Now, out: &mut Vec<Output>, disk: &mut Vec<DiskOutput>) {
         self.now = now;
-        self.more = self.jetstream.drain(&mut Below(&mut self.core), now, disk);
+        self.more = self.jetstream.drain(&mut Below(&mut self.core, None), now, disk);
         self.core.drain(out);
     }
 
     /// The disk has done something.
     pub fn completed(&mut self, now: Now, done: Completion) {
         self.now = now;
-        self.jetstream.completed(&mut Below(&mut self.core), now, done);
+        self.jetstream.completed(&mut Below(&mut self.core, None), now, done);
     }
 
     /// The bytes that wait for a connection.
@@ -262,7 +262,7 @@ impl Engine {
             rounds: &mut opened.rounds,
             next_round: opened.journal.next_round(),
         };
-        self.jetstream.restore(&mut Below(&mut self.core), now, restored)?;
+        self.jetstream.restore(&mut Below(&mut self.core, None), now, restored)?;
         let mended = reader.mended().iter();
         opened.findings.extend(mended.map(|(log, block)| Finding::Footer(*log, *block)));
         Ok(())
@@ -297,7 +297,7 @@ impl Engine {
     /// Whether everything that was accepted is durable. What may wait for a round does not any more.
     pub fn settle(&mut self, now: Now) -> bool {
         self.now = now;
-        self.jetstream.settle(&mut Below(&mut self.core), now)
+        self.jetstream.settle(&mut Below(&mut self.core, None), now)
     }
 
     /// Makes a checkpoint before the server stops, so that its next start has nothing to replay.
@@ -307,7 +307,7 @@ impl Engine {
 
     /// The server stops: every client is told and closed.
     pub fn shutdown(&mut self) {
-        self.jetstream.shutdown(&mut Below(&mut self.core));
+        self.jetstream.shutdown(&mut Below(&mut self.core, None));
         self.core.shutdown();
     }
 
@@ -327,7 +327,7 @@ impl Engine {
     pub fn snapshot(&mut self, detail: &Detail) -> Snapshot {
         let (connections, total_connections, subscriptions) = self.core.counts();
         let (trouble, damaged) = (self.jetstream.trouble(), self.jetstream.damaged());
-        let jetstream = self.jetstream.snapshot(&mut Below(&mut self.core), detail);
+        let jetstream = self.jetstream.snapshot(&mut Below(&mut self.core, None), detail);
         let traffic = self.core.traffic();
         Snapshot {
             connections,

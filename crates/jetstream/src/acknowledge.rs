@@ -5,7 +5,6 @@ use watershed_base::{AccountId, Tick};
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::ack::{Ack, AckSubject};
 use watershed_wire::jetstream::consumer::AckPolicy;
-use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
@@ -13,7 +12,7 @@ use watershed_wire::time::UnixNanos;
 use crate::consumer_key::ConsumerKey;
 use crate::events::Saved;
 use crate::jetstream::JetStream;
-use crate::live::{Request, ack_wait};
+use crate::live::ack_wait;
 use crate::network::Network;
 use crate::record::Event;
 use crate::rounds::{Asked, Owed};
@@ -50,14 +49,13 @@ impl JetStream {
         }
         let sequence = subject.stream_seq;
         match ack {
-            Ack::Ack => self.ack(net, key, sequence),
+            Ack::Ack => self.ack_sampled(net, key, &subject),
             Ack::Nak { delay } => self.nak(net, key, sequence, delay),
             Ack::Progress => self.progress(key, sequence),
             Ack::Term { reason } => self.terminate(net, key, &subject, &reason),
             Ack::Next { request } => {
-                self.ack(net, key, sequence);
-                self.ask_for_next(account, message.reply.unwrap_or_default(), key, &request);
-                self.wake(key);
+                self.ack_sampled(net, key, &subject);
+                self.pull(net, key, account, message.reply.unwrap_or_default(), &request);
                 return true;
             }
         }
@@ -67,6 +65,22 @@ impl JetStream {
         }
         self.wake(key);
         true
+    }
+
+    /// A message is acknowledged; people are told of it if it is among those that are reported.
+    fn ack_sampled(&mut self, net: &mut impl Network, key: ConsumerKey, subject: &AckSubject<'_>) {
+        let (sequence, now) = (subject.stream_seq, self.now.tick);
+        let config = &self.state.stream(key.stream).consumers[key.index()].config;
+        let sampled = match (config.ack_policy, config.sampled_percent()) {
+            (AckPolicy::Explicit, percent @ 1..) => self.random.next() % 100 < percent,
+            _ => false,
+        };
+        let dispatcher = self.live.dispatcher(key);
+        let delivery = dispatcher.and_then(|own| own.outstanding.get(sequence));
+        self.ack(net, key, sequence);
+        if let Some(delivery) = delivery.filter(|_| sampled) {
+            self.report_acknowledged(net, key, subject, delivery.age(now));
+        }
     }
 
     fn ack(&mut self, net: &mut impl Network, key: ConsumerKey, sequence: u64) {
@@ -104,20 +118,6 @@ impl JetStream {
         self.ack(net, key, sequence);
         if outstanding {
             self.advise_terminated(net, key, subject, reason);
-        }
-    }
-
-    /// A client wants the next message with its acknowledgement.
-    fn ask_for_next(&mut self, account: AccountId, reply: &[u8], key: ConsumerKey, request: &[u8]) {
-        let pull = PullRequest::parse(request).unwrap_or_default();
-        let now = self.now.tick;
-        let config = &self.state.stream(key.stream).consumers[key.index()].config;
-        let (max_waiting, push) = (config.max_waiting.unsigned_abs(), config.is_push());
-        let live = self.live(key.stream);
-        let request = Request::new(account, reply, now, live.intake.assigned(), &pull);
-        let Some(dispatcher) = live.dispatcher(key.index()) else { return };
-        if !push && (dispatcher.waiting.len() as u64) < max_waiting {
-            dispatcher.waiting.push(request);
         }
     }
 
@@ -203,8 +203,38 @@ impl JetStream {
         self.advise(net, key, "MSG_TERMINATED", "terminated", &fields);
     }
 
+    fn report_acknowledged(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        subject: &AckSubject<'_>,
+        age: u64,
+    ) {
+        let fields = json!({
+            "consumer_seq": subject.consumer_seq,
+            "stream_seq": subject.stream_seq,
+            // The schema wants at least one nanosecond.
+            "ack_time": age.max(1),
+            "deliveries": subject.deliveries,
+        });
+        self.tell(net, key, "METRIC.CONSUMER.ACK", "metric.v1.consumer_ack", &fields);
+    }
+
     /// Publishes an advisory about a consumer.
     pub(crate) fn advise(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        event: &str,
+        kind: &str,
+        fields: &serde_json::Value,
+    ) {
+        let event = format!("ADVISORY.CONSUMER.{event}");
+        self.tell(net, key, &event, &format!("advisory.v1.{kind}"), fields);
+    }
+
+    /// Publishes an event of a consumer.
+    fn tell(
         &mut self,
         net: &mut impl Network,
         key: ConsumerKey,
@@ -215,10 +245,10 @@ impl JetStream {
         let stream = self.state.stream(key.stream);
         let name = &stream.consumers[key.index()].config.name;
         let account = stream.account;
-        let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.{event}.{}.{name}", stream.config.name);
+        let subject = format!("$JS.EVENT.{event}.{}.{name}", stream.config.name);
         let id = unique_id([self.random.next(), self.random.next()]);
         let mut advisory = json!({
-            "type": format!("io.nats.jetstream.advisory.v1.{kind}"),
+            "type": format!("io.nats.jetstream.{kind}"),
             "id": id,
             "timestamp": self.now.wall.to_string(),
             "stream": stream.config.name,

@@ -12,6 +12,7 @@ use watershed_wire::op::Publish;
 
 use crate::consumer_key::ConsumerKey;
 use crate::limits::CALL_BYTES_WAITING_MAX;
+use crate::told::Caller;
 
 /// A call that waits.
 #[derive(Debug)]
@@ -19,13 +20,15 @@ pub(crate) struct Waiting {
     pub(crate) subject: Box<str>,
     pub(crate) reply: Box<[u8]>,
     pub(crate) body: Box<[u8]>,
+    pub(crate) caller: Option<Box<Caller>>,
     /// The round that must be applied before.
     after: u64,
 }
 
 impl Waiting {
     fn len(&self) -> usize {
-        self.subject.len() + self.reply.len() + self.body.len() + size_of::<Self>()
+        let caller = self.caller.as_ref().map_or(0, |_| size_of::<Caller>());
+        self.subject.len() + self.reply.len() + self.body.len() + caller + size_of::<Self>()
     }
 }
 
@@ -66,12 +69,14 @@ impl Calls {
         account: AccountId,
         subject: &str,
         message: &Publish<'_>,
+        caller: Option<Box<Caller>>,
         after: u64,
     ) -> bool {
         let waiting = Waiting {
             subject: subject.into(),
             reply: message.reply.unwrap_or_default().into(),
             body: message.payload.into(),
+            caller,
             after,
         };
         if self.bytes + waiting.len() > CALL_BYTES_WAITING_MAX {

@@ -245,8 +245,14 @@ impl JetStream {
             Outcome::Paused(key, index) => {
                 self.consumer_paused(net, ConsumerKey::new(key, index), owed);
             }
+            Outcome::Reset(key, index) => {
+                self.consumer_reset_done(net, ConsumerKey::new(key, index), owed);
+            }
             Outcome::Removed(key, index) => {
                 self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
+                if let Some(Command::DeleteConsumer { name }) = Command::decode(record.body) {
+                    self.notice_consumer_deleted(net, key, &name);
+                }
                 self.done(net, owed, &Success { success: true });
             }
             Outcome::Erased => self.done(net, owed, &Success { success: true }),
@@ -313,6 +319,7 @@ impl JetStream {
 
     fn stream_created(&mut self, net: &mut impl Network, key: StreamKey, owed: Owed<'_>) {
         self.start_stream(net, key);
+        self.notice_created(net, key);
         let created = Created { info: self.stream_info(key), did_create: true };
         self.done(net, owed, &created);
     }
@@ -327,15 +334,17 @@ impl JetStream {
         self.following.insert(key);
         self.following.extend(&stream.followers);
         self.live.insert(key, live);
-        let places: Vec<usize> =
-            self.state.stream(key).consumers.iter().map(|(index, _)| index).collect();
-        for index in places {
-            let place = ConsumerKey::new(key, index);
+        for place in self.consumers_of(key) {
             self.count(place, usize::MAX);
             self.start_consumer(place);
         }
         self.arm_expiry(net, key);
         self.do_chores(net, key);
+    }
+
+    pub(crate) fn consumers_of(&self, key: StreamKey) -> Vec<ConsumerKey> {
+        let all = self.state.stream(key).consumers.iter();
+        all.map(|(index, _)| ConsumerKey::new(key, index)).collect()
     }
 
     fn start_consumer(&mut self, key: ConsumerKey) {
@@ -372,6 +381,7 @@ impl JetStream {
             self.batches.forget(key);
         }
         self.arm_expiry(net, key);
+        self.notice_updated(net, key);
         let info = self.stream_info(key);
         self.done(net, owed, &info);
     }
@@ -388,6 +398,7 @@ impl JetStream {
         for filter in &stream.config.subjects {
             net.release(stream.account, filter.as_bytes(), key.into());
         }
+        self.notice_deleted(net, &stream);
         let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
         self.work.arrived(stream.account, coming);
         self.live.remove(key);
@@ -408,11 +419,12 @@ impl JetStream {
         owed: Owed<'_>,
     ) {
         let Self { state, live, now, .. } = self;
-        let consumer = &state.streams[key.stream.index()].consumers[key.index()];
+        let stream = &state.streams[key.stream.index()];
+        let consumer = &stream.consumers[key.index()];
         let Some(live) = live.get_mut(key.stream) else { return };
         match live.dispatcher(key.index()) {
             Some(dispatcher) if existed => dispatcher.configure(&consumer.config),
-            _ => live.put(key.index(), Dispatcher::new(consumer, *now)),
+            _ => live.put(key.index(), Dispatcher::new(consumer, stream.log.last(), *now)),
         }
         if existed {
             if live.dispatcher(key.index()).is_some_and(|own| own.is_rescheduling()) {
@@ -425,23 +437,15 @@ impl JetStream {
             self.targets.retain(|_, keys| !keys.is_empty());
         }
         self.start_consumer(key);
+        if !existed {
+            self.notice_consumer_created(net, key);
+        }
         self.tell_if_paused(net, key);
         if self.state.stream(key.stream).consumers[key.index()].is_counting() {
             self.count_later(key, owed);
         } else {
             self.tell_of_consumer(net, key, owed);
         }
-    }
-
-    /// Replies with a consumer as it is.
-    pub(crate) fn tell_of_consumer(
-        &mut self,
-        net: &mut impl Network,
-        key: ConsumerKey,
-        owed: Owed<'_>,
-    ) {
-        let info = self.consumer_info(net, key);
-        self.done(net, owed, &info);
     }
 
     /// A consumer is gone from the state: those who wait at it are told.
@@ -485,11 +489,11 @@ impl JetStream {
 
     /// Calls behind a change have their turn, now that it is made, or begun.
     pub(crate) fn let_others_go<'a>(&mut self, owed: Owed<'a>) -> Owed<'a> {
-        let Asked::Change(kind) = owed.asked else { return owed };
+        let Asked::Change(call) = owed.asked else { return owed };
         if let Some(key) = self.calls.end_change(owed.account) {
             self.wake(key);
         }
-        Owed { asked: Asked::Rest(kind), ..owed }
+        Owed { asked: Asked::Rest(call), ..owed }
     }
 
     /// A change was made: who asked for it is told what it made.
@@ -500,9 +504,10 @@ impl JetStream {
         what: &T,
     ) {
         let owed = self.let_others_go(owed);
-        if let Asked::Rest(kind) = owed.asked {
-            let reply = json::encode(&Reply::new(kind, Ok(what)));
+        if let Asked::Rest(call) = owed.asked {
+            let reply = json::encode(&Reply::new(call.kind, Ok(what)));
             Self::reply(net, owed.account, owed.subject, b"", &reply);
+            self.audit_remembered(net, owed.account, call.audit, &reply);
         }
     }
 
@@ -512,10 +517,11 @@ impl JetStream {
         match owed.asked {
             Asked::Nothing | Asked::Confirm => {}
             Asked::Publish => Self::refuse_publish(net, owed, error),
-            Asked::Change(kind) | Asked::Rest(kind) => {
+            Asked::Change(call) | Asked::Rest(call) => {
                 self.work.failed(owed.account);
-                let reply = json::encode(&Reply::<()>::new(kind, Err(error)));
+                let reply = json::encode(&Reply::<()>::new(call.kind, Err(error)));
                 Self::reply(net, owed.account, owed.subject, b"", &reply);
+                self.audit_remembered(net, owed.account, call.audit, &reply);
             }
         }
     }
@@ -589,8 +595,7 @@ impl JetStream {
             self.live.insert(key, fresh);
             self.keep_later(key);
             self.unsaved.remove(&key);
-            let places = self.state.stream(key).consumers.iter();
-            let keys: Vec<_> = places.map(|(index, _)| ConsumerKey::new(key, index)).collect();
+            let keys = self.consumers_of(key);
             for place in &keys {
                 self.tell_lasts_again(*place);
             }

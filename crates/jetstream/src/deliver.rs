@@ -7,6 +7,7 @@ use watershed_store::log::Position;
 use watershed_store::{LogId, Record};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::ack::AckSubject;
+use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::op::Publish;
 
 use crate::chunk::CHUNK_BYTES;
@@ -49,8 +50,9 @@ impl JetStream {
         self.ready.insert(key);
     }
 
-    /// A connection has little to read again, or is gone: consumers that held something back go on.
+    /// A connection has little to read again, or is gone: what was held back goes on.
     pub fn decongested(&mut self) {
+        self.batch_reads.release_held();
         self.ready.append(&mut self.held);
     }
 
@@ -86,7 +88,7 @@ impl JetStream {
         if self.calls.holds_up(key) {
             return Step::Rest;
         }
-        let Self { state, live, tail, record: bytes, via, now, .. } = self;
+        let Self { state, live, via, now, .. } = self;
         let Some(stream) = state.streams.get(key.stream.index()) else { return Step::Rest };
         let Some(consumer) = stream.consumers.get(key.index()) else { return Step::Rest };
         let Some(live) = live.get_mut(key.stream) else { return Step::Rest };
@@ -99,27 +101,25 @@ impl JetStream {
         if consumer.config.pause_remaining(now.wall).is_some() {
             return self.nothing_to_deliver(net, key);
         }
+        let (group, is_push) = (consumer.group, consumer.config.is_push());
         via.clear();
-        let account = if consumer.config.is_push() {
+        if is_push {
             via.extend_from_slice(consumer.config.deliver_subject.as_bytes());
             if dispatcher.flow_awaited.is_some() {
                 return Step::Rest;
             }
             if !net.listens(stream.account, via) {
-                live.await_food(key.index(), consumer.group);
+                live.await_food(key.index(), group);
                 return Step::Rest;
             }
-            stream.account
-        } else {
-            let Some(request) = dispatcher.waiting.front() else { return Step::Rest };
-            via.extend_from_slice(&request.reply);
-            request.account
-        };
+        } else if dispatcher.waiting.len() == 0 {
+            return Step::Rest;
+        }
         let (sequence, before) = match dispatcher.pick(&consumer.config, &stream.log) {
             Pick::Message(sequence, before) => (sequence, before),
             Pick::Later => return Step::Looked,
             Pick::Nothing => {
-                live.await_food(key.index(), consumer.group);
+                live.await_food(key.index(), group);
                 return self.nothing_to_deliver(net, key);
             }
         };
@@ -127,6 +127,33 @@ impl JetStream {
             self.give_up(net, key, sequence, before);
             return Step::Again;
         }
+        if !is_push && !self.choose(net, key, before > 0) {
+            // Who waits gets none before there are more, or another one asks.
+            self.live(key.stream).await_food(key.index(), group);
+            return self.nothing_to_deliver(net, key);
+        }
+        self.deliver(net, key, sequence, before)
+    }
+
+    /// Delivers a message, or has it read.
+    fn deliver(
+        &mut self,
+        net: &mut impl Network,
+        key: ConsumerKey,
+        sequence: u64,
+        before: u64,
+    ) -> Step {
+        let Self { state, live, tail, record: bytes, via, .. } = self;
+        let stream = &state.streams[key.stream.index()];
+        let Some(dispatcher) = live.dispatcher(key) else { return Step::Rest };
+        let is_push = stream.consumers[key.index()].config.is_push();
+        let account = match dispatcher.waiting.front() {
+            Some(request) if !is_push => {
+                via.extend_from_slice(&request.reply);
+                request.account
+            }
+            _ => stream.account,
+        };
         bytes.clear();
         match stream.stored(sequence, tail) {
             Some(Stored::Memory(record)) => {
@@ -200,7 +227,7 @@ impl JetStream {
         record: &Record<'_>,
         before: u64,
     ) -> Step {
-        let Self { state, live, scratch, .. } = self;
+        let Self { state, live, scratch, now, .. } = self;
         let stream = &state.streams[key.stream.index()];
         let (consumer, backlog) =
             (&stream.consumers[key.index()], stream.consumers.backlog(key.index()));
@@ -216,18 +243,21 @@ impl JetStream {
             pending: dispatcher.pending(backlog).saturating_sub(u64::from(before == 0)),
         }
         .encode(scratch);
-        let size_header;
-        let (header, payload) = if consumer.config.headers_only {
-            size_header = sized(record);
-            (size_header.as_slice(), b"".as_slice())
-        } else {
-            (record.head, record.body)
-        };
+        let pin = dispatcher.pin.as_ref().map(|pin| &*pin.id);
+        let own_header = own_header(record, consumer.config.headers_only, pin);
+        let header = own_header.as_deref().unwrap_or(record.head);
+        let payload = if consumer.config.headers_only { b"".as_slice() } else { record.body };
         let size = record.key.len() + scratch.len() + header.len() + payload.len();
         if let Some(left) = dispatcher.waiting.front().and_then(|request| request.bytes)
             && left < size as u64
         {
             return self.bytes_exceeded(net, key);
+        }
+        let published = (before == 0).then_some((record.sequence, record.time));
+        let burst = usize::try_from(stream.config.max_msg_size).ok().filter(|size| *size > 0);
+        let burst = burst.unwrap_or(PAYLOAD_BYTES_MAX);
+        if !dispatcher.pace.allows(&consumer.config, now.tick, size, burst, published) {
+            return Step::Rest;
         }
         let has_header = !header.is_empty();
         let message =
@@ -264,6 +294,8 @@ impl JetStream {
             return if dispatcher.waiting.pop().is_some() { Step::Again } else { Step::Rest };
         }
         dispatcher.sent(&consumer.config, *now, record.sequence, before);
+        let published = (before == 0).then_some((record.sequence, record.time));
+        dispatcher.pace.sent(now.tick, size, published);
         dispatcher.waiting.served(size as u64, now.tick);
         dispatcher.last_sent = now.tick;
         dispatcher.idle_since = None;
@@ -368,6 +400,7 @@ impl JetStream {
         }
         self.push_heartbeat(net, key, &position);
         self.look_at_pause(net, key);
+        self.look_at_pinned(net, key);
         self.forget_gone_clients(net, key);
         if self.is_abandoned(net, key) {
             self.abandon(net, key);
@@ -466,6 +499,8 @@ impl JetStream {
         let deadlines = [
             dispatcher.outstanding.next_deadline(),
             dispatcher.waiting.next_deadline(),
+            dispatcher.pace.rests_until.filter(|until| *until > now),
+            dispatcher.pin.as_ref().map(|pin| pin.until),
             heartbeat,
             idle,
             pause,
@@ -477,13 +512,22 @@ impl JetStream {
     }
 }
 
-/// The header block of a message whose payload is left out.
-fn sized(record: &Record<'_>) -> Vec<u8> {
+/// The header block of a message whose payload is left out, or that goes to a pinned client; `None` if it
+/// is the message's own.
+fn own_header(record: &Record<'_>, headers_only: bool, pin: Option<&str>) -> Option<Vec<u8>> {
+    if !headers_only && pin.is_none() {
+        return None;
+    }
     let mut header = if HeaderBlock(record.head).is_well_formed() {
         HeaderWriter::extending(record.head)
     } else {
         HeaderWriter::new()
     };
-    header.number("Nats-Msg-Size", record.body.len() as u64);
-    header.finish()
+    if headers_only {
+        header.number("Nats-Msg-Size", record.body.len() as u64);
+    }
+    if let Some(id) = pin {
+        header.field("Nats-Pin-Id", id.as_bytes());
+    }
+    Some(header.finish())
 }

@@ -10,6 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
+use crate::batch_reads::BatchReads;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::damage::{Damage, Damaged};
@@ -28,6 +29,7 @@ use crate::snapshots::Snapshot;
 use crate::staged::Batches;
 use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
+use crate::told::{Audits, Begun, Caller, Notices};
 
 /// What JetStream may use.
 #[derive(Debug, Clone, Copy)]
@@ -141,6 +143,7 @@ pub(crate) struct Searching {
     pub(crate) subject: Box<str>,
     pub(crate) reply: Box<[u8]>,
     pub(crate) body: Box<[u8]>,
+    pub(crate) caller: Option<Box<Caller>>,
     /// Whether calls of its account wait for it.
     pub(crate) changes: bool,
 }
@@ -209,6 +212,12 @@ pub struct JetStream {
     /// Calls that wait for a search, and what they take.
     pub(crate) searching: VecDeque<Searching>,
     pub(crate) searching_bytes: usize,
+    /// Batches of messages that clients read.
+    pub(crate) batch_reads: BatchReads,
+    /// What people are to be told.
+    pub(crate) notices: Notices,
+    /// Who made calls that wait for a change.
+    pub(crate) audits: Audits,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
     /// What was published again and is to be stored.
@@ -222,6 +231,8 @@ pub struct JetStream {
     pub(crate) snapshots_ready: VecDeque<String>,
     /// Streams that are being made out of archives, by their names.
     pub(crate) restores: BTreeMap<String, Restore>,
+    /// Those that are complete but for their last record: who asked for them, and their bytes.
+    pub(crate) restored: BTreeMap<LogId, (Begun, u64)>,
     /// Logs of hidden streams that nobody finishes, and that are to go.
     pub(crate) restores_left: Vec<LogId>,
     /// Consumers that have acknowledged messages which are still to go, and who waits for that.
@@ -289,6 +300,9 @@ impl JetStream {
             counting: VecDeque::new(),
             searching: VecDeque::new(),
             searching_bytes: 0,
+            batch_reads: BatchReads::default(),
+            notices: Notices::default(),
+            audits: Audits::default(),
             expecting: Expecting::default(),
             republished: Republished::new(),
             batches: Batches::default(),
@@ -296,6 +310,7 @@ impl JetStream {
             snapshots: BTreeMap::new(),
             snapshots_ready: VecDeque::new(),
             restores: BTreeMap::new(),
+            restored: BTreeMap::new(),
             restores_left: Vec::new(),
             acknowledging: BTreeMap::new(),
             finished: 0,

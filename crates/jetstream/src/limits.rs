@@ -17,6 +17,15 @@ pub const JOURNAL_BYTES_PER_CHECKPOINT_SHORT: usize = 64 * 1024;
 /// Bytes of requests to the API that wait for their turn. More are refused.
 pub const CALL_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of a batch of messages after which it ends, if who asks for it sets no bound.
+pub const BATCH_GET_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Subjects of which a batch can have the last message.
+pub const BATCH_SUBJECTS_MAX: usize = 1024;
+
+/// Batches that keep a piece of a block at a time. The others wait.
+pub const BATCHES_READING_MAX: usize = 16;
+
 /// Bytes of publishes that wait until the message is found that they expect. More are refused.
 pub const PUBLISH_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
@@ -37,6 +46,9 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Time without another message after which a batch is given up, as on nats-server.
 pub const BATCH_IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of advisories that wait for their turn. More are left out.
+pub const NOTICE_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 
 /// Names in one reply of `STREAM.NAMES`.
 pub const NAMES_PER_PAGE: usize = 1024;

@@ -1,6 +1,7 @@
 //! What JetStream needs of the network below it. This is the whole of the way down.
 
 use watershed_base::AccountId;
+use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::op::Publish;
 
 use crate::state::StreamKey;
@@ -37,6 +38,9 @@ pub trait Network {
     /// Whether anybody listens to a subject.
     fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool;
 
+    /// Whether anybody listens to a subject, or a stream stores it.
+    fn hears(&mut self, account: AccountId, subject: &[u8]) -> bool;
+
     /// Whether anybody listens to a subject by this very name, not by a wildcard.
     fn listens_by_name(&mut self, account: AccountId, subject: &[u8]) -> bool;
 
@@ -51,4 +55,10 @@ pub trait Network {
 
     /// Name of the server, as clients are told it.
     fn server_name(&self) -> &str;
+
+    /// Id of the server, as clients are told it.
+    fn server_id(&self) -> &str;
+
+    /// The client whose message is looked at, if it is one's.
+    fn client(&self) -> Option<ClientInfo>;
 }

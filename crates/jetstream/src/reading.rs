@@ -4,8 +4,15 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_store::log::Position;
 
+use crate::batch_reads::Batch;
 use crate::consumer_key::ConsumerKey;
 use crate::state::StreamKey;
+
+/// Schema of a reply to `STREAM.MSG.GET`.
+pub(crate) const MESSAGE_GET: &str = "stream_msg_get_response";
+
+/// What a client is told of a message that is there and cannot be read.
+pub(crate) const DAMAGED: &str = "message is damaged on disk";
 
 /// Who waits for a record to be read, and in which form.
 #[derive(Debug)]
@@ -33,6 +40,17 @@ pub(crate) enum Reading {
         index: usize,
         /// Log of the origin.
         log: LogId,
+        /// Block that is read.
+        block: u32,
+        /// Where.
+        offset: u32,
+    },
+    /// A batch of messages that a client reads, and what lies behind it.
+    Batch {
+        /// The batch.
+        batch: Box<Batch>,
+        /// The message.
+        sequence: u64,
         /// Block that is read.
         block: u32,
         /// Where.

@@ -15,6 +15,7 @@ use crate::archive::entries::{self, ConsumerState};
 use crate::archive::position::Position;
 use crate::archive::s2::Unpacker;
 use crate::archive::tar::{Piece, Reader};
+use crate::told::Begun;
 
 /// Bytes that wait to be unpacked. Who sends more does not wait for answers.
 const PACKED_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -88,6 +89,9 @@ pub(crate) struct Restore {
     pub(crate) log: LogId,
     /// What the stream is to be.
     pub(crate) config: StreamConfig,
+    /// Who asked for it, and the bytes that have come.
+    pub(crate) begun: Option<Begun>,
+    pub(crate) bytes: u64,
     pub(crate) created: Option<UnixNanos>,
     unpacker: Unpacker,
     plain: Vec<u8>,
@@ -126,6 +130,8 @@ impl Restore {
             log,
             sums: Sums::of_block(&config.name, 0),
             config,
+            begun: None,
+            bytes: 0,
             created: None,
             unpacker: Unpacker::default(),
             plain: Vec::new(),

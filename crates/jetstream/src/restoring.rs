@@ -23,6 +23,7 @@ use crate::record::{Command, kind};
 use crate::restores::{Next, Restore};
 use crate::rounds::Owed;
 use crate::snapshot::{LOOK, PATIENCE};
+use crate::told::Begun;
 
 const CREATE: &str = "stream_create_response";
 
@@ -53,6 +54,7 @@ impl JetStream {
         account: AccountId,
         id: String,
         config: StreamConfig,
+        begun: Option<Begun>,
     ) -> bool {
         let log = self.next_log();
         let hidden = hidden(&config, log.0);
@@ -61,7 +63,9 @@ impl JetStream {
         if !self.journal(log, &command, Owed::NOTHING) {
             return false;
         }
-        self.restores.insert(id, Restore::new(account, log, config, self.now.tick));
+        let mut own = Restore::new(account, log, config, self.now.tick);
+        own.begun = begun;
+        self.restores.insert(id, own);
         self.timers.set(TimerKey::Archives, self.now.tick.after(LOOK));
         true
     }
@@ -78,6 +82,7 @@ impl JetStream {
         let now = self.now.tick;
         let own = self.restores.get_mut(id).filter(|own| own.account == account);
         let Some(own) = own.filter(|own| own.ended.is_none()) else { return false };
+        own.bytes += message.payload.len() as u64;
         let reply = message.reply.unwrap_or_default();
         if reply.is_empty() {
             self.fail_restore(net, id, "a piece without a reply subject");
@@ -322,7 +327,7 @@ impl JetStream {
             has_header: false,
         };
         own.ending = true;
-        if self.calls.push(own.account, &subject, &message, self.rounds.last_open()) {
+        if self.calls.push(own.account, &subject, &message, None, self.rounds.last_open()) {
             Ok(())
         } else {
             Err("insufficient resources".to_owned())
@@ -371,6 +376,9 @@ impl JetStream {
             return Answer::Refuse(json::encode(&Reply::<()>::new(CREATE, Err(error))));
         }
         let created = own.created.unwrap_or(self.now.wall);
+        if let Some(begun) = own.begun {
+            self.restored.insert(own.log, (begun, own.bytes));
+        }
         let config = Box::new(own.config);
         let (last, last_time) = (own.used, UnixNanos(own.last_time));
         let command = Command::FinishRestore { config, created, last, last_time };
@@ -396,6 +404,7 @@ impl JetStream {
 
     /// Nothing that was on its way comes: restores begin anew.
     pub(crate) fn restores_failed(&mut self, net: &mut impl Network) {
+        self.restored.clear();
         let ids: Vec<String> = self.restores.keys().cloned().collect();
         for id in ids {
             self.fail_restore(net, &id, "insufficient resources");

@@ -8,6 +8,8 @@ use watershed_store::{Place, Record, Round, RoundBuilder};
 use watershed_base::AccountId;
 use watershed_store::keeper::Placed;
 
+use crate::told::AuditId;
+
 /// What a client asked for when a reply is owed to it: failures are said in its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -17,10 +19,19 @@ pub(crate) enum Asked {
     Publish,
     /// To confirm an acknowledgement. Any reply at all confirms it.
     Confirm,
-    /// A change, by a call whose response has this type. Calls behind it wait for it.
-    Change(&'static str),
+    /// A change, by a call. Calls behind it wait for it.
+    Change(Called),
     /// The rest of a change that is done in slices. Calls behind it do not wait for all of them.
-    Rest(&'static str),
+    Rest(Called),
+}
+
+/// A call that is answered when a change is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// Type of its response.
+    pub(crate) kind: &'static str,
+    /// Who made it.
+    pub(crate) audit: AuditId,
 }
 
 /// A reply that is owed when a record is durable.

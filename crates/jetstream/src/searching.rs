@@ -33,7 +33,8 @@ impl JetStream {
         let account = request.account;
         let (reply, body) = (request.reply.into(), request.body.into());
         let subject = subject.into();
-        let own = Searching { log, work, account, subject, reply, body, changes };
+        let caller = request.caller.map(|caller| Box::new(caller.clone()));
+        let own = Searching { log, work, account, subject, reply, body, caller, changes };
         if self.searching_bytes + own.len() > CALL_BYTES_WAITING_MAX {
             let error = table::CLUSTER_NOT_AVAIL.into();
             self.answer_error(net, account, request.reply, "error", error);
@@ -77,7 +78,8 @@ impl JetStream {
         if own.changes {
             self.calls.end_change(own.account);
         }
-        let request = Request { account: own.account, reply: &own.reply, body: &own.body };
+        let (account, caller) = (own.account, own.caller.as_deref());
+        let request = Request { account, reply: &own.reply, body: &own.body, caller };
         self.answer(net, &request, &own.subject);
         self.found = None;
         !self.searching.is_empty()

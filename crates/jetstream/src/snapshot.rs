@@ -158,6 +158,9 @@ impl JetStream {
             }
         }
         Self::reply(net, own.account, &own.deliver, said.as_bytes(), b"");
+        if let Some(begun) = own.begun.as_ref().filter(|_| said == DONE) {
+            self.notice_snapshot_complete(net, own.account, &own.stream, begun);
+        }
     }
 
     fn advance_snapshot(&mut self, net: &mut impl Network, id: &str, own: &mut Snapshot) -> Step {

@@ -10,6 +10,7 @@ use crate::archive::blocks::Sums;
 use crate::archive::position::Position;
 use crate::archive::{s2, tar};
 use crate::chunk::Chunk;
+use crate::told::Begun;
 
 /// Bytes of messages from which on a block of the archive is full.
 pub(crate) const BLOCK_BYTES: usize = 1024 * 1024;
@@ -35,6 +36,8 @@ pub(crate) struct Snapshot {
     pub(crate) stream: String,
     /// Where it is sent.
     pub(crate) deliver: Vec<u8>,
+    /// Who asked for it.
+    pub(crate) begun: Option<Begun>,
     chunk_bytes: usize,
     /// Pieces that may be on their way at once.
     pieces_max: u64,
@@ -93,6 +96,7 @@ impl Snapshot {
             log,
             stream: stream.to_owned(),
             deliver: deliver.to_vec(),
+            begun: None,
             chunk_bytes,
             pieces_max: (window_bytes / chunk_bytes) as u64,
             sent: 0,

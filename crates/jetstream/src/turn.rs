@@ -59,6 +59,7 @@ impl JetStream {
             | self.reschedule_some()
             | self.count_backlogs(net)
             | self.search_some(net)
+            | self.batch_some(net)
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
@@ -66,6 +67,7 @@ impl JetStream {
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);
+        let more = more | self.send_notices(net);
         self.close_round(net);
         out.append(&mut self.outputs);
         join_freed();

@@ -23,6 +23,8 @@ pub struct Received {
     pub subject: String,
     /// Subject to answer to, if any.
     pub reply: Option<String>,
+    /// Header block, as text.
+    pub header: String,
     /// Payload, as text.
     pub payload: String,
     /// Payload, as it is.
@@ -255,12 +257,15 @@ impl Node {
             let bytes = outbox.waiting();
             while let Ok(Some((op, count))) = self.decoder.next(&bytes[taken..]) {
                 match op {
-                    ServerOp::Message { subject, reply, payload, .. } => received.push(Received {
-                        subject: String::from_utf8_lossy(subject).into_owned(),
-                        reply: reply.map(|reply| String::from_utf8_lossy(reply).into_owned()),
-                        payload: String::from_utf8_lossy(payload).into_owned(),
-                        bytes: payload.to_vec(),
-                    }),
+                    ServerOp::Message { subject, reply, header, payload, .. } => {
+                        received.push(Received {
+                            subject: String::from_utf8_lossy(subject).into_owned(),
+                            reply: reply.map(|reply| String::from_utf8_lossy(reply).into_owned()),
+                            header: String::from_utf8_lossy(header).into_owned(),
+                            payload: String::from_utf8_lossy(payload).into_owned(),
+                            bytes: payload.to_vec(),
+                        });
+                    }
                     ServerOp::Ping => pinged = true,
                     _ => {}
                 }

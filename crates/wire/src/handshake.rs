@@ -45,6 +45,12 @@ pub struct Info {
     pub client_id: u64,
     /// Address that the connection comes from.
     pub client_ip: String,
+    /// Whether this follows a `CONNECT`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub connect_info: bool,
+    /// Account that the connection lives in, once that is known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remote_account: String,
     /// To be signed by clients with an nkey.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub nonce: String,

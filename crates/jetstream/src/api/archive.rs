@@ -11,7 +11,9 @@ use watershed_wire::subject;
 use super::request::{Answer, Request};
 use super::unbuilt;
 use crate::jetstream::JetStream;
+use crate::network::Network;
 use crate::snapshots::{Pace, Snapshot};
+use crate::told::Begun;
 
 const SNAPSHOT: &str = "stream_snapshot_response";
 const RESTORE: &str = "stream_restore_response";
@@ -31,7 +33,7 @@ struct SnapshotRequest {
 }
 
 #[derive(Serialize)]
-struct Begun {
+struct Described {
     config: StreamConfig,
     state: StreamState,
 }
@@ -50,14 +52,24 @@ struct Awaited {
 }
 
 impl JetStream {
-    pub(super) fn stream_snapshot(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        match self.try_snapshot(request, name) {
+    pub(super) fn stream_snapshot(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
+        match self.try_snapshot(net, request, name) {
             Ok(begun) => Answer::Reply(json::encode(&Reply::new(SNAPSHOT, Ok(begun)))),
             Err(error) => Self::refuse_call(SNAPSHOT, error),
         }
     }
 
-    fn try_snapshot(&mut self, request: &Request<'_>, name: &str) -> Result<Begun, ApiError> {
+    fn try_snapshot(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Result<Described, ApiError> {
         if asks_nothing(request.body) {
             return Err(table::BAD_REQUEST.into());
         }
@@ -81,15 +93,30 @@ impl JetStream {
         }
         let pace = Pace { chunk_bytes: wanted.chunk_size, window_bytes: wanted.window_size };
         let of = (request.account, stream.log.id(), name);
-        let own = Snapshot::new(of, deliver, pace, self.now.tick);
-        let begun = Begun { config: stream.config.clone(), state: stream.state() };
+        let mut own = Snapshot::new(of, deliver, pace, self.now.tick);
+        own.begun = self.begun(request);
+        let described = Described { config: stream.config.clone(), state: stream.state() };
         let id = short_id(self.random.next());
+        if let Some(Begun { client, .. }) = &own.begun {
+            self.notice_snapshot_begun(net, request.account, name, &described.state, client);
+        }
         self.begin_snapshot(id, key, own, !wanted.no_consumers);
-        Ok(begun)
+        Ok(described)
     }
 
-    pub(super) fn stream_restore(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        match self.try_restore(request, name) {
+    /// Who asks for a snapshot or a restore.
+    fn begun(&self, request: &Request<'_>) -> Option<Begun> {
+        let client = request.caller?.client.clone();
+        Some(Begun { client, at: self.now.wall })
+    }
+
+    pub(super) fn stream_restore(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
+        match self.try_restore(net, request, name) {
             Ok(deliver_subject) => {
                 let awaited = Awaited { deliver_subject };
                 Answer::Reply(json::encode(&Reply::new(RESTORE, Ok(awaited))))
@@ -98,7 +125,12 @@ impl JetStream {
         }
     }
 
-    fn try_restore(&mut self, request: &Request<'_>, name: &str) -> Result<String, ApiError> {
+    fn try_restore(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Result<String, ApiError> {
         if asks_nothing(request.body) {
             return Err(table::BAD_REQUEST.into());
         }
@@ -119,11 +151,14 @@ impl JetStream {
         }
         let id = short_id(self.random.next());
         let subject = format!("$JS.SNAPSHOT.RESTORE.{name}.{id}");
-        if self.begin_restore(request.account, id, config) {
-            Ok(subject)
-        } else {
-            Err(table::CLUSTER_NOT_AVAIL.into())
+        let begun = self.begun(request);
+        if !self.begin_restore(request.account, id, config, begun) {
+            return Err(table::CLUSTER_NOT_AVAIL.into());
         }
+        if let Some(caller) = request.caller {
+            self.notice_restore_begun(net, request.account, name, &caller.client);
+        }
+        Ok(subject)
     }
 }
 

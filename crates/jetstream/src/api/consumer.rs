@@ -7,21 +7,17 @@ use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
     AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, DeliverPolicy,
-    PriorityPolicy, ReplayPolicy,
 };
 use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::jetstream::{StreamConfig, check, json, level};
 use watershed_wire::subject;
-use watershed_wire::time::go_duration;
 
 use super::request::{Answer, Request};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, Work};
 use crate::limits::{NAMES_PER_PAGE, STREAMS_PER_PAGE};
-use crate::live::Request as PullingRequest;
 use crate::network::Network;
 use crate::record::Command;
 use crate::state::{Search, StreamKey};
@@ -134,12 +130,8 @@ impl JetStream {
             return Err(violation.error);
         }
         let unbuilt = [
-            ("replay_policy", config.replay_policy != ReplayPolicy::Instant),
-            ("rate_limit_bps", config.rate_limit_bps > 0),
-            ("sample_freq", !config.sample_freq.is_empty()),
             ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
             ("direct", config.direct),
-            ("priority_policy", config.priority_policy != PriorityPolicy::None),
         ];
         if let Some((field, _)) = unbuilt.into_iter().find(|(_, wanted)| *wanted) {
             let text = format!("`{field}` is not supported by this server yet");
@@ -257,40 +249,7 @@ impl JetStream {
         name: &str,
     ) -> bool {
         let Some(key) = self.consumer(request.account, stream, name) else { return false };
-        let status = |net: &mut _, code, text: &str| {
-            Self::send_status(net, request.account, request.reply, code, text, &[]);
-            true
-        };
-        let config = &self.state.stream(key.stream).consumers[key.index()].config;
-        if config.is_push() {
-            return status(net, 409, "Consumer is push based");
-        }
-        let pull = match PullRequest::parse(request.body) {
-            Ok(pull) => pull,
-            Err(error) => return status(net, 400, &format!("Bad Request - {error}")),
-        };
-        if let Some((code, text)) = refuse_pull(config, &pull) {
-            return status(net, code, &text);
-        }
-        let (now, max_waiting) = (self.now.tick, config.max_waiting.unsigned_abs());
-        let is_full = |own: &mut Self| {
-            let waiting = own.live(key.stream).dispatcher(key.index()).map(|own| own.waiting.len());
-            waiting.is_some_and(|waiting| waiting as u64 >= max_waiting)
-        };
-        if is_full(self) {
-            self.forget_gone_clients(net, key);
-            if is_full(self) {
-                return status(net, 409, "Exceeded MaxWaiting");
-            }
-        }
-        let live = self.live(key.stream);
-        let accepted = live.intake.assigned();
-        let waiting = PullingRequest::new(request.account, request.reply, now, accepted, &pull);
-        if let Some(dispatcher) = live.dispatcher(key.index()) {
-            dispatcher.idle_since = None;
-            dispatcher.waiting.push(waiting);
-        }
-        self.wake(key);
+        self.pull(net, key, request.account, request.reply, request.body);
         true
     }
 
@@ -313,6 +272,7 @@ impl JetStream {
                 (info.delivered.stream_seq, info.ack_floor.stream_seq) = (start, start);
             }
         }
+        info.priority_groups = self.groups_of(key);
         level::show(&mut info.config.metadata);
         info
     }
@@ -337,23 +297,4 @@ fn refuse_takeover(
         return Err(table::CONSUMER_NAME_EXIST.into());
     }
     Ok(())
-}
-
-/// Why a consumer does not take a request.
-fn refuse_pull(config: &ConsumerConfig, pull: &PullRequest) -> Option<(u16, String)> {
-    let over = |limit: i64, value: i64| limit > 0 && value > limit;
-    if over(config.max_batch, pull.batch) {
-        return Some((409, format!("Exceeded MaxRequestBatch of {}", config.max_batch)));
-    }
-    if over(config.max_expires, pull.expires) {
-        let limit = go_duration(config.max_expires);
-        return Some((409, format!("Exceeded MaxRequestExpires of {limit}")));
-    }
-    if over(config.max_bytes, pull.max_bytes) {
-        return Some((409, format!("Exceeded MaxRequestMaxBytes of {}", config.max_bytes)));
-    }
-    if pull.idle_heartbeat > 0 && pull.idle_heartbeat.saturating_mul(2) > pull.expires {
-        return Some((400, "Bad Request - heartbeat value too large".into()));
-    }
-    None
 }

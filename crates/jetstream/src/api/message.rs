@@ -1,37 +1,27 @@
 //! Reading and deleting single messages.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
 use watershed_store::Record;
-use watershed_wire::header::{HeaderBlock, HeaderWriter};
+use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::account::Reply;
 use watershed_wire::jetstream::error::table;
 use watershed_wire::jetstream::json;
-use watershed_wire::jetstream::message::{
-    DeleteRequest, Direct, DirectError, GetRequest, StoredMessage, Wanted,
-};
+use watershed_wire::jetstream::message::{DeleteRequest, Direct, DirectError, GetRequest, Wanted};
 use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
 use super::request::{Answer, Request};
+use crate::batch_reads::{Batch, Stage};
 use crate::chunk::Chunk;
 use crate::jetstream::{JetStream, Work};
+use crate::limits::{BATCH_GET_BYTES_MAX, BATCH_SUBJECTS_MAX};
 use crate::network::Network;
 use crate::output::DiskOutput;
-use crate::reading::{Form, Reading};
+use crate::reading::{DAMAGED, Form, MESSAGE_GET as GET, Reading};
 use crate::record::Command;
-use crate::state::{Search, Stored, Stream, StreamKey};
+use crate::shown::show;
+use crate::state::{Lasts, Search, Stored, Stream, StreamKey};
 
-const GET: &str = "stream_msg_get_response";
 const DELETE: &str = "stream_msg_delete_response";
-
-const DAMAGED: &str = "message is damaged on disk";
-
-#[derive(Serialize)]
-struct Got {
-    message: StoredMessage,
-}
 
 impl JetStream {
     pub(super) fn message_get(
@@ -117,8 +107,13 @@ impl JetStream {
         };
         let one = match wanted.direct() {
             Ok(Direct::One(one)) => one,
-            Ok(Direct::Batch) => {
-                return Self::status(net, request, 408, "Batch requests are not supported yet");
+            Ok(Direct::Batch(first)) => {
+                let stage = along(self.state.stream(key), first);
+                return self.direct_batch(net, request, key, &wanted, stage);
+            }
+            Ok(Direct::Lasts) => {
+                let stage = lasts(self.state.stream(key), &wanted);
+                return self.direct_batch(net, request, key, &wanted, stage);
             }
             Err(error) => return Self::status(net, request, 408, &error.to_string()),
         };
@@ -130,6 +125,32 @@ impl JetStream {
             Ok(None) => Self::status(net, request, 404, "Message Not Found"),
             Err(search) => Answer::Search(key, Work::Search(search)),
         }
+    }
+
+    fn direct_batch(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        key: StreamKey,
+        wanted: &GetRequest,
+        stage: Stage,
+    ) -> Answer {
+        let stream = self.state.stream(key);
+        let (log, name) = (stream.log.id(), &stream.config.name);
+        let mut batch = Batch::new(request.account, request.reply, log, name, stage);
+        batch.bare = wanted.no_hdr;
+        batch.asked_bytes = request.body.len();
+        batch.left = match wanted.batch {
+            count if wanted.multi_last.is_empty() => u64::try_from(count).unwrap_or(0),
+            count => u64::try_from(count).ok().filter(|count| *count > 0).unwrap_or(u64::MAX),
+        };
+        batch.bytes_max = match wanted.max_bytes {
+            0 => BATCH_GET_BYTES_MAX,
+            // Of a bound that no message keeps, the first one is sent.
+            bytes => u64::try_from(bytes).unwrap_or(1).min(BATCH_GET_BYTES_MAX),
+        };
+        self.begin_batch(net, batch);
+        Answer::Later
     }
 
     /// The sequence of the message that a request means, or a search for it.
@@ -231,6 +252,9 @@ impl JetStream {
                 }
                 // What can't be read was reported; the follower rests rather than skips it.
             }
+            Some(Reading::Batch { batch, sequence, block, offset }) => {
+                self.batch_read(net, *batch, sequence, (block, offset), bytes);
+            }
             Some(Reading::Snapshot { id, log, block, offset }) => {
                 // What can't be read is an empty piece: the snapshot ends there, and says so.
                 let bytes = bytes.unwrap_or_default();
@@ -300,34 +324,30 @@ fn find(stream: &Stream, wanted: Wanted<'_>) -> Option<u64> {
     }
 }
 
-/// A record as it is sent: header block and payload.
-fn show(record: &Record<'_>, form: &Form) -> (Vec<u8>, Vec<u8>) {
-    let time = UnixNanos(record.time);
-    match form {
-        Form::Api => {
-            let message = StoredMessage {
-                subject: String::from_utf8_lossy(record.key).into_owned(),
-                seq: record.sequence,
-                hdrs: BASE64_STANDARD.encode(record.head),
-                data: BASE64_STANDARD.encode(record.body),
-                time,
-            };
-            (Vec::new(), json::encode(&Reply::new(GET, Ok(Got { message }))))
-        }
-        Form::Direct { headers: false, .. } => (Vec::new(), record.body.to_vec()),
-        Form::Direct { stream, headers: true } => {
-            let own = HeaderBlock(record.head);
-            let mut header = if own.is_well_formed() {
-                HeaderWriter::extending(record.head)
-            } else {
-                HeaderWriter::new()
-            };
-            header
-                .field("Nats-Stream", stream.as_bytes())
-                .field("Nats-Subject", record.key)
-                .number("Nats-Sequence", record.sequence)
-                .field("Nats-Time-Stamp", time.to_string().as_bytes());
-            (header.finish(), record.body.to_vec())
-        }
-    }
+/// A batch that begins with this message.
+fn along(stream: &Stream, first: Wanted<'_>) -> Stage {
+    let log = &stream.log;
+    let since = |time: UnixNanos| log.at_time(time.0).unwrap_or(log.last() + 1);
+    let (filter, from) = match first {
+        Wanted::Sequence(sequence) => (">", sequence),
+        Wanted::Next { from, filter } => (filter, from),
+        // Nothing asks for that.
+        Wanted::Last(filter) => (filter, 1),
+        Wanted::Since { from, filter } => (filter.unwrap_or(">"), since(from)),
+    };
+    Stage::Count { filter: filter.as_bytes().into(), from, next: from }
+}
+
+/// A batch of the last messages of subjects.
+fn lasts(stream: &Stream, wanted: &GetRequest) -> Stage {
+    let log = &stream.log;
+    let before = |time: UnixNanos| log.at_time(time.0).map(|first| first - 1);
+    let upto = match (wanted.up_to_seq, wanted.up_to_time) {
+        (0, None) => log.last(),
+        (0, Some(time)) => before(time).unwrap_or(log.last()),
+        (sequence, _) => sequence,
+    };
+    let filters = wanted.multi_last.iter().map(String::as_bytes);
+    let lasts = Lasts::new(filters, upto, BATCH_SUBJECTS_MAX);
+    Stage::Look { lasts, from: wanted.seq, upto }
 }

@@ -7,7 +7,9 @@ mod message;
 mod origin;
 mod overlap;
 mod pause;
+mod pin;
 mod request;
+mod reset;
 mod stream;
 mod unbuilt;
 
@@ -22,12 +24,12 @@ use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::unbuilt::Unbuilt;
 use watershed_wire::op::Publish;
 
-pub(crate) use self::request::{Answer, Created, Purged, Request};
+pub(crate) use self::request::{Answer, Created, Purged, RESET, Request};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
 use crate::network::Network;
 use crate::record::Command;
-use crate::rounds::{Asked, Owed};
+use crate::rounds::{Asked, Called, Owed};
 
 impl JetStream {
     /// A message to one of JetStream's own subjects. Says whether anything of JetStream listens
@@ -77,7 +79,7 @@ impl JetStream {
             self.answer_error(net, account, reply, "error", error);
             return true;
         }
-        let request = Request { account, reply, body: message.payload };
+        let request = Request { account, reply, body: message.payload, caller: None };
         match call {
             Call::ConsumerNext { stream, consumer } => {
                 self.consumer_next(net, &request, stream, consumer)
@@ -97,6 +99,8 @@ impl JetStream {
                 true
             }
             _ => {
+                let caller = Self::caller(net, account, call);
+                let request = Request { caller: caller.as_deref(), ..request };
                 // What consumers have decided is told too, so it must become true first.
                 self.save_all_events(net);
                 self.wait_or_call(net, &request, subject, message, |own| {
@@ -122,7 +126,8 @@ impl JetStream {
             return;
         }
         let after = self.rounds.last_open();
-        if !self.calls.push(request.account, subject, message, after) {
+        let caller = request.caller.map(|caller| Box::new(caller.clone()));
+        if !self.calls.push(request.account, subject, message, caller, after) {
             let error = table::CLUSTER_NOT_AVAIL.into();
             self.answer_error(net, request.account, request.reply, "error", error);
         }
@@ -134,7 +139,8 @@ impl JetStream {
             while !self.is_acknowledging(account)
                 && let Some(call) = self.calls.next(account, self.rounds.applied())
             {
-                let request = Request { account, reply: &call.reply, body: &call.body };
+                let caller = call.caller.as_deref();
+                let request = Request { account, reply: &call.reply, body: &call.body, caller };
                 self.answer(net, &request, &call.subject);
             }
         }
@@ -157,10 +163,15 @@ impl JetStream {
             Answer::Refuse(payload) => {
                 self.work.failed(account);
                 Self::reply(net, account, request.reply, b"", &payload);
+                self.audit(net, account, request.caller, subject, request.body, &payload);
             }
-            Answer::Reply(payload) => Self::reply(net, account, request.reply, b"", &payload),
+            Answer::Reply(payload) => {
+                Self::reply(net, account, request.reply, b"", &payload);
+                self.audit(net, account, request.caller, subject, request.body, &payload);
+            }
             Answer::Create(log, kind, command) => {
-                let asked = Asked::Change(kind);
+                let audit = self.remember_caller(request.caller, subject, request.body);
+                let asked = Asked::Change(Called { kind, audit });
                 let owed = Owed { account, subject: request.reply, asked };
                 self.calls.begin_change(account);
                 if !self.journal(log, &command, owed) {
@@ -168,12 +179,17 @@ impl JetStream {
                 }
             }
             Answer::Change(key, kind, command) => {
-                let asked = Asked::Change(kind);
+                let audit = self.remember_caller(request.caller, subject, request.body);
+                let asked = Asked::Change(Called { kind, audit });
                 let owed = Owed { account, subject: request.reply, asked };
                 self.calls.begin_change(account);
-                if let Command::PutConsumer { config, .. } = &command
-                    && let Some((index, _)) = self.state.stream(key).consumers.find(&config.name)
-                {
+                let held = match &command {
+                    Command::PutConsumer { config, .. } => Some(&config.name),
+                    Command::ResetConsumer { name, .. } => Some(name),
+                    _ => None,
+                };
+                let consumers = &self.state.stream(key).consumers;
+                if let Some((index, _)) = held.and_then(|name| consumers.find(name)) {
                     self.calls.hold_up(account, ConsumerKey::new(key, index));
                 }
                 if !self.submit(net, key, &command, owed) {
@@ -193,12 +209,12 @@ impl JetStream {
             Call::StreamNames => self.stream_names(request),
             Call::StreamList => self.stream_list(request),
             Call::StreamCreate(name) => self.stream_create(request, name),
-            Call::StreamUpdate(name) => self.stream_update(request, name),
+            Call::StreamUpdate(name) => self.stream_update(net, request, name),
             Call::StreamInfo(name) => self.stream_info_call(net, request, name),
             Call::StreamDelete(name) => self.stream_delete(request, name),
             Call::StreamPurge(name) => self.stream_purge(request, name),
-            Call::StreamSnapshot(name) => self.stream_snapshot(request, name),
-            Call::StreamRestore(name) => self.stream_restore(request, name),
+            Call::StreamSnapshot(name) => self.stream_snapshot(net, request, name),
+            Call::StreamRestore(name) => self.stream_restore(net, request, name),
             Call::MessageGet(name) => self.message_get(net, request, name),
             Call::MessageDelete(name) => self.message_delete(request, name),
             Call::DirectGet(name) => self.direct_get(net, request, name),
@@ -221,6 +237,12 @@ impl JetStream {
             }
             Call::ConsumerPause { stream, consumer } => {
                 self.consumer_pause(request, stream, consumer)
+            }
+            Call::ConsumerReset { stream, consumer } => {
+                self.consumer_reset(request, stream, consumer)
+            }
+            Call::ConsumerUnpin { stream, consumer } => {
+                self.consumer_unpin(net, request, stream, consumer)
             }
             Call::ConsumerNext { .. } => Answer::Later,
         }

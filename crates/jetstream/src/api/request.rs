@@ -8,12 +8,18 @@ use watershed_wire::jetstream::stream::StreamInfo;
 use crate::jetstream::Work;
 use crate::record::Command;
 use crate::state::StreamKey;
+use crate::told::Caller;
+
+/// Schema of a reply to `CONSUMER.RESET`.
+pub(crate) const RESET: &str = "consumer_reset_response";
 
 /// A request.
 pub(crate) struct Request<'a> {
     pub(crate) account: AccountId,
     pub(crate) reply: &'a [u8],
     pub(crate) body: &'a [u8],
+    /// Who made it, where that is asked for.
+    pub(crate) caller: Option<&'a Caller>,
 }
 
 /// What a handler decided.

@@ -110,7 +110,12 @@ impl JetStream {
         Answer::Create(log, CREATE, command)
     }
 
-    pub(super) fn stream_update(&mut self, request: &Request<'_>, name: &str) -> Answer {
+    pub(super) fn stream_update(
+        &mut self,
+        net: &mut impl Network,
+        request: &Request<'_>,
+        name: &str,
+    ) -> Answer {
         let config = match self.decode_config(request, name, check::stream_update) {
             Ok(config) => config,
             Err(error) => return Self::refuse_call(UPDATE, error),
@@ -122,6 +127,7 @@ impl JetStream {
             return Self::refuse_call(UPDATE, error);
         }
         if existing.config == config {
+            self.notice_updated(net, key);
             let reply = Reply::new(UPDATE, Ok(self.stream_info(key)));
             return Answer::Reply(json::encode(&reply));
         }

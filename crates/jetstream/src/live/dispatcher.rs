@@ -11,10 +11,12 @@ use watershed_base::{Now, Tick};
 use watershed_store::Log;
 use watershed_store::log::Scan;
 use watershed_wire::jetstream::ConsumerConfig;
-use watershed_wire::jetstream::consumer::AckPolicy;
+use watershed_wire::jetstream::consumer::{AckPolicy, PriorityPolicy};
 use watershed_wire::subject::{has_wildcard, matches};
 
 use super::outstanding::Outstanding;
+use super::pace::Pace;
+use super::pin::Pin;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
 use crate::limits::RESCHEDULED_PER_TURN;
@@ -52,6 +54,9 @@ pub(crate) struct Dispatcher {
     /// From which sequence on deliveries are to get other times, while they do.
     rescheduled: Option<u64>,
     pub(crate) waiting: Waiting,
+    pub(crate) pace: Pace,
+    /// The client that gets all messages, with the policy `pinned_client`.
+    pub(crate) pin: Option<Pin>,
     /// Events that no record has taken yet.
     unsaved: Vec<u8>,
     /// Messages that acknowledgements of many finish among them.
@@ -81,8 +86,9 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A consumer that goes on from where it is. What was outstanding has all of its time again.
-    pub(crate) fn new(consumer: &Consumer, now: Now) -> Self {
+    /// A consumer that goes on from where it is, `last` being the last sequence of its stream. What was
+    /// outstanding has all of its time again.
+    pub(crate) fn new(consumer: &Consumer, last: u64, now: Now) -> Self {
         let mut dispatcher = Self {
             cursor: consumer.cursor,
             lasts: BinaryHeap::new(),
@@ -92,6 +98,8 @@ impl Dispatcher {
             outstanding: Outstanding::default(),
             rescheduled: None,
             waiting: Waiting::default(),
+            pace: Pace::new(&consumer.config, last),
+            pin: None,
             unsaved: Vec::new(),
             unsaved_finished: 0,
             unsaved_first: 0,
@@ -253,6 +261,10 @@ impl Dispatcher {
     /// The consumer has another configuration: deliveries under way get its times.
     pub(crate) fn configure(&mut self, config: &ConsumerConfig) {
         self.rescheduled = Some(0);
+        self.pace.configure();
+        if config.priority_policy != PriorityPolicy::PinnedClient {
+            self.pin = None;
+        }
         self.reschedule(config, RESCHEDULED_PER_TURN);
     }
 
@@ -272,6 +284,7 @@ impl Dispatcher {
     /// Goes on for one that has failed: those who wait do so here.
     pub(crate) fn go_on_from(&mut self, old: &mut Self) {
         self.waiting = std::mem::take(&mut old.waiting);
+        self.pin = old.pin.take();
         self.reading = old.reading;
         self.idle_since = old.idle_since;
         // Whether people are still to be told that it is over.
@@ -279,6 +292,15 @@ impl Dispatcher {
         self.last_sent = old.last_sent;
         self.flow_bytes = old.flow_bytes;
         self.flow_awaited = old.flow_awaited.take();
+    }
+
+    /// Works for one that was reset. What clients have said to that one meanwhile is still to become a
+    /// record, or is in records that are not applied yet.
+    pub(crate) fn replace(&mut self, old: &mut Self) {
+        self.go_on_from(old);
+        self.unsaved = std::mem::take(&mut old.unsaved);
+        self.unsaved_finished = old.unsaved_finished;
+        self.saved_first = old.saved_first.iter().map(|_| 0).collect();
     }
 
     /// Whether the message was delivered at least once.

@@ -7,6 +7,8 @@ mod copier;
 mod dispatcher;
 mod intake;
 mod outstanding;
+mod pace;
+mod pin;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ use watershed_wire::subject::transform::Transform;
 pub(crate) use self::copier::Copier;
 pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
+pub(crate) use self::pin::Pin;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;
 use crate::state::{Stream, StreamKey};
@@ -62,7 +65,7 @@ impl Live {
             expiring: false,
         };
         for (index, consumer) in stream.consumers.iter() {
-            live.put(index, Dispatcher::new(consumer, now));
+            live.put(index, Dispatcher::new(consumer, stream.log.last(), now));
         }
         live
     }

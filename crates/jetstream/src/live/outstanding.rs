@@ -16,6 +16,13 @@ pub(crate) struct Delivery {
     next: Next,
 }
 
+impl Delivery {
+    /// Nanoseconds since it was delivered last, or since a client last said that it is at work.
+    pub(crate) fn age(&self, now: Tick) -> u64 {
+        now.0.saturating_sub(self.started.0)
+    }
+}
+
 /// What comes next of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {

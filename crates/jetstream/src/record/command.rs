@@ -71,6 +71,13 @@ pub(crate) enum Command {
         /// The API level that it needs then.
         level: u32,
     },
+    /// A consumer goes on from another place, as if it had delivered nothing.
+    ResetConsumer {
+        /// Its name.
+        name: String,
+        /// Sequence from which it does.
+        sequence: u64,
+    },
     /// A consumer is deleted.
     DeleteConsumer {
         /// Its name.

@@ -200,6 +200,7 @@ impl State {
             Command::PauseConsumer { name, until, level } => {
                 self.pause_consumer(log, &name, until, level)
             }
+            Command::ResetConsumer { name, sequence } => self.reset_consumer(log, &name, sequence),
             Command::DeleteConsumer { name } => self.delete_consumer(log, &name),
             Command::RestoreConsumer { config, created, position } => {
                 self.restore_consumer(log, *config, created, &position)
@@ -390,6 +391,23 @@ impl State {
         let consumers = &mut self.streams[key.index()].consumers;
         let index = consumers.pause(name, until, level).ok_or(table::CONSUMER_NOT_FOUND)?;
         Ok(Outcome::Paused(key, index))
+    }
+
+    fn reset_consumer(
+        &mut self,
+        log: LogId,
+        name: &str,
+        sequence: u64,
+    ) -> Result<Outcome, ApiError> {
+        let key = self.known(log)?;
+        let stream = &mut self.streams[key.index()];
+        let index = stream.consumers.reset(name, sequence, &stream.log);
+        let index = index.ok_or(table::CONSUMER_NOT_FOUND)?;
+        if stream.config.retention == Retention::Interest {
+            // What it has passed over, it needs no longer.
+            stream.chores.push_back(Chore::Keep { next: 1, goes: Goes::Unneeded });
+        }
+        Ok(Outcome::Reset(key, index))
     }
 
     fn delete_consumer(&mut self, log: LogId, name: &str) -> Result<Outcome, ApiError> {

@@ -151,6 +151,16 @@ impl Consumer {
         self.forget_not_last();
     }
 
+    /// Goes on from a sequence, as if nothing had been delivered.
+    pub(super) fn reset(&mut self, sequence: u64) {
+        self.cursor = sequence;
+        self.start = sequence.max(1) - 1;
+        self.delivered = self.start;
+        self.deliveries = 0;
+        (self.last_delivered, self.last_acked) = (None, None);
+        self.emptied();
+    }
+
     /// Whether the consumer delivers messages of `subject`.
     pub(crate) fn wants(&self, subject: &[u8]) -> bool {
         let filters = self.config.filters();

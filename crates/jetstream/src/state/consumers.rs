@@ -137,6 +137,15 @@ impl Consumers {
         Some(index)
     }
 
+    /// Lets a consumer go on from a sequence. Says where it is.
+    pub(super) fn reset(&mut self, name: &str, sequence: u64, log: &Log) -> Option<usize> {
+        let index = *self.names.get(name)?;
+        self.leave(index);
+        self.all[index].reset(sequence);
+        self.join(index, log);
+        Some(index)
+    }
+
     fn leave(&mut self, index: usize) {
         let consumer = &self.all[index];
         self.groups.leave(consumer.config.filters(), index);

@@ -34,6 +34,8 @@ pub(crate) enum Outcome {
     Put(StreamKey, usize, bool),
     /// A consumer is paused, or goes on.
     Paused(StreamKey, usize),
+    /// A consumer goes on from another place.
+    Reset(StreamKey, usize),
     /// A consumer is gone; its place may be given to another one.
     Removed(StreamKey, usize),
     /// A message was deleted.

@@ -96,3 +96,23 @@ fn half_a_request_is_not_waited_for() {
     (&half).read_to_end(&mut rest).unwrap();
     assert!(!rest.starts_with(b"HTTP/1.1 2"));
 }
+
+/// What a client is told of itself behind its first `PONG`, if it takes `INFO` at any time.
+#[test]
+fn a_client_is_told_where_it_lives() {
+    let server = Server::builder().start().unwrap();
+    for (protocol, told) in [(0, 0), (1, 1)] {
+        let mut stream = connect(server.local_addr());
+        let hello = format!("CONNECT {{\"verbose\":false,\"protocol\":{protocol}}}\r\nPING\r\n");
+        stream.write_all(hello.as_bytes()).unwrap();
+        // Only the first time; a refused operation ends the connection, and with it what is read.
+        stream.write_all(b"PING\r\nPUB\r\n").unwrap();
+        let words = last_words(stream);
+        let lines: Vec<&str> = words.lines().filter(|line| line.starts_with("INFO ")).collect();
+        assert_eq!(lines.len(), told, "{words}");
+        for line in lines {
+            assert!(line.contains("\"connect_info\":true,\"remote_account\":\"$G\""), "{line}");
+            assert!(words.starts_with("PONG\r\nINFO "), "{words}");
+        }
+    }
+}

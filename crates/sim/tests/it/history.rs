@@ -77,7 +77,7 @@ impl Client<'_> {
 
     fn act(&mut self, node: &mut Node) {
         let stream = self.one_of(&STREAMS);
-        match self.rng.u8(..66) {
+        match self.rng.u8(..67) {
             0 => self.delete_stream(node, stream),
             1..5 => self.put_stream(node, stream),
             5..7 => self.purge(node, stream),
@@ -89,6 +89,7 @@ impl Client<'_> {
             44..46 => self.pass_time(node),
             46..48 => self.pause(node, stream),
             48..50 => self.publish_batch(node, stream),
+            66 => self.reset(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -225,6 +226,16 @@ impl Client<'_> {
         let body =
             if after == 0 { String::new() } else { format!("{{\"pause_until\":\"{until}\"}}") };
         self.request(node, &format!("$JS.API.CONSUMER.PAUSE.{stream}.{name}"), &body);
+    }
+
+    fn reset(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("reset", stream);
+        let name = self.one_of(&CONSUMERS);
+        let body = match self.rng.u8(..3) {
+            0 => String::new(),
+            _ => format!("{{\"seq\":{}}}", self.rng.u8(1..40)),
+        };
+        self.request(node, &format!("$JS.API.CONSUMER.RESET.{stream}.{name}"), &body);
     }
 
     fn pull(&mut self, node: &mut Node, stream: &'static str) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archives;
+mod batch_gets;
 mod batches;
 mod cases;
 mod copies;
@@ -19,6 +20,7 @@ mod plan;
 mod promotions;
 mod refusals;
 mod republish;
+mod resets;
 mod returns;
 mod talk;
 mod turns;

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use watershed_wire::jetstream::consumer::{
-    AckPolicy, ConsumerConfig, PriorityPolicy, ReplayPolicy,
-};
+use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
 use watershed_wire::jetstream::stream::{PersistMode, StreamConfig, StreamSource};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -77,12 +75,8 @@ fn of_source(source: &StreamSource) -> Vec<&'static str> {
 
 fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {
     wanted(&[
-        ("replay_policy", config.replay_policy != ReplayPolicy::Instant),
-        ("rate_limit_bps", config.rate_limit_bps > 0),
-        ("sample_freq", !config.sample_freq.is_empty()),
         ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
         ("direct", config.direct),
-        ("priority_policy", config.priority_policy != PriorityPolicy::None),
     ])
 }
 

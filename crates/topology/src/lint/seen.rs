@@ -138,6 +138,7 @@ pub(crate) fn consumer(config: &ConsumerConfig, target: Version) -> ConsumerConf
     }
     if !target.is_at_least(2, 11, 0) {
         seen.priority_policy = PriorityPolicy::None;
+        seen.priority_timeout = 0;
     }
     if !target.is_at_least(2, 12, 0) && seen.priority_policy == PriorityPolicy::None {
         seen.priority_groups.clear();

@@ -82,6 +82,20 @@ pub enum Call<'a> {
         /// Consumer.
         consumer: &'a str,
     },
+    /// `CONSUMER.UNPIN.<stream>.<consumer>`.
+    ConsumerUnpin {
+        /// Stream.
+        stream: &'a str,
+        /// Consumer.
+        consumer: &'a str,
+    },
+    /// `CONSUMER.RESET.<stream>.<consumer>`.
+    ConsumerReset {
+        /// Stream.
+        stream: &'a str,
+        /// Consumer.
+        consumer: &'a str,
+    },
     /// `CONSUMER.MSG.NEXT.<stream>.<consumer>`.
     ConsumerNext {
         /// Stream.
@@ -172,6 +186,12 @@ impl<'a> Call<'a> {
         if let Some((stream, consumer)) = rest.strip_prefix("PAUSE.").and_then(pair) {
             return Some(Self::ConsumerPause { stream, consumer });
         }
+        if let Some((stream, consumer)) = rest.strip_prefix("RESET.").and_then(pair) {
+            return Some(Self::ConsumerReset { stream, consumer });
+        }
+        if let Some((stream, consumer)) = rest.strip_prefix("UNPIN.").and_then(pair) {
+            return Some(Self::ConsumerUnpin { stream, consumer });
+        }
         let (stream, consumer) = rest.strip_prefix("DELETE.").and_then(pair)?;
         Some(Self::ConsumerDelete { stream, consumer })
     }
@@ -215,6 +235,12 @@ impl<'a> Call<'a> {
             }
             Self::ConsumerPause { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.PAUSE.{stream}.{consumer}")
+            }
+            Self::ConsumerUnpin { stream, consumer } => {
+                format!("{PREFIX}.CONSUMER.UNPIN.{stream}.{consumer}")
+            }
+            Self::ConsumerReset { stream, consumer } => {
+                format!("{PREFIX}.CONSUMER.RESET.{stream}.{consumer}")
             }
             Self::ConsumerNext { stream, consumer } => {
                 format!("{PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}")
@@ -267,6 +293,8 @@ mod tests {
         check("$JS.API.CONSUMER.INFO.S.C", Call::ConsumerInfo { stream, consumer });
         check("$JS.API.CONSUMER.DELETE.S.C", Call::ConsumerDelete { stream, consumer });
         check("$JS.API.CONSUMER.PAUSE.S.C", Call::ConsumerPause { stream, consumer });
+        check("$JS.API.CONSUMER.RESET.S.C", Call::ConsumerReset { stream, consumer });
+        check("$JS.API.CONSUMER.UNPIN.S.C", Call::ConsumerUnpin { stream, consumer });
         check("$JS.API.CONSUMER.MSG.NEXT.S.C", Call::ConsumerNext { stream, consumer });
     }
 

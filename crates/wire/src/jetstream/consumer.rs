@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{ApiError, table};
 use super::stream::{ClusterInfo, is_default, is_zero, is_zero_u64};
 use crate::time::UnixNanos;
 
@@ -191,6 +192,12 @@ impl ConsumerConfig {
         (left > 0).then_some(left)
     }
 
+    /// How many of a hundred acknowledgements are reported.
+    pub fn sampled_percent(&self) -> u64 {
+        let number = self.sample_freq.strip_suffix('%').unwrap_or(&self.sample_freq);
+        number.parse().unwrap_or(0)
+    }
+
     /// The filters, however they were given.
     pub fn filters(&self) -> &[String] {
         if self.filter_subject.is_empty() {
@@ -244,6 +251,19 @@ pub struct SequencePair {
     pub last_active: Option<UnixNanos>,
 }
 
+/// A priority group in a reply (ADR-42).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PriorityGroupState {
+    /// Name.
+    pub group: String,
+    /// Id of the pinned client, if one is.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pinned_client_id: String,
+    /// Since when it is.
+    pub pinned_ts: UnixNanos,
+}
+
 /// A consumer in a reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -282,6 +302,60 @@ pub struct ConsumerInfo {
     pub pause_remaining: i64,
     /// When this was true.
     pub ts: UnixNanos,
+    /// The priority group that is served, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priority_groups: Vec<PriorityGroupState>,
+}
+
+/// Body of `CONSUMER.RESET`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResetRequest {
+    /// Sequence from which the consumer goes on; 0 for the first one that is not acknowledged.
+    #[serde(skip_serializing_if = "is_zero_u64")]
+    pub seq: u64,
+}
+
+impl ResetRequest {
+    /// Parses a body, which may be empty. Fields that are not known are ignored, other than in the rest of
+    /// the API.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        super::json::object(body).map_err(|error| table::INVALID_JSON.with(error))
+    }
+}
+
+/// Result of `CONSUMER.RESET`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reset {
+    /// The consumer as it is then.
+    #[serde(flatten)]
+    pub info: ConsumerInfo,
+    /// Sequence from which it goes on.
+    pub reset_seq: u64,
+}
+
+/// Body of `CONSUMER.UNPIN`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UnpinRequest {
+    /// Group whose client is pinned no longer.
+    pub group: String,
+}
+
+impl UnpinRequest {
+    /// Parses a body. Fields that are not known are ignored, other than in the rest of the API.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let request: Self =
+            super::json::object(body).map_err(|error| table::INVALID_JSON.with(error))?;
+        if request.group.is_empty() {
+            return Err(table::INVALID_JSON.with("consumer group not specified"));
+        }
+        Ok(request)
+    }
 }
 
 /// Body of `CONSUMER.NAMES` and `CONSUMER.LIST`.

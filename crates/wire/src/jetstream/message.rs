@@ -70,8 +70,11 @@ pub enum Wanted<'a> {
 pub enum Direct<'a> {
     /// One message.
     One(Wanted<'a>),
-    /// A batch (ADR-31).
-    Batch,
+    /// This message and those behind it that the same filter takes, `batch` of them at most: none if
+    /// that is negative (ADR-31).
+    Batch(Wanted<'a>),
+    /// The last message of each subject that `multi_last` takes (ADR-31).
+    Lasts,
 }
 
 /// Why a direct get is refused, as the text of a status 408.
@@ -113,13 +116,17 @@ impl GetRequest {
         let by_subject = !self.last_by_subj.is_empty() || !self.next_by_subj.is_empty();
         if !self.multi_last.is_empty() {
             let two_ends = self.up_to_seq > 0 && self.up_to_time.is_some();
-            return if by_subject || two_ends { Err(DirectError::Bad) } else { Ok(Direct::Batch) };
+            return if by_subject || two_ends { Err(DirectError::Bad) } else { Ok(Direct::Lasts) };
         }
         if self.seq == 0 && self.start_time.is_none() && !by_subject {
             return Err(DirectError::Empty);
         }
         let wanted = self.wanted().ok_or(DirectError::Bad)?;
-        Ok(if self.batch == 0 { Direct::One(wanted) } else { Direct::Batch })
+        match wanted {
+            _ if self.batch == 0 => Ok(Direct::One(wanted)),
+            Wanted::Last(_) => Err(DirectError::Bad),
+            _ => Ok(Direct::Batch(wanted)),
+        }
     }
 
     fn wanted(&self) -> Option<Wanted<'_>> {
@@ -201,7 +208,8 @@ mod tests {
         let request = GetRequest::parse_direct(body.as_bytes());
         let got = match request.as_ref().map_err(|error| *error).and_then(GetRequest::direct) {
             Ok(Direct::One(wanted)) => shown(wanted),
-            Ok(Direct::Batch) => "batch".into(),
+            Ok(Direct::Batch(wanted)) => format!("batch {}", shown(wanted)),
+            Ok(Direct::Lasts) => "lasts".into(),
             Err(error) => error.to_string(),
         };
         assert_eq!(got, direct, "{body}");
@@ -257,14 +265,15 @@ mod tests {
         both(r#"{"max_bytes":-1,"seq":1}"#, "sequence 1");
         both(r#"{"up_to_seq":2,"seq":1}"#, "sequence 1");
         check(r#"{"max_bytes":5,"seq":1}"#, "10003", "sequence 1");
-        check(r#"{"batch":-1,"seq":1}"#, "sequence 1", "batch");
-        check(r#"{"batch":1,"seq":4}"#, "10003", "batch");
-        check(r#"{"batch":2,"start_time":"T"}"#, "10003", "batch");
-        check(r#"{"batch":2,"start_time":"T","next_by_subj":"s.>"}"#, "10003", "batch");
-        check(r#"{"multi_last":["s.a"]}"#, "10003", "batch");
-        check(r#"{"multi_last":["s.a"],"seq":1}"#, "sequence 1", "batch");
-        check(r#"{"multi_last":["s.a"],"up_to_seq":2}"#, "10003", "batch");
-        check(r#"{"multi_last":["s.a"],"up_to_time":"T"}"#, "10003", "batch");
+        check(r#"{"batch":-1,"seq":1}"#, "sequence 1", "batch sequence 1");
+        check(r#"{"batch":1,"seq":4}"#, "10003", "batch sequence 4");
+        check(r#"{"batch":2,"start_time":"T"}"#, "10003", "batch since T -");
+        check(r#"{"batch":2,"start_time":"T","next_by_subj":"s.>"}"#, "10003", "batch since T s.>");
+        check(r#"{"batch":2,"last_by_subj":"s.a"}"#, "10003", bad);
+        check(r#"{"multi_last":["s.a"]}"#, "10003", "lasts");
+        check(r#"{"multi_last":["s.a"],"seq":1}"#, "sequence 1", "lasts");
+        check(r#"{"multi_last":["s.a"],"up_to_seq":2}"#, "10003", "lasts");
+        check(r#"{"multi_last":["s.a"],"up_to_time":"T"}"#, "10003", "lasts");
         check(r#"{"multi_last":["s.a"],"up_to_time":"T","up_to_seq":1}"#, "10003", bad);
         check(r#"{"multi_last":["s.a"],"last_by_subj":"s.b"}"#, "last s.b", bad);
         check(r#"{"multi_last":["s.a"],"next_by_subj":"s.b"}"#, "next 1 s.b", bad);

@@ -10,6 +10,7 @@ pub mod asked;
 pub mod call;
 pub mod change;
 pub mod check;
+pub mod client;
 pub mod consumer;
 pub mod create;
 pub mod error;

@@ -27,6 +27,9 @@ pub struct PullRequest {
     pub id: String,
     /// Lower is first.
     pub priority: i64,
+    /// Whether the body was an object.
+    #[serde(skip)]
+    pub is_object: bool,
 }
 
 /// Why a request is none. A status shows it behind `Bad Request - `.
@@ -56,6 +59,7 @@ impl PullRequest {
         if !(0..=9).contains(&request.priority) {
             return Err(PullRequestError::Priority);
         }
+        request.is_object = true;
         request.batch = request.batch.max(1);
         request.max_bytes = request.max_bytes.max(0);
         request.idle_heartbeat = request.idle_heartbeat.max(0);

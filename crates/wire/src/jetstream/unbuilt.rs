@@ -1,16 +1,14 @@
-//! Calls of nats-server 2.14's API that this server does not carry out: which reply they want, and
-//! the error in it. Whoever sends one must not wait for an answer that never comes.
+//! Calls of nats-server 2.14's API that need a cluster: which reply they want, and the error in it. Whoever
+//! sends one must not wait for an answer that never comes; a standalone nats-server answers some of them.
 
 use super::call::PREFIX;
-use super::error::{ApiError, Coded, table};
+use super::error::{ApiError, table};
 
 /// A call that is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unbuilt<'a> {
     /// Schema of the reply, without the common prefix.
     pub kind: &'static str,
-    /// The code of the error.
-    code: Coded,
     /// Stream, if the call names one.
     pub stream: Option<&'a str>,
     /// Consumer, if the call names one.
@@ -27,35 +25,24 @@ enum Names {
     AccountAndStream,
 }
 
-/// Calls with their replies and codes. A standalone nats-server answers those of clusters with
-/// 10010, where it answers.
-const CALLS: &[(&str, Names, &str, Coded)] = &[
-    ("CONSUMER.RESET", Names::StreamAndConsumer, "consumer_reset_response", UNSUPPORTED),
-    ("CONSUMER.UNPIN", Names::StreamAndConsumer, "consumer_unpin_response", UNSUPPORTED),
-    ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response", CLUSTER),
-    ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response", CLUSTER),
-    (
-        "CONSUMER.LEADER.STEPDOWN",
-        Names::StreamAndConsumer,
-        "consumer_leader_stepdown_response",
-        CLUSTER,
-    ),
-    ("META.LEADER.STEPDOWN", Names::None, "meta_leader_stepdown_response", CLUSTER),
-    ("SERVER.REMOVE", Names::None, "meta_server_remove_response", CLUSTER),
-    ("ACCOUNT.PURGE", Names::Account, "account_purge_response", UNSUPPORTED),
-    ("ACCOUNT.STREAM.MOVE", Names::AccountAndStream, "stream_update_response", CLUSTER),
-    ("ACCOUNT.STREAM.CANCEL_MOVE", Names::AccountAndStream, "stream_update_response", CLUSTER),
+/// Calls with their replies.
+const CALLS: &[(&str, Names, &str)] = &[
+    ("STREAM.PEER.REMOVE", Names::Stream, "stream_remove_peer_response"),
+    ("STREAM.LEADER.STEPDOWN", Names::Stream, "stream_leader_stepdown_response"),
+    ("CONSUMER.LEADER.STEPDOWN", Names::StreamAndConsumer, "consumer_leader_stepdown_response"),
+    ("META.LEADER.STEPDOWN", Names::None, "meta_leader_stepdown_response"),
+    ("SERVER.REMOVE", Names::None, "meta_server_remove_response"),
+    ("ACCOUNT.PURGE", Names::Account, "account_purge_response"),
+    ("ACCOUNT.STREAM.MOVE", Names::AccountAndStream, "stream_update_response"),
+    ("ACCOUNT.STREAM.CANCEL_MOVE", Names::AccountAndStream, "stream_update_response"),
 ];
-
-const CLUSTER: Coded = table::CLUSTER_REQUIRED;
-const UNSUPPORTED: Coded = table::STREAM_GENERAL_ERROR;
 
 impl<'a> Unbuilt<'a> {
     /// Parses a subject that names no [`Call`](super::call::Call). `None` for one that nats-server
     /// does not know either.
     pub fn parse(subject: &'a str) -> Option<Self> {
         let rest = subject.strip_prefix(PREFIX)?.strip_prefix('.')?;
-        CALLS.iter().find_map(|(call, names, kind, code)| {
+        CALLS.iter().find_map(|(call, names, kind)| {
             let behind = rest.strip_prefix(call)?;
             let mut tokens = behind.split('.');
             // What stands in front of the first dot belongs to the call's own words.
@@ -80,13 +67,13 @@ impl<'a> Unbuilt<'a> {
                 Names::Stream | Names::StreamAndConsumer => (first, second),
                 Names::AccountAndStream => (second, None),
             };
-            Some(Self { kind, code: *code, stream, consumer })
+            Some(Self { kind, stream, consumer })
         })
     }
 
     /// Why it is not carried out.
     pub fn error(&self) -> ApiError {
-        self.code.with("not supported by this server yet")
+        table::CLUSTER_REQUIRED.into()
     }
 }
 
@@ -99,14 +86,12 @@ mod tests {
     #[test]
     fn every_call_has_its_reply() {
         for line in "
-            CONSUMER.RESET.S.C consumer_reset_response 10051 S C
-            CONSUMER.UNPIN.S.C consumer_unpin_response 10051 S C
             STREAM.PEER.REMOVE.S stream_remove_peer_response 10010 S -
             STREAM.LEADER.STEPDOWN.S stream_leader_stepdown_response 10010 S -
             CONSUMER.LEADER.STEPDOWN.S.C consumer_leader_stepdown_response 10010 S C
             META.LEADER.STEPDOWN meta_leader_stepdown_response 10010 - -
             SERVER.REMOVE meta_server_remove_response 10010 - -
-            ACCOUNT.PURGE.A account_purge_response 10051 - -
+            ACCOUNT.PURGE.A account_purge_response 10010 - -
             ACCOUNT.STREAM.MOVE.A.S stream_update_response 10010 S -
             ACCOUNT.STREAM.CANCEL_MOVE.A.S stream_update_response 10010 S -
         "
@@ -122,16 +107,16 @@ mod tests {
             let code = unbuilt.error().err_code;
             assert_eq!(format!("{} {code} {}", unbuilt.kind, names.join(" ")), expected, "{call}");
         }
-        assert_eq!(CALLS.len(), 10);
+        assert_eq!(CALLS.len(), 8);
     }
 
     #[test]
     fn what_nats_server_does_not_know_either() {
         for call in [
-            "CONSUMER.RESET.S",
-            "CONSUMER.RESET.S.C.x",
-            "CONSUMER.RESET..C",
-            "CONSUMER.RESETS.S.C",
+            "CONSUMER.LEADER.STEPDOWN.S",
+            "CONSUMER.LEADER.STEPDOWN.S.C.x",
+            "CONSUMER.LEADER.STEPDOWN..C",
+            "CONSUMER.LEADER.STEPDOWNS.S.C",
             "STREAM.SNAPSHOT",
             "STREAM.SNAPSHOT.",
             "STREAM.SNAPSHOT.S.x",
@@ -142,6 +127,6 @@ mod tests {
         ] {
             assert_eq!(Unbuilt::parse(&format!("$JS.API.{call}")), None, "{call}");
         }
-        assert_eq!(Unbuilt::parse("CONSUMER.RESET.S.C"), None);
+        assert_eq!(Unbuilt::parse("CONSUMER.LEADER.STEPDOWN.S.C"), None);
     }
 }

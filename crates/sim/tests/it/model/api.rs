@@ -312,6 +312,9 @@ pub(crate) fn encode(operation: &Operation, stream: &str, reply: &str) -> String
             };
             api(&format!("CONSUMER.PAUSE.{stream}.{name}"), &body)
         }
+        Operation::ResetConsumer(name, sequence) => {
+            api(&format!("CONSUMER.RESET.{stream}.{name}"), &json!({ "seq": sequence }))
+        }
         Operation::Publish(publish) => {
             let (header, payload) = (publish.header(), &publish.payload);
             if header.is_empty() {

@@ -166,6 +166,15 @@ impl Consumer {
         }
     }
 
+    /// Goes on from a sequence, as if nothing had been delivered.
+    pub(crate) fn reset(&mut self, sequence: u64) {
+        self.cursor = sequence;
+        self.before = sequence - 1;
+        self.delivered = self.before;
+        self.deliveries = 0;
+        self.outstanding.clear();
+    }
+
     /// The lasts of their subjects that it has yet to deliver.
     fn ahead(&self, stream: &Stream) -> impl DoubleEndedIterator<Item = u64> {
         let wanted = self

@@ -32,6 +32,8 @@ pub(crate) enum Operation {
     DeleteConsumer(&'static str),
     /// Lets a consumer deliver nothing before this time; 0 to go on.
     PauseConsumer(&'static str, i64),
+    /// Lets a consumer go on from this sequence.
+    ResetConsumer(&'static str, u64),
     Publish(Publish),
     /// Asks for messages; with a time to wait, in nanoseconds.
     Pull {
@@ -62,6 +64,7 @@ impl Operation {
             Self::DeleteConsumer(_) => "delete consumer",
             Self::PauseConsumer(_, 0) => "resume consumer",
             Self::PauseConsumer(..) => "pause consumer",
+            Self::ResetConsumer(..) => "reset consumer",
             Self::Publish(publish) if publish.id.is_some() => "publish with id",
             Self::Publish(publish) if publish.ttl.is_some() => "publish with ttl",
             Self::Publish(publish) if publish.rollup.is_some() => "publish with rollup",
@@ -220,6 +223,16 @@ pub(crate) fn operations(
             Operation::Wait(one_of(rng, &[1, 30, 700, 2_500, 30_000]) * 1_000_000)
         }
         49..51 => pause(rng, taste, now),
+        51 => {
+            let consumer = one_of(rng, &CONSUMERS);
+            // Of one that is not there, a server says nothing.
+            match stream.consumers.get(consumer) {
+                Some(known) if known.rules.start == Start::All => {
+                    Operation::ResetConsumer(consumer, near(rng).max(1))
+                }
+                _ => Operation::Publish(publish(rng, taste, name, stream)),
+            }
+        }
         48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, taste, name),
         _ => Operation::Publish(publish(rng, taste, name, stream)),
     }]

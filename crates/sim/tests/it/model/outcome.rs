@@ -49,6 +49,10 @@ pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation)
             let known = consumer.map(|consumer| consumer.paused_until = *until).is_some();
             if known { one(next) } else { None }
         }
+        (Operation::ResetConsumer(name, sequence), Some(own)) => {
+            let mut next = own.clone();
+            if next.reset_consumer(name, *sequence) { one(next) } else { None }
+        }
         (_, Some(own)) => one(own.clone()),
     }
 }

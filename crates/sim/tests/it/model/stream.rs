@@ -418,6 +418,13 @@ impl Stream {
         known
     }
 
+    pub(crate) fn reset_consumer(&mut self, name: &str, sequence: u64) -> bool {
+        let Some(consumer) = self.consumers.get_mut(name) else { return false };
+        consumer.reset(sequence);
+        self.drop_unneeded();
+        true
+    }
+
     /// A client got a message. Says why it should not have.
     pub(crate) fn delivered(&mut self, now: Now, delivery: &Delivery) -> Result<(), String> {
         let sequence = delivery.sequence;

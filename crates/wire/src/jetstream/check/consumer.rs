@@ -19,6 +19,8 @@ const FLOW_CONTROL_HEARTBEAT: i64 = SECOND;
 const MAX_ACK_PENDING: i64 = 1000;
 /// Requests that may wait at a pull consumer, unless configured.
 const MAX_WAITING: i64 = 512;
+/// Time that a pinned client may be silent, unless configured.
+const PRIORITY_TIMEOUT: i64 = 120 * SECOND;
 /// Time after which a consumer without name and clients goes, unless configured.
 const INACTIVE_THRESHOLD: i64 = 5 * SECOND;
 
@@ -64,6 +66,9 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds:
             let limit = real(bounds.max_ack_pending).unwrap_or(MAX_ACK_PENDING);
             config.max_ack_pending = limit.min(MAX_ACK_PENDING);
         }
+    }
+    if config.priority_policy == PriorityPolicy::PinnedClient && config.priority_timeout == 0 {
+        config.priority_timeout = PRIORITY_TIMEOUT;
     }
     if !config.is_push() && config.max_waiting == 0 {
         config.max_waiting = MAX_WAITING;
