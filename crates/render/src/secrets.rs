@@ -62,8 +62,10 @@ impl Secrets {
         if self.known.is_empty() {
             return;
         }
-        out.push_str("#\n# Environment, without which the server does not start. A password of digits alone has to be put in\n");
-        out.push_str("# quotes, within the variable: the server takes it for a number.\n");
+        out.push_str(
+            "#\n# Environment, without which the server does not start. The server reads a variable as it reads this file: take\n\
+             # passwords of letters, digits, `-` and `_` that begin with a letter. `5k` is a number, and a space ends it.\n",
+        );
         for (name, what) in &self.known {
             let _ = writeln!(out, "#   {name}  {what}");
         }
