@@ -1,3 +1,5 @@
+mod migrations;
+
 use std::fmt::Write as _;
 
 use serde_json::json;
