@@ -424,3 +424,45 @@ fn what_was_given_up_stays_and_what_is_empty_goes_on_counting() {
         check_queue(before, 0, 8);
     }
 }
+
+#[test]
+fn a_subject_that_comes_meanwhile_stops_a_migration() {
+    let file = |storage: &str| {
+        read(&format!(
+            "watershed: 1\nname: random\nstreams:\n  S: {{ subjects: [s.*], storage: {storage}, max_age: 1d }}\n"
+        ))
+        .unwrap()
+    };
+    let mut trial = Trial::quiet(1);
+    trial.apply(&file("memory"), &migrating()).unwrap();
+    talk::tell(&mut trial.node, "s.0", "message");
+    let new = file("file");
+    let plan = plan(&new, &observe(&mut trial.node, &new));
+    let mut run = Run::new(&plan, &migrating());
+    let mut error = None;
+    while let (None, Some(task)) = (&error, run.next()) {
+        let done = match task {
+            Task::Call(request) => {
+                let reply = call(&mut trial.node, &request);
+                if request.subject.ends_with("STREAM.CREATE.watershed_migrates_S") {
+                    let mut config =
+                        talk::ask(&mut trial.node, "STREAM.INFO.S", "")["config"].take();
+                    config["subjects"] = json!(["s.*", "t"]);
+                    talk::ask(&mut trial.node, "STREAM.UPDATE.S", &config.to_string());
+                }
+                run.done(Event::Answer(Ok(&reply)))
+            }
+            Task::Compare(comparison) => {
+                run.done(Event::Compared(compare(&mut trial.node, &comparison)))
+            }
+            _ => {
+                talk::pass(&mut trial.node, 100_000_000);
+                run.done(Event::Passed)
+            }
+        };
+        error = done.err().map(|halt| halt.source.to_string());
+    }
+    assert_eq!(error.as_deref(), Some("its subjects were changed since; plan again"));
+    let config = talk::ask(&mut trial.node, "STREAM.INFO.S", "")["config"].take();
+    assert_eq!(config["subjects"], json!(["s.*", "t"]));
+}

@@ -293,6 +293,12 @@ pub(super) fn go_on(
         Step { notes: vec![note], ..step }
     } else {
         let mut notes = vec![format!("goes on with a migration: {how_far}")];
+        let own = observed.streams.get(from.as_ref().unwrap_or(name));
+        let own =
+            own.filter(|_| standing == Standing::Copying).map(|own| &own.info.config.subjects);
+        if let Some(subjects) = own.filter(|subjects| **subjects != after.subjects) {
+            notes.push(format!("its subjects become {:?}, from {subjects:?}", after.subjects));
+        }
         if can_go_back {
             notes.push(format!("--back {name} undoes it instead"));
         }

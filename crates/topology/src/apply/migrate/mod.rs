@@ -267,6 +267,8 @@ impl Migration {
         }
         let name = &step.target.stream;
         let (renamed, end) = end(step)?;
+        let (stream, transit) = (self.world.stream.as_ref(), self.world.transit.as_ref());
+        same_subjects(step, if renamed { (transit, stream) } else { (stream, transit) })?;
         match (self.world.stream.clone(), self.world.transit.clone()) {
             (None, None) => Err(Cause::Changed("it is gone since".into()).into()),
             (_, Some(transit)) if !renamed && !is_of(&transit, name) => {
@@ -410,6 +412,19 @@ fn is_of(transit: &Side, name: &str) -> bool {
 fn is_now(step: &Step, stream: &Side, end: &StreamConfig) -> bool {
     let live = Live::of_stream(&stream.info, stream.config.clone(), None);
     is(step, &live, &config_json(end))
+}
+
+/// Whether publishers may move from the origin to its copy: under subjects that somebody else gave it since, nothing
+/// would be stored any more.
+fn same_subjects(step: &Step, (origin, copy): (Option<&Side>, Option<&Side>)) -> Result<(), Cause> {
+    let (Some(origin), Some(seen)) = (origin, &step.seen) else { return Ok(()) };
+    let waits =
+        origin.copied.is_none() && origin.parked.is_none() && copy.is_none_or(Side::is_mirror);
+    let subjects = seen.config.get("subjects").and_then(Json::as_array).into_iter().flatten();
+    if !waits || subjects.filter_map(Json::as_str).eq(origin.info.config.subjects.iter()) {
+        return Ok(());
+    }
+    Err(Cause::Changed("its subjects were changed since".into()))
 }
 
 /// Whether it is what the plan was made for.

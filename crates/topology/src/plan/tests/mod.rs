@@ -559,6 +559,7 @@ fn a_migration_that_was_cut_off_says_where_it_stands() {
         there.info.config.metadata = marks.iter().map(|mark| (*mark).clone()).collect();
         there.info.config.mirror =
             mirror.map(|name| StreamSource { name: name.into(), ..StreamSource::default() });
+        there.info.config.subjects = vec!["a.>".into()];
         there.info.state.messages = 7;
         there
     };
