@@ -22,14 +22,19 @@ const WINDOW_BYTES: usize = 16 << 20;
 /// same moment: by age, for one.
 const LOOKS_MAX: u32 = 50;
 
+/// The same, while publishers wait.
+const LOOKS_MAX_PARKED: u32 = 5;
+
 /// Time between two of these looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Client {
     /// Compares subjects, headers, payloads and times of all messages that the origin has between two
-    /// sequences. The copy may have more.
+    /// sequences. The copy may have more, and some servers leave out of it which state a publisher expected
+    /// (`Nats-Expected-…`), which says nothing of a message that is stored.
     pub(crate) async fn compare(&self, comparison: &Comparison) -> Result<(), CompareError> {
-        let Comparison { origin, copy, first, last, in_batches } = comparison;
+        let Comparison { origin, copy, first, last, in_batches, publishers_wait } = comparison;
+        let looks = if *publishers_wait { LOOKS_MAX_PARKED } else { LOOKS_MAX };
         let mut next = *first;
         if *in_batches {
             match self.compare_batches(comparison).await? {
@@ -47,7 +52,8 @@ impl Client {
             next = message.seq;
             loop {
                 let end = next.saturating_add(window as u64).min(last.saturating_add(1));
-                let pairs = iter(next..end).map(|sequence| self.pair(origin, copy, sequence));
+                let pairs =
+                    iter(next..end).map(|sequence| self.pair(origin, copy, sequence, looks));
                 let mut pairs = pairs.buffered(window);
                 let (mut found, mut largest) = (0, 1);
                 while let Some(pair) = pairs.next().await {
@@ -68,7 +74,8 @@ impl Client {
 
     /// The same, with few requests. From where on it is to be done otherwise; `None` when it is done.
     async fn compare_batches(&self, comparison: &Comparison) -> Result<Option<u64>, CompareError> {
-        let Comparison { origin, copy, first, last, .. } = comparison;
+        let Comparison { origin, copy, first, last, publishers_wait, .. } = comparison;
+        let looks = if *publishers_wait { LOOKS_MAX_PARKED } else { LOOKS_MAX };
         let (mut theirs, mut ours) =
             (Stretches::of(self, origin).await?, Stretches::of(self, copy).await?);
         let mut next = *first;
@@ -89,7 +96,7 @@ impl Client {
                     copied.pop_front();
                 }
                 if copied.front() != Some(message) {
-                    self.pair(origin, copy, sequence).await?;
+                    self.pair(origin, copy, sequence, looks).await?;
                 }
             }
             let Some(end) = batch.last() else { break };
@@ -99,19 +106,29 @@ impl Client {
     }
 
     /// Compares a message. About its size; 0 if the origin does not have it.
-    async fn pair(&self, origin: &str, copy: &str, sequence: u64) -> Result<usize, CompareError> {
+    async fn pair(
+        &self,
+        origin: &str,
+        copy: &str,
+        sequence: u64,
+        looks: u32,
+    ) -> Result<usize, CompareError> {
         let (first, second) =
             tokio::join!(self.message_at(origin, sequence), self.message_at(copy, sequence));
         let (first, second) = (first?, second?);
         let Some(first) = first else { return Ok(0) };
         let size = usize::try_from(first.size()).unwrap_or(usize::MAX).max(1);
-        if second.is_some_and(|second| second == first) {
+        if second.is_some_and(|second| second.is_like(&first)) {
             return Ok(size);
         }
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..looks {
             let (there, copied) =
                 (self.message_at(origin, sequence).await?, self.message_at(copy, sequence).await?);
-            if there.is_none() || there == copied {
+            let alike = match (&there, &copied) {
+                (Some(there), Some(copied)) => copied.is_like(there),
+                (there, _) => there.is_none(),
+            };
+            if alike {
                 return Ok(size);
             }
             tokio::time::sleep(PAUSE).await;

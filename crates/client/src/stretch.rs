@@ -9,6 +9,7 @@ use serde_json::json;
 use watershed_topology::call::{CallError, Request};
 use watershed_wire::jetstream::call::Call;
 
+use crate::backup::EXPECTATION;
 use crate::client::{Client, Subscription};
 
 /// Most messages of a batch.
@@ -30,7 +31,7 @@ const OF_THE_ANSWER: [&str; 5] = [
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Got {
     pub(crate) sequence: u64,
-    /// Subject and time are among these, as the server gives them.
+    /// Subject and time are among these, as the server gives them, but not what the publisher expected.
     headers: HeaderMap,
     payload: Bytes,
 }
@@ -91,7 +92,8 @@ fn read(message: async_nats::Message) -> Result<Answer, CallError> {
     let sequence = sequence.ok_or_else(unreadable)?;
     let mut own = HeaderMap::new();
     for (name, values) in headers.iter() {
-        if !OF_THE_ANSWER.contains(&name.to_string().as_str()) {
+        let name_text = name.to_string();
+        if !OF_THE_ANSWER.contains(&name_text.as_str()) && !name_text.starts_with(EXPECTATION) {
             for value in values {
                 own.append(name.clone(), value.clone());
             }

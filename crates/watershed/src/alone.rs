@@ -117,7 +117,9 @@ pub(crate) async fn alone<T>(
 
 /// Whether there may be one more stream than a plan makes.
 fn is_room(plan: &Plan, account: &AccountInfo) -> bool {
-    let creates = |step: &&Step| step.action == Action::Create && step.target.consumer.is_none();
+    let creates = |step: &&Step| {
+        matches!(step.action, Action::Create | Action::Migrate) && step.target.consumer.is_none()
+    };
     let streams = account.streams + plan.steps.iter().filter(creates).count();
     let max = account.limits.max_streams;
     max <= 0 || i64::try_from(streams).is_ok_and(|streams| streams < max)

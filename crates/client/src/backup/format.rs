@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
@@ -23,6 +25,9 @@ const MESSAGES: &str = "messages.jsonl";
 
 /// Longest line: a message of 64 MiB in base64, and its header.
 const LINE_BYTES_MAX: u64 = 192 << 20;
+
+/// How the headers begin by which a publisher says what it expects of a stream.
+pub(crate) const EXPECTATION: &str = "Nats-Expected-";
 
 /// Everything about a backup but the messages: `backup.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -81,6 +86,22 @@ impl Message {
     pub(crate) fn size(&self) -> u64 {
         (self.subject.len() + self.hdrs.len() + self.data.len()) as u64
     }
+
+    /// Whether both are the same, except for what their publisher expected of the stream.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let rest = |one: &Self| (one.subject.clone(), one.seq, one.data.clone(), one.time.clone());
+        let same = self.hdrs == other.hdrs || lasting(&self.hdrs) == lasting(&other.hdrs);
+        same && rest(self) == rest(other)
+    }
+}
+
+/// The lines of a header block in base64 that go on meaning something once the message is stored.
+fn lasting(block: &str) -> Option<Vec<Vec<u8>>> {
+    let block = BASE64.decode(block).ok()?;
+    let lines = block.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii);
+    let lasting =
+        lines.filter(|line| !line.is_empty() && !line.starts_with(EXPECTATION.as_bytes()));
+    Some(lasting.map(<[u8]>::to_vec).collect())
 }
 
 /// A backup that is being written.
@@ -252,4 +273,33 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_alike_whatever_their_publisher_expected() {
+        let message = |block: &str, time: &str| Message {
+            subject: "s".into(),
+            seq: 1,
+            hdrs: BASE64.encode(block),
+            data: String::new(),
+            time: time.into(),
+        };
+        let check = |one: &str, other: &str, expected: bool| {
+            assert_eq!(
+                message(one, "t").is_like(&message(other, "t")),
+                expected,
+                "{one:?} {other:?}"
+            );
+            assert!(!message(one, "t").is_like(&message(one, "u")));
+        };
+        let asked = "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: 2\r\nA: b\r\n\r\n";
+        check(asked, "NATS/1.0\r\nA: b\r\n\r\n", true);
+        check(asked, "NATS/1.0\r\n\r\n", false);
+        check("NATS/1.0\r\nNats-Expected-Stream: S\r\n\r\n", "", true);
+        check("NATS/1.0\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: c\r\n\r\n", false);
+    }
 }

@@ -23,8 +23,8 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 
 pub use self::error::BackupError;
-pub(crate) use self::format::Message;
 pub use self::format::{Backup, ConsumerBackup};
+pub(crate) use self::format::{EXPECTATION, Message};
 pub use self::restore::Restored;
 use crate::client::Client;
 

@@ -22,6 +22,7 @@ use watershed_wire::jetstream::create::Named;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::unbuilt::Unbuilt;
+use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::op::Publish;
 
 pub(crate) use self::request::{Answer, Created, Purged, RESET, Request};
@@ -196,6 +197,12 @@ impl JetStream {
                     self.refuse(net, owed, table::CLUSTER_NOT_AVAIL.into());
                 } else if matches!(command, Command::UpdateStream { .. }) {
                     self.live(key).updating = true;
+                } else if let Command::Purge { filter, until, .. } = &command
+                    && filter == ">"
+                {
+                    // What comes behind it counts on from there.
+                    let next = (*until).clamp(1, SEQUENCE_MAX + 1);
+                    self.live(key).intake.assign_from(next);
                 }
             }
             Answer::Search(key, work) => self.search_later(net, request, subject, key, work),

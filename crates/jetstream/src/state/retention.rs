@@ -210,7 +210,8 @@ impl Stream {
         if going <= slice || keep == 0 { end } else { key.nth_last(keep) }
     }
 
-    /// Removes messages from `from` on and before `until` that `filter` takes.
+    /// Removes messages from `from` on and before `until` that `filter` takes. If it takes all, the next
+    /// message has no sequence below `until`.
     pub(super) fn remove_slice(
         &mut self,
         filter: &[u8],
@@ -220,6 +221,7 @@ impl Stream {
     ) {
         if filter == b">" {
             self.remove_before(until, changes);
+            self.count_on_at(until);
             return;
         }
         let mut next = from.max(self.log.first());

@@ -153,6 +153,14 @@ impl Stream {
         self.log.skip(sequence);
     }
 
+    /// The next message that is appended has this sequence at least, if nothing is there.
+    pub(super) fn count_on_at(&mut self, sequence: u64) {
+        self.log.skip_to(sequence.saturating_sub(1));
+        if self.memory.is_empty() {
+            self.memory_first = self.memory_first.max(self.log.last() + 1);
+        }
+    }
+
     /// Adds a message behind all others. `place` is where the tail has it, for file storage. Says
     /// which earlier messages it replaces.
     pub(super) fn append(

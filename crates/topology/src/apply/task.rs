@@ -55,6 +55,8 @@ pub struct Comparison {
     /// Whether both may be read by `DIRECT.GET`: each is in one place, so that whoever answers knows
     /// all of it.
     pub in_batches: bool,
+    /// Whether publishers have no stream until it is known: what differs is not waited for then.
+    pub publishers_wait: bool,
 }
 
 /// What came of a [`Task`].

@@ -28,6 +28,10 @@ pub(crate) struct Copied {
     /// Last sequences of both when it was made a stream of its own: after that, it has messages of
     /// its own.
     pub(crate) last: Option<Last>,
+    /// How far each consumer of a work queue was when the copy began. What was still stored up to there
+    /// was not done, but given up or passed over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) left: BTreeMap<String, u64>,
 }
 
 /// Last sequences of a copy and its origin.

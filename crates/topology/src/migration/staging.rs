@@ -10,20 +10,19 @@ use crate::observe::{OURS, plain};
 use crate::plan::difference::{METADATA, json as config_json, merged};
 
 /// Fields that no mirror has, and that are given to the copy when it is made a stream of its own.
-const LATER: [&str; 8] = [
+const LATER: [&str; 7] = [
     "subject_transform",
     "republish",
     "subject_delete_marker_ttl",
     "allow_atomic",
     "allow_batched",
     "no_ack",
-    "deny_delete",
     "max_consumers",
 ];
 
 /// Fields that a copy does without: other streams' messages, marks of its own, and what would keep it from
 /// being changed.
-const NEVER: [&str; 8] = [
+const NEVER: [&str; 9] = [
     "subjects",
     "sources",
     "mirror_direct",
@@ -31,8 +30,13 @@ const NEVER: [&str; 8] = [
     "allow_msg_counter",
     "allow_msg_schedules",
     "deny_purge",
+    "deny_delete",
     "consumer_limits",
 ];
+
+/// Fields that say how much a stream takes, and what it does then.
+const BOUNDS: [&str; 5] =
+    ["discard", "discard_new_per_subject", "max_msgs", "max_bytes", "max_msgs_per_subject"];
 
 pub(super) fn object(config: &Json) -> Map<String, Json> {
     plain(config).as_object().cloned().unwrap_or_default()
@@ -51,11 +55,11 @@ fn take_marks(config: &mut Map<String, Json>, which: impl Fn(&str) -> bool) {
     }
 }
 
-/// A mirror `name` of a stream that is configured so.
+/// A mirror `name` of a stream that is configured so, with its mark.
 pub(crate) fn copy(
     name: &str,
     origin: &Json,
-    of: &str,
+    copied: &Copied,
     storage: Storage,
     retention: Retention,
     limited: bool,
@@ -76,9 +80,9 @@ pub(crate) fn copy(
     config.insert("name".to_owned(), json!(name));
     config.insert("storage".to_owned(), json!(storage));
     config.insert("retention".to_owned(), json!(retention));
-    config.insert("mirror".to_owned(), json!({"name": of}));
+    config.insert("mirror".to_owned(), json!({"name": copied.of}));
     take_marks(&mut config, |key| key.starts_with(OURS));
-    set_mark(&mut config, Copied { of: of.to_owned(), ..Copied::default() }.entry());
+    set_mark(&mut config, copied.entry());
     Json::Object(config)
 }
 
@@ -136,6 +140,14 @@ pub(crate) fn promoted(copy: &Json, copied: &Copied, later: &Json, note: &Parked
             Some(value) => config.insert(field.to_owned(), value.clone()),
             None => config.remove(field),
         };
+    }
+    // What refuses messages does so from the first one on: a limit that came later would remove some.
+    if later.get("discard") == Some(&json!("new")) {
+        for field in BOUNDS {
+            if let Some(value) = later.get(field) {
+                config.insert(field.to_owned(), value.clone());
+            }
+        }
     }
     claim(&mut config, note);
     set_mark(&mut config, copied.entry());

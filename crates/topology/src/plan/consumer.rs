@@ -200,7 +200,11 @@ impl Change<'_> {
     ) -> Step {
         let info = &self.live.info;
         let goes_on = match self.config.retention {
-            Retention::WorkQueue => "goes on with what is left in the work queue".to_owned(),
+            Retention::WorkQueue => {
+                "goes on with what is left in the work queue, and gets again what it has \
+                                     given up (`max_deliver`)"
+                    .to_owned()
+            }
             _ => format!("goes on where it is, at {} by now", position(info)),
         };
         let outstanding = info.num_ack_pending;

@@ -111,6 +111,7 @@ impl<'a> Account<'a> {
                 "the account may have {max} stream{plural}, and has {has} by then (10027)"
             ));
         }
+        reasons.extend(self.too_little_for_a_copy(step, &config));
         if let Some(seen) = step.seen.as_ref().filter(|_| step.action != Action::Recreate) {
             reasons.extend(self.too_much_for_consumers(&step.target, &seen.config, &config));
         }
@@ -134,6 +135,49 @@ impl<'a> Account<'a> {
             self.reserved = reserved;
         }
         reasons
+    }
+
+    /// Whether what a stream holds fits into the account twice: the copy in transit is where one of both is on
+    /// disk, and the new stream where it is declared.
+    fn too_little_for_a_copy(&self, step: &Step, after: &StreamConfig) -> Option<String> {
+        let Work::Migrate { from, .. } = &step.work else { return None };
+        // What has begun has its copy.
+        step.seen.as_ref()?;
+        let origin = from.as_ref().unwrap_or(&step.target.stream);
+        let live = &self.observed.streams.get(origin)?.info;
+        let held = live.state.bytes;
+        let before = live.config.storage;
+        let transit = if before == Storage::Memory { after.storage } else { before };
+        let limits = self.limits;
+        let (memory, disk) = (self.observed.account.memory, self.observed.account.storage);
+        for (kind, storage, used, limit) in [
+            ("memory", Storage::Memory, memory, limits.max_memory),
+            ("storage", Storage::File, disk, limits.max_storage),
+        ] {
+            let Ok(limit) = u64::try_from(limit) else { continue };
+            let copies = if from.is_some() {
+                after.storage == storage
+            } else {
+                transit == storage || after.storage == storage
+            };
+            if !copies || limit == 0 {
+                continue;
+            }
+            let bytes = |bytes: u64| show_size(i64::try_from(bytes).unwrap_or(i64::MAX));
+            // The origin is deleted before the second copy is made; what is in transit is not.
+            let here = transit == storage && after.storage == storage && before != storage;
+            let needed = if here && from.is_none() { held.saturating_mul(2) } else { held };
+            let left = limit.saturating_sub(used);
+            if needed > left {
+                return Some(format!(
+                    "its copies need {} of the account's {kind}, and {} of {} is left",
+                    bytes(needed),
+                    bytes(left),
+                    bytes(limit)
+                ));
+            }
+        }
+        None
     }
 
     /// What is set aside after a step.

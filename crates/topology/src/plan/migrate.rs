@@ -1,7 +1,7 @@
 //! What no server changes in place, and can be moved over while it is in use.
 
 use watershed_wire::jetstream::consumer::AckPolicy;
-use watershed_wire::jetstream::stream::{Retention, StreamConfig};
+use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
 use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
@@ -74,12 +74,53 @@ fn unmovable(
             return Some(format!("`{name}` {what}"));
         }
     }
+    let for_consumers = before.retention != Retention::Limits;
+    let is_empty = there.info.state.messages == 0;
+    if !before.sources.is_empty() && !after.sources.is_empty() && (for_consumers || is_empty) {
+        // Servers find out from the messages that are left how far a source was taken.
+        let why = if is_empty { "is empty" } else { "does not keep what is done" };
+        return Some(format!("`{name}` has sources and {why}: its sources would be taken again"));
+    }
+    let is_new = |config: &StreamConfig| config.discard == Discard::New;
+    if is_new(before) && (for_consumers || after.retention != Retention::Limits) {
+        return Some(format!(
+            "`{name}` refuses what is above its limits (`discard: new`) and removes what its consumers have \
+             done: its copy does not do both"
+        ));
+    }
+    if let Some(left) = untaken(before, there) {
+        return Some(format!(
+            "`{name}` holds {} that no filter takes, which a copy would take out of it: purge them, or give them a \
+             consumer, first",
+            loss::messages(left)
+        ));
+    }
     let park = park_subject(name);
     let meets = |subject: &&String| overlaps(subject.as_bytes(), park.as_bytes());
     if let Some(subject) = before.subjects.iter().chain(&after.subjects).find(meets) {
         return Some(format!("`{subject}` also takes `{park}`, where it would be put meanwhile"));
     }
     (after.retention == Retention::WorkQueue).then(|| unfit(there)).flatten()
+}
+
+/// How many messages of a work queue no consumer's filter may take. A mirror is to a server like somebody who has done
+/// them, and undoing a migration would lose them.
+fn untaken(before: &StreamConfig, there: &ObservedStream) -> Option<u64> {
+    let mut consumers = there.consumers.iter().filter(|(name, _)| *name != HOLD).peekable();
+    if before.retention != Retention::WorkQueue || consumers.peek().is_none() {
+        return None;
+    }
+    let mut taken = 0_u64;
+    for (_, one) in consumers {
+        let info = &one.info;
+        if info.config.filters().is_empty() {
+            return None;
+        }
+        let waits = info.num_pending.saturating_add(info.num_ack_pending as u64);
+        taken = taken.saturating_add(waits);
+    }
+    let left = there.info.state.messages.saturating_sub(taken);
+    (left > 0).then_some(left)
 }
 
 /// Which of its consumers a work queue would not take.
@@ -195,6 +236,15 @@ fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String
             "a message id that was stored before is stored once more if it comes again".into(),
         );
     }
+    if before.name.starts_with("KV_") {
+        notes.push("reads and writes of the bucket fail in that moment".into());
+    }
+    if before.retention != Retention::Limits && !durable.is_empty() {
+        notes.push(
+            "what its consumers have given up (`max_deliver`) stays, and comes to them again"
+                .into(),
+        );
+    }
     if !durable.is_empty() {
         let outstanding: usize = durable.iter().map(|one| one.info.num_ack_pending).sum();
         notes.push(format!(
@@ -270,6 +320,12 @@ pub(super) fn go_on(
         Step { notes: vec![note], ..step }
     } else {
         let mut notes = vec![format!("goes on with a migration: {how_far}")];
+        let own = observed.streams.get(from.as_ref().unwrap_or(name));
+        let own =
+            own.filter(|_| standing == Standing::Copying).map(|own| &own.info.config.subjects);
+        if let Some(subjects) = own.filter(|subjects| **subjects != after.subjects) {
+            notes.push(format!("its subjects become {:?}, from {subjects:?}", after.subjects));
+        }
         if can_go_back {
             notes.push(format!("--back {name} undoes it instead"));
         }
@@ -292,8 +348,19 @@ pub(super) fn kept(topology: &Topology, observed: &Observed, plan: &mut Plan) {
             (_, Some(stream)) if is_kept(stream, name, observed) => stream,
             _ => continue,
         };
+        if !is_ours(topology, stream, observed) {
+            continue;
+        }
         let of = format!("`{stream}` before it was migrated");
         plan.steps.push(drop_old(name, stream, there, &of));
+    }
+}
+
+/// Whether the stream `name` belongs to this topology, or is declared in it and belongs to none.
+fn is_ours(topology: &Topology, name: &str, observed: &Observed) -> bool {
+    match observed.streams.get(name).and_then(ObservedStream::owner) {
+        Some(owner) => owner == topology.name.value,
+        None => topology.stream(name).is_some(),
     }
 }
 

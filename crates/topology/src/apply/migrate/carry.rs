@@ -1,8 +1,6 @@
 //! The consumers of a stream go on at its copy: they are paused, finish what they have, and are created there
 //! behind what they had finished.
 
-use serde_json::json;
-use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::Retention;
 
@@ -13,7 +11,7 @@ use super::state::{Migration, Move};
 use crate::call::Request;
 use crate::migration::{Copied, HOLD, Side, carried, is_paused_by_us, pause_from, position};
 use crate::observe::ObservedConsumer;
-use crate::plan::{Target, filters};
+use crate::plan::Target;
 
 /// What must be left of a pause, or it is made longer: ten minutes.
 const PAUSE_LEFT: i64 = 600_000_000_000;
@@ -65,15 +63,14 @@ impl Migration {
             return Ok(Move::Nap(MOMENT, left));
         }
         let Some((name, one)) = open.into_iter().next() else { return Ok(Move::Done) };
-        Ok(self.carry_one(way, copy, &name, &one, last.copy))
+        Ok(self.carry_one(way, (origin, copy), (&name, &one), last.copy))
     }
 
     fn carry_one(
         &mut self,
         way: &Way<'_>,
-        copy: &Side,
-        name: &str,
-        one: &ObservedConsumer,
+        (origin, copy): (&Side, &Side),
+        (name, one): (&str, &ObservedConsumer),
         last: u64,
     ) -> Move {
         // What comes after the last message of the origin is new, whatever its sequence there would be.
@@ -81,10 +78,10 @@ impl Migration {
         let work_queue = copy.info.config.retention == Retention::WorkQueue;
         if work_queue
             && copy.info.state.first_seq < start
-            && let Some(purge) = self.next_purge(way, one, start)
+            && let Some(next) = self.clear(way, (origin, copy), (name, one), start)
         {
             self.says = format!("removes from {} what {name} has done", way.copy);
-            return Move::Call(purge);
+            return next;
         }
         self.says = format!("lets {name} go on at {}", way.copy);
         let mut config = carried(&one.config, start, work_queue);
@@ -94,15 +91,5 @@ impl Migration {
             config.remove("pause_until");
         }
         Move::Call(Request::put_consumer(way.copy, name, &config, CreateAction::Create))
-    }
-
-    /// Removes what a consumer has done from its work queue, of the next of its filters.
-    fn next_purge(&self, way: &Way<'_>, one: &ObservedConsumer, start: u64) -> Option<Request> {
-        let purge = |filter| {
-            let body = json!({"filter": filter, "seq": start});
-            Request::new(Call::StreamPurge(way.copy), &body)
-        };
-        let mut all = filters(&one.info.config).into_iter().map(purge);
-        all.find(|purge| !self.purged.contains(purge))
     }
 }

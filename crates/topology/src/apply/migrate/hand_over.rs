@@ -1,14 +1,16 @@
 //! From a stream to its copy: the copy follows, is compared, and takes the subjects over.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::{Retention, Storage};
 
 use super::super::task::{Cause, Comparison, MOMENT, NAP, Stop};
-use super::state::{Migration, Move};
+use super::state::{Find, Migration, Move};
 use crate::call::Request;
-use crate::migration::{Copied, HOLD, Last, Side, copy, marked, parked, promoted};
+use crate::migration::{Copied, HOLD, Last, Side, copy, marked, parked, position, promoted};
 
 /// How often the copy is compared while messages come faster than that.
 const COMPARISONS_MAX: u32 = 20;
@@ -64,9 +66,18 @@ impl Migration {
             self.says = format!("holds what is in {}", way.origin);
             return Ok(Move::Call(Request::put_consumer(way.origin, HOLD, &hold, action)));
         }
+        let mut left = BTreeMap::new();
+        if way.retention == Retention::WorkQueue
+            && origin.info.config.retention != Retention::Limits
+        {
+            let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
+            let durable = consumers.iter().filter(|(_, one)| one.is_durable());
+            left = durable.map(|(name, one)| (name.clone(), position(&one.info) - 1)).collect();
+        }
         self.says = format!("creates {}", way.copy);
+        let copied = Copied { of: way.origin.to_owned(), left, ..Copied::default() };
         let config =
-            copy(way.copy, &origin.config, way.origin, way.storage, way.retention, way.limited);
+            copy(way.copy, &origin.config, &copied, way.storage, way.retention, way.limited);
         Ok(Move::Call(Request::new(Call::StreamCreate(way.copy), &config)))
     }
 
@@ -81,7 +92,9 @@ impl Migration {
         let (first, last) = (origin.info.state.first_seq, origin.info.state.last_seq);
         let reached = copy.info.state.last_seq;
         let newest = if reached < last { self.world.newest } else { Some(last) };
-        let Some(newest) = newest else { return Ok(Move::Newest(way.origin.to_owned())) };
+        let Some(newest) = newest else {
+            return Ok(Move::Find(Find::Newest(way.origin.to_owned())));
+        };
         // One that has not begun to copy may take a while to.
         let begun = reached > 0 || newest == 0;
         if !begun || reached + NEAR < newest {
@@ -93,7 +106,9 @@ impl Migration {
             return Ok(Move::Nap(MOMENT, reached));
         }
         let compared = self.compared_up_to(way, copied);
-        if compared + NEAR < reached.min(newest) {
+        // Once everything is, however little that is: what differs is found before publishers notice.
+        let some = compared < reached && self.compared.0 != way.origin;
+        if some || compared + NEAR < reached.min(newest) {
             self.comparisons += 1;
             if self.comparisons > COMPARISONS_MAX {
                 let why = format!("{} messages are not compared yet", reached - compared);
@@ -129,7 +144,7 @@ impl Migration {
         // The last ones may be gone: then nothing comes that would bring the copy up to there.
         if reached < last {
             let Some(newest) = self.world.newest else {
-                return Ok(Move::Newest(way.origin.to_owned()));
+                return Ok(Move::Find(Find::Newest(way.origin.to_owned())));
             };
             if reached < newest {
                 self.says = format!("waits for the last messages in {}", way.copy);
@@ -165,6 +180,14 @@ impl Migration {
         let (origin, copy) = (way.origin.to_owned(), way.copy.to_owned());
         let config = &side.info.config;
         let in_batches = config.allow_direct && config.num_replicas == 1;
-        Move::Compare(Comparison { origin, copy, first: behind + 1, last, in_batches })
+        let publishers_wait = side.parked.is_some();
+        Move::Compare(Comparison {
+            origin,
+            copy,
+            first: behind + 1,
+            last,
+            in_batches,
+            publishers_wait,
+        })
     }
 }

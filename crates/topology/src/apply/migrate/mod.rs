@@ -6,19 +6,21 @@
 
 mod back;
 mod carry;
+mod clear;
+mod clearing;
 mod hand_over;
 mod state;
 mod world;
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::{Retention, Storage};
 
 pub(super) use self::state::Migration;
-use self::state::{Move, Phase};
+use self::state::{Find, Move, Phase};
 use self::world::Consumers;
 use super::decide::{is, same_config};
 use super::request::{self, Live, found};
@@ -36,6 +38,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The same, while publishers wait.
 const PATIENCE_OF_PUBLISHERS: Duration = Duration::from_secs(5);
 
+/// How often one call is made after the other that changes nothing: more often than what passes by itself is tried
+/// again.
+const REPEATS_MAX: u32 = 2 * PAUSES_MAX;
+
 impl Migration {
     /// What it is doing, once it is known.
     pub(super) fn says(&self) -> Option<&str> {
@@ -52,13 +58,11 @@ impl Migration {
                 listing.request(if of_origin.is_none() { &origin } else { &copy })
             }
             Phase::Move(Move::Call(request)) | Phase::GiveBack(request, _) => request.clone(),
-            Phase::Move(Move::Newest(stream)) => {
-                Request::new(Call::MessageGet(stream), &json!({"last_by_subj": ">"}))
-            }
+            Phase::Move(Move::Find(find)) => find.request(),
             Phase::Move(Move::Compare(comparison)) => return Task::Compare(comparison.clone()),
             Phase::Move(Move::Nap(time, _)) => return Task::Pause(*time),
             Phase::Move(Move::Consumers | Move::Done) => return Task::Pause(NAP),
-            Phase::Pause => return Task::Pause(PAUSE),
+            Phase::Pause | Phase::GiveBackLater(..) => return Task::Pause(PAUSE),
         })
     }
 
@@ -66,7 +70,12 @@ impl Migration {
     pub(super) fn take(mut self, step: &Step, event: Event<'_>) -> Result<Option<Self>, Stop> {
         let phase = std::mem::replace(&mut self.phase, Phase::Stream);
         match (phase, event) {
-            (Phase::GiveBack(_, stop), Event::Answer(reply)) => Err(given_back(*stop, reply)),
+            (Phase::GiveBack(request, stop), Event::Answer(reply)) => {
+                self.given_back(request, stop, reply)
+            }
+            (Phase::GiveBackLater(request, stop), Event::Passed) => {
+                self.then(Phase::GiveBack(request, stop))
+            }
             (Phase::Stream, Event::Answer(reply)) => match found(reply, Side::read) {
                 Ok(side) => {
                     self.world.stream = side;
@@ -85,28 +94,23 @@ impl Migration {
             (Phase::Consumers { listing, of_origin }, Event::Answer(reply)) => {
                 self.listed(step, listing, of_origin, reply)
             }
-            (Phase::Move(Move::Newest(_)), Event::Answer(reply)) => {
-                match reply.and_then(answer::<Json>) {
-                    Ok(json) => {
-                        let sequence = json.pointer("/message/seq").and_then(Json::as_u64);
-                        self.world.newest = Some(sequence.unwrap_or_default());
-                        self.decide(step)
-                    }
-                    Err(error) if error.is_no_message() => {
-                        self.world.newest = Some(0);
-                        self.decide(step)
-                    }
-                    Err(error) => self.failed(step, error, Phase::Stream),
+            (Phase::Move(Move::Find(find)), Event::Answer(reply)) => {
+                let found = match reply.and_then(answer::<Json>) {
+                    Ok(json) => json.pointer("/message/seq").and_then(Json::as_u64),
+                    Err(error) if error.is_no_message() => None,
+                    Err(error) => return self.failed(step, error, Phase::Stream),
+                };
+                match find {
+                    Find::Newest(_) => self.world.newest = Some(found.unwrap_or_default()),
+                    Find::Next { .. } | Find::At(..) => self.clearing.found(found),
                 }
+                self.decide(step)
             }
-            (Phase::Move(Move::Call(request)), Event::Answer(reply)) => {
+            (Phase::Move(Move::Call(_)), Event::Answer(reply)) => {
                 match reply.and_then(answer::<Json>) {
                     Ok(_) => {
                         self.begun = true;
                         (self.calls, self.pauses, self.idle) = (0, 0, (Duration::ZERO, 0));
-                        if matches!(Call::parse(&request.subject), Some(Call::StreamPurge(_))) {
-                            self.purged.push(request);
-                        }
                         Ok(Some(self))
                     }
                     Err(error) => self.failed(step, error, Phase::Stream),
@@ -199,6 +203,26 @@ impl Migration {
         Err(stop.leaving(where_it_is))
     }
 
+    /// What follows when the stream was to be given its subjects back: the end, or another attempt.
+    fn given_back(
+        mut self,
+        request: Request,
+        stop: Box<Stop>,
+        reply: Result<&[u8], CallError>,
+    ) -> Result<Option<Self>, Stop> {
+        let Err(error) = reply.and_then(answer::<Json>) else {
+            return Err(stop.leaving("; publishers are with it as before"));
+        };
+        let again = error.is_lost() || error.passes() || error.is_unavailable();
+        if again && self.give_backs < PAUSES_MAX {
+            self.give_backs += 1;
+            return self.then(Phase::GiveBackLater(request, stop));
+        }
+        Err(stop.leaving(format!(
+            "; publishers get \"no responders\" until this is applied again ({error})"
+        )))
+    }
+
     fn decide(mut self, step: &Step) -> Result<Option<Self>, Stop> {
         let chosen = match self.next(step) {
             Ok(chosen) => chosen,
@@ -221,7 +245,16 @@ impl Migration {
                     return self.give_up(step, why.into());
                 }
             }
-            _ => {}
+            Move::Call(ref request) => {
+                let same = self.repeated.0.as_ref() == Some(request);
+                let times = if same { self.repeated.1 + 1 } else { 1 };
+                self.repeated = (Some(request.clone()), times);
+                if times > REPEATS_MAX {
+                    let why = Cause::Stuck(self.says.clone());
+                    return self.give_up(step, why.into());
+                }
+            }
+            Move::Find(_) | Move::Compare(_) => {}
         }
         self.phase = Phase::Move(chosen);
         Ok(Some(self))
@@ -234,6 +267,8 @@ impl Migration {
         }
         let name = &step.target.stream;
         let (renamed, end) = end(step)?;
+        let (stream, transit) = (self.world.stream.as_ref(), self.world.transit.as_ref());
+        same_subjects(step, if renamed { (transit, stream) } else { (stream, transit) })?;
         match (self.world.stream.clone(), self.world.transit.clone()) {
             (None, None) => Err(Cause::Changed("it is gone since".into()).into()),
             (_, Some(transit)) if !renamed && !is_of(&transit, name) => {
@@ -289,7 +324,7 @@ impl Migration {
             origin: name,
             copy: &copy,
             storage: on_disk(stream.info.config.storage, end.storage),
-            retention: Retention::Limits,
+            retention: on_the_way(stream.info.config.retention, end.retention),
             limited: stream.info.config.retention == Retention::Limits,
             later: None,
         };
@@ -358,16 +393,6 @@ impl Migration {
     }
 }
 
-/// How it ends after the stream was given its subjects back.
-fn given_back(stop: Stop, reply: Result<&[u8], CallError>) -> Stop {
-    match reply.and_then(answer::<Json>) {
-        Ok(_) => stop.leaving("; publishers are with it as before"),
-        Err(error) => stop.leaving(format!(
-            "; publishers get \"no responders\" until this is applied again ({error})"
-        )),
-    }
-}
-
 /// Whether the stream had another name before, and what it is to be in the end.
 fn end(step: &Step) -> Result<(bool, StreamConfig), Cause> {
     let Work::Migrate { from, after } = &step.work else {
@@ -389,6 +414,19 @@ fn is_now(step: &Step, stream: &Side, end: &StreamConfig) -> bool {
     is(step, &live, &config_json(end))
 }
 
+/// Whether publishers may move from the origin to its copy: under subjects that somebody else gave it since, nothing
+/// would be stored any more.
+fn same_subjects(step: &Step, (origin, copy): (Option<&Side>, Option<&Side>)) -> Result<(), Cause> {
+    let (Some(origin), Some(seen)) = (origin, &step.seen) else { return Ok(()) };
+    let waits =
+        origin.copied.is_none() && origin.parked.is_none() && copy.is_none_or(Side::is_mirror);
+    let subjects = seen.config.get("subjects").and_then(Json::as_array).into_iter().flatten();
+    if !waits || subjects.filter_map(Json::as_str).eq(origin.info.config.subjects.iter()) {
+        return Ok(());
+    }
+    Err(Cause::Changed("its subjects were changed since".into()))
+}
+
 /// Whether it is what the plan was made for.
 fn unchanged(step: &Step, stream: &Side) -> Result<(), Cause> {
     let live = Live::of_stream(&stream.info, stream.config.clone(), None);
@@ -398,4 +436,11 @@ fn unchanged(step: &Step, stream: &Side) -> Result<(), Cause> {
 /// Where a copy is kept for a while: on disk, where one of both is.
 fn on_disk(before: Storage, after: Storage) -> Storage {
     if before == Storage::Memory { after } else { before }
+}
+
+/// How a copy keeps its messages for a while. From work queue to work queue it is one itself, as only that tells
+/// what is done from what was given up.
+fn on_the_way(before: Retention, after: Retention) -> Retention {
+    let both = before != Retention::Limits && after == Retention::WorkQueue;
+    if both { Retention::WorkQueue } else { Retention::Limits }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use watershed_wire::jetstream::call::Call;
+
 use super::super::task::{Comparison, Stop};
+use super::clearing::Clearing;
 use super::world::{Consumers, World};
 use crate::call::Request;
 use crate::migration::transit_name;
@@ -16,12 +20,36 @@ pub(super) enum Move {
     Call(Request),
     /// The consumers of both streams have to be known.
     Consumers,
-    /// The sequence of the last message that this stream has.
-    Newest(String),
+    /// The sequence of a message has to be known.
+    Find(Find),
     Compare(Comparison),
     /// This time passes, and something else with it: this number, which has to change now and then.
     Nap(Duration, u64),
     Done,
+}
+
+/// A message that is looked for.
+#[derive(Debug)]
+pub(super) enum Find {
+    /// The last one that this stream has.
+    Newest(String),
+    /// The first one that `stream` has from a sequence on, and that `filter` takes.
+    Next { stream: String, from: u64, filter: String },
+    /// The one that this stream has at this sequence.
+    At(String, u64),
+}
+
+impl Find {
+    pub(super) fn request(&self) -> Request {
+        let (stream, body) = match self {
+            Self::Newest(stream) => (stream, json!({"last_by_subj": ">"})),
+            Self::Next { stream, from, filter } => {
+                (stream, json!({"seq": from, "next_by_subj": filter}))
+            }
+            Self::At(stream, sequence) => (stream, json!({"seq": sequence})),
+        };
+        Request::new(Call::MessageGet(stream), &body)
+    }
 }
 
 /// A stream on its way.
@@ -35,12 +63,16 @@ pub(in crate::apply) struct Migration {
     pub(super) compared: (String, u64),
     /// How long consumers may still take to acknowledge what they have.
     pub(super) drain: Duration,
-    /// What removed from a work queue what was done.
-    pub(super) purged: Vec<Request>,
+    /// What is being removed from a work queue, as its consumer has done it.
+    pub(super) clearing: Clearing,
     pub(super) comparisons: u32,
     /// Calls whose answers were lost, one after the other.
     pub(super) calls: u32,
     pub(super) pauses: u32,
+    /// The last call, and how often it was made.
+    pub(super) repeated: (Option<Request>, u32),
+    /// How often it was tried in vain to give the stream its subjects back.
+    pub(super) give_backs: u32,
     /// For how long nothing has come of a wait, and what it waited for.
     pub(super) idle: (Duration, u64),
     /// Whether this run has changed anything.
@@ -63,6 +95,8 @@ pub(super) enum Phase {
     Pause,
     /// The stream gets its subjects back, because of this.
     GiveBack(Request, Box<Stop>),
+    /// The same, after a while.
+    GiveBackLater(Request, Box<Stop>),
 }
 
 impl Migration {
@@ -79,10 +113,12 @@ impl Migration {
             says: String::new(),
             compared: (String::new(), 0),
             drain,
-            purged: Vec::new(),
+            clearing: Clearing::default(),
             comparisons: 0,
             calls: 0,
             pauses: 0,
+            repeated: (None, 0),
+            give_backs: 0,
             idle: (Duration::ZERO, 0),
             begun: false,
         }
