@@ -88,39 +88,12 @@ fn unmovable(
              done: its copy does not do both"
         ));
     }
-    if let Some(left) = untaken(before, there) {
-        return Some(format!(
-            "`{name}` holds {} that no filter takes, which a copy would take out of it: purge them, or give them a \
-             consumer, first",
-            loss::messages(left)
-        ));
-    }
     let park = park_subject(name);
     let meets = |subject: &&String| overlaps(subject.as_bytes(), park.as_bytes());
     if let Some(subject) = before.subjects.iter().chain(&after.subjects).find(meets) {
         return Some(format!("`{subject}` also takes `{park}`, where it would be put meanwhile"));
     }
     (after.retention == Retention::WorkQueue).then(|| unfit(there)).flatten()
-}
-
-/// How many messages of a work queue no consumer's filter may take. A mirror is to a server like somebody who has done
-/// them, and undoing a migration would lose them.
-fn untaken(before: &StreamConfig, there: &ObservedStream) -> Option<u64> {
-    let mut consumers = there.consumers.iter().filter(|(name, _)| *name != HOLD).peekable();
-    if before.retention != Retention::WorkQueue || consumers.peek().is_none() {
-        return None;
-    }
-    let mut taken = 0_u64;
-    for (_, one) in consumers {
-        let info = &one.info;
-        if info.config.filters().is_empty() {
-            return None;
-        }
-        let waits = info.num_pending.saturating_add(info.num_ack_pending as u64);
-        taken = taken.saturating_add(waits);
-    }
-    let left = there.info.state.messages.saturating_sub(taken);
-    (left > 0).then_some(left)
 }
 
 /// Which of its consumers a work queue would not take.

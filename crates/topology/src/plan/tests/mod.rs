@@ -498,28 +498,6 @@ fn a_stream_that_has_another_name_gets_what_it_had() {
     insta::assert_snapshot!(shown(&observed), @"x stream NEW: it cannot get what `OLD` has: nats-server 2.11.0 makes no stream of its own of a mirror; 2.12 and later do");
 }
 
-/// What nobody takes would be taken out of a work queue by its copy.
-#[test]
-fn a_work_queue_with_untaken_messages_is_not_migrated() {
-    let body = |storage: &str, filter: &str| {
-        format!(
-            "  A: {{ subjects: [a.>], max_age: 1d, retention: workqueue, storage: {storage}, consumers: {{ c: {{ {filter} }} }} }}\n"
-        )
-    };
-    let shown = |filter: &str| {
-        let mut observed = server(&body("memory", filter));
-        let live = observed.streams.get_mut("A").unwrap();
-        (live.info.state.messages, live.info.state.last_seq) = (7, 9);
-        live.info.state.consumer_count = 1;
-        live.consumers.get_mut("c").unwrap().info.num_pending = 4;
-        let text = show(&plan(&topology(&body("file", filter)), &observed));
-        text.lines().filter(|line| line.contains("filter takes")).collect::<String>()
-    };
-    insta::assert_snapshot!(shown("filter_subject: a.x"), @"    it cannot be migrated: `A` holds 3 messages that no filter takes, which a copy would take out of it: purge them, or give them a consumer, first");
-    // Given up, and kept.
-    assert_eq!(shown(""), "");
-}
-
 #[test]
 fn a_consumer_that_no_update_changes_is_replaced_where_it_is() {
     let body = |more: &str| {
