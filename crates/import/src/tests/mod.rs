@@ -9,7 +9,7 @@ fn check(name: &str, text: &str) -> String {
     let file = sources.add(name, text);
     let (imported, _) = import(&sources, &[file]);
     let mut out = render(&imported.topology, &Comments::new());
-    let out_of_head = out.split_off(out.find("\n\n").map_or(out.len(), |head| head + 1));
+    let out_of_head = out.split_off(out.find("\n\n").map_or(out.len(), |head| head + 2));
     let mut out = out_of_head;
     let (found, _) = lint(&sources, &[file], &imported, None);
     for found in found.iter().filter(|found| found.severity > Severity::Info) {
@@ -44,10 +44,10 @@ fn buckets_are_what_clients_made_them() {
     // As nats-py does.
     let info = r#"{"config":{"name":"KV_s","subjects":["$KV.s.>"],"max_age":3600000000000,"max_msgs_per_subject":5,"discard":"new","deny_delete":true,"allow_rollup_hdrs":true,"allow_direct":false,"allow_msg_ttl":true}}"#;
     let expected =
-        "\nkey_values:\n  s: { history: 5, ttl: 1h, allow_msg_ttl: true, allow_direct: false }\n";
+        "key_values:\n  s: { history: 5, ttl: 1h, allow_msg_ttl: true, allow_direct: false }\n";
     assert_eq!(check("kv.json", info), expected);
     let odd = info.replace("\"deny_delete\":true", "\"deny_delete\":false");
-    assert!(check("kv.json", &odd).starts_with("\nstreams:\n  KV_s:\n"));
+    assert!(check("kv.json", &odd).starts_with("streams:\n  KV_s:\n"));
 }
 
 #[test]
@@ -269,9 +269,7 @@ accounts {
     ");
     let alone =
         "port: 4222\naccounts { A { users: [{ user: a, password: $A }] } }\njetstream: enabled\n";
-    insta::assert_snapshot!(check("nats.conf", alone), @r"
-    nats.conf:2:1: error[I012]: no account has JetStream: every request for a stream is refused with error 10039
-    ");
+    insta::assert_snapshot!(check("nats.conf", alone), @"nats.conf:2:1: error[I012]: no account has JetStream: every request for a stream is refused with error 10039");
 }
 
 #[test]
@@ -279,7 +277,7 @@ fn an_edit_changes_what_was_added() {
     let text = "#!/bin/sh\nnats stream add A --subjects a --max-age 1d --defaults\nnats stream edit A --max-age 2d --force\n";
     assert_eq!(
         check("a.sh", text),
-        "\nstreams:\n  A:\n    subjects: [a]\n    max_age: 2d\n    allow_direct: true\n"
+        "streams:\n  A:\n    subjects: [a]\n    max_age: 2d\n    allow_direct: true\n"
     );
 }
 
@@ -311,9 +309,7 @@ fn fields_are_those_that_the_server_knows() {
     nats.conf:5:72: error[I011]: unknown field `pasword` in `users`
     nats.conf:6:9: warning[I002]: `./more.conf` is included, and not read here
     ");
-    insta::assert_snapshot!(check("nats.conf", "jetstream { max_file: \"10GB\" }\n"), @r"
-    nats.conf:1:23: error[I011]: invalid size `10GB`: in quotes it ends in K, M, G or T
-    ");
+    insta::assert_snapshot!(check("nats.conf", "jetstream { max_file: \"10GB\" }\n"), @"nats.conf:1:23: error[I011]: invalid size `10GB`: in quotes it ends in K, M, G or T");
 }
 
 #[test]
