@@ -9,7 +9,20 @@ use watershed_topology::render::render_checked;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for name in ["f.yaml", "f.sh", "f.conf", "f.tf", "Makefile", "Dockerfile", "f.md"] {
+    for name in [
+        "f.yaml",
+        "f.sh",
+        "f.conf",
+        "f.tf",
+        "Makefile",
+        "Dockerfile",
+        "f.md",
+        "f.py",
+        "f.go",
+        "f.java",
+        "f.ts",
+        "f.rs",
+    ] {
         let mut sources = SourceMap::default();
         let file = sources.add(name, text);
         let (imported, _) = import(&sources, &[file]);

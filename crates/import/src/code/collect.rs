@@ -25,26 +25,18 @@ pub(super) fn add(
     let lower = text.to_lowercase();
     let about = WORDS.iter().any(|word| lower.contains(word));
     // A file that says nothing of NATS may have the constants of those that do.
-    let grammar = match language {
-        Language::Python => tree_sitter_python::LANGUAGE.into(),
-        Language::Go => tree_sitter_go::LANGUAGE.into(),
-        Language::Rust => tree_sitter_rust::LANGUAGE.into(),
-        Language::Java => tree_sitter_java::LANGUAGE.into(),
-        Language::JavaScript => tree_sitter_javascript::LANGUAGE.into(),
-        Language::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into(),
-        Language::Tsx => tree_sitter_typescript::LANGUAGE_TSX.into(),
+    let (parser, grammar) = match language {
+        Language::Python => (tree_sitter_python::LANGUAGE, python::GRAMMAR),
+        Language::Go => (tree_sitter_go::LANGUAGE, go::GRAMMAR),
+        Language::Rust => (tree_sitter_rust::LANGUAGE, rust::GRAMMAR),
+        Language::Java => (tree_sitter_java::LANGUAGE, java::GRAMMAR),
+        Language::JavaScript => (tree_sitter_javascript::LANGUAGE, javascript::GRAMMAR),
+        Language::TypeScript => (tree_sitter_typescript::LANGUAGE_TYPESCRIPT, javascript::GRAMMAR),
+        Language::Tsx => (tree_sitter_typescript::LANGUAGE_TSX, javascript::GRAMMAR),
     };
-    let Some(tree) = parse(&grammar, text) else { return !about };
-    let source = Source { file, text, base: 0, own: "" };
-    let body = match language {
-        Language::Python => python::module(source, tree.root_node()),
-        Language::Go => go::module(source, tree.root_node()),
-        Language::Rust => rust::module(source, tree.root_node()),
-        Language::Java => java::module(source, tree.root_node()),
-        Language::JavaScript | Language::TypeScript | Language::Tsx => {
-            javascript::module(source, tree.root_node())
-        }
-    };
+    let Some(tree) = parse(&parser.into(), text) else { return !about };
+    let source = Source { file, text, grammar, base: 0, own: "" };
+    let body = source.block(tree.root_node(), 0);
     let module = program.modules.len();
     let calls = BTreeSet::new();
     let mut names = Names { program, module, language, class: None, inner: false, calls };

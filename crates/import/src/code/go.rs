@@ -4,31 +4,14 @@ use std::rc::Rc;
 
 use tree_sitter::Node;
 
-use super::syntax::{
-    Argument, Call, Class, Expr, Field, Function, Kind, Op, Parameter, Stmt, Target,
-};
-use super::tree::{DEPTH_MAX, Source, parts, unescaped};
+use super::syntax::{Argument, Call, Class, Expr, Field, Function, Kind, Parameter, Stmt, Target};
+use super::tree::{DEPTH_MAX, Grammar, Source, parts, unescaped};
 
-/// The statements of a file.
-pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
-    block(source, root, 0)
-}
-
-fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    parts(node).into_iter().flat_map(|one| statement(source, one, depth + 1)).collect()
-}
-
-/// The statements under a name, if there are any.
-fn body(source: Source<'_>, node: Node<'_>, name: &str, depth: usize) -> Vec<Stmt> {
-    node.child_by_field_name(name).map(|one| block(source, one, depth)).unwrap_or_default()
-}
+pub(super) const GRAMMAR: Grammar = Grammar { statement, kind };
 
 fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     let one = |name: &str| node.child_by_field_name(name);
-    let before = || one("initializer").map(|one| statement(source, one, depth)).unwrap_or_default();
+    let before = || one("initializer").map(|one| source.statement(one, depth)).unwrap_or_default();
     match node.kind() {
         "function_declaration" | "method_declaration" => {
             vec![Stmt::Function(Rc::new(function(source, node, depth)))]
@@ -40,18 +23,18 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         "for_statement" => looped(source, node, depth),
         "if_statement" => {
             let mut all = before();
-            let mut branches = vec![body(source, node, "consequence", depth)];
+            let mut branches = vec![source.body(node, "consequence", depth)];
             if let Some(other) = one("alternative") {
-                branches.push(statement(source, other, depth + 1));
+                branches.push(source.statement(other, depth + 1));
             }
-            let condition = one("condition").map(|one| expr(source, one, depth));
+            let condition = one("condition").map(|one| source.expr(one, depth));
             all.push(Stmt::Branches(condition, branches));
             all
         }
         "expression_switch_statement" | "type_switch_statement" | "select_statement" => {
             let mut all = before();
             let cases = parts(node).into_iter().filter(|one| one.kind().ends_with("_case"));
-            let cases = cases.map(|case| block(source, case, depth + 1)).collect();
+            let cases = cases.map(|case| source.block(case, depth + 1)).collect();
             all.push(Stmt::Branches(None, cases));
             all
         }
@@ -72,8 +55,8 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         | "expression_list"
         | "inc_statement"
         | "type_declaration"
-        | "ERROR" => block(source, node, depth),
-        _ => vec![Stmt::Expr(expr(source, node, depth))],
+        | "ERROR" => source.block(node, depth),
+        _ => vec![Stmt::Expr(source.expr(node, depth))],
     }
 }
 
@@ -106,22 +89,22 @@ fn assigned(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     let Some(right) = right.map(list) else { return Vec::new() };
     let target = |one: &Node<'_>| match source.text(*one) {
         "_" => Target::Nothing,
-        _ => Target::One(expr(source, *one, depth)),
+        _ => Target::One(source.expr(*one, depth)),
     };
     let op = node.child_by_field_name("operator").map(|one| source.text(one));
     if let (Some("+="), [left], [right]) = (op, left.as_slice(), right.as_slice()) {
-        return vec![Stmt::Add(expr(source, *left, depth), expr(source, *right, depth))];
+        return vec![Stmt::Add(source.expr(*left, depth), source.expr(*right, depth))];
     }
     if left.len() == right.len() {
         let both = left.iter().zip(&right);
         return both
-            .map(|(left, right)| Stmt::Assign(target(left), expr(source, *right, depth)))
+            .map(|(left, right)| Stmt::Assign(target(left), source.expr(*right, depth)))
             .collect();
     }
     match right.as_slice() {
         [right] => {
             let all = left.iter().map(target).collect();
-            vec![Stmt::Assign(Target::Several(all), expr(source, *right, depth))]
+            vec![Stmt::Assign(Target::Several(all), source.expr(*right, depth))]
         }
         _ => Vec::new(),
     }
@@ -130,7 +113,7 @@ fn assigned(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 /// Of several values the first is what is returned; behind it stands an error.
 fn returned(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     let all = parts(node).first().map(|one| list(*one)).unwrap_or_default();
-    let mut rest = all.iter().map(|one| expr(source, *one, depth));
+    let mut rest = all.iter().map(|one| source.expr(*one, depth));
     let first = rest.next();
     // `return nil, err` gives nothing.
     let nothing = first.as_ref().is_some_and(|one| matches!(one.kind, Kind::Null));
@@ -143,25 +126,25 @@ fn returned(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 }
 
 fn looped(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    let inner = body(source, node, "body", depth);
+    let inner = source.body(node, "body", depth);
     let Some(range) = parts(node).into_iter().find(|one| one.kind() == "range_clause") else {
         return vec![Stmt::Block(inner)];
     };
     let Some(right) = range.child_by_field_name("right") else { return inner };
-    let items = expr(source, right, depth);
+    let items = source.expr(right, depth);
     let left = range.child_by_field_name("left").map(list).unwrap_or_default();
     let mut targets: Vec<Target> = left
         .iter()
         .map(|one| match source.text(*one) {
             "_" => Target::Nothing,
-            _ => Target::One(expr(source, *one, depth)),
+            _ => Target::One(source.expr(*one, depth)),
         })
         .collect();
-    // A range gives positions, or keys, with what is there.
+    // A range goes over pairs: an index or a key, and the value.
     targets.resize_with(2, || Target::Nothing);
     let span = items.span;
     let callee = Expr { span, kind: Kind::Name("$pairs".to_owned()) };
-    let argument = Argument { name: None, name_span: span, value: items };
+    let argument = Argument::positional(items);
     let call = Call { callee, arguments: vec![argument] };
     let pairs = Expr { span, kind: Kind::Call(Box::new(call)) };
     vec![Stmt::For(Target::Several(targets), pairs, inner)]
@@ -193,19 +176,13 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
         name: name.unwrap_or_default(),
         this: this.map(|one| one.name),
         parameters: node.child_by_field_name("parameters").map(names).unwrap_or_default(),
-        body: body(source, node, "body", depth + 1),
+        body: source.body(node, "body", depth + 1),
     }
 }
 
-fn expr(source: Source<'_>, node: Node<'_>, depth: usize) -> Expr {
-    let kind =
-        if depth > DEPTH_MAX { Kind::Other(Vec::new()) } else { kind(source, node, depth + 1) };
-    source.expr(node, kind)
-}
-
 fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
-    let all = || parts(node).into_iter().map(|one| expr(source, one, depth)).collect::<Vec<_>>();
-    let boxed = |name: &str| Some(Box::new(expr(source, node.child_by_field_name(name)?, depth)));
+    let all = || parts(node).into_iter().map(|one| source.expr(one, depth)).collect::<Vec<_>>();
+    let boxed = |name: &str| Some(Box::new(source.expr(node.child_by_field_name(name)?, depth)));
     let other = || Kind::Other(all());
     match node.kind() {
         "nil" => Kind::Null,
@@ -239,7 +216,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
         }
         "unary_expression" => unary(source, node, boxed("operand")).unwrap_or_else(other),
         "binary_expression" => match (boxed("left"), boxed("right")) {
-            (Some(left), Some(right)) => Kind::Binary(op(source, node), left, right),
+            (Some(left), Some(right)) => Kind::Binary(source.op(node), left, right),
             _ => other(),
         },
         "func_literal" => Kind::Function(Rc::new(function(source, node, depth))),
@@ -258,30 +235,14 @@ fn unary(source: Source<'_>, node: Node<'_>, inner: Option<Box<Expr>>) -> Option
     }
 }
 
-fn op(source: Source<'_>, node: Node<'_>) -> Op {
-    match node.child_by_field_name("operator").map(|one| source.text(one)) {
-        Some("+") => Op::Add,
-        Some("-") => Op::Subtract,
-        Some("*") => Op::Multiply,
-        Some("/") => Op::Divide,
-        Some("<<") => Op::Shift,
-        Some("==") => Op::Equal,
-        Some("!=") => Op::Unequal,
-        _ => Op::Other,
-    }
-}
-
 fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
-    let argument = |one: Node<'_>| {
-        let value = expr(source, one, depth);
-        Argument { name: None, name_span: value.span, value }
-    };
+    let argument = |one: Node<'_>| Argument::positional(source.expr(one, depth));
     if node.kind() == "type_conversion_expression" {
         let callee = source.name(node.child_by_field_name("type")?);
         let operand = argument(node.child_by_field_name("operand")?);
         return Some(Call { callee, arguments: vec![operand] });
     }
-    let callee = expr(source, node.child_by_field_name("function")?, depth);
+    let callee = source.expr(node.child_by_field_name("function")?, depth);
     let given = node.child_by_field_name("arguments")?;
     Some(Call { callee, arguments: parts(given).into_iter().map(argument).collect() })
 }
@@ -319,9 +280,9 @@ fn elements(source: Source<'_>, body: Node<'_>, made: Option<Node<'_>>, depth: u
                 let of = of.map(|of| {
                     if of.kind() == "pointer_type" { of.named_child(0).unwrap_or(of) } else { of }
                 });
-                source.expr(node, elements(source, node, of, depth + 1))
+                source.at(node, elements(source, node, of, depth + 1))
             }
-            _ => expr(source, node, depth + 1),
+            _ => source.expr(node, depth + 1),
         }
     };
     match made.map(|made| made.kind()) {

@@ -4,40 +4,25 @@ use std::rc::Rc;
 
 use tree_sitter::Node;
 
-use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Op, Parameter, Stmt, Target};
-use super::tree::{DEPTH_MAX, Source, parts, unescaped};
+use super::syntax::{Argument, Call, Class, Function, Kind, Parameter, Stmt, Target};
+use super::tree::{Grammar, Source, parts, unescaped};
+
+pub(super) const GRAMMAR: Grammar = Grammar { statement, kind };
 
 /// Names of a path that are read.
 const NAMES_MAX: usize = 16;
 
-/// The statements of a file.
-pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
-    block(source, root, 0)
-}
-
-fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    parts(node).into_iter().flat_map(|one| statement(source, one, depth + 1)).collect()
-}
-
 /// The statements under a name: a block of them, or one alone.
 fn body(source: Source<'_>, node: Node<'_>, name: &str, depth: usize) -> Vec<Stmt> {
     match node.child_by_field_name(name) {
-        Some(one) if matches!(one.kind(), "block" | "constructor_body") => {
-            block(source, one, depth)
-        }
-        Some(one) if depth <= DEPTH_MAX => statement(source, one, depth + 1),
-        _ => Vec::new(),
+        Some(one) if matches!(one.kind(), "block" | "constructor_body") => source.block(one, depth),
+        Some(one) => source.statement(one, depth + 1),
+        None => Vec::new(),
     }
 }
 
 fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    let value = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let value = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     match node.kind() {
         "class_declaration"
         | "record_declaration"
@@ -46,7 +31,7 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         "method_declaration" => vec![Stmt::Function(Rc::new(function(source, node, depth)))],
         "local_variable_declaration" | "field_declaration" => declared(source, node, depth),
         "return_statement" => {
-            vec![Stmt::Return(parts(node).first().map(|one| expr(source, *one, depth)))]
+            vec![Stmt::Return(parts(node).first().map(|one| source.expr(*one, depth)))]
         }
         "enhanced_for_statement" => {
             let name = node.child_by_field_name("name").map(|one| source.name(one));
@@ -65,7 +50,7 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         }
         "switch_expression" => {
             let cases = node.child_by_field_name("body").map(parts).unwrap_or_default();
-            let cases = cases.into_iter().map(|case| block(source, case, depth)).collect();
+            let cases = cases.into_iter().map(|case| source.block(case, depth)).collect();
             vec![Stmt::Branches(None, cases)]
         }
         "try_statement" | "try_with_resources_statement" => tried(source, node, depth),
@@ -73,10 +58,10 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             parts(node).into_iter().map(|one| simple(source, one, depth)).collect()
         }
         "block" | "labeled_statement" | "synchronized_statement" | "ERROR" => {
-            block(source, node, depth)
+            source.block(node, depth)
         }
         "import_declaration" | "package_declaration" | "switch_label" => Vec::new(),
-        _ => vec![Stmt::Expr(expr(source, node, depth))],
+        _ => vec![Stmt::Expr(source.expr(node, depth))],
     }
 }
 
@@ -87,7 +72,7 @@ fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         if let (Some(name), Some(value)) =
             (one.child_by_field_name("name"), one.child_by_field_name("value"))
         {
-            all.push(Stmt::Assign(Target::One(source.name(name)), expr(source, value, depth)));
+            all.push(Stmt::Assign(Target::One(source.name(name)), source.expr(value, depth)));
         }
     }
     all.extend(body(source, node, "body", depth));
@@ -95,7 +80,7 @@ fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     for one in parts(node) {
         match one.kind() {
             "catch_clause" => handlers.push(body(source, one, "body", depth)),
-            "finally_clause" => all.extend(block(source, one, depth)),
+            "finally_clause" => all.extend(source.block(one, depth)),
             _ => {}
         }
     }
@@ -106,9 +91,9 @@ fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 }
 
 fn simple(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
-    let part = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let part = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     if node.kind() != "assignment_expression" {
-        return Stmt::Expr(expr(source, node, depth));
+        return Stmt::Expr(source.expr(node, depth));
     }
     let op = node.child_by_field_name("operator").map(|one| source.text(one));
     match (part("left"), part("right"), op) {
@@ -123,7 +108,7 @@ fn declared(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     let all: Vec<Node<'_>> = node.children_by_field_name("declarator", &mut cursor).collect();
     let one = |one: Node<'_>| {
         let name = source.name(one.child_by_field_name("name")?);
-        let value = expr(source, one.child_by_field_name("value")?, depth);
+        let value = source.expr(one.child_by_field_name("value")?, depth);
         Some(Stmt::Assign(Target::One(name), value))
     };
     all.into_iter().filter_map(one).collect()
@@ -154,14 +139,14 @@ fn classes(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
                 for each in one.children_by_field_name("declarator", &mut cursor) {
                     let Some(name) = each.child_by_field_name("name") else { continue };
                     let value = each.child_by_field_name("value");
-                    let value = value.map(|one| expr(source, one, depth + 1));
+                    let value = value.map(|one| source.expr(one, depth + 1));
                     class.fields.push((source.text(name).to_owned(), value));
                 }
             }
             "class_declaration"
             | "record_declaration"
             | "enum_declaration"
-            | "interface_declaration" => all.extend(statement(source, one, depth + 1)),
+            | "interface_declaration" => all.extend(source.statement(one, depth + 1)),
             _ => {}
         }
     }
@@ -190,24 +175,18 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
     let parameters = parameters.into_iter().filter_map(parameter).collect();
     let body = match node.child_by_field_name("body") {
         Some(inner) if matches!(inner.kind(), "block" | "constructor_body") => {
-            block(source, inner, depth + 1)
+            source.block(inner, depth + 1)
         }
-        Some(inner) => vec![Stmt::Return(Some(expr(source, inner, depth + 1)))],
+        Some(inner) => vec![Stmt::Return(Some(source.expr(inner, depth + 1)))],
         None => Vec::new(),
     };
     let this = (node.kind() != "lambda_expression").then(|| "this".to_owned());
     Function { name, this, parameters, body }
 }
 
-fn expr(source: Source<'_>, node: Node<'_>, depth: usize) -> Expr {
-    let kind =
-        if depth > DEPTH_MAX { Kind::Other(Vec::new()) } else { kind(source, node, depth + 1) };
-    source.expr(node, kind)
-}
-
 fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
-    let all = || parts(node).into_iter().map(|one| expr(source, one, depth)).collect::<Vec<_>>();
-    let boxed = |name: &str| Some(Box::new(expr(source, node.child_by_field_name(name)?, depth)));
+    let all = || parts(node).into_iter().map(|one| source.expr(one, depth)).collect::<Vec<_>>();
+    let boxed = |name: &str| Some(Box::new(source.expr(node.child_by_field_name(name)?, depth)));
     let other = || Kind::Other(all());
     match node.kind() {
         "null_literal" => Kind::Null,
@@ -225,7 +204,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
             let mut names = source.text(node).split('.').map(str::trim).take(NAMES_MAX);
             let first = Kind::Name(names.next().unwrap_or_default().to_owned());
             names.fold(first, |kind, name| {
-                Kind::Member(Box::new(source.expr(node, kind)), name.to_owned())
+                Kind::Member(Box::new(source.at(node, kind)), name.to_owned())
             })
         }
         "field_access" => match (boxed("object"), node.child_by_field_name("field")) {
@@ -244,7 +223,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
         "parenthesized_expression" => all().pop().map_or_else(other, |one| one.kind),
         "cast_expression" => boxed("value").map_or_else(other, |one| one.kind),
         "binary_expression" => match (boxed("left"), boxed("right")) {
-            (Some(left), Some(right)) => Kind::Binary(op(source, node), left, right),
+            (Some(left), Some(right)) => Kind::Binary(source.op(node), left, right),
             _ => other(),
         },
         "unary_expression" => match boxed("operand") {
@@ -265,37 +244,21 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
     }
 }
 
-fn op(source: Source<'_>, node: Node<'_>) -> Op {
-    match node.child_by_field_name("operator").map(|one| source.text(one)) {
-        Some("+") => Op::Add,
-        Some("-") => Op::Subtract,
-        Some("*") => Op::Multiply,
-        Some("/") => Op::Divide,
-        Some("<<") => Op::Shift,
-        Some("==") => Op::Equal,
-        Some("!=") => Op::Unequal,
-        _ => Op::Other,
-    }
-}
-
 fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
-    let argument = |one: Node<'_>| {
-        let value = expr(source, one, depth);
-        Argument { name: None, name_span: value.span, value }
-    };
+    let argument = |one: Node<'_>| Argument::positional(source.expr(one, depth));
     let given = node.child_by_field_name("arguments").map(parts).unwrap_or_default();
     let arguments = given.into_iter().map(argument).collect();
     if node.kind() == "object_creation_expression" {
         let made = node.child_by_field_name("type")?;
         let name = source.text(made).split('<').next().unwrap_or_default();
-        let callee = source.expr(made, Kind::Name(name.to_owned()));
+        let callee = source.at(made, Kind::Name(name.to_owned()));
         return Some(Call { callee, arguments });
     }
     let name = node.child_by_field_name("name")?;
     let callee = match node.child_by_field_name("object") {
         Some(object) => {
-            let object = Box::new(expr(source, object, depth));
-            source.expr(name, Kind::Member(object, source.text(name).to_owned()))
+            let object = Box::new(source.expr(object, depth));
+            source.at(name, Kind::Member(object, source.text(name).to_owned()))
         }
         None => source.name(name),
     };

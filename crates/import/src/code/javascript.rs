@@ -4,35 +4,22 @@ use std::rc::Rc;
 
 use tree_sitter::Node;
 
-use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Op, Parameter, Stmt, Target};
-use super::tree::{DEPTH_MAX, Source, parts, unescaped};
+use super::syntax::{Argument, Call, Class, Expr, Function, Kind, Parameter, Stmt, Target};
+use super::tree::{DEPTH_MAX, Grammar, Source, parts, unescaped};
 
-/// The statements of a file.
-pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
-    block(source, root, 0)
-}
-
-fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    parts(node).into_iter().flat_map(|one| statement(source, one, depth + 1)).collect()
-}
+pub(super) const GRAMMAR: Grammar = Grammar { statement, kind };
 
 /// The statements under a name: a block of them, or one alone.
 fn body(source: Source<'_>, node: Node<'_>, name: &str, depth: usize) -> Vec<Stmt> {
     match node.child_by_field_name(name) {
-        Some(one) if one.kind() == "statement_block" => block(source, one, depth),
-        Some(one) if depth <= DEPTH_MAX => statement(source, one, depth + 1),
-        _ => Vec::new(),
+        Some(one) if one.kind() == "statement_block" => source.block(one, depth),
+        Some(one) => source.statement(one, depth + 1),
+        None => Vec::new(),
     }
 }
 
 fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    let value = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let value = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     let one = match node.kind() {
         "function_declaration" | "generator_function_declaration" => {
             Stmt::Function(Rc::new(function(source, node, depth)))
@@ -45,9 +32,7 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             None => return Vec::new(),
         },
         "variable_declarator" => return declared(source, node, depth),
-        "return_statement" => {
-            Stmt::Return(parts(node).first().map(|one| expr(source, *one, depth)))
-        }
+        "return_statement" => Stmt::Return(parts(node).first().map(|one| source.expr(*one, depth))),
         "for_in_statement" => {
             let left = node.child_by_field_name("left").map(|one| target(source, one, depth));
             let (Some(left), Some(right)) = (left, value("right")) else { return Vec::new() };
@@ -55,20 +40,20 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         }
         "for_statement" | "while_statement" | "do_statement" => {
             let before = node.child_by_field_name("initializer");
-            let mut all = before.map(|one| statement(source, one, depth)).unwrap_or_default();
+            let mut all = before.map(|one| source.statement(one, depth)).unwrap_or_default();
             all.extend(body(source, node, "body", depth));
             Stmt::Block(all)
         }
         "if_statement" => {
             let mut branches = vec![body(source, node, "consequence", depth)];
             if let Some(other) = node.child_by_field_name("alternative") {
-                branches.push(block(source, other, depth));
+                branches.push(source.block(other, depth));
             }
             Stmt::Branches(value("condition"), branches)
         }
         "switch_statement" => {
             let cases = node.child_by_field_name("body").map(parts).unwrap_or_default();
-            Stmt::Branches(None, cases.into_iter().map(|case| block(source, case, depth)).collect())
+            Stmt::Branches(None, cases.into_iter().map(|case| source.block(case, depth)).collect())
         }
         "try_statement" => tried(source, node, depth),
         "import_statement" => return imports(source, node),
@@ -84,12 +69,12 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         | "internal_module"
         | "module"
         | "ERROR" => {
-            return block(source, node, depth);
+            return source.block(node, depth);
         }
         "type_alias_declaration" | "interface_declaration" | "empty_statement" => {
             return Vec::new();
         }
-        _ => Stmt::Expr(expr(source, node, depth)),
+        _ => Stmt::Expr(source.expr(node, depth)),
     };
     vec![one]
 }
@@ -109,12 +94,12 @@ fn simple(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
     let part = |name: &str| node.child_by_field_name(name);
     match (node.kind(), part("left"), part("right")) {
         ("assignment_expression", Some(left), Some(right)) => {
-            Stmt::Assign(target(source, left, depth), expr(source, right, depth))
+            Stmt::Assign(target(source, left, depth), source.expr(right, depth))
         }
         ("augmented_assignment_expression", Some(left), Some(right)) => {
-            Stmt::Add(expr(source, left, depth), expr(source, right, depth))
+            Stmt::Add(source.expr(left, depth), source.expr(right, depth))
         }
-        _ => Stmt::Expr(expr(source, node, depth)),
+        _ => Stmt::Expr(source.expr(node, depth)),
     }
 }
 
@@ -125,7 +110,7 @@ fn declared(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     else {
         return Vec::new();
     };
-    let value = expr(source, value, depth);
+    let value = source.expr(value, depth);
     // A module that is loaded as it was before there were imports.
     if let Some(module) = required(&value) {
         let all = names(source, name);
@@ -139,7 +124,7 @@ fn declared(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     }
     let member = |(own, local): (Option<String>, String)| {
         let kind = Kind::Member(Box::new(value.clone()), own.unwrap_or_else(|| local.clone()));
-        let place = source.expr(name, Kind::Name(local));
+        let place = source.at(name, Kind::Name(local));
         Stmt::Assign(Target::One(place), Expr { span: value.span, kind })
     };
     names(source, name).into_iter().map(member).collect()
@@ -186,7 +171,7 @@ fn target(source: Source<'_>, node: Node<'_>, depth: usize) -> Target {
             Target::Several(all.collect())
         }
         "object_pattern" => Target::Nothing,
-        _ => Target::One(expr(source, node, depth)),
+        _ => Target::One(source.expr(node, depth)),
     }
 }
 
@@ -229,9 +214,9 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
         let Some((parameter, own)) = parameter(source, one, depth) else { continue };
         // `constructor(private readonly js: JetStreamClient)` makes a field of it.
         if own {
-            let this = Box::new(source.expr(one, Kind::Name("this".to_owned())));
-            let place = source.expr(one, Kind::Member(this, parameter.name.clone()));
-            let value = source.expr(one, Kind::Name(parameter.name.clone()));
+            let this = Box::new(source.at(one, Kind::Name("this".to_owned())));
+            let place = source.at(one, Kind::Member(this, parameter.name.clone()));
+            let value = source.at(one, Kind::Name(parameter.name.clone()));
             body_of.push(Stmt::Assign(Target::One(place), value));
         }
         body_of.extend(taken_apart(source, one, &parameter.name));
@@ -239,9 +224,9 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
     }
     match node.child_by_field_name("body") {
         Some(inner) if inner.kind() == "statement_block" => {
-            body_of.extend(block(source, inner, depth + 1));
+            body_of.extend(source.block(inner, depth + 1));
         }
-        Some(inner) => body_of.push(Stmt::Return(Some(expr(source, inner, depth + 1)))),
+        Some(inner) => body_of.push(Stmt::Return(Some(source.expr(inner, depth + 1)))),
         None => {}
     }
     let this = (node.kind() == "method_definition").then(|| "this".to_owned());
@@ -252,15 +237,15 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
 fn taken_apart(source: Source<'_>, node: Node<'_>, name: &str) -> Vec<Stmt> {
     let pattern = ["pattern", "left"].iter().find_map(|part| node.child_by_field_name(part));
     let pattern = pattern.unwrap_or(node);
-    let whole = source.expr(pattern, Kind::Name(name.to_owned()));
+    let whole = source.at(pattern, Kind::Name(name.to_owned()));
     match pattern.kind() {
         "array_pattern" => vec![Stmt::Assign(target(source, pattern, 0), whole)],
         "object_pattern" => names(source, pattern)
             .into_iter()
             .map(|(own, local)| {
                 let own = own.unwrap_or_else(|| local.clone());
-                let value = source.expr(pattern, Kind::Member(Box::new(whole.clone()), own));
-                Stmt::Assign(Target::One(source.expr(pattern, Kind::Name(local))), value)
+                let value = source.at(pattern, Kind::Member(Box::new(whole.clone()), own));
+                Stmt::Assign(Target::One(source.at(pattern, Kind::Name(local))), value)
             })
             .collect(),
         _ => Vec::new(),
@@ -269,7 +254,7 @@ fn taken_apart(source: Source<'_>, node: Node<'_>, name: &str) -> Vec<Stmt> {
 
 /// A parameter, and whether it is a field of the object too.
 fn parameter(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<(Parameter, bool)> {
-    let value = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let value = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     let (name, default, own) = match node.kind() {
         "assignment_pattern" => (node.child_by_field_name("left")?, value("right"), false),
         "required_parameter" | "optional_parameter" => {
@@ -296,7 +281,7 @@ fn class(source: Source<'_>, node: Node<'_>, depth: usize) -> Class {
                 let name = one.child_by_field_name("property").or(one.child_by_field_name("name"));
                 let Some(name) = name else { continue };
                 let value = one.child_by_field_name("value");
-                let value = value.map(|one| expr(source, one, depth + 1));
+                let value = value.map(|one| source.expr(one, depth + 1));
                 class.fields.push((source.text(name).to_owned(), value));
             }
             _ => {}
@@ -310,21 +295,15 @@ fn enumeration(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Class
     let mut fields = Vec::new();
     for one in node.child_by_field_name("body").map(parts).unwrap_or_default() {
         let Some(name) = one.child_by_field_name("name") else { continue };
-        let value = one.child_by_field_name("value").map(|one| expr(source, one, depth + 1));
+        let value = one.child_by_field_name("value").map(|one| source.expr(one, depth + 1));
         fields.push((source.text(name).to_owned(), value));
     }
     Some(Class { name, fields, methods: Vec::new() })
 }
 
-fn expr(source: Source<'_>, node: Node<'_>, depth: usize) -> Expr {
-    let kind =
-        if depth > DEPTH_MAX { Kind::Other(Vec::new()) } else { kind(source, node, depth + 1) };
-    source.expr(node, kind)
-}
-
 fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
-    let all = || parts(node).into_iter().map(|one| expr(source, one, depth)).collect::<Vec<_>>();
-    let boxed = |name: &str| Some(Box::new(expr(source, node.child_by_field_name(name)?, depth)));
+    let all = || parts(node).into_iter().map(|one| source.expr(one, depth)).collect::<Vec<_>>();
+    let boxed = |name: &str| Some(Box::new(source.expr(node.child_by_field_name(name)?, depth)));
     let other = || Kind::Other(all());
     match node.kind() {
         "null" | "undefined" => Kind::Null,
@@ -398,10 +377,10 @@ fn template(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
     let mut all = Vec::new();
     for part in parts(node) {
         if part.kind() == "template_substitution" {
-            all.extend(part.named_child(0).map(|inner| expr(source, inner, depth)));
+            all.extend(part.named_child(0).map(|inner| source.expr(inner, depth)));
         } else {
             let text = unescaped(source.text(part));
-            all.push(source.expr(part, Kind::Text(text)));
+            all.push(source.at(part, Kind::Text(text)));
         }
     }
     match all.as_slice() {
@@ -413,20 +392,20 @@ fn template(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
 
 fn pair(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<(Option<Expr>, Expr)> {
     match node.kind() {
-        "spread_element" => Some((None, expr(source, node.named_child(0)?, depth))),
+        "spread_element" => Some((None, source.expr(node.named_child(0)?, depth))),
         "shorthand_property_identifier" => {
-            let name = source.expr(node, Kind::Text(source.text(node).to_owned()));
-            Some((Some(name), expr(source, node, depth)))
+            let name = source.at(node, Kind::Text(source.text(node).to_owned()));
+            Some((Some(name), source.expr(node, depth)))
         }
         "pair" => {
             let key = node.child_by_field_name("key")?;
-            let value = expr(source, node.child_by_field_name("value")?, depth);
+            let value = source.expr(node.child_by_field_name("value")?, depth);
             let key = match key.kind() {
                 "property_identifier" | "number" => {
-                    source.expr(key, Kind::Text(source.text(key).to_owned()))
+                    source.at(key, Kind::Text(source.text(key).to_owned()))
                 }
-                "computed_property_name" => expr(source, key.named_child(0)?, depth),
-                _ => expr(source, key, depth),
+                "computed_property_name" => source.expr(key.named_child(0)?, depth),
+                _ => source.expr(key, depth),
             };
             Some((Some(key), value))
         }
@@ -436,13 +415,10 @@ fn pair(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<(Option<Expr
 
 fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
     let callee = node.child_by_field_name("function").or(node.child_by_field_name("constructor"))?;
-    let argument = |one: Node<'_>| {
-        let value = expr(source, one, depth);
-        Argument { name: None, name_span: value.span, value }
-    };
+    let argument = |one: Node<'_>| Argument::positional(source.expr(one, depth));
     let given = node.child_by_field_name("arguments").map(parts).unwrap_or_default();
     Some(Call {
-        callee: expr(source, callee, depth),
+        callee: source.expr(callee, depth),
         arguments: given.into_iter().map(argument).collect(),
     })
 }
@@ -450,15 +426,7 @@ fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
 fn binary(source: Source<'_>, node: Node<'_>, left: Box<Expr>, right: Box<Expr>) -> Kind {
     let op = match node.child_by_field_name("operator").map(|one| source.text(one)) {
         Some("||" | "??") => return Kind::Otherwise(left, right),
-        Some("+") => Op::Add,
-        Some("-") => Op::Subtract,
-        Some("*") => Op::Multiply,
-        Some("/") => Op::Divide,
-        Some("**") => Op::Power,
-        Some("<<") => Op::Shift,
-        Some("==" | "===") => Op::Equal,
-        Some("!=" | "!==") => Op::Unequal,
-        _ => Op::Other,
+        _ => source.op(node),
     };
     Kind::Binary(op, left, right)
 }

@@ -7,50 +7,33 @@ use tree_sitter::Node;
 use super::syntax::{
     Argument, Call, Class, Each, Expr, Function, Kind, Op, Parameter, Stmt, Target,
 };
-use super::tree::{DEPTH_MAX, Source, fields, parts, unescaped};
+use super::tree::{Grammar, Source, fields, parts, unescaped};
 
-/// The statements of a module.
-pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
-    block(source, root, 0)
-}
-
-fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    parts(node).into_iter().flat_map(|one| statement(source, one, depth + 1)).collect()
-}
-
-/// The statements under a name, if there are any.
-fn body(source: Source<'_>, node: Node<'_>, name: &str, depth: usize) -> Vec<Stmt> {
-    node.child_by_field_name(name).map(|one| block(source, one, depth)).unwrap_or_default()
-}
+pub(super) const GRAMMAR: Grammar = Grammar { statement, kind };
 
 fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    let value = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let value = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     let one = match node.kind() {
         "expression_statement" => {
             return parts(node).into_iter().map(|one| simple(source, one, depth)).collect();
         }
         "decorated_definition" => match node.child_by_field_name("definition") {
-            Some(inner) => return statement(source, inner, depth),
+            Some(inner) => return source.statement(inner, depth),
             None => return Vec::new(),
         },
         "function_definition" => Stmt::Function(Rc::new(function(source, node, depth))),
         "class_definition" => Stmt::Class(Rc::new(class(source, node, depth))),
-        "return_statement" => {
-            Stmt::Return(parts(node).first().map(|one| expr(source, *one, depth)))
-        }
+        "return_statement" => Stmt::Return(parts(node).first().map(|one| source.expr(*one, depth))),
         "for_statement" => {
             let target = node.child_by_field_name("left").map(|one| target(source, one, depth));
             let (Some(target), Some(items)) = (target, value("right")) else { return Vec::new() };
-            Stmt::For(target, items, body(source, node, "body", depth))
+            Stmt::For(target, items, source.body(node, "body", depth))
         }
         "if_statement" => {
-            let mut branches = vec![body(source, node, "consequence", depth)];
+            let mut branches = vec![source.body(node, "consequence", depth)];
             for other in fields(node, "alternative") {
                 let inner = if other.kind() == "elif_clause" { "consequence" } else { "body" };
-                branches.push(body(source, other, inner, depth));
+                branches.push(source.body(other, inner, depth));
             }
             Stmt::Branches(value("condition"), branches)
         }
@@ -59,19 +42,19 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             let mut all: Vec<Stmt> = parts(node)
                 .into_iter()
                 .filter(|one| one.kind() != "block" && one.kind() != "else_clause")
-                .map(|one| Stmt::Expr(expr(source, one, depth)))
+                .map(|one| Stmt::Expr(source.expr(one, depth)))
                 .collect();
-            all.extend(body(source, node, "body", depth));
+            all.extend(source.body(node, "body", depth));
             Stmt::Block(all)
         }
         "match_statement" => {
             let cases = node.child_by_field_name("body").map(parts).unwrap_or_default();
-            let all = cases.into_iter().map(|case| body(source, case, "consequence", depth));
+            let all = cases.into_iter().map(|case| source.body(case, "consequence", depth));
             Stmt::Branches(None, all.collect())
         }
         "import_from_statement" | "import_statement" => return imports(source, node),
         _ => {
-            let parts = parts(node).into_iter().map(|one| Stmt::Expr(expr(source, one, depth)));
+            let parts = parts(node).into_iter().map(|one| Stmt::Expr(source.expr(one, depth)));
             return parts.collect();
         }
     };
@@ -80,16 +63,16 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 
 /// What is tried, and what runs if it fails.
 fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    let mut all = body(source, node, "body", depth);
+    let mut all = source.body(node, "body", depth);
     let mut handlers = Vec::new();
     for other in parts(node) {
         let inner = || parts(other).into_iter().rfind(|one| one.kind() == "block");
         match other.kind() {
             "except_clause" | "except_group_clause" => {
-                handlers.extend(inner().map(|inner| block(source, inner, depth)));
+                handlers.extend(inner().map(|inner| source.block(inner, depth)));
             }
             "else_clause" | "finally_clause" => {
-                all.extend(inner().map(|inner| Stmt::Block(block(source, inner, depth))));
+                all.extend(inner().map(|inner| Stmt::Block(source.block(inner, depth))));
             }
             _ => {}
         }
@@ -101,7 +84,7 @@ fn tried(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 }
 
 fn simple(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
-    let value = |name: &str| node.child_by_field_name(name).map(|one| expr(source, one, depth));
+    let value = |name: &str| node.child_by_field_name(name).map(|one| source.expr(one, depth));
     match node.kind() {
         "assignment" => {
             let left = node.child_by_field_name("left").map(|one| target(source, one, depth));
@@ -114,7 +97,7 @@ fn simple(source: Source<'_>, node: Node<'_>, depth: usize) -> Stmt {
             (Some(left), Some(right)) => Stmt::Add(left, right),
             _ => Stmt::Block(Vec::new()),
         },
-        _ => Stmt::Expr(expr(source, node, depth)),
+        _ => Stmt::Expr(source.expr(node, depth)),
     }
 }
 
@@ -123,7 +106,7 @@ fn target(source: Source<'_>, node: Node<'_>, depth: usize) -> Target {
         "pattern_list" | "tuple_pattern" | "list_pattern" | "tuple" | "expression_list" => {
             Target::Several(parts(node).into_iter().map(|one| target(source, one, depth)).collect())
         }
-        _ => Target::One(expr(source, node, depth)),
+        _ => Target::One(source.expr(node, depth)),
     }
 }
 
@@ -153,16 +136,16 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
     let inner = node.child_by_field_name("body");
     let body = match inner {
         Some(inner) if node.kind() == "lambda" => {
-            vec![Stmt::Return(Some(expr(source, inner, depth + 1)))]
+            vec![Stmt::Return(Some(source.expr(inner, depth + 1)))]
         }
-        Some(inner) => block(source, inner, depth + 1),
+        Some(inner) => source.block(inner, depth + 1),
         None => Vec::new(),
     };
     Function { name: name.unwrap_or_default(), this, parameters: all, body }
 }
 
 fn parameter(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Parameter> {
-    let default = node.child_by_field_name("value").map(|one| expr(source, one, depth));
+    let default = node.child_by_field_name("value").map(|one| source.expr(one, depth));
     let (name, rest) = match node.kind() {
         "identifier" => (node, false),
         "default_parameter" | "typed_default_parameter" => {
@@ -193,21 +176,15 @@ fn class(source: Source<'_>, node: Node<'_>, depth: usize) -> Class {
             continue;
         };
         let Some(left) = field.child_by_field_name("left") else { continue };
-        let value = field.child_by_field_name("right").map(|one| expr(source, one, depth + 1));
+        let value = field.child_by_field_name("right").map(|one| source.expr(one, depth + 1));
         class.fields.push((source.text(left).to_owned(), value));
     }
     class
 }
 
-fn expr(source: Source<'_>, node: Node<'_>, depth: usize) -> Expr {
-    let kind =
-        if depth > DEPTH_MAX { Kind::Other(Vec::new()) } else { kind(source, node, depth + 1) };
-    source.expr(node, kind)
-}
-
 fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
-    let all = || parts(node).into_iter().map(|one| expr(source, one, depth)).collect::<Vec<_>>();
-    let boxed = |name: &str| Some(Box::new(expr(source, node.child_by_field_name(name)?, depth)));
+    let all = || parts(node).into_iter().map(|one| source.expr(one, depth)).collect::<Vec<_>>();
+    let boxed = |name: &str| Some(Box::new(source.expr(node.child_by_field_name(name)?, depth)));
     let other = || Kind::Other(all());
     match node.kind() {
         "none" => Kind::Null,
@@ -253,7 +230,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
             all().pop().map_or_else(other, |one| Kind::Spread(Box::new(one)))
         }
         "named_expression" => boxed("value").map_or_else(other, |one| one.kind),
-        "as_pattern" => node.named_child(0).map_or_else(other, |one| expr(source, one, depth).kind),
+        "as_pattern" => node.named_child(0).map_or_else(other, |one| source.expr(one, depth).kind),
         _ => other(),
     }
 }
@@ -270,11 +247,11 @@ fn string(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
                 let text = if raw { text.to_owned() } else { unescaped(text) };
                 // Of the texts around values, `{{` is a sign.
                 let text = if joined { text.replace("{{", "{").replace("}}", "}") } else { text };
-                all.push(source.expr(part, Kind::Text(text)));
+                all.push(source.at(part, Kind::Text(text)));
             }
             "interpolation" => {
                 if let Some(inner) = part.child_by_field_name("expression") {
-                    all.push(expr(source, inner, depth));
+                    all.push(source.expr(inner, depth));
                 }
             }
             _ => {}
@@ -289,27 +266,25 @@ fn string(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
 
 fn pair(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<(Option<Expr>, Expr)> {
     if node.kind() == "dictionary_splat" {
-        return Some((None, expr(source, node.named_child(0)?, depth)));
+        return Some((None, source.expr(node.named_child(0)?, depth)));
     }
-    let key = expr(source, node.child_by_field_name("key")?, depth);
-    Some((Some(key), expr(source, node.child_by_field_name("value")?, depth)))
+    let key = source.expr(node.child_by_field_name("key")?, depth);
+    Some((Some(key), source.expr(node.child_by_field_name("value")?, depth)))
 }
 
 fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
-    let callee = expr(source, node.child_by_field_name("function")?, depth);
+    let callee = source.expr(node.child_by_field_name("function")?, depth);
     let given = node.child_by_field_name("arguments")?;
     if given.kind() == "generator_expression" {
-        let value = expr(source, given, depth);
-        let argument = Argument { name: None, name_span: value.span, value };
+        let argument = Argument::positional(source.expr(given, depth));
         return Some(Call { callee, arguments: vec![argument] });
     }
     let one = |node: Node<'_>| {
         if node.kind() != "keyword_argument" {
-            let value = expr(source, node, depth);
-            return Some(Argument { name: None, name_span: value.span, value });
+            return Some(Argument::positional(source.expr(node, depth)));
         }
         let name = node.child_by_field_name("name")?;
-        let value = expr(source, node.child_by_field_name("value")?, depth);
+        let value = source.expr(node.child_by_field_name("value")?, depth);
         let name_span = source.span(name);
         Some(Argument { name: Some(source.text(name).to_owned()), name_span, value })
     };
@@ -317,18 +292,13 @@ fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
 }
 
 fn binary(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Kind> {
-    let left = Box::new(expr(source, node.child_by_field_name("left")?, depth));
-    let right = Box::new(expr(source, node.child_by_field_name("right")?, depth));
+    let left = Box::new(source.expr(node.child_by_field_name("left")?, depth));
+    let right = Box::new(source.expr(node.child_by_field_name("right")?, depth));
     let op = match source.text(node.child_by_field_name("operator")?) {
         "or" => return Some(Kind::Otherwise(left, right)),
-        "+" => Op::Add,
-        "-" => Op::Subtract,
-        "*" => Op::Multiply,
-        "/" | "//" => Op::Divide,
-        "**" => Op::Power,
-        "<<" => Op::Shift,
+        "//" => Op::Divide,
         "%" => Op::Format,
-        _ => Op::Other,
+        _ => source.op(node),
     };
     Some(Kind::Binary(op, left, right))
 }
@@ -348,7 +318,7 @@ fn fields_text<'t>(source: Source<'t>, node: Node<'_>) -> &'t str {
 }
 
 fn each(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Each> {
-    let value = expr(source, node.child_by_field_name("body")?, depth);
+    let value = source.expr(node.child_by_field_name("body")?, depth);
     let clauses: Vec<Node<'_>> =
         parts(node).into_iter().filter(|one| one.kind() == "for_in_clause").collect();
     let filtered = parts(node).iter().any(|one| one.kind() == "if_clause");
@@ -357,5 +327,5 @@ fn each(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Each> {
         return None;
     }
     let target = target(source, clause.child_by_field_name("left")?, depth);
-    Some(Each { target, items: expr(source, clause.child_by_field_name("right")?, depth), value })
+    Some(Each { target, items: source.expr(clause.child_by_field_name("right")?, depth), value })
 }

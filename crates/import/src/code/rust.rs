@@ -1,16 +1,15 @@
 //! Rust as its grammar has it, to what is common to the languages.
 //!
-//! What stands in a macro's brackets is no expression to the grammar; it is parsed again as a list of
-//! arguments.
+//! The grammar reads the arguments of a macro as tokens; they are parsed again as a list of expressions.
 
 use std::rc::Rc;
 
 use tree_sitter::Node;
 
-use super::syntax::{
-    Argument, Call, Class, Expr, Field, Function, Kind, Op, Parameter, Stmt, Target,
-};
-use super::tree::{DEPTH_MAX, Source, parse, parts, unescaped};
+use super::syntax::{Argument, Call, Class, Expr, Field, Function, Kind, Parameter, Stmt, Target};
+use super::tree::{DEPTH_MAX, Grammar, Source, parse, parts, unescaped};
+
+pub(super) const GRAMMAR: Grammar = Grammar { statement, kind };
 
 /// Longest arguments of a macro that are parsed, in bytes.
 const MACRO_MAX: usize = 8 << 10;
@@ -18,21 +17,9 @@ const MACRO_MAX: usize = 8 << 10;
 /// Names of a path that are read.
 const NAMES_MAX: usize = 16;
 
-/// The statements of a file.
-pub(super) fn module(source: Source<'_>, root: Node<'_>) -> Vec<Stmt> {
-    items(source, root, 0)
-}
-
-fn items(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
-    parts(node).into_iter().flat_map(|one| statement(source, one, depth + 1)).collect()
-}
-
 /// The statements of a block; its last expression is what it gives.
 fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    let mut all = items(source, node, depth);
+    let mut all = source.block(node, depth);
     let last = parts(node).pop().is_some_and(|one| {
         !one.kind().ends_with("_statement") && !one.kind().ends_with("_declaration")
     });
@@ -44,22 +31,19 @@ fn block(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
 }
 
 fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
-    if depth > DEPTH_MAX {
-        return Vec::new();
-    }
     let part = |name: &str| node.child_by_field_name(name);
     match node.kind() {
         "function_item" => vec![Stmt::Function(Rc::new(function(source, node, depth)))],
         "const_item" | "static_item" => match (part("name"), part("value")) {
             (Some(name), Some(value)) => {
-                let target = Target::One(expr(source, name, depth));
-                vec![Stmt::Assign(target, expr(source, value, depth))]
+                let target = Target::One(source.expr(name, depth));
+                vec![Stmt::Assign(target, source.expr(value, depth))]
             }
             _ => Vec::new(),
         },
         "let_declaration" => match (part("pattern"), part("value")) {
             (Some(pattern), Some(value)) => {
-                vec![Stmt::Assign(target(source, pattern, depth), expr(source, value, depth))]
+                vec![Stmt::Assign(target(source, pattern, depth), source.expr(value, depth))]
             }
             _ => Vec::new(),
         },
@@ -68,7 +52,7 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             // Tests of a module stand in it.
             let name = part("name").map(|name| source.text(name)).unwrap_or_default();
             match part("body").filter(|_| !name.starts_with("test")) {
-                Some(body) => items(source, body, depth),
+                Some(body) => source.block(body, depth),
                 None => Vec::new(),
             }
         }
@@ -79,53 +63,52 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         | "type_item"
         | "attribute_item"
         | "inner_attribute_item" => Vec::new(),
-        "expression_statement" | "declaration_list" | "ERROR" => items(source, node, depth),
+        "expression_statement" | "declaration_list" | "ERROR" => source.block(node, depth),
         "if_expression" | "match_expression" => branches(source, node, depth),
         "for_expression" => {
             let pattern = part("pattern").map(|one| target(source, one, depth));
             let (Some(pattern), Some(value)) = (pattern, part("value")) else { return Vec::new() };
-            let body = part("body").map(|one| items(source, one, depth)).unwrap_or_default();
-            vec![Stmt::For(pattern, expr(source, value, depth), body)]
+            let body = source.body(node, "body", depth);
+            vec![Stmt::For(pattern, source.expr(value, depth), body)]
         }
         "while_expression" | "loop_expression" => {
-            let body = part("body").map(|one| items(source, one, depth)).unwrap_or_default();
+            let body = source.body(node, "body", depth);
             vec![Stmt::Block(body)]
         }
-        "block" | "unsafe_block" => vec![Stmt::Block(items(source, node, depth))],
+        "block" | "unsafe_block" => vec![Stmt::Block(source.block(node, depth))],
         "assignment_expression" => match (part("left"), part("right")) {
             (Some(left), Some(right)) => {
-                let target = Target::One(expr(source, left, depth));
-                vec![Stmt::Assign(target, expr(source, right, depth))]
+                let target = Target::One(source.expr(left, depth));
+                vec![Stmt::Assign(target, source.expr(right, depth))]
             }
             _ => Vec::new(),
         },
         "return_expression" => {
-            vec![Stmt::Return(parts(node).first().map(|one| expr(source, *one, depth)))]
+            vec![Stmt::Return(parts(node).first().map(|one| source.expr(*one, depth)))]
         }
-        _ => vec![Stmt::Expr(expr(source, node, depth))],
+        _ => vec![Stmt::Expr(source.expr(node, depth))],
     }
 }
 
 fn branches(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     let part = |name: &str| node.child_by_field_name(name);
     if node.kind() == "match_expression" {
-        let value = part("value").map(|one| Stmt::Expr(expr(source, one, depth)));
+        let value = part("value").map(|one| Stmt::Expr(source.expr(one, depth)));
         let arms = part("body").map(parts).unwrap_or_default();
-        let arms = arms.into_iter().filter_map(|arm| {
-            Some(statement(source, arm.child_by_field_name("value")?, depth + 1))
-        });
+        let arms = arms
+            .into_iter()
+            .filter_map(|arm| Some(source.statement(arm.child_by_field_name("value")?, depth + 1)));
         let arms = Stmt::Branches(None, arms.collect());
         return value.into_iter().chain([arms]).collect();
     }
     let condition = part("condition").filter(|one| !one.kind().starts_with("let"));
     let tried = part("condition").and_then(|one| one.child_by_field_name("value"));
-    let tried = tried.map(|one| Stmt::Expr(expr(source, one, depth)));
-    let mut all =
-        vec![part("consequence").map(|one| items(source, one, depth)).unwrap_or_default()];
+    let tried = tried.map(|one| Stmt::Expr(source.expr(one, depth)));
+    let mut all = vec![part("consequence").map(|one| source.block(one, depth)).unwrap_or_default()];
     if let Some(other) = part("alternative") {
-        all.push(items(source, other, depth));
+        all.push(source.block(other, depth));
     }
-    let branches = Stmt::Branches(condition.map(|one| expr(source, one, depth)), all);
+    let branches = Stmt::Branches(condition.map(|one| source.expr(one, depth)), all);
     tried.into_iter().chain([branches]).collect()
 }
 
@@ -141,7 +124,7 @@ fn implementation(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt>
             "const_item" => {
                 let Some(name) = one.child_by_field_name("name") else { continue };
                 let value = one.child_by_field_name("value");
-                let value = value.map(|one| expr(source, one, depth + 1));
+                let value = value.map(|one| source.expr(one, depth + 1));
                 class.fields.push((source.text(name).to_owned(), value));
             }
             _ => {}
@@ -178,21 +161,15 @@ fn function(source: Source<'_>, node: Node<'_>, depth: usize) -> Function {
     }
     let body = match node.child_by_field_name("body") {
         Some(inner) if inner.kind() == "block" => block(source, inner, depth + 1),
-        Some(inner) => vec![Stmt::Return(Some(expr(source, inner, depth + 1)))],
+        Some(inner) => vec![Stmt::Return(Some(source.expr(inner, depth + 1)))],
         None => Vec::new(),
     };
     Function { name: name.unwrap_or_default(), this, parameters, body }
 }
 
-fn expr(source: Source<'_>, node: Node<'_>, depth: usize) -> Expr {
-    let kind =
-        if depth > DEPTH_MAX { Kind::Other(Vec::new()) } else { kind(source, node, depth + 1) };
-    source.expr(node, kind)
-}
-
 fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
-    let all = || parts(node).into_iter().map(|one| expr(source, one, depth)).collect::<Vec<_>>();
-    let boxed = |name: &str| Some(Box::new(expr(source, node.child_by_field_name(name)?, depth)));
+    let all = || parts(node).into_iter().map(|one| source.expr(one, depth)).collect::<Vec<_>>();
+    let boxed = |name: &str| Some(Box::new(source.expr(node.child_by_field_name(name)?, depth)));
     let other = || Kind::Other(all());
     match node.kind() {
         "boolean_literal" => Kind::Bool(source.text(node) == "true"),
@@ -220,7 +197,7 @@ fn kind(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
         | "type_cast_expression" => all().into_iter().next().map_or_else(other, |one| one.kind),
         "struct_expression" => structure(source, node, depth).unwrap_or_else(other),
         "binary_expression" => match (boxed("left"), boxed("right")) {
-            (Some(left), Some(right)) => Kind::Binary(op(source, node), left, right),
+            (Some(left), Some(right)) => Kind::Binary(source.op(node), left, right),
             _ => other(),
         },
         "unary_expression" => match (source.text(node).chars().next(), all().pop()) {
@@ -256,7 +233,7 @@ fn path(source: Source<'_>, node: Node<'_>) -> Kind {
     let first = names.next().unwrap_or_default();
     let first = if first == "Self" && !source.own.is_empty() { source.own } else { first };
     names.fold(Kind::Name(first.to_owned()), |kind, name| {
-        Kind::Member(Box::new(source.expr(node, kind)), name.to_owned())
+        Kind::Member(Box::new(source.at(node, kind)), name.to_owned())
     })
 }
 
@@ -268,7 +245,7 @@ fn at_once(source: Source<'_>, node: Node<'_>, depth: usize) -> Kind {
         _ => parts(node).pop().map(|inner| block(source, inner, depth)).unwrap_or_default(),
     };
     let function = Function { body: body.into_iter().map(given).collect(), ..Function::default() };
-    let callee = source.expr(node, Kind::Function(Rc::new(function)));
+    let callee = source.at(node, Kind::Function(Rc::new(function)));
     called(Call { callee, arguments: Vec::new() })
 }
 
@@ -290,12 +267,9 @@ fn called(call: Call) -> Kind {
 }
 
 fn call(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Call> {
-    let callee = expr(source, node.child_by_field_name("function")?, depth);
+    let callee = source.expr(node.child_by_field_name("function")?, depth);
     let list = node.child_by_field_name("arguments")?;
-    let argument = |one: Node<'_>| {
-        let value = expr(source, one, depth);
-        Argument { name: None, name_span: value.span, value }
-    };
+    let argument = |one: Node<'_>| Argument::positional(source.expr(one, depth));
     Some(Call { callee, arguments: parts(list).into_iter().map(argument).collect() })
 }
 
@@ -307,17 +281,17 @@ fn structure(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Kind> {
         let field = match one.kind() {
             "field_initializer" => {
                 let name = one.child_by_field_name("field")?;
-                let value = expr(source, one.child_by_field_name("value")?, depth);
+                let value = source.expr(one.child_by_field_name("value")?, depth);
                 let name_span = source.span(name);
                 Field { name: Some(source.text(name).to_owned()), name_span, value }
             }
             "shorthand_field_initializer" => {
                 let inner = one.named_child(0)?;
-                let value = expr(source, inner, depth);
+                let value = source.expr(inner, depth);
                 Field { name: Some(source.text(inner).to_owned()), name_span: value.span, value }
             }
             "base_field_initializer" => {
-                let value = expr(source, one.named_child(0)?, depth);
+                let value = source.expr(one.named_child(0)?, depth);
                 Field { name: None, name_span: value.span, value }
             }
             _ => continue,
@@ -327,19 +301,6 @@ fn structure(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Kind> {
     // What takes in the rest is behind, and counts less.
     fields.sort_by_key(|field| field.name.is_some());
     Some(Kind::Make(name.to_owned(), fields))
-}
-
-fn op(source: Source<'_>, node: Node<'_>) -> Op {
-    match node.child_by_field_name("operator").map(|one| source.text(one)) {
-        Some("+") => Op::Add,
-        Some("-") => Op::Subtract,
-        Some("*") => Op::Multiply,
-        Some("/") => Op::Divide,
-        Some("<<") => Op::Shift,
-        Some("==") => Op::Equal,
-        Some("!=") => Op::Unequal,
-        _ => Op::Other,
-    }
 }
 
 /// A macro: what is in its brackets, as arguments.
@@ -357,11 +318,11 @@ fn invoked(source: Source<'_>, node: Node<'_>, depth: usize) -> Option<Kind> {
         return None;
     }
     let base = source.base + tokens.start_byte();
-    let inner = Source { text: &wrapped, base, file: source.file, own: "" };
+    let inner = Source { text: &wrapped, base, own: "", ..source };
     let list = parts(tree.root_node()).into_iter().next()?.named_child(0)?;
     // Each macro in another costs twice as much.
     let all: Vec<Expr> =
-        parts(list).into_iter().map(|one| expr(inner, one, depth + DEPTH_MAX / 8)).collect();
+        parts(list).into_iter().map(|one| inner.expr(one, depth + DEPTH_MAX / 8)).collect();
     match name.rsplit("::").next().unwrap_or_default() {
         "vec" => Some(Kind::List(all)),
         "format" => formatted(inner, list, &all),
@@ -380,7 +341,7 @@ fn formatted(source: Source<'_>, list: Node<'_>, all: &[Expr]) -> Option<Kind> {
             let right =
                 matches!(value.kind, Kind::Other(_)).then(|| node.child_by_field_name("right"));
             (source.text(left) == name).then_some(())?;
-            Some(expr(source, right??, DEPTH_MAX - 2))
+            Some(source.expr(right??, DEPTH_MAX - 2))
         })
     };
     let mut next = rest.iter();

@@ -68,6 +68,13 @@ pub(super) struct Argument {
     pub(super) value: Expr,
 }
 
+impl Argument {
+    /// An argument that is told from the others by its position.
+    pub(super) fn positional(value: Expr) -> Self {
+        Self { name: None, name_span: value.span, value }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Each {
     pub(super) target: Target,

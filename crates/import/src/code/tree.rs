@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use tree_sitter::{Language, Node, ParseOptions, Parser, Tree};
 use watershed_topology::source::{FileId, Span, offset};
 
-use super::syntax::{Expr, Kind};
+use super::syntax::{Expr, Kind, Op, Stmt};
 
 /// Longest program that is read, in bytes.
 const BYTES_MAX: usize = 1 << 20;
@@ -35,11 +35,19 @@ pub(super) fn parse(language: &Language, text: &str) -> Option<Tree> {
     parser.parse_with_options(&mut input, None, Some(options))
 }
 
+/// How a language reads one node of its grammar, at a depth.
+#[derive(Clone, Copy)]
+pub(super) struct Grammar {
+    pub(super) statement: fn(Source<'_>, Node<'_>, usize) -> Vec<Stmt>,
+    pub(super) kind: fn(Source<'_>, Node<'_>, usize) -> Kind,
+}
+
 /// The text that a tree was made of.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'t> {
     pub(super) file: FileId,
     pub(super) text: &'t str,
+    pub(super) grammar: Grammar,
     /// Where the text begins in the file.
     pub(super) base: usize,
     /// The type whose methods are read.
@@ -57,12 +65,50 @@ impl<'t> Source<'t> {
         self.text.get(node.byte_range()).unwrap_or_default()
     }
 
-    pub(super) fn expr(&self, node: Node<'_>, kind: Kind) -> Expr {
+    /// The statements that a node stands for. Empty below [`DEPTH_MAX`].
+    pub(super) fn statement(self, node: Node<'_>, depth: usize) -> Vec<Stmt> {
+        if depth > DEPTH_MAX { Vec::new() } else { (self.grammar.statement)(self, node, depth) }
+    }
+
+    /// The statements in a node.
+    pub(super) fn block(self, node: Node<'_>, depth: usize) -> Vec<Stmt> {
+        parts(node).into_iter().flat_map(|one| self.statement(one, depth + 1)).collect()
+    }
+
+    /// The statements in the part of a node with this name, if there is one.
+    pub(super) fn body(self, node: Node<'_>, name: &str, depth: usize) -> Vec<Stmt> {
+        node.child_by_field_name(name).map(|one| self.block(one, depth)).unwrap_or_default()
+    }
+
+    /// The expression that a node stands for. Nothing is known of it below [`DEPTH_MAX`].
+    pub(super) fn expr(self, node: Node<'_>, depth: usize) -> Expr {
+        let deep = depth > DEPTH_MAX;
+        let none = Kind::Other(Vec::new());
+        self.at(node, if deep { none } else { (self.grammar.kind)(self, node, depth + 1) })
+    }
+
+    /// An expression in the place of a node.
+    pub(super) fn at(&self, node: Node<'_>, kind: Kind) -> Expr {
         Expr { span: self.span(node), kind }
     }
 
     pub(super) fn name(&self, node: Node<'_>) -> Expr {
-        self.expr(node, Kind::Name(self.text(node).to_owned()))
+        self.at(node, Kind::Name(self.text(node).to_owned()))
+    }
+
+    /// The operator between two values, where languages agree on what it does.
+    pub(super) fn op(&self, node: Node<'_>) -> Op {
+        match node.child_by_field_name("operator").map(|one| self.text(one)) {
+            Some("+") => Op::Add,
+            Some("-") => Op::Subtract,
+            Some("*") => Op::Multiply,
+            Some("/") => Op::Divide,
+            Some("**") => Op::Power,
+            Some("<<") => Op::Shift,
+            Some("==" | "===") => Op::Equal,
+            Some("!=" | "!==") => Op::Unequal,
+            _ => Op::Other,
+        }
     }
 
     /// A number as the languages write them: underscores, other bases, letters of a type behind.

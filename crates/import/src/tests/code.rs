@@ -8,7 +8,7 @@ fn check_all(files: &[(&str, &str)]) -> String {
     let ids: Vec<FileId> = files.iter().map(|(name, text)| sources.add(name, text)).collect();
     let (imported, _) = import(&sources, &ids);
     let mut out = render(&imported.topology, &comments(&sources, &imported));
-    let mut out = out.split_off(out.find("\n\n").map_or(out.len(), |head| head + 1));
+    let mut out = out.split_off(out.find("\n\n").map_or(out.len(), |head| head + 2));
     let (found, _) = lint(&sources, &ids, &imported, None);
     for found in found.iter().filter(|found| found.severity > Severity::Info) {
         let _ = writeln!(out, "{}", found.plain(&sources).lines().next().unwrap_or_default());
@@ -344,6 +344,18 @@ fn other_peoples_publish_and_wild_texts_are_passed_over() {
         ("a.rs", &format!("fn f() {{ {} }}", "vec![".repeat(5_000))),
         ("a.rs", &format!("fn f() {{ let x = {}1; }}", "&".repeat(20_000))),
         ("A.java", &format!("class A {{ int x = {}1; }}", "(".repeat(20_000))),
+        ("a.go", &format!("package a\nfunc f() {{ if a {{}}{} }}", " else if a {}".repeat(20_000))),
+        ("a.go", &format!("package a\nfunc f() {{ {} }}", "for { ".repeat(20_000))),
+        ("a.js", &format!("if (a) {{}}{}", " else if (a) {}".repeat(20_000))),
+        ("a.rs", &format!("fn f() {{ if a {{}}{} }}", " else if a {}".repeat(20_000))),
+        (
+            "A.java",
+            &format!(
+                "class A {{ void f() {{ if (a) {{}}{} }} }}",
+                " else if (a) {}".repeat(20_000)
+            ),
+        ),
+        ("A.java", &"class A { ".repeat(20_000)),
         ("A.java", "class A { A a = new A(a); void f() { f(); js.subscribe(); } }\n"),
     ] {
         check_nothing(name, text);
@@ -356,6 +368,8 @@ fn other_peoples_publish_and_wild_texts_are_passed_over() {
         &"(".repeat(20_000),
         &format!("js.add_stream(name={})", "[".repeat(5_000)),
         &format!("x = {}1", "-".repeat(50_000)),
+        &"@a\n".repeat(20_000),
+        &(0..900).fold(String::new(), |text, level| text + &" ".repeat(level) + "if a:\n"),
         "a = 'x' * 10\nb = 2 ** 2 ** 2 ** 2 ** 200\nc = 1 << 1 << 1000000\nd = 1 / 0\n",
         "def f(n):\n    for a in [1]*9:\n        f(n+1); f(n+2)\nl = [0,1,2,3,4,5,6,7,8,9]\nl = [l for i in l]\nfor a in l:\n    for b in l:\n        for c in l:\n            for d in l:\n                for e in l:\n                    for g in l:\n                        for h in l:\n                            js.add_stream(name=str(a))\n",
     ] {
