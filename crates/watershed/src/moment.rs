@@ -1,11 +1,17 @@
-//! The present, as people read it.
+//! The present.
 
 use std::time::SystemTime;
 
 use watershed_wire::time::UnixNanos;
 
-/// The present, in whole seconds: nobody reads fractions.
-pub(crate) fn now() -> UnixNanos {
+/// The present, to the nanosecond.
+pub(crate) fn exact() -> UnixNanos {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixNanos(i64::try_from(now.as_secs()).unwrap_or_default().saturating_mul(1_000_000_000))
+    UnixNanos(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// The present as people read it: in whole seconds.
+pub(crate) fn now() -> UnixNanos {
+    let UnixNanos(nanos) = exact();
+    UnixNanos(nanos - nanos % 1_000_000_000)
 }

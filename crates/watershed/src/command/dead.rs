@@ -1,7 +1,5 @@
 //! `watershed dead`: what was given up, with its message.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
@@ -14,6 +12,7 @@ use watershed_worker::{Letter, Reason};
 use super::work::keepers;
 use super::{ServerArguments, block_on};
 use crate::exit::{Exit, Mistyped};
+use crate::moment::exact;
 use crate::ui;
 use crate::ui::message::Shown;
 use crate::ui::prompt::confirm;
@@ -137,9 +136,7 @@ fn moment(text: &str) -> Result<UnixNanos, String> {
     }
     let ago = quantity::duration(text)
         .map_err(|_| format!("`{text}` is not a time: write `2h`, or `2026-11-21T10:00:00Z`"))?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-    Ok(UnixNanos(now.saturating_sub(ago)))
+    Ok(UnixNanos(exact().0.saturating_sub(ago)))
 }
 
 impl Selected {

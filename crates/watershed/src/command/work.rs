@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 use watershed_client::{Client, NotReady, Options, wait};
+use watershed_topology::call::CallError;
 use watershed_topology::dead_letter::record;
 use watershed_topology::model::{Access, ConsumerName, Runs, Service};
 use watershed_worker::dead::{Sweep, Swept};
@@ -312,29 +313,12 @@ async fn sweep(
     let mut counts = BTreeMap::new();
     loop {
         for sweep in &mut sweeps {
-            loop {
-                let next = tokio::select! {
-                    next = sweep.next() => next,
-                    () = stop.cancelled() => break,
-                };
-                let (record, swept) = match next {
-                    Ok(Some(found)) => found,
-                    Ok(None) => break,
-                    Err(error) if error.is_unavailable() && !arguments.once => {
-                        ui::say(&format!("waiting: {error}"));
-                        break;
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                *counts.entry(swept.word()).or_insert(0) += 1;
-                let name = format!("{}/{} #{}", record.stream, record.consumer, record.sequence);
-                match &swept {
-                    Swept::Kept | Swept::Lost => {
-                        ui::say(&format!("{name} ({}): {}", record.reason(), swept.word()));
-                    }
-                    Swept::NotKept(why) => ui::say(&format!("{name}: not kept: {why}")),
-                    Swept::WasKept | Swept::Deleted | Swept::Elsewhere => {}
+            match once_through(sweep, stop, &mut counts).await {
+                Ok(()) => {}
+                Err(error) if error.is_unavailable() && !arguments.once => {
+                    ui::say(&format!("waiting: {error}"));
                 }
+                Err(error) => return Err(error.into()),
             }
         }
         if arguments.once || stop.is_cancelled() {
@@ -351,6 +335,30 @@ async fn sweep(
         ui::out(&Swept::summary(&counts));
     }
     Ok(Exit::Clean)
+}
+
+/// Looks at every record that a stream has got since it was last looked at.
+async fn once_through(
+    sweep: &mut Sweep<'_>,
+    stop: &CancellationToken,
+    counts: &mut BTreeMap<&'static str, u64>,
+) -> Result<(), CallError> {
+    loop {
+        let next = tokio::select! {
+            next = sweep.next() => next?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let Some((record, swept)) = next else { return Ok(()) };
+        *counts.entry(swept.word()).or_insert(0) += 1;
+        let name = format!("{}/{} #{}", record.stream, record.consumer, record.sequence);
+        match &swept {
+            Swept::Kept | Swept::Lost => {
+                ui::say(&format!("{name} ({}): {}", record.reason(), swept.word()));
+            }
+            Swept::NotKept(why) => ui::say(&format!("{name}: not kept: {why}")),
+            Swept::WasKept | Swept::Deleted | Swept::Elsewhere => {}
+        }
+    }
 }
 
 /// The streams that keep dead letters: those of the topology, or whichever have the server's records.
@@ -370,5 +378,4 @@ pub(super) async fn keepers(
     Ok(client.streams_of(&record("MAX_DELIVERIES", "*", "*")).await?)
 }
 
-/// Longest time that a message is handled where nobody says otherwise.
 const _: () = assert!(HANDLER_TIMEOUT.as_secs() == 300, "the help says so");
