@@ -17,10 +17,8 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use watershed_engine::{Detail, Snapshot};
-use watershed_wire::handshake::Info;
 
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::http_connections;
 use crate::monitor::{Facts, trouble};
 use crate::shard::{Command, Remote};
@@ -47,20 +45,16 @@ struct Pages {
 type Shared = State<Arc<Pages>>;
 
 impl Http {
-    /// Answers on `listener` from now on.
+    /// Answers on `listener` from now on. A request must be whole within `patience`.
     pub(crate) fn start(
         listener: std::net::TcpListener,
-        config: &Config,
-        info: Info,
+        facts: Facts,
+        patience: Duration,
         remote: Remote,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
-        let clock = Clock::new();
-        let mut config = config.clone();
-        config.http = Some(address);
-        let facts = Facts::new(&config, info, clock.now().wall);
-        let pages = Arc::new(Pages { facts, clock, remote });
+        let pages = Arc::new(Pages { facts, clock: Clock::new(), remote });
         let router = Router::new()
             .route("/", get(index))
             .route("/healthz", get(healthz))
@@ -68,7 +62,6 @@ impl Http {
             .route("/jsz", get(jsz))
             .with_state(pages);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let patience = config.http_timeout;
         let (stop, mut stopped) = watch::channel(());
         let serve = move || {
             runtime.block_on(async move {

@@ -20,7 +20,8 @@ pub(crate) struct Facts {
     max_payload: usize,
     ping_interval: Duration,
     ping_max: u32,
-    http: Option<std::net::SocketAddr>,
+    /// Where monitoring answers.
+    pub(crate) http: Option<std::net::SocketAddr>,
     system_account: String,
 }
 

@@ -120,15 +120,14 @@ impl Builder {
                 Some(store.start(&remote).map_err(system("start a thread"))?)
             }
         };
-        let mut said = config.clone();
+        let mut facts = Facts::new(&config, info, clock.now().wall);
         if let Some(listener) = &monitoring {
-            said.http = listener.local_addr().ok();
+            facts.http = listener.local_addr().ok();
         }
-        let facts = Facts::new(&said, info.clone(), clock.now().wall);
         let http = match monitoring {
             None => None,
             Some(listener) => Some(
-                Http::start(listener, &config, info, remote.clone())
+                Http::start(listener, facts.clone(), config.http_timeout, remote.clone())
                     .map_err(system("answer monitoring requests"))?,
             ),
         };
