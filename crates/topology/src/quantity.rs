@@ -1,6 +1,6 @@
 //! Durations and sizes as people write them, with units that mean one thing.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use thiserror::Error;
 
@@ -111,6 +111,24 @@ pub fn show_duration(nanos: i64) -> String {
         }
     }
     text
+}
+
+/// A duration without its fraction of a second.
+pub fn show_seconds(nanos: i64) -> String {
+    show_duration(nanos - nanos % 1_000_000_000)
+}
+
+/// `1 stream`, `2 streams`.
+pub fn show_count(number: impl Display, noun: &str) -> String {
+    match number.to_string().as_str() {
+        "1" => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
+    }
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn show_messages(number: u64) -> String {
+    show_count(number, "message")
 }
 
 /// A size in the largest unit that says it exactly.

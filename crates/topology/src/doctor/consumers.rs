@@ -6,11 +6,11 @@ use watershed_wire::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::{matches, overlaps};
 
-use super::finding::{Finding, Symptom, messages};
-use crate::model::{ConsumerName, Topology};
+use super::finding::{Finding, Symptom};
+use crate::model::{ConsumerName, Service, Topology};
 use crate::observe::{ObservedConsumer, ObservedStream};
 use crate::plan::Target;
-use crate::quantity::show_duration;
+use crate::quantity::{show_duration, show_messages, show_seconds};
 
 /// Most subjects that are named as an example.
 const EXAMPLES_MAX: usize = 3;
@@ -48,11 +48,11 @@ impl Look<'_> {
         let waiting = info.num_pending;
         let symptom = Symptom::NotReceiving;
         if info.paused {
-            let rest = show_duration(info.pause_remaining / 1_000_000_000 * 1_000_000_000);
+            let rest = show_seconds(info.pause_remaining);
             let finding = self.finding(symptom, format!("is paused for another {rest}"));
             return Some(
                 finding
-                    .shown_by(format!("{} pending", messages(waiting)))
+                    .shown_by(format!("{} pending", show_messages(waiting)))
                     .advice(format!("nats consumer resume {} {}", self.stream, self.name)),
             );
         }
@@ -65,7 +65,7 @@ impl Look<'_> {
                 self.finding(symptom, text)
                     .shown_by(format!(
                         "{} not acknowledged, `max_ack_pending: {}`, {waiting} more pending",
-                        messages(info.num_ack_pending as u64),
+                        show_messages(info.num_ack_pending as u64),
                         config.max_ack_pending
                     ))
                     .advice("acknowledge every message in the worker, also those that fail (nak, or term)"),
@@ -76,7 +76,7 @@ impl Look<'_> {
             let text = format!("delivers to `{subject}`, and nobody listens there");
             return Some(
                 self.finding(symptom, text)
-                    .shown_by(format!("{} pending", messages(waiting)))
+                    .shown_by(format!("{} pending", show_messages(waiting)))
                     .advice("start its worker; it has to bind to this consumer"),
             );
         }
@@ -85,7 +85,10 @@ impl Look<'_> {
             let finding = self.finding(symptom, "has messages, and nobody asks for them");
             return Some(
                 finding
-                    .shown_by(format!("{} pending, no pull request waiting", messages(waiting)))
+                    .shown_by(format!(
+                        "{} pending, no pull request waiting",
+                        show_messages(waiting)
+                    ))
                     .shown_by(self.last_delivery())
                     .advice("start its worker, or take one message by hand:")
                     .command(format!("next {} {}", self.stream, self.name)),
@@ -108,8 +111,8 @@ impl Look<'_> {
         let info = &self.live.info;
         match info.delivered.last_active {
             Some(at) if info.ts > at => {
-                let seconds = (info.ts.0 - at.0) / 1_000_000_000 * 1_000_000_000;
-                format!("its last delivery was {} ago", show_duration(seconds))
+                let since = info.ts.0.saturating_sub(at.0);
+                format!("its last delivery was {} ago", show_seconds(since))
             }
             Some(_) => "its last delivery was just now".to_owned(),
             None => "it has delivered nothing yet".to_owned(),
@@ -158,7 +161,7 @@ impl Look<'_> {
                 finding
                     .shown_by(format!(
                         "{} in stream {}: {}{more}",
-                        messages(state.messages),
+                        show_messages(state.messages),
                         self.stream,
                         examples.join(", ")
                     ))
@@ -169,7 +172,7 @@ impl Look<'_> {
             let text = "delivers what is new, and everything was stored before it was created";
             return Some(
                 self.finding(symptom, text)
-                    .shown_by(format!("{} stored before", messages(taken)))
+                    .shown_by(format!("{} stored before", show_messages(taken)))
                     .advice("publish, or let it begin at the first message: `deliver_policy: all`"),
             );
         }
@@ -193,15 +196,12 @@ impl Look<'_> {
         let mut finding = self.finding(Symptom::Redelivered, text).shown_by(format!(
             "{} of {} on their way came more than once, {} after each other at the soonest",
             info.num_redelivered,
-            messages(info.num_ack_pending as u64),
+            show_messages(info.num_ack_pending as u64),
             show_duration(wait)
         ));
-        let name = ConsumerName { stream: self.stream.into(), consumer: self.name.into() };
-        let works = self.topology.into_iter().flat_map(|topology| &topology.services);
-        let mut works =
-            works.filter(|service| service.consumes.iter().any(|one| one.value == name));
-        let longest =
-            works.find_map(|service| Some((service, service.handler_timeout.as_ref()?.value)));
+        let longest = self
+            .workers()
+            .find_map(|service| Some((service, service.handler_timeout.as_ref()?.value)));
         if let Some((service, longest)) = longest
             && longest > wait
         {
@@ -248,12 +248,16 @@ impl Look<'_> {
         None
     }
 
-    /// Workers that are declared for it.
-    fn replicas(&self) -> u64 {
+    /// Services that are declared to consume from it.
+    fn workers(&self) -> impl Iterator<Item = &Service> {
         let name = ConsumerName { stream: self.stream.into(), consumer: self.name.into() };
         let services = self.topology.into_iter().flat_map(|topology| &topology.services);
-        let reads = services.filter(|service| service.consumes.iter().any(|one| one.value == name));
-        reads.map(|service| service.replicas.value).sum()
+        services.filter(move |service| service.consumes.iter().any(|one| one.value == name))
+    }
+
+    /// Processes of these services, all together.
+    fn replicas(&self) -> u64 {
+        self.workers().map(|service| service.replicas.value).sum()
     }
 }
 
@@ -272,23 +276,19 @@ pub(super) fn stranded(name: &str, stream: &ObservedStream, findings: &mut Vec<F
     if stream.consumers.is_empty() {
         findings.push(
             Finding::new(Symptom::Stranded, target(), "is a work queue without a consumer")
-                .shown_by(messages(info.state.messages))
+                .shown_by(show_messages(info.state.messages))
                 .command("apply"),
         );
         return;
     }
-    let waiting = |consumer: &ObservedConsumer| {
-        consumer.info.num_pending.saturating_add(consumer.info.num_ack_pending as u64)
-    };
-    let taken: u64 = stream.consumers.values().map(waiting).fold(0, u64::saturating_add);
-    let left = info.state.messages.saturating_sub(taken);
+    let left = stream.left_over();
     if left == 0 {
         return;
     }
     let mut finding = Finding::new(
         Symptom::Stranded,
         target(),
-        format!("holds {} that no consumer takes", messages(left)),
+        format!("holds {} that no consumer takes", show_messages(left)),
     );
     let filters: Vec<&String> =
         stream.consumers.values().flat_map(|live| live.info.config.filters()).collect();

@@ -103,11 +103,6 @@ impl Finding {
     }
 }
 
-/// `1 message`, `2 messages`.
-pub(super) fn messages(count: u64) -> String {
-    if count == 1 { "1 message".to_owned() } else { format!("{count} messages") }
-}
-
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.target {

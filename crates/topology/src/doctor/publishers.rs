@@ -3,11 +3,11 @@
 use watershed_wire::jetstream::stream::Discard;
 use watershed_wire::subject::overlaps;
 
-use super::finding::{Finding, Symptom, messages};
+use super::finding::{Finding, Symptom};
 use crate::model::Topology;
 use crate::observe::Observed;
 use crate::plan::Target;
-use crate::quantity::show_size;
+use crate::quantity::{show_messages, show_size};
 use crate::schema::nearest;
 
 /// Subjects that services publish and that no stream stores.
@@ -52,7 +52,7 @@ pub(super) fn full(observed: &Observed, findings: &mut Vec<Finding>) {
             continue;
         }
         let held = if full(state.messages, config.max_msgs) {
-            format!("{}, `max_msgs: {}`", messages(state.messages), config.max_msgs)
+            format!("{}, `max_msgs: {}`", show_messages(state.messages), config.max_msgs)
         } else if full(state.bytes, config.max_bytes) {
             let held = show_size(i64::try_from(state.bytes).unwrap_or(i64::MAX));
             format!("{held}, `max_bytes: {}`", show_size(config.max_bytes))

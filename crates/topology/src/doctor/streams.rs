@@ -3,11 +3,11 @@
 use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::stream::{Retention, Storage, StreamInfo};
 
-use super::finding::{Finding, Symptom, messages};
+use super::finding::{Finding, Symptom};
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};
 use crate::plan::Target;
-use crate::quantity::{show_duration, show_size};
+use crate::quantity::{show_duration, show_messages, show_size};
 use crate::schema::nearest;
 
 /// Streams and consumers that a topology declares and that are not there.
@@ -73,7 +73,7 @@ pub(super) fn look(name: &str, stream: &ObservedStream, findings: &mut Vec<Findi
         let target = Target::stream(name);
         let text = "is kept in memory: a restart of the server loses its messages";
         let mut finding = Finding::new(Symptom::MessagesGone, target, text);
-        finding = finding.shown_by(format!("{} now", messages(state.messages)));
+        finding = finding.shown_by(format!("{} now", show_messages(state.messages)));
         let durable = stream.consumers.values().filter(|consumer| consumer.is_durable()).count();
         if durable > 0 {
             finding = finding.shown_by(match durable {
@@ -100,7 +100,7 @@ pub(super) fn look(name: &str, stream: &ObservedStream, findings: &mut Vec<Findi
             Finding::new(Symptom::MessagesGone, Target::stream(name), text)
                 .shown_by(format!(
                     "{} stored in all, {} there",
-                    messages(state.last_seq),
+                    show_messages(state.last_seq),
                     state.messages
                 ))
                 .advice("declare a consumer, or write `retention: limits`"),
@@ -108,7 +108,7 @@ pub(super) fn look(name: &str, stream: &ObservedStream, findings: &mut Vec<Findi
     } else if state.last_seq > 0 && state.messages == 0 && config.retention == Retention::Limits {
         let finding =
             Finding::new(Symptom::MessagesGone, Target::stream(name), "is empty, and was not");
-        let finding = finding.shown_by(format!("{} stored in all", messages(state.last_seq)));
+        let finding = finding.shown_by(format!("{} stored in all", show_messages(state.last_seq)));
         findings.push(match kept(info) {
             Some(limit) => finding.shown_by(format!("it keeps them {limit}")),
             None => finding.shown_by("no limit takes them: they were purged or deleted"),
@@ -135,7 +135,7 @@ fn place(
         )));
     } else if delivered > 0 && delivered + 1 < state.first_seq && consumer.num_pending > 0 {
         let passed = state.first_seq - delivered - 1;
-        let text = format!("is behind: up to {} went before it got them", messages(passed));
+        let text = format!("is behind: up to {} went before it got them", show_messages(passed));
         let mut finding = Finding::new(Symptom::MessagesGone, target, text).shown_by(format!(
             "it delivered up to {delivered}, and the stream begins at {}",
             state.first_seq

@@ -58,6 +58,17 @@ pub struct ObservedStream {
     pub silent: BTreeSet<String>,
 }
 
+impl ObservedStream {
+    /// Messages of a work queue that no consumer has to come or outstanding.
+    pub(crate) fn left_over(&self) -> u64 {
+        let waiting = |consumer: &ObservedConsumer| {
+            consumer.info.num_pending.saturating_add(consumer.info.num_ack_pending as u64)
+        };
+        let taken = self.consumers.values().map(waiting).fold(0, u64::saturating_add);
+        self.info.state.messages.saturating_sub(taken)
+    }
+}
+
 /// A live consumer.
 #[derive(Debug, Clone, Default)]
 pub struct ObservedConsumer {

@@ -11,7 +11,7 @@ use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use super::live;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use crate::observe::Observed;
-use crate::quantity::show_size;
+use crate::quantity::{show_count, show_size};
 
 /// Refuses the steps for which there is no room, and those that come behind them for the same reason.
 pub(super) fn guard(observed: &Observed, plan: &mut Plan) {
@@ -106,10 +106,8 @@ impl<'a> Account<'a> {
         let new = usize::from(matches!(step.action, Action::Create | Action::Migrate));
         let streams = self.streams + new;
         if new > 0 && max > 0 && i64::try_from(streams).unwrap_or(i64::MAX) > max {
-            let (has, plural) = (self.streams, if max == 1 { "" } else { "s" });
-            reasons.push(format!(
-                "the account may have {max} stream{plural}, and has {has} by then (10027)"
-            ));
+            let (has, max) = (self.streams, show_count(max, "stream"));
+            reasons.push(format!("the account may have {max}, and has {has} by then (10027)"));
         }
         reasons.extend(self.too_little_for_a_copy(step, &config));
         if let Some(seen) = step.seen.as_ref().filter(|_| step.action != Action::Recreate) {

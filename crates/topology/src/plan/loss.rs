@@ -8,19 +8,17 @@ use watershed_wire::jetstream::stream::{
 
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedStream};
-use crate::quantity::{show_duration, show_size};
+use crate::quantity::{show_count, show_duration, show_messages, show_size};
 
 /// What goes with a stream.
 pub(super) fn everything(info: &StreamInfo) -> Vec<String> {
     let state = &info.state;
     let mut losses = match state.messages {
         0 => vec!["no message: it is empty".to_owned()],
-        count => vec![format!("{} ({})", messages(count), bytes(state.bytes))],
+        count => vec![format!("{} ({})", show_messages(count), bytes(state.bytes))],
     };
     if state.consumer_count > 0 {
-        let number = state.consumer_count;
-        let consumers = if number == 1 { "consumer" } else { "consumers" };
-        losses.push(format!("the positions of {number} {consumers}"));
+        losses.push(format!("the positions of {}", show_count(state.consumer_count, "consumer")));
     }
     losses
 }
@@ -41,7 +39,7 @@ pub(super) fn of_update(
     if after.discard == Discard::Old {
         let surplus = over(state.messages, after.max_msgs);
         if stricter(before.max_msgs, after.max_msgs) && surplus > 0 {
-            losses.push(format!("the oldest {}", messages(surplus)));
+            losses.push(format!("the oldest {}", show_messages(surplus)));
         }
         let surplus = over(state.bytes, after.max_bytes);
         if stricter(before.max_bytes, after.max_bytes) && surplus > 0 {
@@ -67,12 +65,12 @@ pub(super) fn of_update(
     {
         losses.push(format!(
             "all but the newest {per_subject} of each subject, of {} on {} subjects",
-            messages(state.messages),
+            show_messages(state.messages),
             state.num_subjects
         ));
     }
     if before.retention == Retention::Limits && after.retention == Retention::Interest {
-        let held = messages(state.messages);
+        let held = show_messages(state.messages);
         losses.push(format!("what no consumer waits for, of {held}"));
     }
     losses
@@ -106,7 +104,7 @@ pub(super) fn of_copying(
         if let Some(info) = live.filter(|info| origin.external.is_none() && is_unread(info)) {
             losses.push(format!(
                 "{} of `{}`: a work queue without consumers is emptied by whoever copies it",
-                messages(info.state.messages),
+                show_messages(info.state.messages),
                 origin.name
             ));
         }
@@ -131,7 +129,7 @@ pub(super) fn of_copies(name: &str, info: &StreamInfo, observed: &Observed) -> V
     let missed = |(copy, _): (&String, _)| {
         format!(
             "the first {} for `{copy}`, which copies on from there",
-            messages(info.state.last_seq)
+            show_messages(info.state.last_seq)
         )
     };
     copies.map(missed).collect()
@@ -184,7 +182,7 @@ pub(super) fn of_fewer_deliveries(
     (fewer && info.num_ack_pending > 0).then(|| {
         format!(
             "further deliveries of what was delivered {new} times already, of {} outstanding",
-            messages(info.num_ack_pending as u64)
+            show_messages(info.num_ack_pending as u64)
         )
     })
 }
@@ -204,22 +202,18 @@ pub(super) fn position(info: &ConsumerInfo, interest: bool) -> Vec<String> {
 /// What a stream that keeps only what is wanted drops when a consumer wants less.
 pub(super) fn of_interest(info: &ConsumerInfo) -> Option<String> {
     let waiting = info.num_pending + info.num_ack_pending as u64;
-    (waiting > 0).then(|| format!("what only it waits for, of {}", messages(waiting)))
+    (waiting > 0).then(|| format!("what only it waits for, of {}", show_messages(waiting)))
 }
 
 /// What stays in a work queue when a consumer takes less of it, and nobody takes the rest.
 pub(super) fn stranded(info: &ConsumerInfo) -> Option<String> {
     let waiting = info.num_pending + info.num_ack_pending as u64;
     (waiting > 0).then(|| {
-        format!("the work that only it takes, of {}: it stays, untaken", messages(waiting))
+        format!("the work that only it takes, of {}: it stays, untaken", show_messages(waiting))
     })
 }
 
 /// So many messages.
-pub(super) fn messages(count: u64) -> String {
-    if count == 1 { "1 message".into() } else { format!("{count} messages") }
-}
-
 fn bytes(count: u64) -> String {
     show_size(i64::try_from(count).unwrap_or(i64::MAX))
 }

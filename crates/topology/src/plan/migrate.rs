@@ -13,7 +13,7 @@ use crate::migration::{
 };
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
-use crate::quantity::show_size;
+use crate::quantity::{show_count, show_messages, show_size};
 
 /// Why the stream `name` cannot become `after` under its own name; `None` if it can.
 pub(super) fn obstacle(
@@ -197,8 +197,8 @@ fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String
         there.consumers.values().filter(|one| one.is_durable()).collect();
     let mut notes = vec![format!(
         "keeps its {}, sequences and times, and the positions of {}",
-        loss::messages(state.messages),
-        count(durable.len(), "consumer")
+        show_messages(state.messages),
+        show_count(durable.len(), "consumer")
     )];
     if !before.subjects.is_empty() {
         notes.push(format!(
@@ -227,7 +227,7 @@ fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String
     }
     let others = there.info.state.consumer_count.saturating_sub(durable.len());
     if others > 0 {
-        notes.push(format!("{} without a durable name end", count(others, "consumer")));
+        notes.push(format!("{} without a durable name end", show_count(others, "consumer")));
     }
     notes
 }
@@ -237,10 +237,6 @@ fn about(bytes: u64) -> String {
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     let unit = [1 << 30, 1 << 20, 1 << 10].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
     show_size(bytes.saturating_add(unit - 1) / unit * unit)
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Plans the rest of a migration that was cut off, if there is one: nothing else is planned for that
@@ -269,7 +265,7 @@ pub(super) fn go_on(
     }
     let copy = if from.is_some() { name.clone() } else { transit_name(name) };
     let held = observed.streams.get(&copy).map(|there| there.info.state.messages);
-    let held = loss::messages(held.unwrap_or_default());
+    let held = show_messages(held.unwrap_or_default());
     let how_far = match standing {
         Standing::Copying => format!("`{copy}` has {held}, publishers are where they were"),
         Standing::Between => format!("publishers get \"no responders\" now, `{copy}` has {held}"),
@@ -342,7 +338,7 @@ fn drop_old(name: &str, stream: &str, there: &ObservedStream, of: &str) -> Step 
     let seen = Seen { consumers: None, ..there.seen() };
     let work = Work::Drop(stream.to_owned());
     let step = Step::new(Target::stream(name), Action::Drop, work, Some(seen));
-    let held = loss::messages(there.info.state.messages);
+    let held = show_messages(there.info.state.messages);
     Step { notes: vec![format!("{held} of {of}; they are where they belong, too")], ..step }
 }
 

@@ -4,7 +4,7 @@ use watershed_wire::jetstream::stream::{Discard, Retention, StreamInfo};
 
 use super::verdict::{Problem, Verdict};
 use crate::model::{Stream, Topology};
-use crate::observe::{Observed, ObservedConsumer, ObservedStream};
+use crate::observe::{Observed, ObservedStream};
 use crate::plan::Target;
 use crate::quantity::show_size;
 
@@ -104,11 +104,7 @@ impl Look<'_> {
         if there.info.config.retention != Retention::WorkQueue {
             return;
         }
-        let waiting = |consumer: &ObservedConsumer| {
-            consumer.info.num_pending + consumer.info.num_ack_pending as u64
-        };
-        let taken: u64 = there.consumers.values().map(waiting).sum();
-        let left = there.info.state.messages.saturating_sub(taken);
+        let left = there.left_over();
         if left > 0 && !there.consumers.is_empty() {
             self.note(format!(
                 "holds {left} messages that no consumer takes: given up after `max_deliver`, or of subjects \

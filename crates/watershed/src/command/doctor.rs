@@ -91,7 +91,7 @@ async fn examine(
         let reply = client.call(&request).await?;
         doctor.take(stream, &reply)?;
     }
-    let consumers = observed.streams.values().map(|stream| stream.consumers.len()).sum();
+    let consumers: usize = observed.streams.values().map(|stream| stream.consumers.len()).sum();
     let streams = ui::count(observed.streams.len(), "stream");
     Ok((doctor.findings(), format!("{streams}, {}", ui::count(consumers, "consumer"))))
 }

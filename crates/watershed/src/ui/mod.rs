@@ -39,7 +39,4 @@ pub(crate) fn log(level: LevelFilter) {
     log.with_writer(std::io::stderr).init();
 }
 
-/// `1 stream`, `2 streams`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
+pub(crate) use watershed_topology::quantity::show_count as count;

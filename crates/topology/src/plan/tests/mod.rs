@@ -296,9 +296,7 @@ fn consumers_above_a_new_limit_of_their_stream_are_named() {
     };
     let observed = server(&body(""));
     let limits = "consumer_limits: { max_ack_pending: 100 }, ";
-    insta::assert_snapshot!(show(&plan(&topology(&body(limits)), &observed)), @"
-    x stream A: its consumer `c` has `max_ack_pending` above the new limit (10069): apply the consumer's change first, and then the limit
-    ");
+    insta::assert_snapshot!(show(&plan(&topology(&body(limits)), &observed)), @"x stream A: its consumer `c` has `max_ack_pending` above the new limit (10069): apply the consumer's change first, and then the limit");
 }
 
 #[test]
