@@ -27,7 +27,7 @@ pub struct Guard {
     renewal: JoinHandle<()>,
 }
 
-/// Why a lock is no longer held.
+/// How a lock was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
     /// Somebody has taken it over. Who, if that can be read.
@@ -147,7 +147,7 @@ impl Client {
 }
 
 impl Guard {
-    /// Ends when the lock is no longer held, with the reason.
+    /// Waits until the lock is lost, and returns how.
     pub async fn lost(&self) -> Lost {
         let mut lost = self.lost.clone();
         match lost.wait_for(Option::is_some).await.map(|lost| lost.clone()) {

@@ -49,7 +49,7 @@ impl JetStream {
         self.notice_archive(net, account, stream, ("RESTORE_CREATE", "restore_create"), fields);
     }
 
-    /// It is made, out of so many bytes.
+    /// Sends the advisory that a restore is complete; `bytes` is the size of the backup.
     pub(crate) fn notice_restore_complete(
         &mut self,
         net: &mut impl Network,

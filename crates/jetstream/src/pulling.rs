@@ -83,7 +83,7 @@ fn refused(config: &ConsumerConfig, pull: &PullRequest) -> Option<(u16, String)>
     if pull.idle_heartbeat > 0 && pull.idle_heartbeat.saturating_mul(2) > pull.expires {
         return bad("heartbeat value too large");
     }
-    // What is no object names no group, and is taken by any consumer, as on nats-server.
+    // A request that is not JSON has no group. Every consumer accepts it, as on nats-server.
     if !pull.is_object {
         return None;
     }

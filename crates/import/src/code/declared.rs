@@ -8,16 +8,16 @@ use super::fields::Taken;
 use super::value::Value;
 use crate::word::Arms;
 
-/// What a call does to what is there already.
+/// What a call does, depending on whether the asset exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// It makes it, or fails.
+    /// It creates it, or fails.
     Add,
-    /// It changes it, or fails; what it does not say goes back to what it is without.
+    /// It updates it, or fails; fields that are not given go back to their defaults.
     Update,
-    /// It changes it, or fails; what it does not say stays.
+    /// It updates it, or fails; fields that are not given stay as they are.
     Change,
-    /// It makes it, or changes it.
+    /// It creates it, or updates it.
     Put,
 }
 

@@ -151,7 +151,7 @@ impl<'p> Machine<'p> {
         self.program.modules.get(self.module()).map_or(Language::Python, |module| module.language)
     }
 
-    /// Whether there is no more to be followed.
+    /// Counts a step, and returns whether the budget of steps is spent.
     pub(super) fn tired(&mut self) -> bool {
         self.steps = self.steps.saturating_add(1);
         let tired = self.steps > self.until;

@@ -55,7 +55,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Runs a function of which nobody says with which arguments.
+    /// Runs a function that nothing has called, with unknown arguments.
     fn alone(&mut self, one: &Defined) {
         if self.ran.contains(&id(&one.function)) {
             return;

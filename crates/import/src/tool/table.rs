@@ -5,7 +5,7 @@
 pub(super) enum Takes {
     /// Nothing; there is `--no-…` too.
     Switch,
-    /// Takes no value, and has no `--no-…` form.
+    /// A flag without a value and without a `--no-…` form.
     Only,
     /// Any text.
     Text,

@@ -18,7 +18,7 @@ pub(super) const MARKERS: u32 = 9;
 /// What is known of a message beside its age.
 #[derive(Debug, Clone, Copy)]
 struct Own {
-    /// When it goes by its own word, or [`NEVER`].
+    /// When its own time to live is over, or [`NEVER`].
     deadline: Option<i64>,
     /// Whether it stands for messages that are gone.
     is_marker: bool,

@@ -138,7 +138,8 @@ fn the_last_message_of_a_subject_leaves_a_marker() {
     );
 }
 
-/// A message that is on its way to the disk when the one before it expires is no less there.
+/// A message that is still being written when the one before it expires counts as stored: no marker
+/// is placed.
 #[test]
 fn what_is_on_its_way_is_not_marked() {
     let mut node = Node::start(&SimDisk::default(), settings(), 1).unwrap();

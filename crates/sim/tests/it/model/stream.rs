@@ -65,7 +65,7 @@ pub(crate) struct Message {
     pub(crate) header: String,
     pub(crate) payload: String,
     pub(crate) time: i64,
-    /// When it goes by its own word; [`NEVER`].
+    /// When its own time to live is over, or [`NEVER`].
     deadline: Option<i64>,
     /// Whether it may have gone: one consumer has finished with it, another one has given it up, and
     /// only the server knows in which order these are recorded.
