@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::deploy::{
-    Deployed, Login, NATS_IMAGE, OWN_IMAGE, admin, configuration, dns_name, of_service,
+    Deployed, Login, NATS_IMAGE, Names, OWN_IMAGE, admin, configuration, of_service,
 };
 use crate::yaml;
 
@@ -33,8 +33,9 @@ pub(crate) fn render(deployed: &[Deployed<'_>]) -> Result<String, String> {
     // What stands in the text for compose is doubled.
     let mut configs = Map::new();
     configs.insert("nats-conf".to_owned(), json!({"content": conf.replace('$', "$$")}));
+    let mut names = Names::new("compose");
     for one in deployed {
-        let name = dns_name(&one.topology.name.value);
+        let name = names.topology(one.topology)?;
         let mut mounts = Vec::new();
         for (index, (file, text)) in one.files.iter().enumerate() {
             let config = format!("topology-{name}-{index}");
@@ -54,10 +55,7 @@ pub(crate) fn render(deployed: &[Deployed<'_>]) -> Result<String, String> {
             }),
         );
         for service in &one.topology.services {
-            let key = dns_name(&service.name.value);
-            if key.is_empty() || services.contains_key(&key) {
-                return Err(format!("two services would be called `{key}` in compose"));
-            }
+            let key = names.service(service)?;
             let mut environment = credentials(of_service(one.topology, service).as_ref());
             environment.insert("NATS_URL".to_owned(), URL.into());
             services.insert(

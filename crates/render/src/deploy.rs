@@ -1,5 +1,6 @@
 //! What deployments of any kind have in common: who connects as whom, images, sizes.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use watershed_topology::Topology;
@@ -61,8 +62,48 @@ pub(crate) fn dns_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let name: String = text.chars().map(plain).collect();
     let name = name.trim_matches('-');
-    name.get(..name.len().min(50)).unwrap_or(name).to_owned()
+    name.get(..name.len().min(50)).unwrap_or(name).trim_end_matches('-').to_owned()
 }
+
+/// The names of what is deployed in one place. Different names may become the same one there.
+pub(crate) struct Names {
+    place: &'static str,
+    taken: BTreeSet<(&'static str, String)>,
+}
+
+impl Names {
+    pub(crate) fn new(place: &'static str) -> Self {
+        let server = (SERVICE, "nats".to_owned());
+        Self { place, taken: BTreeSet::from([server]) }
+    }
+
+    /// The name of a topology there, which `apply-` and that name applies.
+    pub(crate) fn topology(&mut self, topology: &Topology) -> Result<String, String> {
+        let name = self.short(&topology.name.value)?;
+        self.take("topologies", name.clone())?;
+        self.take(SERVICE, format!("apply-{name}"))?;
+        Ok(name)
+    }
+
+    /// The name of a service there.
+    pub(crate) fn service(&mut self, service: &Service) -> Result<String, String> {
+        let name = self.short(&service.name.value)?;
+        self.take(SERVICE, name.clone())?;
+        Ok(name)
+    }
+
+    fn short(&self, name: &str) -> Result<String, String> {
+        let short = Some(dns_name(name)).filter(|short| !short.is_empty());
+        short.ok_or_else(|| format!("`{name}` has no letter or digit for a name in {}", self.place))
+    }
+
+    fn take(&mut self, what: &'static str, name: String) -> Result<(), String> {
+        let taken = format!("two {what} would be called `{name}` in {}", self.place);
+        if self.taken.insert((what, name)) { Ok(()) } else { Err(taken) }
+    }
+}
+
+const SERVICE: &str = "services";
 
 /// Bytes on disk, with a fifth on top, in GiB.
 pub(crate) fn volume_gib(deployed: &[Deployed<'_>]) -> u64 {

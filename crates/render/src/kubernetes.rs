@@ -1,6 +1,5 @@
 //! Manifests for Kubernetes: a nats-server with a volume, a Job that applies the topology, and the services, which wait for it.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
@@ -8,7 +7,7 @@ use watershed_topology::Topology;
 use watershed_topology::model::Service;
 
 use crate::deploy::{
-    Deployed, Login, NATS_IMAGE, OWN_IMAGE, admin, configuration, dns_name, of_service, volume_gib,
+    Deployed, Login, NATS_IMAGE, Names, OWN_IMAGE, admin, configuration, of_service, volume_gib,
 };
 use crate::yaml;
 
@@ -31,15 +30,13 @@ pub(crate) fn render(deployed: &[Deployed<'_>]) -> Result<String, String> {
         service(),
         server(&variables, volume_gib(deployed)),
     ];
-    let mut names = BTreeSet::new();
+    let mut names = Names::new("Kubernetes");
     for one in deployed {
-        topology(one, &mut documents)?;
+        let of = names.topology(one.topology)?;
+        topology(one, &of, &mut documents)?;
         for service in &one.topology.services {
-            let name = dns_name(&service.name.value);
-            if name.is_empty() || !names.insert(name.clone()) {
-                return Err(format!("two services would be called `{name}` in Kubernetes"));
-            }
-            documents.push(deployment(one.topology, service, &name));
+            let name = names.service(service)?;
+            documents.push(deployment(one.topology, &of, service, &name));
         }
     }
     for document in documents {
@@ -107,8 +104,7 @@ fn server(variables: &[&str], gib: u64) -> Json {
 }
 
 /// The files of a topology, and the Jobs that have to do with it.
-fn topology(one: &Deployed<'_>, documents: &mut Vec<Json>) -> Result<(), String> {
-    let name = dns_name(&one.topology.name.value);
+fn topology(one: &Deployed<'_>, name: &str, documents: &mut Vec<Json>) -> Result<(), String> {
     let files: Map<String, Json> =
         one.files.iter().map(|(name, text)| (name.clone(), text.clone().into())).collect();
     let config = format!("topology-{name}");
@@ -171,8 +167,8 @@ fn job(name: &str, suspended: bool, config: &str, mut containers: Vec<Json>) -> 
     })
 }
 
-fn deployment(topology: &Topology, service: &Service, name: &str) -> Json {
-    let config = format!("topology-{}", dns_name(&topology.name.value));
+fn deployment(topology: &Topology, of: &str, service: &Service, name: &str) -> Json {
+    let config = format!("topology-{of}");
     let login = of_service(topology, service);
     let mut env = vec![json!({"name": "NATS_URL", "value": URL})];
     env.extend(credentials(login.as_ref()));

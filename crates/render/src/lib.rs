@@ -175,6 +175,32 @@ services:
     }
 
     #[test]
+    fn names_that_become_the_same_are_refused() {
+        let file = |name: &str, service: &str| {
+            topology(&format!(
+                "watershed: 1\nname: {name}\nservices: {{ {service}: {{ publishes: [a] }} }}\n\
+                 users: {{ {name}: {{ password: {{ env: OF_{service} }}, role: admin }} }}\n"
+            ))
+        };
+        let (one, two) = (file("a_b", "x"), file("a-b", "y"));
+        for target in [Target::Compose, Target::Kubernetes] {
+            let refused = |all: &[&Topology]| {
+                let error = render(target, all).unwrap_err();
+                error.replace("compose", "PLACE").replace("Kubernetes", "PLACE")
+            };
+            assert_eq!(refused(&[&one, &two]), "two topologies would be called `a-b` in PLACE");
+            for (service, expected) in [
+                ("nats", "two services would be called `nats` in PLACE"),
+                ("X", "two services would be called `x` in PLACE"),
+                ("apply_a_b", "two services would be called `apply-a-b` in PLACE"),
+                ("__", "`__` has no letter or digit for a name in PLACE"),
+            ] {
+                assert_eq!(refused(&[&one, &file("c", service)]), expected);
+            }
+        }
+    }
+
+    #[test]
     fn what_one_server_cannot_be_is_refused() {
         let file =
             |name: &str, more: &str| topology(&format!("watershed: 1\nname: {name}\n{more}"));
