@@ -2,10 +2,9 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
-use watershed_wire::handshake::Info;
-
-use crate::config::Config;
+use crate::monitor::Facts;
 use crate::shard::Remote;
 
 /// Never there.
@@ -13,7 +12,7 @@ use crate::shard::Remote;
 pub(crate) enum Http {}
 
 impl Http {
-    pub(crate) fn start(_: TcpListener, _: &Config, _: Info, _: Remote) -> io::Result<Self> {
+    pub(crate) fn start(_: TcpListener, _: Facts, _: Duration, _: Remote) -> io::Result<Self> {
         let text = "this build is without monitoring: the feature `monitoring` is off";
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }
