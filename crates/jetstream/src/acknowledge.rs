@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use watershed_base::{AccountId, Tick};
-use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::ack::{Ack, AckSubject};
 use watershed_wire::jetstream::consumer::AckPolicy;
 use watershed_wire::op::Publish;
@@ -140,7 +139,7 @@ impl JetStream {
             key,
             "MSG_NAKED",
             "nak",
-            &json!({
+            json!({
                 "consumer_seq": delivery.consumer_seq,
                 "stream_seq": sequence,
                 "deliveries": delivery.deliveries,
@@ -182,7 +181,7 @@ impl JetStream {
         deliveries: u64,
     ) {
         let fields = json!({"stream_seq": sequence, "deliveries": deliveries});
-        self.advise(net, key, "MAX_DELIVERIES", "max_deliver", &fields);
+        self.advise(net, key, "MAX_DELIVERIES", "max_deliver", fields);
     }
 
     fn advise_terminated(
@@ -200,7 +199,7 @@ impl JetStream {
         if !reason.is_empty() {
             fields["reason"] = reason.into();
         }
-        self.advise(net, key, "MSG_TERMINATED", "terminated", &fields);
+        self.advise(net, key, "MSG_TERMINATED", "terminated", fields);
     }
 
     fn report_acknowledged(
@@ -217,7 +216,7 @@ impl JetStream {
             "ack_time": age.max(1),
             "deliveries": subject.deliveries,
         });
-        self.tell(net, key, "METRIC.CONSUMER.ACK", "metric.v1.consumer_ack", &fields);
+        self.tell(net, key, "METRIC.CONSUMER.ACK", "metric.v1.consumer_ack", fields);
     }
 
     /// Publishes an advisory about a consumer.
@@ -227,7 +226,7 @@ impl JetStream {
         key: ConsumerKey,
         event: &str,
         kind: &str,
-        fields: &serde_json::Value,
+        fields: serde_json::Value,
     ) {
         let event = format!("ADVISORY.CONSUMER.{event}");
         self.tell(net, key, &event, &format!("advisory.v1.{kind}"), fields);
@@ -240,24 +239,16 @@ impl JetStream {
         key: ConsumerKey,
         event: &str,
         kind: &str,
-        fields: &serde_json::Value,
+        mut fields: serde_json::Value,
     ) {
         let stream = self.state.stream(key.stream);
         let name = &stream.consumers[key.index()].config.name;
         let account = stream.account;
         let subject = format!("$JS.EVENT.{event}.{}.{name}", stream.config.name);
-        let id = unique_id([self.random.next(), self.random.next()]);
-        let mut advisory = json!({
-            "type": format!("io.nats.jetstream.{kind}"),
-            "id": id,
-            "timestamp": self.now.wall.to_string(),
-            "stream": stream.config.name,
-            "consumer": name,
-        });
-        if let (Some(advisory), Some(fields)) = (advisory.as_object_mut(), fields.as_object()) {
-            advisory.extend(fields.clone());
-        }
-        self.publish_own(net, account, subject.as_bytes(), advisory.to_string().as_bytes());
+        fields["stream"] = stream.config.name.as_str().into();
+        fields["consumer"] = name.as_str().into();
+        let body = self.event(kind, fields);
+        self.publish_own(net, account, subject.as_bytes(), body.as_bytes());
     }
 
     /// Somebody listens to what a filter takes: push consumers that deliver there have a listener.

@@ -6,7 +6,6 @@
 
 use serde_json::json;
 use watershed_wire::header::HeaderBlock;
-use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::asked::Asked as AskedFor;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json as encoded;
@@ -178,15 +177,10 @@ impl JetStream {
     fn advise_abandoned(&mut self, net: &mut impl Network, key: StreamKey, id: &[u8], why: Why) {
         let stream = self.state.stream(key);
         let (account, name) = (stream.account, stream.config.name.clone());
-        let advisory = json!({
-            "type": "io.nats.jetstream.advisory.v1.stream_batch_abandoned",
-            "id": unique_id([self.random.next(), self.random.next()]),
-            "timestamp": self.now.wall.to_string(),
-            "stream": name,
-            "batch": String::from_utf8_lossy(id),
-            "reason": why.text(),
-        });
+        let batch = String::from_utf8_lossy(id);
+        let fields = json!({"stream": name, "batch": batch, "reason": why.text()});
+        let body = self.event("advisory.v1.stream_batch_abandoned", fields);
         let subject = format!("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.{name}");
-        self.publish_own(net, account, subject.as_bytes(), advisory.to_string().as_bytes());
+        self.publish_own(net, account, subject.as_bytes(), body.as_bytes());
     }
 }

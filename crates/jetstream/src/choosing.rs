@@ -128,7 +128,7 @@ impl JetStream {
         let group = group.or(own.first().map(String::as_str)).unwrap_or_default();
         fields["account"] = self.state.accounts.name(stream.account).into();
         fields["group"] = group.into();
-        self.advise(net, key, event, kind, &fields);
+        self.advise(net, key, event, kind, fields);
     }
 }
 

@@ -106,6 +106,12 @@ impl JetStream {
         if !net.hears(account, subject.as_bytes()) {
             return;
         }
+        let (subject, body) = (subject.into(), self.event(kind, fields).into());
+        self.notices.push(Notice { account, subject, body });
+    }
+
+    /// The body of an event of this kind: what all events say, and its own fields.
+    pub(crate) fn event(&mut self, kind: &str, fields: Value) -> String {
         let mut body = json!({
             "type": format!("io.nats.jetstream.{kind}"),
             "id": unique_id([self.random.next(), self.random.next()]),
@@ -114,8 +120,7 @@ impl JetStream {
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
         }
-        let (subject, body) = (subject.into(), body.to_string().into());
-        self.notices.push(Notice { account, subject, body });
+        body.to_string()
     }
 
     /// Sends some of what is to be told. Says whether there is more.

@@ -72,6 +72,6 @@ impl JetStream {
             "paused": paused.paused,
             "pause_until": paused.pause_until.to_string(),
         });
-        self.advise(net, key, "PAUSE", "consumer_pause", &fields);
+        self.advise(net, key, "PAUSE", "consumer_pause", fields);
     }
 }
