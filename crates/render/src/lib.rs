@@ -193,7 +193,7 @@ services:
                 ("nats", "two services would be called `nats` in PLACE"),
                 ("X", "two services would be called `x` in PLACE"),
                 ("apply_a_b", "two services would be called `apply-a-b` in PLACE"),
-                ("__", "`__` has no letter or digit for a name in PLACE"),
+                ("__", "`__` is without a letter or digit for a name in PLACE"),
             ] {
                 assert_eq!(refused(&[&one, &file("c", service)]), expected);
             }

@@ -39,6 +39,7 @@ pub mod probe;
 pub mod quantity;
 pub mod read;
 pub mod render;
+pub mod retry;
 pub mod schema;
 pub mod sharing;
 pub mod source;

@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
     apply, backup, dead, destroy, doctor, env, explain, import, init, lint, next, plan, publish,
-    purge, release, render, request, restore, schema, serve, status, store, subscribe, up, verify,
-    view, wait, work,
+    purge, release, render, request, restore, schema, serve, status, store, subscribe, test, up,
+    verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -26,6 +26,7 @@ enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
+    Test(test::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
     Render(render::Arguments),
@@ -68,6 +69,7 @@ impl Cli {
             Command::Init(arguments) => init::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
+            Command::Test(arguments) => test::run_stories(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Render(arguments) => render::run(&arguments),

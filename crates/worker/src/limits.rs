@@ -8,15 +8,6 @@ pub const HANDLER_TIMEOUT: Duration = Duration::from_mins(5);
 /// Longest time that a worker takes to end, where nothing else is said.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
-/// Shortest time until a message that is handed back comes again.
-pub const RETRY_MIN: Duration = Duration::from_millis(100);
-
-/// Time until the second attempt where the consumer has no `backoff`; doubled for each further one.
-pub const RETRY_FIRST: Duration = Duration::from_secs(1);
-
-/// Longest time until a message comes again where the consumer has no `backoff`.
-pub const RETRY_MAX: Duration = Duration::from_mins(5);
-
 /// How often progress is acknowledged within the time after which the server delivers again.
 pub const PROGRESS_PER_WAIT: u32 = 3;
 

@@ -11,15 +11,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use watershed_client::{Client, Message};
 use watershed_topology::call::Request;
+use watershed_topology::retry::{RETRY_FIRST, retry_delay};
 use watershed_wire::jetstream::ack::Ack;
 
 use crate::assignment::{Assignment, Place};
-use crate::backoff::{Pauses, progress_interval, retry_delay};
+use crate::backoff::{Pauses, progress_interval};
 use crate::delivery::Delivery;
 use crate::held::{Held, Hold, Stage};
 use crate::keep::{KeepError, keep};
 use crate::letter::{Letter, Reason, line};
-use crate::limits::{ACK_PATIENCE, RETRY_FIRST};
+use crate::limits::ACK_PATIENCE;
 use crate::meter::Meter;
 use crate::outcome::Outcome;
 use crate::work::Work;

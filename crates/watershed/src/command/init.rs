@@ -13,7 +13,10 @@ use crate::ui;
 /// What a new file says.
 const STARTER: &str = include_str!("starter.yaml");
 
-/// Write a commented starter topology.
+/// Stories about it.
+const STORIES: &str = include_str!("starter.story.yaml");
+
+/// Write a commented starter topology, and stories about it that `watershed test` plays.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: watershed init && watershed up")]
 pub(crate) struct Arguments {
@@ -36,6 +39,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     write_new(&arguments.file, &STARTER.replace("NAME", &name))?;
     ui::say(&format!("wrote {shown}: `watershed lint` checks it, `watershed up` runs it"));
+    let stories = arguments.file.with_extension("story.yaml");
+    if !stories.exists() {
+        write_new(&stories, STORIES)?;
+        ui::say(&format!("wrote {}: `watershed test` plays it", stories.display()));
+    }
     Ok(Exit::Clean)
 }
 

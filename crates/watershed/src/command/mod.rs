@@ -24,6 +24,7 @@ pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
+pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
+use watershed_topology::SourceMap;
 use watershed_topology::diagnostic::{Diagnostic, Label, Severity};
 use watershed_topology::source::FileId;
 
@@ -12,11 +13,7 @@ use crate::load::Workspace;
 
 /// Prints all findings, and how many there are.
 pub(crate) fn show(workspace: &Workspace) {
-    let renderer = Renderer::styled();
-    for diagnostic in &workspace.diagnostics {
-        out(&renderer.render(&[group(workspace, diagnostic)]));
-        out("");
-    }
+    findings(&workspace.sources, &workspace.diagnostics);
     if workspace.searched > 0 {
         say(&format!("nothing is declared in {}", count(workspace.searched, "other file")));
     }
@@ -24,6 +21,15 @@ pub(crate) fn show(workspace: &Workspace) {
         out(&format!("skipping {}: not a topology file (no `watershed:` key)", path.display()));
     }
     out(&summary(workspace));
+}
+
+/// Prints findings, each with a line behind it.
+pub(crate) fn findings(sources: &SourceMap, diagnostics: &[Diagnostic]) {
+    let renderer = Renderer::styled();
+    for diagnostic in diagnostics {
+        out(&renderer.render(&[group(sources, diagnostic)]));
+        out("");
+    }
 }
 
 /// How many findings there are, in a line.
@@ -47,10 +53,10 @@ pub(crate) fn summary(workspace: &Workspace) -> String {
 }
 
 /// The lines of each file that have to do with a finding: of a long file, the rest is not looked at.
-fn windows(workspace: &Workspace, diagnostic: &Diagnostic) -> BTreeMap<FileId, Range<usize>> {
+fn windows(sources: &SourceMap, diagnostic: &Diagnostic) -> BTreeMap<FileId, Range<usize>> {
     let mut windows: BTreeMap<FileId, Range<usize>> = BTreeMap::new();
     for label in std::iter::once(&diagnostic.place).chain(&diagnostic.others) {
-        let text = &workspace.sources.file(label.span.file).text;
+        let text = &sources.file(label.span.file).text;
         let (start, end) = (label.span.start as usize, label.span.end as usize);
         let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
         let behind = text.get(end..).unwrap_or_default();
@@ -61,15 +67,18 @@ fn windows(workspace: &Workspace, diagnostic: &Diagnostic) -> BTreeMap<FileId, R
     windows
 }
 
-fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> {
+fn group<'a>(sources: &'a SourceMap, diagnostic: &'a Diagnostic) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    let mut title = level.primary_title(&diagnostic.message);
+    if !diagnostic.code.is_empty() {
+        title = title.id(diagnostic.code);
+    }
     let mut by_file: BTreeMap<FileId, Vec<Annotation<'a>>> = BTreeMap::new();
-    let windows = windows(workspace, diagnostic);
+    let windows = windows(sources, diagnostic);
     let mut annotate = |label: &'a Label, kind: AnnotationKind| {
         let before = windows.get(&label.span.file).map_or(0, |window| window.start);
         let span = label.span.start as usize - before..label.span.end as usize - before;
@@ -85,7 +94,7 @@ fn group<'a>(workspace: &'a Workspace, diagnostic: &'a Diagnostic) -> Group<'a> 
     let first = diagnostic.place.span.file;
     let own = by_file.remove(&first).map(|annotations| (first, annotations));
     for (file, annotations) in own.into_iter().chain(by_file) {
-        let (window, file) = (windows.get(&file).cloned(), workspace.sources.file(file));
+        let (window, file) = (windows.get(&file).cloned(), sources.file(file));
         let window = window.unwrap_or(0..file.text.len());
         let line = file.text[..window.start].matches('\n').count() + 1;
         let text = file.text.get(window).unwrap_or_default();

@@ -12,7 +12,7 @@ use super::out;
 use crate::load::Workspace;
 
 /// Version of these forms.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// Prints findings.
 pub(crate) fn findings(workspace: &Workspace) {

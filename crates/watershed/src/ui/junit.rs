@@ -64,7 +64,7 @@ fn case(text: &mut String, workspace: &Workspace, file: &str, finding: &Diagnost
 }
 
 /// A text inside XML, which has no place for control characters.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -13,6 +13,7 @@ pub(crate) mod prompt;
 pub(crate) mod sarif;
 pub(crate) mod steps;
 pub(crate) mod store;
+pub(crate) mod story;
 pub(crate) mod table;
 pub(crate) mod wrapped;
 

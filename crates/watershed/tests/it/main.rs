@@ -35,6 +35,7 @@ mod server;
 mod sharing;
 mod sources;
 mod store;
+mod stories;
 mod up;
 mod view;
 mod wording;

@@ -1,0 +1,16 @@
+//! Bounds of a story.
+
+/// Messages that one `publish` may send.
+pub(crate) const TIMES_MAX: u64 = 100_000;
+
+/// Deliveries of one story: a worker that answers a message for ever ends the story, not the machine.
+pub(crate) const DELIVERIES_MAX: u64 = 1_000_000;
+
+/// Events of the timeline that are kept; the first ones go.
+pub(crate) const EVENTS_MAX: usize = 10_000;
+
+/// Lines of the timeline that are shown with a failure.
+pub(crate) const EVENTS_SHOWN: usize = 20;
+
+/// Bytes that a topology may keep in a story, on disk and in memory each.
+pub(crate) const STORE_BYTES: u64 = 1 << 40;
