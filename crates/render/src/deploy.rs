@@ -94,7 +94,9 @@ impl Names {
 
     fn short(&self, name: &str) -> Result<String, String> {
         let short = Some(dns_name(name)).filter(|short| !short.is_empty());
-        short.ok_or_else(|| format!("`{name}` has no letter or digit for a name in {}", self.place))
+        short.ok_or_else(|| {
+            format!("`{name}` is without a letter or digit for a name in {}", self.place)
+        })
     }
 
     fn take(&mut self, what: &'static str, name: String) -> Result<(), String> {
