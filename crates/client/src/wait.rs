@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, Error)]
 pub enum NotReady {
     /// It did not become ready.
-    #[error("not ready after {}s: {cause}", waited.as_secs())]
+    #[error("not ready after {waited:?}: {cause}")]
     InTime {
         /// How long it was given.
         waited: Duration,

@@ -48,6 +48,12 @@ pub fn python() -> PathBuf {
     find("WATERSHED_PYTHON")
 }
 
+/// A folder with nats-py 2.6.0, for `PYTHONPATH`.
+#[track_caller]
+pub fn nats_py_2_6() -> PathBuf {
+    find("WATERSHED_NATS_PY_2_6")
+}
+
 /// A running nats-server; ends when dropped.
 #[derive(Debug)]
 pub struct NatsServer {

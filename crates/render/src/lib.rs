@@ -14,6 +14,7 @@ mod compose;
 mod deploy;
 mod dot;
 mod graph;
+mod json;
 mod kubernetes;
 mod markdown;
 mod mermaid;
@@ -37,6 +38,8 @@ pub enum Target {
     Kubernetes,
     /// A shell script of calls of the `nats` tool.
     Natscli,
+    /// Configurations in the JSON of the API.
+    Json,
     /// A drawing for Mermaid.
     Mermaid,
     /// A drawing for Graphviz.
@@ -53,6 +56,7 @@ pub fn render(target: Target, deployed: &[Deployed<'_>]) -> Result<String, Strin
         Target::Compose => compose::render(deployed),
         Target::Kubernetes => kubernetes::render(deployed),
         Target::Natscli => Ok(natscli::render(&topologies)),
+        Target::Json => Ok(json::render(&topologies)),
         Target::Mermaid => Ok(mermaid::render(&graph::Graph::new(&topologies))),
         Target::Dot => Ok(dot::render(&graph::Graph::new(&topologies))),
         Target::Markdown => Ok(markdown::render(&topologies)),

@@ -1,12 +1,14 @@
 //! A shell script of calls of the `nats` tool that makes what a topology says.
 //!
 //! Each definition is given whole, as the JSON of the API, so that no default of the tool gets in between. What is
-//! there is updated; nothing is deleted.
+//! there is updated; nothing is deleted. It stays the topology's own, or becomes it.
 
 use std::fmt::Write as _;
 
-use serde_json::Value as Json;
+use serde::Serialize;
 use watershed_topology::Topology;
+
+use crate::json::{owned_consumer, owned_stream};
 
 pub(crate) fn render(topologies: &[&Topology]) -> String {
     let mut out = String::from(
@@ -23,26 +25,22 @@ pub(crate) fn render(topologies: &[&Topology]) -> String {
     for topology in topologies {
         for stream in topology.streams.iter().filter(|stream| !stream.is_placeholder()) {
             let name = &stream.name.value;
-            call(&mut out, &format!("stream {}", word(name)), &json(&stream.config));
+            call(&mut out, &format!("stream {}", word(name)), &owned_stream(stream, topology));
         }
         for stream in &topology.streams {
             for consumer in &stream.consumers {
                 let (stream, name) = (&stream.name.value, &consumer.name.value);
                 let call_of = format!("consumer {} {}", word(stream), word(name));
-                call(&mut out, &call_of, &json(&consumer.config));
+                call(&mut out, &call_of, &owned_consumer(consumer, topology));
             }
         }
     }
     out
 }
 
-fn call(out: &mut String, call: &str, config: &Json) {
+fn call(out: &mut String, call: &str, config: &impl Serialize) {
     let text = serde_json::to_string_pretty(config).unwrap_or_default();
     let _ = writeln!(out, "\n{call} <<'JSON'\n{text}\nJSON");
-}
-
-fn json(config: &impl serde::Serialize) -> Json {
-    serde_json::to_value(config).unwrap_or_default()
 }
 
 /// A word of a shell.

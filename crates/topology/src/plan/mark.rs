@@ -33,8 +33,23 @@ pub(super) fn mark(
             }
         }
     }
+    note(metadata, &declared, topology, protect);
+}
+
+/// Marks what the topology declares, as `apply` does where nothing was before. `metadata` is what the file says.
+pub fn claim(metadata: &mut BTreeMap<String, String>, topology: &Topology, protect: bool) {
+    let declared: Vec<String> = metadata.keys().cloned().collect();
+    note(metadata, &declared, topology, protect);
+}
+
+fn note(
+    metadata: &mut BTreeMap<String, String>,
+    declared: &[String],
+    topology: &Topology,
+    protect: bool,
+) {
     if !declared.is_empty() {
-        let declared = serde_json::to_string(&declared).expect("texts are JSON");
+        let declared = serde_json::to_string(declared).expect("texts are JSON");
         metadata.insert(DECLARED.to_owned(), declared);
     }
     metadata.insert(OWNER.to_owned(), topology.name.value.clone());

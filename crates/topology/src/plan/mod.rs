@@ -23,6 +23,7 @@ use crate::model::Topology;
 use crate::observe::Observed;
 
 pub(crate) use self::consumer::filters;
+pub use self::mark::claim;
 pub use self::order::destroy;
 pub use self::policy::{Names, Policy, Ways};
 pub use self::release::release;

@@ -233,7 +233,10 @@ pub(crate) async fn carry_out(
         ui::say(&problem.to_string());
     }
     if verdict.problems.is_empty() {
-        ui::say(&format!("applied {}, verified", ui::count(steps, "step")));
+        // The same last words as where there was nothing to do.
+        let held = ui::count(verdict.held.len(), "asset");
+        let steps = ui::count(steps, "step");
+        ui::say(&format!("applied {steps}, verified: {held} as declared"));
         Ok(Exit::Clean)
     } else {
         ui::say("error: the server took every step, and is not as declared");

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::load::{Loaded, Reading, load};
 use crate::ui;
-use crate::ui::path::quoted;
+use crate::ui::path::{quoted, word};
 
 /// Find out why messages do not arrive: what is the matter, what shows it, and what helps. Read-only.
 #[derive(Debug, Args)]
@@ -183,10 +183,11 @@ fn whole(arguments: &Arguments, loaded: Option<&Loaded>, command: &str) -> Strin
     let (verb, rest) = command.split_once(' ').unwrap_or((command, ""));
     let rest = if rest.is_empty() { String::new() } else { format!(" {rest}") };
     let file = loaded.filter(|_| arguments.file.is_some()).map(|loaded| quoted(&loaded.path));
+    let env = arguments.env.as_ref().map(|env| format!(" --env {}", word(env))).unwrap_or_default();
     let file = match (verb, file) {
         ("lint" | "import", _) | (_, None) => String::new(),
-        ("apply" | "up", Some(file)) => format!(" {file}"),
-        (_, Some(file)) => format!(" -f {file}"),
+        ("apply" | "up", Some(file)) => format!(" {file}{env}"),
+        (_, Some(file)) => format!(" -f {file}{env}"),
     };
     let server = match verb {
         "lint" | "up" => String::new(),

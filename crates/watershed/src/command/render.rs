@@ -41,6 +41,8 @@ enum Kind {
     Kubernetes,
     /// Shell script that makes streams and consumers with the `nats` tool.
     Natscli,
+    /// Configurations in the JSON of the API, for programs that create their streams by themselves.
+    Json,
     /// Drawing for Mermaid: GitHub and GitLab show it in Markdown.
     Mermaid,
     /// Drawing for Graphviz.
@@ -56,6 +58,7 @@ impl From<Kind> for Target {
             Kind::Compose => Self::Compose,
             Kind::Kubernetes => Self::Kubernetes,
             Kind::Natscli => Self::Natscli,
+            Kind::Json => Self::Json,
             Kind::Mermaid => Self::Mermaid,
             Kind::Dot => Self::Dot,
             Kind::Markdown => Self::Markdown,

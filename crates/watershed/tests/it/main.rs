@@ -30,6 +30,7 @@ mod reference;
 mod render;
 mod rights;
 mod rules;
+mod seeds;
 mod serve;
 mod server;
 mod sharing;

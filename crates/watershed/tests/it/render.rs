@@ -343,8 +343,9 @@ fn the_real_tool_makes_what_the_script_says() {
             let said = [ran.stdout, ran.stderr].concat();
             assert!(ran.status.success(), "{name} {again}: {}", String::from_utf8_lossy(&said));
         }
-        // Equal, and nobody's.
+        // Equal, and the topology's own.
         let plan = run(&["plan", "-s", &server.url, &example(name)]);
         assert_eq!(plan.code, Some(0), "{name}: {}", plan.out);
+        assert!(!plan.out.contains("unmanaged"), "{name}: {}", plan.out);
     }
 }
