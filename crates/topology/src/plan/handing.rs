@@ -306,11 +306,14 @@ fn step(
         all.push(format!("`{origin}` stays, without subjects, until `--drop-old {name}`"));
     } else {
         let held = show_messages(there.info.state.messages);
-        all[1] = format!(
+        let kept = format!(
             "keeps sequences and times of all messages of {} (of {held} in `{origin}`), and the positions of {}",
             words(&part.moves),
             crate::quantity::show_count(along.len(), "consumer")
         );
+        if let Some(note) = all.get_mut(1) {
+            *note = kept;
+        }
         all.push(format!("these are removed from `{origin}` once all of them are in `{name}`"));
         if !part.keeps.is_empty() {
             all.push(format!("`{origin}` goes on with {}", words(&part.keeps)));

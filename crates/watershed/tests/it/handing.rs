@@ -30,7 +30,7 @@ fn one_goes(url: &str) {
     succeed(&["apply", "--yes", "-s", url, &write(&folder, &old)]);
     for number in 0..12_u8 {
         let subject = if number % 2 == 0 { "s.c" } else { "s.d" };
-        let block = format!("NATS/1.0\r\nNats-Msg-Id: {}\r\nX-Own: a b\r\n\r\n", number % 3);
+        let block = format!("NATS/1.0\r\nNats-Msg-Id: {number}\r\nX-Own: a b\r\n\r\n");
         raw.store(subject, block.as_bytes(), &[b'a' + number]);
     }
     succeed(&["next", "-s", url, "S", "c", "--count", "1"]);
