@@ -33,7 +33,7 @@ impl Client {
     /// sequences. The copy may have more, and some servers leave out of it which state a publisher expected
     /// (`Nats-Expected-…`), which says nothing of a message that is stored.
     pub(crate) async fn compare(&self, comparison: &Comparison) -> Result<(), CompareError> {
-        let Comparison { origin, copy, first, last, in_batches, publishers_wait } = comparison;
+        let Comparison { origin, first, last, in_batches, publishers_wait, .. } = comparison;
         let looks = if *publishers_wait { LOOKS_MAX_PARKED } else { LOOKS_MAX };
         let mut next = *first;
         if *in_batches {
@@ -52,8 +52,7 @@ impl Client {
             next = message.seq;
             loop {
                 let end = next.saturating_add(window as u64).min(last.saturating_add(1));
-                let pairs =
-                    iter(next..end).map(|sequence| self.pair(origin, copy, sequence, looks));
+                let pairs = iter(next..end).map(|sequence| self.pair(comparison, sequence, looks));
                 let mut pairs = pairs.buffered(window);
                 let (mut found, mut largest) = (0, 1);
                 while let Some(pair) = pairs.next().await {
@@ -84,6 +83,9 @@ impl Client {
             let Some(batch) = theirs.from(next).await? else { return Ok(Some(next)) };
             for message in batch.iter().take_while(|message| message.sequence <= *last) {
                 let sequence = message.sequence;
+                if !comparison.takes(message.subject()) {
+                    continue;
+                }
                 while copied.back().is_none_or(|one: &Got| one.sequence < sequence) {
                     let from = copied.back().map_or(sequence, |one| one.sequence + 1);
                     let Some(more) = ours.from(from).await? else { return Ok(Some(next)) };
@@ -96,7 +98,7 @@ impl Client {
                     copied.pop_front();
                 }
                 if copied.front() != Some(message) {
-                    self.pair(origin, copy, sequence, looks).await?;
+                    self.pair(comparison, sequence, looks).await?;
                 }
             }
             let Some(end) = batch.last() else { break };
@@ -108,16 +110,19 @@ impl Client {
     /// Compares a message. About its size; 0 if the origin does not have it.
     async fn pair(
         &self,
-        origin: &str,
-        copy: &str,
+        comparison: &Comparison,
         sequence: u64,
         looks: u32,
     ) -> Result<usize, CompareError> {
+        let Comparison { origin, copy, .. } = comparison;
         let (first, second) =
             tokio::join!(self.message_at(origin, sequence), self.message_at(copy, sequence));
         let (first, second) = (first?, second?);
         let Some(first) = first else { return Ok(0) };
         let size = usize::try_from(first.size()).unwrap_or(usize::MAX).max(1);
+        if !comparison.takes(first.subject.as_bytes()) {
+            return Ok(size);
+        }
         if second.is_some_and(|second| second.is_like(&first)) {
             return Ok(size);
         }

@@ -36,6 +36,14 @@ pub(crate) struct Got {
     payload: Bytes,
 }
 
+impl Got {
+    /// Its subject; empty if the server did not say.
+    pub(crate) fn subject(&self) -> &[u8] {
+        let subject = self.headers.get("Nats-Subject");
+        subject.map(|subject| subject.as_str().as_bytes()).unwrap_or_default()
+    }
+}
+
 /// A stream that is read in batches.
 #[derive(Debug)]
 pub(crate) struct Stretches<'a> {

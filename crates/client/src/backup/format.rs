@@ -70,7 +70,7 @@ pub struct ConsumerBackup {
 /// A message of a stream, as the server gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Message {
-    pub(super) subject: String,
+    pub(crate) subject: String,
     pub(crate) seq: u64,
     /// Header block, base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]

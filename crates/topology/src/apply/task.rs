@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
+use watershed_wire::subject::matches;
 
 use crate::call::{CallError, Request};
 use crate::plan::Target;
@@ -52,11 +53,21 @@ pub struct Comparison {
     pub first: u64,
     /// Last sequence.
     pub last: u64,
+    /// Subjects of those that the copy has to have; none: all.
+    pub filters: Vec<String>,
     /// Whether both may be read by `DIRECT.GET`: each is in one place, so that whoever answers knows
     /// all of it.
     pub in_batches: bool,
     /// Whether publishers have no stream until it is known: what differs is not waited for then.
     pub publishers_wait: bool,
+}
+
+impl Comparison {
+    /// Whether the copy has to have messages of this subject.
+    pub fn takes(&self, subject: &[u8]) -> bool {
+        self.filters.is_empty()
+            || self.filters.iter().any(|filter| matches(filter.as_bytes(), subject))
+    }
 }
 
 /// What came of a [`Task`].

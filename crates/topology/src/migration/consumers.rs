@@ -1,11 +1,15 @@
 //! Consumers that go on where another one was.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::consumer::{ConsumerInfo, DeliverPolicy};
+use watershed_wire::subject::{contains, intersection};
 use watershed_wire::time::UnixNanos;
 
 use super::staging::{object, set_mark};
+use crate::observe::OWNER;
 use crate::plan::difference::METADATA;
 use crate::version::Version;
 
@@ -84,6 +88,37 @@ pub(crate) fn carried(consumer: &Json, start: u64, work_queue: bool) -> Json {
     if let Some(declared) = declared {
         set_mark(&mut config, (START, declared));
     }
+    Json::Object(config)
+}
+
+/// A consumer of a stream that has only messages of the subjects `moves`: it takes no others. One without a filter
+/// takes what there is.
+pub(crate) fn narrowed(consumer: &Json, filters: &[&str], moves: &[String]) -> Json {
+    let mut config = object(consumer);
+    let everything = |filter: &&str| *filter == ">";
+    let within =
+        |filter: &&str| moves.iter().any(|subject| contains(subject.as_bytes(), filter.as_bytes()));
+    if moves.is_empty() || filters.iter().any(everything) || filters.iter().all(within) {
+        return Json::Object(config);
+    }
+    let mut all = BTreeSet::new();
+    for filter in filters {
+        all.extend(moves.iter().filter_map(|subject| intersection(filter, subject)));
+    }
+    let all: Vec<String> = all.into_iter().collect();
+    config.remove("filter_subject");
+    config.remove("filter_subjects");
+    match all.as_slice() {
+        [only] => config.insert("filter_subject".to_owned(), json!(only)),
+        _ => config.insert("filter_subjects".to_owned(), json!(all)),
+    };
+    Json::Object(config)
+}
+
+/// A consumer that belongs to this topology.
+pub(crate) fn owned(consumer: &Json, topology: &str) -> Json {
+    let mut config = object(consumer);
+    set_mark(&mut config, (OWNER, json!(topology)));
     Json::Object(config)
 }
 

@@ -32,6 +32,20 @@ pub(crate) struct Copied {
     /// was not done, but given up or passed over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) left: BTreeMap<String, u64>,
+    /// Of which subjects it has the messages; none: of all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) moves: Vec<String>,
+    /// Subjects that it gets; none: those of its origin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) claims: Vec<String>,
+    /// Whether its origin may have lost already what it has: there is no way back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) clears: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Last sequences of a copy and its origin.
@@ -49,6 +63,12 @@ pub(crate) struct Parked {
     /// Its sources, as they were configured.
     #[serde(default, skip_serializing_if = "Json::is_null")]
     pub(crate) sources: Json,
+    /// The stream that got its subjects, if it is not said elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) to: Option<String>,
+    /// Whether that stream got only some of its messages.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) partly: bool,
 }
 
 impl Copied {
@@ -63,6 +83,11 @@ impl Copied {
 }
 
 impl Parked {
+    /// Whether it was parked for the stream `name`, as far as is noted.
+    pub(crate) fn is_for(&self, name: &str) -> bool {
+        self.to.as_deref().is_none_or(|to| to == name)
+    }
+
     pub(crate) fn of(metadata: &BTreeMap<String, String>) -> Option<Self> {
         read(metadata, PARKED)
     }

@@ -9,13 +9,15 @@ mod mark;
 mod staging;
 
 pub(crate) use self::consumers::{
-    HOLD, carried, is_keeper, is_paused_by_us, keep, keeper_name, our_pause, pause_from,
-    pauses_consumers, position, started_as,
+    HOLD, carried, is_keeper, is_paused_by_us, keep, keeper_name, narrowed, our_pause, owned,
+    pause_from, pauses_consumers, position, started_as,
 };
 pub(crate) use self::mark::{
     Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,
 };
-pub(crate) use self::staging::{copy, finished, marked, merging, parked, promoted, unparked};
+pub(crate) use self::staging::{
+    copy, finished, handing, marked, merging, parked, promoted, settled, unparked,
+};
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::stream::StreamInfo;
@@ -105,7 +107,8 @@ impl Standing {
     /// Of the stream `name`, which was `before`; `None` if that has not begun.
     pub(crate) fn of_renamed(name: &str, before: &str, observed: &Observed) -> Option<Self> {
         let stream = Side::of(observed.streams.get(name)?);
-        let parked = observed.streams.get(before).is_some_and(|old| Side::of(old).parked.is_some());
+        let note = observed.streams.get(before).and_then(|old| Side::of(old).parked);
+        let parked = note.is_some_and(|note| note.is_for(name));
         match stream.copied {
             Some(copied) if copied.of != before => None,
             Some(_) if !stream.is_mirror() && stream.parked.is_some() => {

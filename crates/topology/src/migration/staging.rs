@@ -80,10 +80,23 @@ pub(crate) fn copy(
     config.insert("name".to_owned(), json!(name));
     config.insert("storage".to_owned(), json!(storage));
     config.insert("retention".to_owned(), json!(retention));
-    config.insert("mirror".to_owned(), json!({"name": copied.of}));
+    config.insert("mirror".to_owned(), mirror(copied));
     take_marks(&mut config, |key| key.starts_with(OURS));
     set_mark(&mut config, copied.entry());
     Json::Object(config)
+}
+
+/// What a copy follows. A filter keeps the sequences as they are.
+fn mirror(copied: &Copied) -> Json {
+    match copied.moves.as_slice() {
+        [] => json!({"name": copied.of}),
+        [filter] => json!({"name": copied.of, "filter_subject": filter}),
+        filters => {
+            let same = |filter: &String| json!({"src": filter, "dest": ""});
+            let all: Vec<Json> = filters.iter().map(same).collect();
+            json!({"name": copied.of, "subject_transforms": all})
+        }
+    }
 }
 
 /// A copy as it is, with another mark.
@@ -95,13 +108,27 @@ pub(crate) fn marked(copy: &Json, copied: &Copied) -> Json {
 
 /// A stream without its subjects, which it notes.
 pub(crate) fn parked(stream: &Json, name: &str) -> Json {
+    handing(stream, name, Parked::default(), &[])
+}
+
+/// A stream that keeps these of its subjects, and notes which it had.
+pub(crate) fn handing(stream: &Json, name: &str, note: Parked, keeps: &[String]) -> Json {
     let mut config = object(stream);
     let subjects = config.get("subjects").and_then(Json::as_array).into_iter().flatten();
     let subjects = subjects.filter_map(Json::as_str).map(str::to_owned).collect();
     let sources = config.remove("sources").unwrap_or_default();
-    let note = Parked { subjects, sources };
-    config.insert("subjects".to_owned(), json!([park_subject(name)]));
+    let note = Parked { subjects, sources, ..note };
+    let keeps = if keeps.is_empty() { &[park_subject(name)] } else { keeps };
+    config.insert("subjects".to_owned(), json!(keeps));
     set_mark(&mut config, note.entry());
+    Json::Object(config)
+}
+
+/// A stream that has handed something over, and goes on with what it kept.
+pub(crate) fn settled(stream: &Json, note: &Parked) -> Json {
+    let mut config = object(stream);
+    let (key, _) = note.entry();
+    take_marks(&mut config, |other| other == key);
     Json::Object(config)
 }
 
@@ -149,7 +176,11 @@ pub(crate) fn promoted(copy: &Json, copied: &Copied, later: &Json, note: &Parked
             }
         }
     }
-    claim(&mut config, note);
+    if copied.claims.is_empty() {
+        claim(&mut config, note);
+    } else {
+        config.insert("subjects".to_owned(), json!(copied.claims));
+    }
     set_mark(&mut config, copied.entry());
     Json::Object(config)
 }

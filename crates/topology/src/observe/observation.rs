@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::json;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
+use watershed_wire::subject::{is_valid, overlaps};
 
 use super::listing::{Listing, Next, Whole};
 use super::observed::{Observed, ObservedConsumer, ObservedStream, ServerFacts};
@@ -35,6 +36,18 @@ pub struct Tag(u64);
 struct Wanted {
     topology: String,
     declared: BTreeSet<String>,
+    /// Subjects of the streams that it declares.
+    subjects: Vec<String>,
+}
+
+impl Wanted {
+    /// Whether a stream has a subject that a declared one has, or is to get.
+    fn takes_from(&self, stream: &ObservedStream) -> bool {
+        let mut all = stream.info.config.subjects.iter();
+        all.any(|own| {
+            self.subjects.iter().any(|subject| overlaps(own.as_bytes(), subject.as_bytes()))
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -96,7 +109,12 @@ impl Observation {
         let names = topology.streams.iter().flat_map(|stream| {
             std::iter::once(&stream.name).chain(&stream.was).map(|name| name.value.clone())
         });
-        let wanted = Wanted { topology: topology.name.value.clone(), declared: names.collect() };
+        let subjects = topology.streams.iter().flat_map(|stream| stream.config.subjects.clone());
+        let wanted = Wanted {
+            topology: topology.name.value.clone(),
+            declared: names.collect(),
+            subjects: subjects.filter(|subject| is_valid(subject.as_bytes())).collect(),
+        };
         Self { wanted: Some(wanted), ..Self::everything(server) }
     }
 
@@ -164,7 +182,9 @@ impl Observation {
                 continue;
             }
             let wanted = self.wanted.as_ref().is_none_or(|wanted| {
-                wanted.declared.contains(&name) || stream.owner() == Some(&wanted.topology)
+                wanted.declared.contains(&name)
+                    || stream.owner() == Some(&wanted.topology)
+                    || wanted.takes_from(&stream)
             });
             if wanted && stream.info.state.consumer_count > 0 {
                 let listing = Listing::default();

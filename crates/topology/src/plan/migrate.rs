@@ -7,7 +7,7 @@ use watershed_wire::subject::overlaps;
 use super::consumer::filters;
 use super::difference::json;
 use super::step::{Action, Plan, Refusal, Seen, Step, Target, Work};
-use super::{Ways, live, loss};
+use super::{Ways, handing, live, loss};
 use crate::migration::{
     HOLD, Side, Standing, has_transit_name, is_possible, migrated_of, park_subject, transit_name,
 };
@@ -44,7 +44,7 @@ pub(super) fn obstacle(
 }
 
 /// Why the stream `name` cannot become `after`, whatever its name.
-fn unmovable(
+pub(super) fn unmovable(
     name: &str,
     before: &StreamConfig,
     after: &StreamConfig,
@@ -150,9 +150,12 @@ fn moved(
     let mut losses = loss::of_update(before, after, &there.info);
     losses.extend(loss::of_copying(before, after, observed));
     let gap = if from.is_some() { "once" } else { "twice" };
-    let work = Work::Migrate { from, after: json(after) };
+    let work = Work::Migrate { from, part: None, after: json(after) };
     let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
-    Step { losses, notes: notes(before, there, gap), ..step }
+    let durable = there.consumers.iter().filter(|(_, one)| one.is_durable()).collect::<Vec<_>>();
+    let mut notes = notes(before, there, &durable, gap);
+    notes.extend(ending(there));
+    Step { losses, notes, ..step }
 }
 
 /// Plans that a declared stream gets the messages and consumers of the one that it was before. Whether
@@ -191,10 +194,14 @@ pub(super) fn rename(
     true
 }
 
-fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String> {
+/// What there is to know when a stream goes somewhere with these consumers.
+pub(super) fn notes(
+    before: &StreamConfig,
+    there: &ObservedStream,
+    durable: &[(&String, &ObservedConsumer)],
+    gap: &str,
+) -> Vec<String> {
     let state = &there.info.state;
-    let durable: Vec<&ObservedConsumer> =
-        there.consumers.values().filter(|one| one.is_durable()).collect();
     let mut notes = vec![format!(
         "keeps its {}, sequences and times, and the positions of {}",
         show_messages(state.messages),
@@ -219,17 +226,20 @@ fn notes(before: &StreamConfig, there: &ObservedStream, gap: &str) -> Vec<String
         );
     }
     if !durable.is_empty() {
-        let outstanding: usize = durable.iter().map(|one| one.info.num_ack_pending).sum();
+        let outstanding: usize = durable.iter().map(|(_, one)| one.info.num_ack_pending).sum();
         notes.push(format!(
             "its consumers pause until everything is there; what is outstanding ({outstanding} now) and not \
              acknowledged within the time of --drain is delivered again"
         ));
     }
-    let others = there.info.state.consumer_count.saturating_sub(durable.len());
-    if others > 0 {
-        notes.push(format!("{} without a durable name end", show_count(others, "consumer")));
-    }
     notes
+}
+
+/// What is said of the consumers that end when a stream goes.
+pub(super) fn ending(there: &ObservedStream) -> Option<String> {
+    let durable = there.consumers.values().filter(|one| one.is_durable()).count();
+    let others = there.info.state.consumer_count.saturating_sub(durable);
+    (others > 0).then(|| format!("{} without a durable name end", show_count(others, "consumer")))
 }
 
 /// A size, rounded up to what people read.
@@ -242,6 +252,7 @@ fn about(bytes: u64) -> String {
 /// Plans the rest of a migration that was cut off, if there is one: nothing else is planned for that
 /// stream then.
 pub(super) fn go_on(
+    topology: &Topology,
     stream: &Stream,
     after: &StreamConfig,
     observed: &Observed,
@@ -249,13 +260,24 @@ pub(super) fn go_on(
     plan: &mut Plan,
 ) -> bool {
     let name = &stream.name.value;
+    let copied = observed.streams.get(name).and_then(|there| Side::of(there).copied);
+    let handed = copied.filter(|copied| !copied.claims.is_empty());
+    let part =
+        handed.as_ref().and_then(|copied| handing::part_of(topology, stream, copied, observed));
     let was = stream.was.as_ref().map(|was| was.value.clone());
+    let was = handed.as_ref().map(|copied| copied.of.clone()).or(was);
     let renamed = was.as_ref().and_then(|was| Standing::of_renamed(name, was, observed));
     let (standing, from) = match (Standing::of(name, observed), renamed) {
         (Some(standing), _) if standing != Standing::Kept => (standing, None),
         (_, Some(standing)) if standing != Standing::Kept => (standing, was),
         _ => return false,
     };
+    let origin = from.as_ref().and_then(|from| observed.streams.get(from)).map(Side::of);
+    if standing != Standing::Undone
+        && origin.and_then(|origin| origin.parked).is_some_and(|note| !note.is_for(name))
+    {
+        return true; // what goes to another stream goes first
+    }
     if standing == Standing::Undone {
         // It is in the way of the stream that is to have this name.
         if let Some(there) = observed.streams.get(name) {
@@ -281,7 +303,8 @@ pub(super) fn go_on(
     let target = Target::stream(name);
     // While what it was is there.
     let can_go_back = observed.streams.contains_key(from.as_ref().unwrap_or(name))
-        && standing != Standing::Returning;
+        && standing != Standing::Returning
+        && handed.is_none_or(|copied| !copied.clears);
     let only_back = standing == Standing::Reverting;
     let step = if only_back || can_go_back && ways.back.has(&target) {
         let note = format!("undoes a migration: {how_far}");
@@ -290,15 +313,16 @@ pub(super) fn go_on(
     } else {
         let mut notes = vec![format!("goes on with a migration: {how_far}")];
         let own = observed.streams.get(from.as_ref().unwrap_or(name));
-        let own =
-            own.filter(|_| standing == Standing::Copying).map(|own| &own.info.config.subjects);
+        let own = own
+            .filter(|_| standing == Standing::Copying && part.is_none())
+            .map(|own| &own.info.config.subjects);
         if let Some(subjects) = own.filter(|subjects| **subjects != after.subjects) {
             notes.push(format!("its subjects become {:?}, from {subjects:?}", after.subjects));
         }
         if can_go_back {
             notes.push(format!("--back {name} undoes it instead"));
         }
-        let work = Work::Migrate { from, after: json(after) };
+        let work = Work::Migrate { from, part, after: json(after) };
         Step { notes, ..Step::new(target, Action::Migrate, work, None) }
     };
     plan.steps.push(step);
@@ -312,7 +336,9 @@ pub(super) fn kept(topology: &Topology, observed: &Observed, plan: &mut Plan) {
             continue;
         }
         let renamed = renamed(topology, name);
-        let stream = match (migrated_of(name), renamed) {
+        let handed = handing::kept_for(name, there, observed);
+        let stream = match (migrated_of(name), renamed.or(handed.as_deref())) {
+            (_, Some(stream)) if handed.as_deref() == Some(stream) => stream,
             (Some(stream), _) if Standing::of(stream, observed) == Some(Standing::Kept) => stream,
             (_, Some(stream)) if is_kept(stream, name, observed) => stream,
             _ => continue,
@@ -320,7 +346,14 @@ pub(super) fn kept(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         if !is_ours(topology, stream, observed) {
             continue;
         }
-        let of = format!("`{stream}` before it was migrated");
+        let dropped = |step: &Step| step.target.stream == *name && step.action == Action::Drop;
+        if plan.steps.iter().any(dropped) {
+            continue;
+        }
+        let of = match &handed {
+            Some(stream) => format!("`{name}` before `{stream}` got its subjects"),
+            None => format!("`{stream}` before it was migrated"),
+        };
         plan.steps.push(drop_old(name, stream, there, &of));
     }
 }
@@ -334,7 +367,7 @@ fn is_ours(topology: &Topology, name: &str, observed: &Observed) -> bool {
 }
 
 /// Deletes what is kept `of` something.
-fn drop_old(name: &str, stream: &str, there: &ObservedStream, of: &str) -> Step {
+pub(super) fn drop_old(name: &str, stream: &str, there: &ObservedStream, of: &str) -> Step {
     let seen = Seen { consumers: None, ..there.seen() };
     let work = Work::Drop(stream.to_owned());
     let step = Step::new(Target::stream(name), Action::Drop, work, Some(seen));
@@ -355,6 +388,13 @@ fn is_kept(stream: &str, before: &str, observed: &Observed) -> bool {
 /// Whether a stream that is no longer declared is, or was, what a declared one gets.
 pub(super) fn is_renamed(topology: &Topology, name: &str, observed: &Observed) -> bool {
     let there = || observed.streams.get(name).map(Side::of);
+    let handed = |there: &ObservedStream| handing::kept_for(name, there, observed).is_some();
+    if handing::gives(name, topology, observed)
+        || handing::is_under_way(name, topology, observed)
+        || observed.streams.get(name).is_some_and(handed)
+    {
+        return true;
+    }
     renamed(topology, name).is_some_and(|stream| {
         !observed.streams.contains_key(stream)
             || Standing::of_renamed(stream, name, observed).is_some()

@@ -6,6 +6,7 @@
 
 mod consumer;
 pub(crate) mod difference;
+mod handing;
 mod limits;
 pub(crate) mod live;
 mod loss;
@@ -27,7 +28,7 @@ pub use self::mark::claim;
 pub use self::order::destroy;
 pub use self::policy::{Names, Policy, Ways};
 pub use self::release::release;
-pub use self::step::{Action, Change, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
+pub use self::step::{Action, Change, Part, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here. What is
 /// not changed in place is migrated where that is possible.

@@ -8,7 +8,7 @@ use watershed_wire::subject::overlaps;
 use super::consumer::filters;
 use super::migrate::is_renamed;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
-use super::{loss, mark, unknown};
+use super::{handing, loss, mark, unknown};
 use crate::model::Topology;
 use crate::observe::{Observed, ObservedConsumer, ObservedStream, PROOF};
 
@@ -146,8 +146,21 @@ pub(super) fn sort(topology: &Topology, observed: &Observed, plan: &mut Plan) {
         let (Some(live), Some(declared)) = (live, declared) else { return false };
         live.info.config.subjects.iter().any(|own| !declared.config.subjects.contains(own))
     };
+    let hands = |step: &Step| {
+        step.target.consumer.is_none() && handing::gives(&step.target.stream, topology, observed)
+    };
+    let migrated: Vec<Target> = plan
+        .steps
+        .iter()
+        .filter(|step| step.action == Action::Migrate)
+        .map(|step| step.target.clone())
+        .collect();
     let rank = |step: &Step| match (step.action, step.target.consumer.is_some()) {
         (Action::Adopt | Action::Release, _) => -1,
+        // What is kept of a stream makes room for it.
+        (Action::Drop, false) if migrated.contains(&step.target) => -1,
+        // What goes from a stream goes first.
+        (Action::Update | Action::UpdateLosing, false) if hands(step) => 3,
         (Action::Update | Action::UpdateLosing, false) if lets_go(step) => 0,
         (Action::Create | Action::Recreate, false) => 1,
         (Action::Update | Action::UpdateLosing | Action::Migrate | Action::Revert, false) => 2,

@@ -28,6 +28,9 @@ pub struct Policy {
     /// Streams and consumers of nobody that become the topology's; a stream's name stands for its
     /// consumers, too.
     pub adopt: Names,
+    /// Topologies from whose streams this one may take subjects and messages.
+    #[serde(default)]
+    pub take_from: Names,
     /// Whether what is owned and no longer declared is deleted.
     pub prune: bool,
 }
@@ -121,6 +124,13 @@ impl Policy {
             | Action::Release
             | Action::Clear => {}
             Action::Migrate => {
+                if let Some(other) = &step.takes_from {
+                    let other = Target::stream(other);
+                    need(self.take_from.has(&other), "--take-from", &other);
+                }
+                if step.drops {
+                    need(self.drop_old.has(target), "--drop-old", target);
+                }
                 need(self.migrate.has_or_stream(target), "--migrate", target);
                 if !step.losses.is_empty() {
                     need(self.allow_loss.has(target), "--allow-loss", target);

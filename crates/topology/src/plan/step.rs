@@ -151,6 +151,12 @@ pub struct Step {
     pub notes: Vec<String>,
     /// Whether it is about what is nobody's, and has to be adopted.
     pub adopts: bool,
+    /// Another topology, whose stream it takes subjects and messages from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_from: Option<String>,
+    /// Whether what is kept of it from a migration has to be dropped first.
+    #[serde(default)]
+    pub drops: bool,
     /// Consumers of others that go with it, and the topology of each.
     pub takes: Vec<(Target, Option<String>)>,
     /// What is to be done.
@@ -168,8 +174,20 @@ impl Step {
     /// A step that loses nothing and concerns nobody else.
     pub(super) fn new(target: Target, action: Action, work: Work, seen: Option<Seen>) -> Self {
         let (changes, losses, notes) = (Vec::new(), Vec::new(), Vec::new());
-        let (adopts, takes) = (false, Vec::new());
-        Self { target, action, changes, losses, notes, adopts, takes, work, seen }
+        let (adopts, takes_from, drops, takes) = (false, None, false, Vec::new());
+        Self {
+            target,
+            action,
+            changes,
+            losses,
+            notes,
+            adopts,
+            takes_from,
+            drops,
+            takes,
+            work,
+            seen,
+        }
     }
 }
 
@@ -195,6 +213,9 @@ pub enum Work {
         /// Stream whose messages and consumers it gets; without one, what it is itself goes through a
         /// copy.
         from: Option<String>,
+        /// What of it; without this, everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
         /// The whole configuration, as it will be.
         after: Json,
     },
@@ -214,6 +235,19 @@ pub enum Work {
     },
     /// Delete what the stream of this name was before.
     Drop(String),
+}
+
+/// Subjects that go from one stream to another, with their messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Subjects whose messages go; none: all messages.
+    pub moves: Vec<String>,
+    /// Subjects that the other stream gets.
+    pub claims: Vec<String>,
+    /// Subjects that this one has from then on.
+    pub keeps: Vec<String>,
+    /// Consumers that are this topology's from then on.
+    pub consumers: Vec<String>,
 }
 
 /// What a plan relies on about an asset. It is looked at again before the step runs.

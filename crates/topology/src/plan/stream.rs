@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use watershed_wire::jetstream::change::{refuse_stream, stream_changes};
 use watershed_wire::jetstream::check::{Bounds, fill_stream};
 use watershed_wire::jetstream::stream::StreamConfig;
-use watershed_wire::subject::{is_valid, witness};
 
 use super::difference::{changes, json};
 use super::mark::{mark, marks_of, unmark};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::unknown::level;
-use super::{Names, Ways, consumer, live, loss, migrate, whose};
+use super::{Names, Ways, consumer, handing, live, loss, migrate, whose};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 
@@ -56,11 +55,24 @@ pub(super) fn compare(
     let there = observed.streams.get(name);
     let metadata = there.map(|there| &there.info.config.metadata);
     let desired = desired(topology, stream, observed, metadata);
-    if migrate::go_on(stream, &desired, observed, ways, plan) {
+    if migrate::go_on(topology, stream, &desired, observed, ways, plan) {
         return;
     }
-    if let Some((reason, for_safety)) = impossible(name, &desired, topology, observed) {
-        plan.refused.push(Refusal { target, reason, for_safety });
+    // What goes from it goes first.
+    if there.is_some() && handing::is_under_way(name, topology, observed) {
+        return;
+    }
+    if let Some(reason) = alone(&desired, observed) {
+        plan.refused.push(Refusal { target, reason, for_safety: false });
+        return;
+    }
+    let was_there =
+        stream.was.as_ref().is_some_and(|was| observed.streams.contains_key(&was.value));
+    if !was_there && handing::plan(topology, stream, &desired, observed, plan) {
+        return;
+    }
+    if let Some(reason) = taken(name, &desired, topology, observed) {
+        plan.refused.push(Refusal { target, reason, for_safety: true });
         return;
     }
     if migrate::rename(topology, stream, &desired, observed, plan) {
@@ -73,6 +85,10 @@ pub(super) fn compare(
     };
     let mut before = live::stream(&there.info);
     forgive(&mut before, &desired, there.info.state.first_seq);
+    let gives = handing::gives(name, topology, observed);
+    if gives {
+        before.subjects = handing::subjects_after(name, topology, observed);
+    }
     level(&mut before, &desired, &there.not_understood);
     let nobodys = there.owner().is_none();
     let mut compared = desired.clone();
@@ -89,7 +105,8 @@ pub(super) fn compare(
     }
     let change = (!fields.is_empty())
         .then(|| change(target.clone(), &marked, &desired, there, topology, observed))
-        .map(|step| migrated(step, &marked, &desired, there, observed, &ways.recreate));
+        .map(|step| migrated(step, &marked, &desired, there, observed, &ways.recreate))
+        .map(|step| if gives { later(step, &marked) } else { step });
     let adopts = nobodys && observed.server.keeps_metadata();
     let adoption = adopts.then(|| whose::adopt(target, json(&marked), there.seen()));
     let again = whose::push(plan, change, adoption);
@@ -100,22 +117,15 @@ pub(super) fn compare(
     }
 }
 
-/// Why there is no way to make the stream so here; and whether somebody's data is the reason.
-fn impossible(
-    name: &str,
-    desired: &StreamConfig,
-    topology: &Topology,
-    observed: &Observed,
-) -> Option<(String, bool)> {
-    if desired.num_replicas > 1 && !observed.server.clustered {
-        let reason = format!(
+/// Why the stream cannot be so on a server that is alone.
+fn alone(desired: &StreamConfig, observed: &Observed) -> Option<String> {
+    (desired.num_replicas > 1 && !observed.server.clustered).then(|| {
+        format!(
             "`num_replicas: {}` needs a cluster, and this server is alone (10074): apply with \
              `--replicas 1`",
             desired.num_replicas
-        );
-        return Some((reason, false));
-    }
-    taken(name, desired, topology, observed).map(|reason| (reason, true))
+        )
+    })
 }
 
 fn fields(before: &StreamConfig, after: &StreamConfig) -> Vec<&'static str> {
@@ -190,6 +200,15 @@ fn migrated(
     Step { changes, notes, ..moved }
 }
 
+/// A step that comes when others have got what they get from its stream.
+fn later(step: Step, then: &StreamConfig) -> Step {
+    let mut seen = step.seen;
+    if let Some(config) = seen.as_mut().and_then(|seen| seen.config.as_object_mut()) {
+        config.insert("subjects".into(), json(&then.subjects));
+    }
+    Step { seen, ..step }
+}
+
 fn notes(before: &StreamConfig, after: &StreamConfig) -> Vec<String> {
     let mut notes = Vec::new();
     let gone: Vec<&str> = before
@@ -229,25 +248,22 @@ fn taken(
         if other == name || was.is_some_and(|was| was.value == *other) {
             continue;
         }
-        for subject in desired.subjects.iter().filter(|subject| is_valid(subject.as_bytes())) {
-            let mut live = stream.info.config.subjects.iter();
-            let Some(both) = live.find_map(|own| witness(subject, own)) else { continue };
-            let declared = topology.stream(other).is_some();
-            return Some(match stream.owner() {
-                Some(owner) if owner == topology.name.value && declared => format!(
-                    "`{other}` has `{both}` now; handing a subject over from one stream to another \
-                     is not built yet: first apply a file in which `{other}` has let go of it"
-                ),
-                Some(owner) if owner == topology.name.value => format!(
-                    "`{other}`, which this file no longer declares, has `{both}` (10065): delete \
-                     it first, if its messages may go"
-                ),
-                Some(owner) => {
-                    format!("`{other}` of the topology `{owner}` has `{both}` (10065)")
-                }
-                None => format!("`{other}`, which is nobody's, has `{both}` (10065)"),
-            });
-        }
+        let Some(both) = handing::both(stream, &desired.subjects) else { continue };
+        let declared = topology.stream(other).is_some();
+        return Some(match stream.owner() {
+            Some(owner) if owner == topology.name.value && declared => format!(
+                "`{other}` has `{both}` now; handing a subject over to a stream that is there is not built \
+                 yet: first apply a file in which `{other}` has let go of it"
+            ),
+            Some(owner) if owner == topology.name.value => format!(
+                "`{other}`, which this file no longer declares, has `{both}` (10065): delete \
+                 it first, if its messages may go"
+            ),
+            Some(owner) => {
+                format!("`{other}` of the topology `{owner}` has `{both}` (10065)")
+            }
+            None => format!("`{other}`, which is nobody's, has `{both}` (10065)"),
+        });
     }
     None
 }

@@ -9,7 +9,7 @@ pub use self::health::used;
 pub use self::verdict::{Problem, Verdict};
 use crate::model::{Stream, Topology};
 use crate::observe::Observed;
-use crate::plan::{Action, Target, plan};
+use crate::plan::{Action, Target, Work, plan};
 
 /// Looks at everything that is declared: that it is there and equal, that copies run, and that
 /// every subject that a service publishes is stored where the file says.
@@ -35,6 +35,9 @@ pub fn verify(topology: &Topology, observed: &Observed) -> Verdict {
             Action::Migrate | Action::Revert if step.seen.is_none() => {
                 let note = step.notes.first().map(String::as_str).unwrap_or_default();
                 format!("is half migrated: {}", note.split_once(": ").map_or(note, |(_, how)| how))
+            }
+            Action::Migrate if matches!(step.work, Work::Migrate { part: Some(_), .. }) => {
+                format!("is missing: it {}", step.notes.first().cloned().unwrap_or_default())
             }
             // It has another name now.
             Action::Migrate if fields.is_empty() => step.notes.first().cloned().unwrap_or_default(),

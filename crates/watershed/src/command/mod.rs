@@ -93,6 +93,9 @@ pub(crate) struct LossArguments {
     /// Take over these unmanaged streams, with their consumers, or consumers (STREAM/CONSUMER), or `all`.
     #[arg(long, value_name = "NAME")]
     adopt: Vec<String>,
+    /// Let `--migrate` take subjects, messages and consumers from streams of this other topology, or `all`.
+    #[arg(long, value_name = "TOPOLOGY")]
+    take_from: Vec<String>,
     /// Delete what the topology owns and no longer declares.
     #[arg(long)]
     prune: bool,
@@ -100,7 +103,14 @@ pub(crate) struct LossArguments {
 
 impl LossArguments {
     fn is_given(&self) -> bool {
-        let names = [&self.allow_loss, &self.migrate, &self.drop_old, &self.recreate, &self.adopt];
+        let names = [
+            &self.allow_loss,
+            &self.migrate,
+            &self.drop_old,
+            &self.recreate,
+            &self.adopt,
+            &self.take_from,
+        ];
         self.prune || names.iter().any(|names| !names.is_empty())
     }
 
@@ -129,6 +139,7 @@ impl LossArguments {
             drop_old: known.named("--drop-old", &self.drop_old)?,
             recreate: known.named("--recreate", &self.recreate)?,
             adopt: known.named("--adopt", &self.adopt)?,
+            take_from: watershed_topology::plan::Names::from_words(&self.take_from),
             prune: self.prune,
         })
     }

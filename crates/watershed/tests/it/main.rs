@@ -14,6 +14,7 @@ mod env;
 mod faults;
 mod faulty;
 mod folder;
+mod handing;
 mod keeping;
 mod kill;
 mod leader;

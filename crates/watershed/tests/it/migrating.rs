@@ -206,7 +206,7 @@ fn a_migration_keeps_everything_on_real_servers() {
 }
 
 /// Whether a server makes streams of mirrors.
-fn can_migrate(program: &Path) -> bool {
+pub(crate) fn can_migrate(program: &Path) -> bool {
     let version = program.parent().and_then(Path::file_name).unwrap_or_default();
     !["2.10.", "2.11."].iter().any(|old| version.to_string_lossy().starts_with(old))
 }
@@ -215,7 +215,7 @@ fn can_migrate(program: &Path) -> bool {
 const PARTS: usize = 32;
 
 /// Whether every call is tried, and on every server, and not only some: `.ci/long migrations`.
-fn every_call() -> bool {
+pub(crate) fn every_call() -> bool {
     std::env::var_os("WATERSHED_EVERY_CALL").is_some()
 }
 

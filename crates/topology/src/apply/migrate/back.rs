@@ -4,7 +4,7 @@ use watershed_wire::jetstream::call::Call;
 
 use super::super::request;
 use super::super::task::{Cause, NAP, Stop};
-use super::state::{Migration, Move};
+use super::state::{Find, Migration, Move};
 use crate::call::Request;
 use crate::migration::{Side, is_paused_by_us, merging, parked, unparked};
 use crate::plan::{Step, Target, Work};
@@ -29,6 +29,12 @@ impl Migration {
         let Some(copied) = copied else {
             return Err(Cause::Changed(format!("`{copy_name}` is somebody else's")).into());
         };
+        if copied.clears {
+            return Err(Cause::Changed(format!(
+                "`{origin_name}` may have lost what went already: go on with `--migrate`"
+            ))
+            .into());
+        }
         let Some(last) = copied.last.filter(|_| !copy.is_mirror()) else {
             if origin.parked.is_some() {
                 return Ok(self.as_before(&origin_name, &origin));
@@ -57,7 +63,19 @@ impl Migration {
                 let config = merging(&origin.config, &copy_name, last.copy + 1);
                 return Ok(Move::Call(Request::new(Call::StreamUpdate(&origin_name), &config)));
             };
-            let moved = origin.info.state.last_seq > last.origin;
+            // A stream that goes on with other subjects gets messages of those, too.
+            let mut newest = origin.info.state.last_seq;
+            if !copied.moves.is_empty() {
+                newest = 0;
+                for filter in &copied.moves {
+                    let Some(found) = self.world.newest.get(filter) else {
+                        let (stream, filter) = (origin_name, filter.clone());
+                        return Ok(Move::Find(Find::Newest { stream, filter }));
+                    };
+                    newest = newest.max(*found);
+                }
+            }
+            let moved = newest > last.origin;
             if source.lag > 0 || source.active < 0 || !moved {
                 return Ok(Move::Nap(NAP, origin.info.state.last_seq));
             }

@@ -3,15 +3,18 @@
 
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::Retention;
+use watershed_wire::subject::overlaps;
 
 use super::super::request;
 use super::super::task::{Cause, MOMENT, Stop};
 use super::hand_over::Way;
 use super::state::{Migration, Move};
 use crate::call::Request;
-use crate::migration::{Copied, HOLD, Side, carried, is_paused_by_us, pause_from, position};
+use crate::migration::{
+    Copied, HOLD, Side, carried, is_paused_by_us, narrowed, owned, pause_from, position,
+};
 use crate::observe::ObservedConsumer;
-use crate::plan::Target;
+use crate::plan::{Target, filters};
 
 /// What must be left of a pause, or it is made longer: ten minutes.
 const PAUSE_LEFT: i64 = 600_000_000_000;
@@ -19,6 +22,15 @@ const PAUSE_LEFT: i64 = 600_000_000_000;
 /// Whether somebody else has paused it.
 fn is_theirs(one: &ObservedConsumer) -> bool {
     one.info.paused && !is_paused_by_us(&one.info)
+}
+
+/// Whether it takes any of the subjects that go.
+fn goes_along(one: &ObservedConsumer, copied: &Copied) -> bool {
+    let takes = |subject: &String| {
+        let mut own = filters(&one.info.config).into_iter();
+        own.any(|filter| overlaps(filter.as_bytes(), subject.as_bytes()))
+    };
+    copied.claims.is_empty() || copied.claims.iter().any(takes)
 }
 
 impl Migration {
@@ -38,7 +50,9 @@ impl Migration {
         let Some((there, carried_already)) = &self.world.consumers else {
             return Ok(Move::Consumers);
         };
-        let durable = there.iter().filter(|(name, one)| one.is_durable() && *name != HOLD);
+        let durable = there
+            .iter()
+            .filter(|(name, one)| one.is_durable() && *name != HOLD && goes_along(one, copied));
         let open: Vec<(String, ObservedConsumer)> = durable
             .filter(|(name, _)| !carried_already.contains_key(*name))
             .map(|(name, one)| (name.clone(), one.clone()))
@@ -85,6 +99,14 @@ impl Migration {
         }
         self.says = format!("lets {name} go on at {}", way.copy);
         let mut config = carried(&one.config, start, work_queue);
+        let claims =
+            copy.copied.as_ref().map(|copied| copied.claims.as_slice()).unwrap_or_default();
+        config = narrowed(&config, &filters(&one.info.config), claims);
+        if way.part.is_some_and(|part| part.consumers.iter().any(|own| own == name))
+            && let Some(owner) = way.owner()
+        {
+            config = owned(&config, owner);
+        }
         if !is_theirs(one)
             && let Some(config) = config.as_object_mut()
         {

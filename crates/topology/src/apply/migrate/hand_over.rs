@@ -10,7 +10,12 @@ use watershed_wire::jetstream::stream::{Retention, Storage};
 use super::super::task::{Cause, Comparison, MOMENT, NAP, Stop};
 use super::state::{Find, Migration, Move};
 use crate::call::Request;
-use crate::migration::{Copied, HOLD, Last, Side, copy, marked, parked, position, promoted};
+use crate::migration::{
+    Copied, HOLD, Last, Parked, Side, copy, handing, marked, parked, position, promoted,
+};
+use crate::observe::OWNER;
+use crate::plan::Part;
+use crate::plan::difference::METADATA;
 
 /// How often the copy is compared while messages come faster than that.
 const COMPARISONS_MAX: u32 = 20;
@@ -28,6 +33,15 @@ pub(super) struct Way<'a> {
     pub(super) limited: bool,
     /// Where the copy gets from what no mirror has; from its origin, if it is not said.
     pub(super) later: Option<&'a Json>,
+    /// What of the origin goes; without this, everything.
+    pub(super) part: Option<&'a Part>,
+}
+
+impl Way<'_> {
+    /// The topology that the copy is to belong to.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.later?.get(METADATA)?.get(OWNER)?.as_str()
+    }
 }
 
 impl Migration {
@@ -75,7 +89,8 @@ impl Migration {
             left = durable.map(|(name, one)| (name.clone(), position(&one.info) - 1)).collect();
         }
         self.says = format!("creates {}", way.copy);
-        let copied = Copied { of: way.origin.to_owned(), left, ..Copied::default() };
+        let Part { moves, claims, .. } = way.part.cloned().unwrap_or_default();
+        let copied = Copied { of: way.origin.to_owned(), left, moves, claims, ..Copied::default() };
         let config =
             copy(way.copy, &origin.config, &copied, way.storage, way.retention, way.limited);
         Ok(Move::Call(Request::new(Call::StreamCreate(way.copy), &config)))
@@ -91,9 +106,10 @@ impl Migration {
     ) -> Result<Move, Stop> {
         let (first, last) = (origin.info.state.first_seq, origin.info.state.last_seq);
         let reached = copy.info.state.last_seq;
-        let newest = if reached < last { self.world.newest } else { Some(last) };
-        let Some(newest) = newest else {
-            return Ok(Move::Find(Find::Newest(way.origin.to_owned())));
+        let newest = if reached < last { self.newest(way, copied) } else { Ok(last) };
+        let newest = match newest {
+            Ok(newest) => newest,
+            Err(find) => return Ok(Move::Find(find)),
         };
         // One that has not begun to copy may take a while to.
         let begun = reached > 0 || newest == 0;
@@ -114,7 +130,8 @@ impl Migration {
                 let why = format!("{} messages are not compared yet", reached - compared);
                 return Err(Cause::Stuck(why).into());
             }
-            return Ok(self.compare(way, origin, compared.max(first.saturating_sub(1)), reached));
+            let behind = compared.max(first.saturating_sub(1));
+            return Ok(self.compare(way, (origin, copied), behind, reached));
         }
         // Known to whoever goes on where this run is cut off.
         if copied.compared + NEAR < compared {
@@ -124,8 +141,30 @@ impl Migration {
             return Ok(Move::Call(Request::new(Call::StreamUpdate(way.copy), &config)));
         }
         self.says = format!("parks {}: publishers move to {}", way.origin, way.copy);
-        let config = parked(&origin.config, way.origin);
+        let config = match way.part {
+            None => parked(&origin.config, way.origin),
+            Some(part) => {
+                let (to, partly) = (Some(way.copy.to_owned()), !copied.moves.is_empty());
+                let note = Parked { to, partly, ..Parked::default() };
+                handing(&origin.config, way.origin, note, &part.keeps)
+            }
+        };
         Ok(Move::Call(Request::new(Call::StreamUpdate(way.origin), &config)))
+    }
+
+    /// Sequence of the last message that the origin has of those that go; or what is to be looked for first.
+    fn newest(&self, way: &Way<'_>, copied: &Copied) -> Result<u64, Find> {
+        let everything = [">".to_owned()];
+        let filters = if copied.moves.is_empty() { &everything[..] } else { &copied.moves };
+        let mut newest = 0;
+        for filter in filters {
+            let Some(found) = self.world.newest.get(filter) else {
+                let (stream, filter) = (way.origin.to_owned(), filter.clone());
+                return Err(Find::Newest { stream, filter });
+            };
+            newest = newest.max(*found);
+        }
+        Ok(newest)
     }
 
     /// Waits for the last messages, and makes a stream of its own of the copy. Publishers wait for this.
@@ -143,8 +182,9 @@ impl Migration {
         let reached = copy.info.state.last_seq;
         // The last ones may be gone: then nothing comes that would bring the copy up to there.
         if reached < last {
-            let Some(newest) = self.world.newest else {
-                return Ok(Move::Find(Find::Newest(way.origin.to_owned())));
+            let newest = match self.newest(way, copied) {
+                Ok(newest) => newest,
+                Err(find) => return Ok(Move::Find(find)),
             };
             if reached < newest {
                 self.says = format!("waits for the last messages in {}", way.copy);
@@ -153,7 +193,7 @@ impl Migration {
         }
         let compared = self.compared_up_to(way, copied);
         if compared < reached {
-            return Ok(self.compare(way, origin, compared, reached));
+            return Ok(self.compare(way, (origin, copied), compared, reached));
         }
         if copy.info.state.messages == 0 && reached < last {
             // It goes on counting where its origin was.
@@ -175,7 +215,13 @@ impl Migration {
         if of == way.origin { copied.compared.max(*compared) } else { copied.compared }
     }
 
-    fn compare(&mut self, way: &Way<'_>, side: &Side, behind: u64, last: u64) -> Move {
+    fn compare(
+        &mut self,
+        way: &Way<'_>,
+        (side, copied): (&Side, &Copied),
+        behind: u64,
+        last: u64,
+    ) -> Move {
         self.says = format!("compares {} with {}", way.copy, way.origin);
         let (origin, copy) = (way.origin.to_owned(), way.copy.to_owned());
         let config = &side.info.config;
@@ -186,6 +232,7 @@ impl Migration {
             copy,
             first: behind + 1,
             last,
+            filters: copied.moves.clone(),
             in_batches,
             publishers_wait,
         })

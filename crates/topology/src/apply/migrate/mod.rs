@@ -9,6 +9,7 @@ mod carry;
 mod clear;
 mod clearing;
 mod hand_over;
+mod settle;
 mod state;
 mod world;
 
@@ -30,7 +31,7 @@ use crate::migration::{Copied, Side, finished, unparked};
 use crate::observe::ConsumerListing;
 use crate::plan::difference::json as config_json;
 use crate::plan::live;
-use crate::plan::{Step, Work};
+use crate::plan::{Part, Step, Work};
 
 /// How long nothing may come of a wait before it is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -86,7 +87,7 @@ impl Migration {
             (Phase::Transit, Event::Answer(reply)) => match found(reply, Side::read) {
                 Ok(side) => {
                     self.world.transit = side;
-                    (self.world.consumers, self.world.newest) = (None, None);
+                    self.world.looked();
                     self.decide(step)
                 }
                 Err(error) => self.failed(step, error, Phase::Transit),
@@ -101,7 +102,12 @@ impl Migration {
                     Err(error) => return self.failed(step, error, Phase::Stream),
                 };
                 match find {
-                    Find::Newest(_) => self.world.newest = Some(found.unwrap_or_default()),
+                    Find::Newest { filter, .. } => {
+                        self.world.newest.insert(filter, found.unwrap_or_default());
+                    }
+                    Find::Oldest { filter, .. } => {
+                        self.world.oldest.insert(filter, found.unwrap_or_default());
+                    }
                     Find::Next { .. } | Find::At(..) => self.clearing.found(found),
                 }
                 self.decide(step)
@@ -186,7 +192,7 @@ impl Migration {
         let (origin, copy) = self.world.sides();
         let between = copy.is_none_or(Side::is_mirror);
         if let Some(origin) = origin
-            && let Some(note) = origin.parked.as_ref().filter(|_| between)
+            && let Some(note) = origin.parked.as_ref().filter(|note| between && note.is_for(name))
         {
             let config = unparked(&origin.config, note);
             let request = Request::new(Call::StreamUpdate(&origin_name), &config);
@@ -262,11 +268,22 @@ impl Migration {
 
     /// Where the migration is, and what comes next.
     fn next(&mut self, step: &Step) -> Result<Move, Stop> {
+        let transit = self.world.transit.as_ref();
+        let note = transit.and_then(|transit| transit.parked.as_ref());
+        if let Some(note) = note.filter(|note| !note.is_for(&step.target.stream)) {
+            let to = note.to.as_deref().unwrap_or_default();
+            return Err(Cause::Changed(format!(
+                "`{}` is handed over to `{to}`: that comes first",
+                self.world.source
+            ))
+            .into());
+        }
         if matches!(step.work, Work::Back { .. }) {
             return self.back(step);
         }
         let name = &step.target.stream;
         let (renamed, end) = end(step)?;
+        let partly = part(step).is_some();
         let (stream, transit) = (self.world.stream.as_ref(), self.world.transit.as_ref());
         same_subjects(step, if renamed { (transit, stream) } else { (stream, transit) })?;
         match (self.world.stream.clone(), self.world.transit.clone()) {
@@ -279,7 +296,7 @@ impl Migration {
                 .into())
             }
             (Some(stream), transit) if stream.copied.is_none() => {
-                let over = transit.as_ref().is_none_or(|one| one.parked.is_some());
+                let over = partly || transit.as_ref().is_none_or(|one| one.parked.is_some());
                 if is_now(step, &stream, &end) && over && (renamed || transit.is_some()) {
                     return Ok(Move::Done);
                 }
@@ -327,6 +344,7 @@ impl Migration {
             retention: on_the_way(stream.info.config.retention, end.retention),
             limited: stream.info.config.retention == Retention::Limits,
             later: None,
+            part: None,
         };
         match self.hand_over(&way)? {
             Move::Done => self.give_name_back(name),
@@ -355,8 +373,13 @@ impl Migration {
             retention: if work_queue { Retention::WorkQueue } else { Retention::Limits },
             limited: false,
             later: Some(&later),
+            part: part(step),
         };
-        match self.hand_over(&way)? {
+        let next = match self.hand_over(&way)? {
+            Move::Done if way.part.is_some() => self.settle(&way)?,
+            other => other,
+        };
+        match next {
             Move::Done => self.finish(step, end),
             other => Ok(other),
         }
@@ -395,12 +418,20 @@ impl Migration {
 
 /// Whether the stream had another name before, and what it is to be in the end.
 fn end(step: &Step) -> Result<(bool, StreamConfig), Cause> {
-    let Work::Migrate { from, after } = &step.work else {
+    let Work::Migrate { from, after, .. } = &step.work else {
         return Err(Cause::Changed("it is not to be migrated".into()));
     };
     match serde_json::from_value(after.clone()) {
         Ok(end) => Ok((from.is_some(), end)),
         Err(error) => Err(Cause::Changed(format!("its definition cannot be read: {error}"))),
+    }
+}
+
+/// What of another stream it gets, if not everything.
+fn part(step: &Step) -> Option<&Part> {
+    match &step.work {
+        Work::Migrate { part, .. } => part.as_ref(),
+        _ => None,
     }
 }
 

@@ -31,8 +31,10 @@ pub(super) enum Move {
 /// A message that is looked for.
 #[derive(Debug)]
 pub(super) enum Find {
-    /// The last one that this stream has.
-    Newest(String),
+    /// The last one that this stream has of a filter.
+    Newest { stream: String, filter: String },
+    /// The first one.
+    Oldest { stream: String, filter: String },
     /// The first one that `stream` has from a sequence on, and that `filter` takes.
     Next { stream: String, from: u64, filter: String },
     /// The one that this stream has at this sequence.
@@ -42,7 +44,8 @@ pub(super) enum Find {
 impl Find {
     pub(super) fn request(&self) -> Request {
         let (stream, body) = match self {
-            Self::Newest(stream) => (stream, json!({"last_by_subj": ">"})),
+            Self::Newest { stream, filter } => (stream, json!({"last_by_subj": filter})),
+            Self::Oldest { stream, filter } => (stream, json!({"seq": 1, "next_by_subj": filter})),
             Self::Next { stream, from, filter } => {
                 (stream, json!({"seq": from, "next_by_subj": filter}))
             }

@@ -16,13 +16,23 @@ pub(super) struct World {
     pub(super) transit: Option<Side>,
     /// Consumers of the origin and of its copy.
     pub(super) consumers: Option<(Consumers, Consumers)>,
-    /// Sequence of the last message that the origin still has.
-    pub(super) newest: Option<u64>,
+    /// Sequence of the last message that the origin still has of each filter that was asked for.
+    pub(super) newest: BTreeMap<String, u64>,
+    /// The same of the first one.
+    pub(super) oldest: BTreeMap<String, u64>,
 }
 
 impl World {
     pub(super) fn new(source: String) -> Self {
-        Self { stream: None, source, transit: None, consumers: None, newest: None }
+        let (newest, oldest) = (BTreeMap::new(), BTreeMap::new());
+        Self { stream: None, source, transit: None, consumers: None, newest, oldest }
+    }
+
+    /// Forgets what was asked about both streams, as they were looked at again.
+    pub(super) fn looked(&mut self) {
+        self.consumers = None;
+        self.newest.clear();
+        self.oldest.clear();
     }
 
     /// Whether the way back to the stream's name has begun.
