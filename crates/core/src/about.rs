@@ -11,6 +11,7 @@ const TEXT_BYTES_MAX: usize = 256;
 pub(crate) struct About {
     pub(crate) started: UnixNanos,
     pub(crate) ip: String,
+    pub(crate) port: u16,
     pub(crate) name: String,
     pub(crate) lang: String,
     pub(crate) version: String,

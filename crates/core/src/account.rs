@@ -2,6 +2,7 @@
 
 use crate::passage::Passages;
 use crate::router::Router;
+use crate::session::Counts;
 
 /// An account.
 #[derive(Debug)]
@@ -12,10 +13,25 @@ pub(crate) struct Account {
     pub(crate) router: Router,
     /// What passes to others.
     pub(crate) passages: Passages,
+    /// Of connections that are gone.
+    pub(crate) past: Past,
+}
+
+/// What connections of an account did that are gone.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    pub(crate) connections: u64,
+    pub(crate) counts: Counts,
+    pub(crate) slow_consumers: u64,
 }
 
 impl Account {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), router: Router::default(), passages: Passages::default() }
+        Self {
+            name: name.to_owned(),
+            router: Router::default(),
+            passages: Passages::default(),
+            past: Past::default(),
+        }
     }
 }

@@ -179,6 +179,7 @@ impl Clients {
             return false;
         }
         session.phase = Phase::Closing;
+        session.ended = Some(reason);
         let conn = session.id;
         if reason == CloseReason::SlowConsumer {
             self.traffic.slow_consumers += 1;
@@ -251,8 +252,11 @@ impl Clients {
         }
         let header = if session.options.headers { message.header } else { b"" };
         subscription.delivered += 1;
+        let bytes = (header.len() + message.payload.len()) as u64;
         self.traffic.out_msgs += 1;
-        self.traffic.out_bytes += (header.len() + message.payload.len()) as u64;
+        self.traffic.out_bytes += bytes;
+        session.counts.out_msgs += 1;
+        session.counts.out_bytes += bytes;
         if subscription.max == Some(subscription.delivered) {
             self.ended.push(key);
         }

@@ -1,5 +1,6 @@
 //! Who is connected, and what becomes of each operation.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
@@ -20,6 +21,7 @@ use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
 use crate::system::SYSTEM_ACCOUNT;
+use crate::watched::ConnectionDetail;
 
 /// What does not change while the core runs.
 #[derive(Debug, Clone)]
@@ -86,6 +88,8 @@ pub struct Core {
     pub(crate) hops: Vec<Hop>,
     timers: Timers<TimerKey>,
     connections_ever: u64,
+    /// Connections that have ended, the oldest first.
+    pub(crate) gone: VecDeque<ConnectionDetail>,
 }
 
 impl Core {
@@ -103,6 +107,7 @@ impl Core {
             hops: Vec::new(),
             timers: Timers::default(),
             connections_ever: 0,
+            gone: VecDeque::new(),
         }
     }
 
@@ -209,6 +214,8 @@ impl Core {
         let session = entry.insert(Session::new(id, peer.anonymous));
         session.about.started = now.wall;
         session.about.ip = peer.ip;
+        session.about.port = peer.port;
+        session.active = now.wall;
         self.send_info(id.slot as usize);
         if must_authenticate {
             let deadline = now.tick.after(self.settings.auth_timeout);
@@ -219,7 +226,7 @@ impl Core {
     }
 
     /// Tells a connection of the server, and, once it is ready, where it lives.
-    fn send_info(&mut self, slot: usize) {
+    pub(crate) fn send_info(&mut self, slot: usize) {
         let session = &self.clients.sessions[slot];
         let mut info = self.settings.info.clone();
         info.client_id = session.id.number;
@@ -259,6 +266,7 @@ impl Core {
         let Some(slot) = self.clients.slot(conn) else { return Flow::Close };
         let session = &mut self.clients.sessions[slot];
         session.pings_unanswered = 0;
+        session.active = now.wall;
         let greets = matches!(op, ClientOp::Connect(_) | ClientOp::Ping | ClientOp::Pong);
         match session.phase {
             Phase::Closing => return Flow::Close,
@@ -274,7 +282,8 @@ impl Core {
             ClientOp::Subscribe { filter, queue, sid } => self.subscribe(slot, filter, queue, sid),
             ClientOp::Unsubscribe { sid, max } => self.unsubscribe(slot, sid, max),
             ClientOp::Ping => self.answer_ping(slot),
-            ClientOp::Pong | ClientOp::Ignored | ClientOp::Publish(_) => {}
+            ClientOp::Pong => self.answered(slot, now.tick),
+            ClientOp::Ignored | ClientOp::Publish(_) => {}
         }
         self.close_overflowed();
         match self.clients.sessions[slot].phase {
@@ -292,6 +301,7 @@ impl Core {
         let slot = self.clients.slot(conn).ok_or(Flow::Close)?;
         let session = &mut self.clients.sessions[slot];
         session.pings_unanswered = 0;
+        session.active = now.wall;
         match session.phase {
             Phase::Ready => Ok(slot),
             Phase::Closing => Err(Flow::Close),
@@ -329,6 +339,8 @@ impl Core {
     /// back because it did not read may go on.
     pub fn closed(&mut self, conn: ConnId) -> bool {
         let Some(slot) = self.clients.slot(conn) else { return false };
+        self.tell_disconnected(slot);
+        self.remember(slot);
         self.drop_subscriptions(slot);
         self.timers.cancel(TimerKey::Authentication(conn));
         self.timers.cancel(TimerKey::Ping(conn));
@@ -413,6 +425,7 @@ impl Core {
             return;
         }
         session.pings_unanswered += 1;
+        session.asked = Some(now.tick);
         self.clients.send(slot, |out| out.extend_from_slice(encode::PING));
         self.timers.set(TimerKey::Ping(conn), now.tick.after(self.settings.ping_interval));
     }
@@ -461,6 +474,7 @@ impl Core {
         session.admit(identity);
         let conn = session.id;
         self.timers.cancel(TimerKey::Authentication(conn));
+        self.tell_connected(slot);
         self.acknowledge(slot);
     }
 
@@ -495,6 +509,7 @@ impl Core {
                 slot,
                 sid: sid.into(),
                 filter: filter.into(),
+                queue: queue.map(Into::into),
                 delivered: 0,
                 max: None,
                 judged: session.permit.judges_deliveries(filter),

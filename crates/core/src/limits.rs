@@ -21,6 +21,9 @@ pub const SUBSCRIPTIONS_MAX: usize = 1_000_000;
 /// Distinct subjects whose matches an account remembers.
 pub const MATCH_CACHE_ENTRIES_MAX: usize = 16 * 1024;
 
+/// Connections that are remembered after their end.
+pub const GONE_MAX: usize = 1_000;
+
 /// Tokens of a filter. Far above what anybody uses; bounds the depth of the trie.
 pub const FILTER_TOKENS_MAX: usize = 256;
 

@@ -58,7 +58,21 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// For logs and monitoring.
+    /// As nats-server's monitoring and events have it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Protocol => "Protocol Violation",
+            Self::Payload => "Maximum Message Payload Exceeded",
+            Self::Authentication => "Authentication Failure",
+            Self::AuthenticationTimeout => "Authentication Timeout",
+            Self::Stale => "Stale Connection",
+            Self::SlowConsumer => "Slow Consumer (Pending Bytes)",
+            Self::Subscriptions => "Maximum Subscriptions Exceeded",
+            Self::Shutdown => "Server Shutdown",
+        }
+    }
+
+    /// For logs.
     pub fn text(self) -> &'static str {
         match self {
             Self::Protocol => "protocol violation",

@@ -40,10 +40,13 @@ impl Core {
         message: &Publish<'_>,
     ) -> Result<Published, Flow> {
         let slot = self.ready_slot(now, conn)?;
+        let bytes = (message.header.len() + message.payload.len()) as u64;
         let traffic = &mut self.clients.traffic;
         traffic.in_msgs += 1;
-        traffic.in_bytes += (message.header.len() + message.payload.len()) as u64;
-        let session = &self.clients.sessions[slot];
+        traffic.in_bytes += bytes;
+        let session = &mut self.clients.sessions[slot];
+        session.counts.in_msgs += 1;
+        session.counts.in_bytes += bytes;
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
             return Err(Flow::Close);
@@ -261,14 +264,15 @@ impl Core {
     /// Hands a question about the server to the shell, if that is what a user of the system account asks.
     fn ask_shell(&mut self, account: AccountId, message: &Publish<'_>) -> bool {
         let id = self.settings.info.server_id.as_bytes();
-        let (Some(about), Some(reply)) = (About::of(message.subject, id), message.reply) else {
+        let (Some((about, of)), Some(reply)) = (About::of(message.subject, id), message.reply)
+        else {
             return false;
         };
         if self.accounts[account.index()].name != self.settings.system_account {
             return false;
         }
         let (reply, payload) = (reply.into(), message.payload.into());
-        let question = Question { about, account, reply, payload };
+        let question = Question { about, of, account, reply, payload };
         self.clients.outputs.push(Output::Answer(Box::new(question)));
         true
     }

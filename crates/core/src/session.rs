@@ -1,14 +1,17 @@
 //! What the core knows of one connection.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
-use watershed_base::AccountId;
+use watershed_base::{AccountId, Tick};
 use watershed_wire::handshake::Connect;
+use watershed_wire::time::UnixNanos;
 
 use crate::about::About;
 use crate::outbox::Outbox;
-use crate::output::ConnId;
+use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
 
@@ -28,8 +31,32 @@ pub struct Identity {
 pub struct Peer {
     /// Address that it comes from.
     pub ip: String,
+    /// Its port.
+    pub port: u16,
     /// Who it is if it shows no credential; `None` if it must show one.
     pub anonymous: Option<Identity>,
+}
+
+/// Messages, and the bytes of their headers and payloads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that the connection published.
+    pub in_msgs: u64,
+    /// Their bytes.
+    pub in_bytes: u64,
+    /// Messages that were delivered to it.
+    pub out_msgs: u64,
+    /// Their bytes.
+    pub out_bytes: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.in_msgs += other.in_msgs;
+        self.in_bytes += other.in_bytes;
+        self.out_msgs += other.out_msgs;
+        self.out_bytes += other.out_bytes;
+    }
 }
 
 /// How far a connection is.
@@ -67,6 +94,15 @@ pub(crate) struct Session {
     pub(crate) subscriptions: HashMap<Box<[u8]>, SubKey, foldhash::fast::FixedState>,
     /// Pings that were sent since the peer was last heard of.
     pub(crate) pings_unanswered: u32,
+    /// When the ping was sent that was not answered yet.
+    pub(crate) asked: Option<Tick>,
+    /// Time that an answer took.
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) counts: Counts,
+    /// When it last did something.
+    pub(crate) active: UnixNanos,
+    /// Why the server ends it.
+    pub(crate) ended: Option<CloseReason>,
 }
 
 /// What a client asked for in `CONNECT`.
@@ -79,6 +115,8 @@ pub(crate) struct Options {
     pub(crate) no_responders: bool,
     /// Whether it takes `INFO` at any time, and was not sent the one that follows its first `PING`.
     pub(crate) awaits_info: bool,
+    /// Whether it takes `INFO` at any time.
+    pub(crate) takes_info: bool,
 }
 
 impl From<&Connect> for Options {
@@ -90,6 +128,7 @@ impl From<&Connect> for Options {
             headers: connect.headers,
             no_responders: connect.no_responders,
             awaits_info: connect.protocol >= 1,
+            takes_info: connect.protocol >= 1,
         }
     }
 }
@@ -111,6 +150,11 @@ impl Session {
             about: Box::default(),
             subscriptions: HashMap::default(),
             pings_unanswered: 0,
+            asked: None,
+            round_trip: None,
+            counts: Counts::default(),
+            active: UnixNanos::default(),
+            ended: None,
         }
     }
 
@@ -130,6 +174,7 @@ pub(crate) struct Subscription {
     pub(crate) slot: usize,
     pub(crate) sid: Box<[u8]>,
     pub(crate) filter: Box<[u8]>,
+    pub(crate) queue: Option<Box<[u8]>>,
     /// Messages delivered so far.
     pub(crate) delivered: u64,
     /// Deliveries after which it ends.

@@ -12,6 +12,8 @@ pub const SYSTEM_ACCOUNT: &str = "$SYS";
 pub struct Question {
     /// What is asked.
     pub about: About,
+    /// Of which account, if the subject names one.
+    pub of: Option<Box<[u8]>>,
     /// Where the answer goes.
     pub account: AccountId,
     /// Its subject.
@@ -33,13 +35,51 @@ pub enum About {
     Health,
     /// `IDZ`: its name.
     Id,
-    /// `ACCOUNTZ`: the names of its accounts.
+    /// `ACCOUNTZ`: the names of its accounts, or what one of them is.
     Accounts,
+    /// `CONNZ`: connections.
+    Connections,
+    /// `SUBSZ`: subscriptions.
+    Subscriptions,
+    /// `STATZ`: what each account does.
+    AccountStatistics,
+    /// `CONNS`: the same of one account, as an event.
+    AccountConnections,
+    /// `ROUTEZ`: connections to other servers of a cluster.
+    Routes,
+    /// `GATEWAYZ`: connections to other clusters.
+    Gateways,
+    /// `LEAFZ`: leaf nodes.
+    LeafNodes,
 }
 
 impl About {
     /// What a subject asks of the server with this id; `None` if it asks another one, or nothing that is answered.
-    pub(crate) fn of(subject: &[u8], id: &[u8]) -> Option<Self> {
+    pub(crate) fn of(subject: &[u8], id: &[u8]) -> Option<(Self, Option<Box<[u8]>>)> {
+        if let Some(rest) = subject.strip_prefix(b"$SYS.REQ.ACCOUNT.") {
+            return Self::of_account(rest);
+        }
+        Some((Self::of_server(subject, id)?, None))
+    }
+
+    /// What is asked of one account, or of `PING`: of each.
+    fn of_account(rest: &[u8]) -> Option<(Self, Option<Box<[u8]>>)> {
+        let dot = rest.iter().rposition(|byte| *byte == b'.')?;
+        let (name, what) = (&rest[..dot], &rest[dot + 1..]);
+        let about = match what {
+            b"CONNZ" => Self::Connections,
+            b"SUBSZ" => Self::Subscriptions,
+            b"JSZ" => Self::JetStream,
+            b"LEAFZ" => Self::LeafNodes,
+            b"INFO" => Self::Accounts,
+            b"CONNS" => Self::AccountConnections,
+            b"STATZ" => Self::AccountStatistics,
+            _ => return None,
+        };
+        Some((about, (name != b"PING").then(|| name.into())))
+    }
+
+    fn of_server(subject: &[u8], id: &[u8]) -> Option<Self> {
         let rest = subject.strip_prefix(b"$SYS.REQ.SERVER.")?;
         if rest == b"PING" {
             return Some(Self::Stats);
@@ -52,6 +92,11 @@ impl About {
             b"HEALTHZ" => Self::Health,
             b"IDZ" => Self::Id,
             b"ACCOUNTZ" => Self::Accounts,
+            b"CONNZ" => Self::Connections,
+            b"SUBSZ" => Self::Subscriptions,
+            b"ROUTEZ" => Self::Routes,
+            b"GATEWAYZ" => Self::Gateways,
+            b"LEAFZ" => Self::LeafNodes,
             _ => return None,
         })
     }
@@ -63,7 +108,11 @@ mod tests {
 
     #[test]
     fn questions_are_to_all_or_to_this_server() {
-        let about = |subject: &str| About::of(subject.as_bytes(), b"NABC");
+        let of = |subject: &str| About::of(subject.as_bytes(), b"NABC");
+        let about = |subject: &str| of(subject).map(|(about, _)| about);
+        let account = of("$SYS.REQ.ACCOUNT.A.B.CONNZ");
+        assert_eq!(account, Some((About::Connections, Some((*b"A.B").into()))));
+        assert_eq!(of("$SYS.REQ.ACCOUNT.PING.STATZ"), Some((About::AccountStatistics, None)));
         assert_eq!(about("$SYS.REQ.SERVER.PING"), Some(About::Stats));
         assert_eq!(about("$SYS.REQ.SERVER.PING.JSZ"), Some(About::JetStream));
         assert_eq!(about("$SYS.REQ.SERVER.NABC.VARZ"), Some(About::Variables));
@@ -72,6 +121,8 @@ mod tests {
             "$SYS.REQ.SERVER.NABC",
             "$SYS.REQ.SERVER.PING.FOO",
             "$SYS.REQ.SERVER.PINGX",
+            "$SYS.REQ.ACCOUNT.CONNZ",
+            "$SYS.REQ.ACCOUNT.A.CLAIMS.UPDATE",
             "$SYS.REQ",
         ] {
             assert_eq!(about(other), None, "{other}");

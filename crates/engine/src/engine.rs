@@ -6,7 +6,9 @@ use std::io;
 
 use watershed_base::{AccountId, Now, Tick};
 use watershed_core::{
-    ConnId, Core, Flow, Identity, Outbox, Output, Peer, Question, Settings as CoreSettings, Traffic,
+    AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Core, Flow, Identity,
+    Outbox, Output, Peer, Question, Settings as CoreSettings, Standing, SubscriptionDetail,
+    Traffic, Which,
 };
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
@@ -309,6 +311,52 @@ impl Engine {
     pub fn shutdown(&mut self) {
         self.jetstream.shutdown(&mut Below(&mut self.core, None));
         self.core.shutdown();
+    }
+
+    /// Takes over what has changed in the settings of core NATS.
+    pub fn change(&mut self, new: &Changeable) {
+        self.core.change(new);
+    }
+
+    /// Judges everybody who is connected anew: by account and name of the user.
+    pub fn judge(&mut self, standing: impl Fn(&str, &str) -> Standing) {
+        self.core.judge(standing);
+    }
+
+    /// The server is about to stop: clients that take `INFO` at any time are told.
+    pub fn lame_duck(&mut self) {
+        self.core.lame_duck();
+    }
+
+    /// Everybody who is connected, the oldest first.
+    pub fn connected(&self) -> Vec<ConnId> {
+        self.core.connected()
+    }
+
+    /// Ends a connection.
+    pub fn end(&mut self, conn: ConnId, reason: CloseReason) {
+        self.core.end(conn, reason);
+    }
+
+    /// The connections that are asked for, and how many there would be without a limit.
+    pub fn connections(&self, which: &Which, detailed: bool) -> (usize, Vec<ConnectionDetail>) {
+        self.core.connections(which, detailed)
+    }
+
+    /// Subscriptions, as [`Core::subscriptions`] has them.
+    pub fn subscriptions(
+        &self,
+        account: Option<&str>,
+        test: Option<&str>,
+        offset: usize,
+        limit: usize,
+    ) -> (usize, Vec<SubscriptionDetail>) {
+        self.core.subscriptions(account, test, offset, limit)
+    }
+
+    /// What each account does.
+    pub fn account_statistics(&self) -> Vec<AccountStatistics> {
+        self.core.account_statistics()
     }
 
     /// The shell answers a [`Question`].

@@ -12,8 +12,9 @@ mod engine;
 pub use engine::{Engine, RestoreError, Settings, Snapshot};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
-    About, CloseReason, ConnId, Flow, Identity, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
-    Settings as CoreSettings, Traffic, permit,
+    About, AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Counts, Flow,
+    Identity, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
+    Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Which, permit,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

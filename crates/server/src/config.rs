@@ -42,7 +42,7 @@ impl JetStreamConfig {
 }
 
 /// What passes from one account to another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passage {
     /// Account in which it is published.
     pub from: String,
@@ -104,6 +104,13 @@ pub struct Config {
     pub max_half_received: usize,
     /// Connections at once; fewer where the process may not open as many files.
     pub max_connections: usize,
+    /// Where a port for leaf nodes is open, at which everybody is told that there are none; no such port
+    /// without.
+    pub leaf_nodes: Option<SocketAddr>,
+    /// Time in which a server that is told to end gently has closed all connections.
+    pub lame_duck_duration: Duration,
+    /// Of that, time in which it closes none.
+    pub lame_duck_grace: Duration,
     /// Time between pings.
     pub ping_interval: Duration,
     /// Pings that may go unanswered.
@@ -113,6 +120,13 @@ pub struct Config {
     /// Time in which any client must have sent its first operation. Where a credential is needed,
     /// [`Config::auth_timeout`] counts if it is shorter.
     pub connect_timeout: Duration,
+}
+
+impl Config {
+    /// Whether everybody needs a credential.
+    pub(crate) fn needs_credentials(&self) -> bool {
+        !self.users.is_empty() && self.no_auth_user.is_none() && self.open_account.is_none()
+    }
 }
 
 impl Default for Config {
@@ -133,6 +147,9 @@ impl Default for Config {
             max_payload: PAYLOAD_BYTES_MAX,
             max_half_received: 128 * 1024 * 1024,
             max_connections: 65_536,
+            leaf_nodes: None,
+            lame_duck_duration: Duration::from_mins(2),
+            lame_duck_grace: Duration::from_secs(10),
             ping_interval: Duration::from_mins(2),
             ping_max: 2,
             auth_timeout: Duration::from_secs(2),

@@ -51,6 +51,11 @@ impl Door {
         }
     }
 
+    /// From now on there is room for so many.
+    pub(crate) fn set_room(&mut self, connections_max: usize, connect_timeout: Duration) {
+        (self.connections_max, self.connect_timeout) = (connections_max, connect_timeout);
+    }
+
     /// A connection came. Says whether there is room for it.
     pub(crate) fn enter(&mut self, now: Tick, conn: ConnId) -> bool {
         self.open += 1;

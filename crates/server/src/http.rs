@@ -1,7 +1,8 @@
-//! Monitoring over HTTP: `/healthz`, `/varz`, `/jsz`, with nats-server's names for what they say.
+//! Monitoring over HTTP: `/healthz`, `/varz`, `/jsz`, `/connz` and the like, with nats-server's names for what they say.
 //!
 //! It runs on a thread of its own, knows nothing but what the loop tells it, and changes nothing.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,11 +17,13 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
-use watershed_engine::{Detail, Snapshot};
+use watershed_engine::{Detail, Engine};
+use watershed_wire::time::UnixNanos;
 
 use crate::clock::Clock;
 use crate::http_connections;
-use crate::monitor::{Facts, trouble};
+use crate::monitor::connz::{Options, SubsOptions};
+use crate::monitor::{self, Facts, Named, health};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -37,7 +40,6 @@ pub(crate) struct Http {
 
 /// What every page needs.
 struct Pages {
-    facts: Facts,
     clock: Clock,
     remote: Remote,
 }
@@ -48,18 +50,25 @@ impl Http {
     /// Answers on `listener` from now on. A request must be whole within `patience`.
     pub(crate) fn start(
         listener: std::net::TcpListener,
-        facts: Facts,
         patience: Duration,
         remote: Remote,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
-        let pages = Arc::new(Pages { facts, clock: Clock::new(), remote });
+        let pages = Arc::new(Pages { clock: Clock::new(), remote });
         let router = Router::new()
             .route("/", get(index))
             .route("/healthz", get(healthz))
             .route("/varz", get(varz))
             .route("/jsz", get(jsz))
+            .route("/connz", get(connz))
+            .route("/subsz", get(subsz))
+            .route("/subscriptionsz", get(subsz))
+            .route("/accountz", get(accountz))
+            .route("/accstatz", get(accstatz))
+            .route("/routez", get(routez))
+            .route("/gatewayz", get(gatewayz))
+            .route("/leafz", get(leafz))
             .with_state(pages);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, mut stopped) = watch::channel(());
@@ -92,12 +101,30 @@ impl Drop for Http {
     }
 }
 
-async fn snapshot(pages: &Pages, detail: Detail) -> Option<Snapshot> {
+/// What the loop says. Who asked may have gone when it does.
+async fn ask<T: Send + 'static>(
+    pages: &Pages,
+    question: impl FnOnce(&mut Engine, &Facts) -> T + Send + 'static,
+) -> Option<T> {
     let (answer, answered) = oneshot::channel();
-    // Who asked may have gone.
-    let answer = Box::new(|snapshot| drop(answer.send(snapshot)));
-    pages.remote.send(Command::Snapshot(detail, answer));
+    let look = Box::new(move |engine: &mut Engine, facts: &Facts| {
+        drop(answer.send(question(engine, facts)));
+    });
+    pages.remote.send(Command::Look(look));
     tokio::time::timeout(PATIENCE, answered).await.ok()?.ok()
+}
+
+/// A page of what the loop says: what was asked for, or what is wrong with the question.
+async fn told(
+    pages: &Pages,
+    question: impl FnOnce(&mut Engine, &Facts, UnixNanos) -> Result<Json, String> + Send + 'static,
+) -> Response {
+    let now = pages.clock.now().wall;
+    match ask(pages, move |engine, facts| question(engine, facts, now)).await {
+        None => no_answer(),
+        Some(Ok(json)) => page(StatusCode::OK, &json),
+        Some(Err(why)) => (StatusCode::BAD_REQUEST, why).into_response(),
+    }
 }
 
 fn page(status: StatusCode, json: &Json) -> Response {
@@ -113,27 +140,96 @@ fn no_answer() -> Response {
 async fn index() -> Html<&'static str> {
     Html(
         "<!doctype html><title>Watershed</title><h1>Watershed</h1><ul>\
-         <li><a href=/healthz>healthz</a>: is it well\
-         <li><a href=/varz>varz</a>: what the server is and does\
-         <li><a href=\"/jsz?streams=true&amp;consumers=true&amp;config=true\">jsz</a>: streams and \
-         consumers</ul>",
+         <li><a href=./healthz>healthz</a>: is it well\
+         <li><a href=./varz>varz</a>: what the server is and does\
+         <li><a href=\"./jsz?streams=true&amp;consumers=true&amp;config=true\">jsz</a>: streams and \
+         consumers\
+         <li><a href=./connz>connz</a>: connections\
+         <li><a href=./subsz>subsz</a>: subscriptions\
+         <li><a href=./accountz>accountz</a>, <a href=./accstatz>accstatz</a>: accounts\
+         <li><a href=./routez>routez</a>, <a href=./gatewayz>gatewayz</a>, \
+         <a href=./leafz>leafz</a>: other servers, of which there are none</ul>",
     )
 }
 
-async fn healthz(State(pages): Shared) -> Response {
-    let Some(snapshot) = snapshot(&pages, Detail::default()).await else { return no_answer() };
-    match trouble(&snapshot) {
-        None => page(StatusCode::OK, &json!({"status": "ok"})),
-        Some(error) => {
-            let json = json!({"status": "unavailable", "error": error});
-            page(StatusCode::SERVICE_UNAVAILABLE, &json)
+type Wishes = Query<BTreeMap<String, String>>;
+
+async fn healthz(State(pages): Shared, Query(wishes): Wishes) -> Response {
+    let wish = |name: &str| wishes.get(name).filter(|text| !text.is_empty()).cloned();
+    let named =
+        Named { account: wish("account"), stream: wish("stream"), consumer: wish("consumer") };
+    let said = ask(&pages, move |engine, _| health(engine, &named)).await;
+    match said {
+        None => no_answer(),
+        Some(Ok(())) => page(StatusCode::OK, &json!({"status": "ok"})),
+        Some(Err((code, error))) => {
+            let status = if code == 400 { "error" } else { "unavailable" };
+            let code = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            page(code, &json!({"status": status, "error": error}))
         }
     }
 }
 
 async fn varz(State(pages): Shared) -> Response {
-    let Some(snapshot) = snapshot(&pages, Detail::default()).await else { return no_answer() };
-    page(StatusCode::OK, &pages.facts.variables(&snapshot, pages.clock.now().wall))
+    told(
+        &pages,
+        |engine, facts, now| Ok(facts.variables(&engine.snapshot(&Detail::default()), now)),
+    )
+    .await
+}
+
+async fn connz(State(pages): Shared, Query(wishes): Wishes) -> Response {
+    told(&pages, move |engine, facts, now| {
+        let options = Options::of_page(&wishes)?;
+        let found = engine.connections(&options.which()?, options.is_detailed());
+        Ok(monitor::connz::connz(&options, &facts.info.server_id, now, found))
+    })
+    .await
+}
+
+async fn subsz(State(pages): Shared, Query(wishes): Wishes) -> Response {
+    told(&pages, move |engine, facts, now| {
+        let options = SubsOptions::of_page(&wishes)?;
+        Ok(monitor::subscriptions(&options, &facts.info.server_id, now, engine))
+    })
+    .await
+}
+
+async fn accountz(State(pages): Shared, Query(wishes): Wishes) -> Response {
+    told(&pages, move |engine, facts, now| {
+        let accounts = engine.account_statistics();
+        match wishes.get("acc").filter(|name| !name.is_empty()) {
+            None => Ok(facts.accounts(&accounts, now)),
+            Some(name) => Ok(json!({
+                "server_id": facts.info.server_id,
+                "now": now,
+                "system_account": facts.system_account(),
+                "account_detail": facts.account(name, &accounts)?,
+            })),
+        }
+    })
+    .await
+}
+
+async fn accstatz(State(pages): Shared, Query(wishes): Wishes) -> Response {
+    told(&pages, move |engine, facts, now| {
+        let unused = wishes.get("unused").is_some_and(|text| matches!(text.as_str(), "1" | "true"));
+        let all = engine.account_statistics();
+        Ok(monitor::connz::accstatz(&facts.info.server_id, now, &all, unused))
+    })
+    .await
+}
+
+async fn routez(State(pages): Shared) -> Response {
+    told(&pages, |_, facts, now| Ok(facts.routes(now))).await
+}
+
+async fn gatewayz(State(pages): Shared) -> Response {
+    told(&pages, |_, facts, now| Ok(facts.gateways(now))).await
+}
+
+async fn leafz(State(pages): Shared) -> Response {
+    told(&pages, |_, facts, now| Ok(facts.leaf_nodes(now))).await
 }
 
 /// What `/jsz` may be asked for; each level implies the ones above it.
@@ -160,6 +256,8 @@ async fn jsz(State(pages): Shared, Query(wanted): Query<Wanted>) -> Response {
         config: set(&wanted.config),
         account: wanted.acc,
     };
-    let Some(snapshot) = snapshot(&pages, detail).await else { return no_answer() };
-    page(StatusCode::OK, &pages.facts.streams(snapshot, pages.clock.now().wall))
+    // What it is put together from may be much: the loop does not do that.
+    let look = move |engine: &mut Engine, facts: &Facts| (engine.snapshot(&detail), facts.clone());
+    let Some((snapshot, facts)) = ask(&pages, look).await else { return no_answer() };
+    page(StatusCode::OK, &facts.streams(snapshot, pages.clock.now().wall))
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use crate::monitor::Facts;
 use crate::shard::Remote;
 
 /// Never there.
@@ -12,7 +11,7 @@ use crate::shard::Remote;
 pub(crate) enum Http {}
 
 impl Http {
-    pub(crate) fn start(_: TcpListener, _: Facts, _: Duration, _: Remote) -> io::Result<Self> {
+    pub(crate) fn start(_: TcpListener, _: Duration, _: Remote) -> io::Result<Self> {
         let text = "this build is without monitoring: the feature `monitoring` is off";
         Err(io::Error::new(io::ErrorKind::Unsupported, text))
     }

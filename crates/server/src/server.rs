@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 
 use mio::Poll;
@@ -19,8 +20,10 @@ use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
 use crate::inbound::Inbound;
+use crate::leaf_nodes::LeafNodes;
 use crate::monitor::Facts;
 use crate::place::store_folder;
+use crate::reload::{ReloadError, limit_accounts};
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
@@ -127,10 +130,19 @@ impl Builder {
         let http = match monitoring {
             None => None,
             Some(listener) => Some(
-                Http::start(listener, facts.clone(), config.http_timeout, remote.clone())
+                Http::start(listener, config.http_timeout, remote.clone())
                     .map_err(system("answer monitoring requests"))?,
             ),
         };
+        let leaf_nodes = match config.leaf_nodes {
+            None => None,
+            Some(address) => {
+                let listener = std::net::TcpListener::bind(address)
+                    .map_err(|source| StartError::Bind { address, source })?;
+                Some(LeafNodes::start(listener).map_err(system("start a thread"))?)
+            }
+        };
+        let payload_bytes_max = config.max_payload;
         let parts = Parts {
             facts,
             poll,
@@ -142,11 +154,13 @@ impl Builder {
             commands,
             clock,
             storage,
+            remote: remote.clone(),
+            config: Box::new(config),
         };
         let shard =
-            Shard::new(parts, config.max_payload).map_err(system("watch the listening socket"))?;
+            Shard::new(parts, payload_bytes_max).map_err(system("watch the listening socket"))?;
         let thread = spawn("watershed", move || shard.run()).map_err(system("start a thread"))?;
-        Ok(Server { address, http, remote, thread: Some(thread) })
+        Ok(Server { address, http, leaf_nodes, remote, thread: Some(thread) })
     }
 }
 
@@ -162,9 +176,7 @@ fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
         port: address.port(),
         headers: true,
         max_payload: config.max_payload,
-        auth_required: !config.users.is_empty()
-            && config.no_auth_user.is_none()
-            && config.open_account.is_none(),
+        auth_required: config.needs_credentials(),
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()
@@ -191,10 +203,7 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
 
 /// Tells the engine what accounts may keep, and what passes between them.
 fn tell_accounts(engine: &mut Engine, config: &Config) {
-    for (name, store) in &config.accounts {
-        let account = engine.account(name);
-        engine.limit_account(account, *store);
-    }
+    limit_accounts(engine, config);
     // It keeps no streams, as on nats-server.
     let system = engine.account(&config.system_account);
     engine.limit_account(system, AccountStore { enabled: false, ..AccountStore::default() });
@@ -213,6 +222,7 @@ fn tell_accounts(engine: &mut Engine, config: &Config) {
 pub struct Server {
     address: SocketAddr,
     http: Option<Http>,
+    leaf_nodes: Option<LeafNodes>,
     remote: Remote,
     thread: Option<JoinHandle<()>>,
 }
@@ -233,9 +243,29 @@ impl Server {
         self.http.as_ref().map(Http::address)
     }
 
+    /// Address of the port for leaf nodes, at which everybody is refused, if there is one.
+    pub fn leaf_nodes_addr(&self) -> Option<SocketAddr> {
+        self.leaf_nodes.as_ref().map(LeafNodes::address)
+    }
+
     /// URL that clients connect to.
     pub fn client_url(&self) -> String {
         format!("nats://{}", self.address)
+    }
+
+    /// Takes over another configuration, or nothing of it. Users that are gone, or have another password or
+    /// account, are closed; what others may do changes at once.
+    pub fn reload(&self, config: Config) -> Result<(), ReloadError> {
+        let (answer, answered) = channel();
+        let answer = Box::new(move |outcome| drop(answer.send(outcome)));
+        self.remote.send(Command::Reload(Box::new(config), answer));
+        answered.recv().unwrap_or(Err(ReloadError::Stopped))
+    }
+
+    /// Takes no further connection, asks clients to go elsewhere, and closes those who stay, over the time that the
+    /// configuration gives them. Returns at once; `over` is called when nobody is left and the server stops.
+    pub fn lame_duck(&self, over: impl FnOnce() + Send + 'static) {
+        self.remote.send(Command::LameDuck(Box::new(over)));
     }
 
     /// Stops the server and waits until it has.

@@ -6,7 +6,7 @@
 //! the queue of commands.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -17,15 +17,17 @@ use watershed_engine::{
     CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Identity, Now, Output,
     Peer, Question, Tick,
 };
-#[cfg(feature = "monitoring")]
-use watershed_engine::{Detail, Snapshot};
 
 use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::connection::{Connection, READ_BYTES, Turn};
+use crate::descriptors::connections_max;
 use crate::door::Door;
 use crate::inbound::Inbound;
-use crate::monitor::{Asked, Facts};
+use crate::lame_duck::LameDuck;
+use crate::monitor::Facts;
+use crate::reload::{self, ReloadError};
 use crate::store::Storage;
 use crate::turns::{MUCH, Turns};
 
@@ -55,7 +57,11 @@ pub(crate) enum Command {
     Completed(Completion),
     /// Somebody wants to know what there is.
     #[cfg(feature = "monitoring")]
-    Snapshot(Detail, Box<dyn FnOnce(Snapshot) + Send>),
+    Look(Box<dyn FnOnce(&mut Engine, &Facts) + Send>),
+    /// Take over another configuration, and say whether that was possible.
+    Reload(Box<Config>, Box<dyn FnOnce(Result<(), ReloadError>) + Send>),
+    /// Ask clients to go, and stop when they are gone.
+    LameDuck(Box<dyn FnOnce() + Send>),
     /// Tell the clients, write what waits, end.
     Stop,
 }
@@ -90,12 +96,20 @@ pub(crate) struct Parts {
     pub(crate) storage: Option<Storage>,
     /// What the server says of itself.
     pub(crate) facts: Facts,
+    /// For threads that have something to say to the shard.
+    pub(crate) remote: Remote,
+    /// What it was told at its start.
+    pub(crate) config: Box<Config>,
 }
 
 /// The loop and what it owns.
 pub(crate) struct Shard {
     poll: Poll,
-    listener: TcpListener,
+    /// `None` when no connection is taken any more.
+    listener: Option<TcpListener>,
+    lame_duck: Option<LameDuck>,
+    remote: Remote,
+    config: Box<Config>,
     engine: Engine,
     authenticator: Authenticator,
     door: Door,
@@ -129,11 +143,14 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, facts, .. } = parts;
+        let Parts { inbound, commands, clock, storage, facts, remote, config, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
-            listener,
+            listener: Some(listener),
+            lame_duck: None,
+            remote,
+            config,
             engine,
             authenticator,
             door,
@@ -175,6 +192,7 @@ impl Shard {
             if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
                 self.engine.timeout(now);
             }
+            self.leave(now);
             self.carry_out(now);
         }
         self.finish(&mut events);
@@ -214,7 +232,8 @@ impl Shard {
         }
         let stalled = self.stalled.iter().map(|(_, until)| *until);
         let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
-        let own = [self.accept_paused, self.door.next_deadline()];
+        let leaving = self.lame_duck.as_ref().map(LameDuck::next_deadline);
+        let own = [self.accept_paused, self.door.next_deadline(), leaving];
         let next = deadlines.chain(own.into_iter().flatten()).min()?;
         Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
     }
@@ -252,8 +271,9 @@ impl Shard {
 
     fn accept(&mut self, now: Now) {
         for _ in 0..ACCEPTED_PER_TURN {
-            match self.listener.accept() {
-                Ok((stream, address)) => self.open(now, stream, address.ip()),
+            let Some(listener) = &self.listener else { return };
+            match listener.accept() {
+                Ok((stream, address)) => self.open(now, stream, address),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // The peer left before it was looked at.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -271,9 +291,13 @@ impl Shard {
         self.accept_paused = Some(now.tick);
     }
 
-    fn open(&mut self, now: Now, mut stream: TcpStream, source: IpAddr) {
+    fn open(&mut self, now: Now, mut stream: TcpStream, source: SocketAddr) {
         let _ = stream.set_nodelay(true);
-        let peer = Peer { ip: source.to_string(), anonymous: self.authenticator.anonymous() };
+        let peer = Peer {
+            ip: source.ip().to_string(),
+            port: source.port(),
+            anonymous: self.authenticator.anonymous(),
+        };
         let id = self.engine.opened(now, peer);
         let slot = id.slot as usize;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -287,7 +311,7 @@ impl Shard {
         }
         tracing::debug!(connection = id.number, %source, "connection opened");
         let known = self.authenticator.anonymous().is_some();
-        let connection = Connection::new(id, source, stream, self.payload_bytes_max, known);
+        let connection = Connection::new(id, source.ip(), stream, self.payload_bytes_max, known);
         self.connections[slot] = Some(connection);
         if !self.door.enter(now.tick, id) {
             self.turn_away(now, slot, "maximum connections exceeded");
@@ -331,9 +355,53 @@ impl Shard {
                     self.engine.completed(now, done);
                 }
                 #[cfg(feature = "monitoring")]
-                Command::Snapshot(detail, answer) => answer(self.engine.snapshot(&detail)),
+                Command::Look(look) => look(&mut self.engine, &self.facts),
+                Command::Reload(config, answer) => answer(self.reload(*config)),
+                Command::LameDuck(over) => self.begin_to_leave(now, over),
                 Command::Stop => self.stopping = true,
             }
+        }
+    }
+
+    /// Takes over a configuration.
+    fn reload(&mut self, new: Config) -> Result<(), ReloadError> {
+        let refused = reload::needs_restart(&self.config, &new);
+        if !refused.is_empty() {
+            return Err(ReloadError::Restart(refused));
+        }
+        let authenticator = Authenticator::new(&new, &mut self.engine, &self.remote)
+            .map_err(ReloadError::System)?;
+        self.authenticator = authenticator;
+        reload::limit_accounts(&mut self.engine, &new);
+        self.engine.change(&reload::changeable(&new));
+        self.engine.judge(reload::standing(&self.config, &new));
+        self.door.set_room(connections_max(new.max_connections), new.connect_timeout);
+        self.payload_bytes_max = new.max_payload;
+        let mut info = self.facts.info.clone();
+        (info.max_payload, info.auth_required) = (new.max_payload, new.needs_credentials());
+        self.facts.change(&new, info);
+        *self.config = new;
+        Ok(())
+    }
+
+    /// Takes no further connection and asks those who are there to go.
+    fn begin_to_leave(&mut self, now: Now, over: Box<dyn FnOnce() + Send>) {
+        if self.lame_duck.is_some() {
+            return;
+        }
+        if let Some(mut listener) = self.listener.take() {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        let Config { lame_duck_duration, lame_duck_grace, .. } = *self.config;
+        let engine = &mut self.engine;
+        let leaving = LameDuck::begin(now, engine, lame_duck_duration, lame_duck_grace, over);
+        self.lame_duck = Some(leaving);
+    }
+
+    /// Closes those who stay when the server is about to end.
+    fn leave(&mut self, now: Now) {
+        if let Some(leaving) = &mut self.lame_duck {
+            self.stopping |= leaving.step(now, &mut self.engine);
         }
     }
 
@@ -477,14 +545,7 @@ impl Shard {
 
     /// Answers a question about the server, if it is meant.
     fn answer(&mut self, now: Now, question: &Question) {
-        let answer = match Asked::read(&question.payload) {
-            Ok(asked) => {
-                let snapshot = self.engine.snapshot(&asked.detail(question.about));
-                self.facts.answer(question.about, &asked, snapshot, now.wall)
-            }
-            Err(error) => Some(self.facts.refusal(&error, now.wall)),
-        };
-        if let Some(answer) = answer {
+        if let Some(answer) = self.facts.answer(question, &mut self.engine, now.wall) {
             self.engine.answer(question, answer.to_string().as_bytes());
         }
     }

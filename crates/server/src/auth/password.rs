@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What proves that somebody is a user. Never shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// The password itself, as a `nats.conf` may hold it.
     Plain(String),

@@ -2,6 +2,7 @@
 //! ignore one would be to run another server than the one that was asked for.
 
 mod bounds;
+mod refused;
 mod sharing;
 
 use std::collections::BTreeSet;
@@ -57,6 +58,12 @@ pub struct Process {
     pub host_is_said: bool,
     /// File to write the process's number to.
     pub pid_file: Option<PathBuf>,
+    /// File to write the log to.
+    pub log_file: Option<PathBuf>,
+    /// Whether lines of the log begin with the time.
+    pub log_time: Option<bool>,
+    /// Folder for the file that says the ports.
+    pub ports_file_dir: Option<PathBuf>,
     /// What is valid and cannot be meant, each with its line.
     pub warnings: Vec<String>,
 }
@@ -159,8 +166,12 @@ impl Reader<'_> {
                     self.no_auth_user = Some((text(pair)?, pair.place.line));
                 }
                 "debug" | "trace" => self.process.debug |= flag(pair)?,
-                // The log has the time anyway.
-                "logtime" => drop(flag(pair)?),
+                "logtime" => self.process.log_time = Some(flag(pair)?),
+                "logfile" | "log_file" => self.process.log_file = Some(text(pair)?.into()),
+                "ports_file_dir" => self.process.ports_file_dir = Some(text(pair)?.into()),
+                "lame_duck_duration" => self.config.lame_duck_duration = lame_duck(pair)?,
+                "lame_duck_grace_period" => self.config.lame_duck_grace = duration(pair)?,
+                "leafnodes" | "leaf" => self.leaf_nodes(pair)?,
                 "pid_file" | "pidfile" => self.process.pid_file = Some(text(pair)?.into()),
                 // Where this server is for others of a cluster, which it is never in.
                 "client_advertise" => drop(text(pair)?),
@@ -170,9 +181,28 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Accepts a key that some variable refers to. Any other one is unknown.
+    /// Accepts a key that some variable refers to. Any other one is refused.
     fn not_a_setting(&self, pair: &Pair) -> Read<()> {
-        if self.referred.contains(&pair.key) { Ok(()) } else { Err(unknown(pair)) }
+        if self.referred.contains(&pair.key) { Ok(()) } else { Err(refused::refusal(pair)) }
+    }
+
+    /// A port is opened at which everybody is refused. To be one elsewhere is not possible.
+    fn leaf_nodes(&mut self, pair: &Pair) -> Read<()> {
+        let (mut host, mut own) = (None, None);
+        for pair in map(pair)? {
+            match pair.key.as_str() {
+                "listen" => {
+                    let (said, number) = address(pair)?;
+                    (host, own) = (said.or(host), Some(number));
+                }
+                "host" | "net" => host = Some(parsed(pair, "an address")?),
+                "port" => own = Some(port(pair)?),
+                _ => self.not_a_setting(pair)?,
+            }
+        }
+        let host = host.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        self.config.leaf_nodes = own.map(|port| SocketAddr::new(host, port));
+        Ok(())
     }
 
     /// The same entries with variables replaced: by what was set before, else from outside.
@@ -381,9 +411,11 @@ impl Reader<'_> {
 /// `host:port`, `:port` or a port.
 fn address(pair: &Pair) -> Read<(Option<IpAddr>, u16)> {
     if let Value::Integer(_) = pair.item.value {
-        return Ok((None, number(pair)?));
+        return Ok((None, port(pair)?));
     }
     let text = text(pair)?.replace("localhost", "127.0.0.1");
+    // -1 is any port that is free.
+    let text = text.strip_suffix(":-1").map_or(text.clone(), |host| format!("{host}:0"));
     if let Some(port) = text.strip_prefix(':') {
         return port.parse().map(|port| (None, port)).map_err(|_| wrong(pair, "a port"));
     }
@@ -447,6 +479,15 @@ fn port(pair: &Pair) -> Read<u16> {
         Value::Integer(-1) => Ok(0),
         _ => number(pair),
     }
+}
+
+/// Shorter ones leave clients no time, nats-server says.
+fn lame_duck(pair: &Pair) -> Read<Duration> {
+    let duration = duration(pair)?;
+    if duration < Duration::from_secs(30) {
+        return Err(error(pair, "`lame_duck_duration` is at least 30 seconds"));
+    }
+    Ok(duration)
 }
 
 fn flag(pair: &Pair) -> Read<bool> {
@@ -615,13 +656,16 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused_by_name() {
         for (text, expected) in [
+            ("jetstream { cipher: aes }", "line 1: `cipher` is not supported by this server"),
             ("a: 1", "line 1: `a` is not known to this server"),
             ("port: x", "line 1: `port` is a whole number, and this is text"),
             ("port: 70000", "line 1: 70000 is too much or too little for `port`"),
-            ("\njetstream { domain: x }", "line 2: `domain` is not known to this server"),
-            ("jetstream { strict: false }", "line 1: `strict` is not known to this server"),
+            ("\njetstream { domain: x }", "line 2: `domain` is not supported by this server"),
+            ("jetstream { strict: false }", "line 1: `strict` is not supported by this server"),
             ("authorization { P = { } }", "line 1: `P` is not known to this server"),
-            ("cluster { }", "line 1: `cluster` is not known to this server"),
+            ("cluster { }", "line 1: `cluster` is not supported by this server"),
+            ("leafnodes { remotes: [] }", "line 1: `remotes` is not supported by this server"),
+            ("lame_duck_duration: 1s", "line 1: `lame_duck_duration` is at least 30 seconds"),
             ("authorization { users: [ { user: a } ] }", "line 1: this user has no `password`"),
             ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
             (

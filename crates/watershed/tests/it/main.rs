@@ -23,6 +23,7 @@ mod migrating;
 mod names;
 mod nats_tool;
 mod observing;
+mod operating;
 mod own;
 mod printed;
 mod proxy;

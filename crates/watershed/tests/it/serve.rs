@@ -105,7 +105,7 @@ fn a_configuration_file_is_obeyed_or_refused() {
                     nor in the environment";
     check(&["-c", name], folder.path(), expected);
     write("host: 127.0.0.1\ncluster { name: c }\n");
-    let expected = "error: FOLDER/nats.conf: line 2: `cluster` is not known to this server";
+    let expected = "error: FOLDER/nats.conf: line 2: `cluster` is not supported by this server";
     check(&["-c", name], folder.path(), expected);
     write("host: 127.0.0.1\nauthorization { user: a, password: b }\n");
     let output = serve(&["-c", name, "-t"]).output().unwrap();
@@ -204,7 +204,7 @@ fn a_stop_is_obeyed_at_once() {
     assert!(taken < Duration::from_secs(1), "the server took {taken:?} to stop");
 }
 
-/// A reload that is not supported must not end a server that runs.
+/// A reload must not end a server that runs.
 #[test]
 fn a_hangup_is_survived() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,19 +1,26 @@
 //! `watershed serve`: the server alone, with nats-server's flags.
 
+mod files;
+mod log;
+mod refused;
+mod signal;
+
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
-use tracing::level_filters::LevelFilter;
 use watershed_server::{
     Config, Credential, JetStreamConfig, Process, Server, User, raise_descriptor_limit, read_config,
 };
+use watershed_wire::jetstream::NATS_VERSION;
 
+use self::files::Files;
+use self::log::Log;
+use self::refused::Refused;
 use crate::exit::Exit;
 use crate::private;
 use crate::ui;
@@ -62,8 +69,28 @@ pub(crate) struct Arguments {
     #[arg(short = 'D', long)]
     debug: bool,
     /// The same as --debug; single operations are not logged.
-    #[arg(short = 'V', long)]
-    trace: bool,
+    #[arg(short = 'V', long, action = clap::ArgAction::Count)]
+    trace: u8,
+    /// Server name [default: the file's, else a random one].
+    #[arg(short = 'n', long = "server_name", visible_alias = "name", value_name = "NAME")]
+    server_name: Option<String>,
+    /// Write the log to this file. SIGUSR1 opens it again.
+    #[arg(short = 'l', long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Begin lines of the log with the time [default: true].
+    #[arg(short = 'T', long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    logtime: Option<bool>,
+    /// Tell a running server: ldm, stop, quit, term, reopen, reload; PID is a number or a file.
+    #[arg(long, visible_alias = "sl", value_name = "SIGNAL[=PID]")]
+    signal: Option<String>,
+    /// Address for other servers of a cluster, which there are none of. No effect.
+    #[arg(long = "client_advertise", value_name = "ADDRESS", hide = true)]
+    client_advertise: Option<String>,
+    /// Print the version of nats-server whose behaviour this server has.
+    #[arg(short = 'v', long)]
+    version: bool,
+    #[command(flatten)]
+    refused: Refused,
     /// Bind and accept as nats-server does.
     #[arg(long, hide = true)]
     as_nats_server: bool,
@@ -91,11 +118,30 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
         "pass",
         "ports_file_dir",
         "debug",
+        "server_name",
+        "name",
+        "log",
+        "logtime",
+        "signal",
+        "sl",
+        "client_advertise",
+        "version",
+        "help",
     ];
-    long.contains(&flag).then(|| format!("--{name}").into())
+    let long = long.iter().chain(&refused::NAMES);
+    long.copied().any(|name| name == flag).then(|| format!("--{name}").into())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if arguments.version {
+        ui::out(&format!("nats-server: v{NATS_VERSION}"));
+        return Ok(Exit::Clean);
+    }
+    if let Some(text) = &arguments.signal {
+        signal::send(text)?;
+        return Ok(Exit::Clean);
+    }
+    arguments.refused.check()?;
     let (config, process) = settings(arguments)?;
     if arguments.test {
         for warning in &process.warnings {
@@ -104,9 +150,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         ui::say("the configuration is valid");
         return Ok(Exit::Clean);
     }
-    let debug = arguments.debug || arguments.trace || process.debug;
-    let level = if debug { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    ui::log(level);
+    let path = arguments.log.as_ref().or(process.log_file.as_ref());
+    let with_time = arguments.logtime.unwrap_or(process.log_time.unwrap_or(true));
+    let log = Log::start(path.map(PathBuf::as_path), debug(arguments, &process), with_time)
+        .context("cannot write the log")?;
     for warning in &process.warnings {
         tracing::warn!("{warning}");
     }
@@ -115,8 +162,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         tracing::warn!("anybody who reaches {host} may connect without a password");
     }
     // Before anything that would have to be undone: a signal must find somebody who listens.
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
+        .context("cannot listen for signals")?;
     if let Some(jetstream) = &config.jetstream {
         let folder = &jetstream.store_dir;
         private::create(folder)
@@ -125,58 +172,90 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    tell_start(arguments, &config);
     let server = Server::builder().config(config).start()?;
-    let files = Files::write(arguments, &process, &server)?;
+    let ports = arguments.ports_file_dir.as_ref().or(process.ports_file_dir.as_ref());
+    let pid = arguments.pid_file.as_ref().or(process.pid_file.as_ref());
+    let files = Files::write(ports.map(PathBuf::as_path), pid.map(PathBuf::as_path), &server)?;
     tracing::info!("Listening for client connections on {}", server.local_addr());
     if let Some(address) = server.http_addr() {
         tracing::info!("Starting http monitor on {address}");
     }
-    tracing::info!("Server is ready");
-    for signal in signals.forever() {
-        if signal != SIGHUP {
-            break;
-        }
-        tracing::warn!("reload is not supported yet: the configuration stays as it was");
+    if let Some(address) = server.leaf_nodes_addr() {
+        tracing::info!("Listening for leafnode connections on {address}");
+        tracing::warn!("leaf nodes are not supported: whoever connects there is refused");
     }
-    tracing::info!("stopping");
+    tracing::info!("Server is ready");
+    obey(arguments, signals, &server, &log);
+    tracing::info!("Initiating Shutdown...");
     server.stop();
     drop(files);
+    tracing::info!("Server Exiting..");
     Ok(Exit::Clean)
 }
 
-/// Files that say where the server is, for as long as it is there.
-struct Files(Vec<PathBuf>);
-
-impl Files {
-    fn write(arguments: &Arguments, process: &Process, server: &Server) -> anyhow::Result<Self> {
-        let mut files = Self(Vec::new());
-        let number = std::process::id();
-        if let Some(dir) = &arguments.ports_file_dir {
-            let mut ports = json!({"nats": [server.client_url()]});
-            if let Some(address) = server.http_addr() {
-                ports["monitoring"] = json!([format!("http://{address}")]);
-            }
-            files.add(dir.join(format!("nats-server_{number}.ports")), &ports.to_string())?;
-        }
-        if let Some(path) = arguments.pid_file.as_ref().or(process.pid_file.as_ref()) {
-            files.add(path.clone(), &number.to_string())?;
-        }
-        Ok(files)
+/// Says what starts, in the words that harnesses look for.
+fn tell_start(arguments: &Arguments, config: &Config) {
+    tracing::info!("Starting nats-server");
+    tracing::info!("  Version:  {NATS_VERSION} (watershed {})", env!("CARGO_PKG_VERSION"));
+    if let Some(name) = &config.server_name {
+        tracing::info!("  Name:     {name}");
     }
-
-    fn add(&mut self, path: PathBuf, text: &str) -> anyhow::Result<()> {
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        self.0.push(path);
-        Ok(())
+    if let Some(path) = &arguments.config {
+        tracing::info!("Using configuration file: {}", path.display());
+    }
+    if let Some(jetstream) = &config.jetstream {
+        tracing::info!("Starting JetStream");
+        tracing::info!("---------------- JETSTREAM ----------------");
+        tracing::info!("  Store Directory: \"{}\"", jetstream.store_dir.display());
+        tracing::info!("-------------------------------------------");
     }
 }
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            let _ = std::fs::remove_file(path);
+/// Does what signals ask for, until one of them ends the server.
+fn obey(arguments: &Arguments, mut signals: Signals, server: &Server, log: &Log) {
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => match reload(arguments, server, log) {
+                Ok(()) => tracing::info!("Reloaded server configuration"),
+                Err(error) => {
+                    tracing::error!("Failed to reload server configuration: {error:#}");
+                }
+            },
+            SIGUSR1 => match log.reopen() {
+                Ok(()) => tracing::info!("File log re-opened"),
+                Err(error) => tracing::error!("cannot open the log again: {error}"),
+            },
+            SIGUSR2 => {
+                tracing::info!("Entering lame duck mode, stop accepting new clients");
+                server.lame_duck(|| {
+                    // As if somebody had asked for it: the files go, and what is accepted is kept.
+                    let _ = signal_hook::low_level::raise(SIGTERM);
+                });
+            }
+            _ => return,
         }
     }
+}
+
+/// Reads the configuration again. All of it is taken over, or nothing.
+fn reload(arguments: &Arguments, server: &Server, log: &Log) -> anyhow::Result<()> {
+    let (config, process) = settings(arguments)?;
+    let path = arguments.log.as_ref().or(process.log_file.as_ref());
+    let with_time = arguments.logtime.unwrap_or(process.log_time.unwrap_or(true));
+    if path.map(PathBuf::as_path) != log.path() || with_time != log.has_time() {
+        anyhow::bail!("`log_file`, `logtime` cannot change without a restart");
+    }
+    for warning in &process.warnings {
+        tracing::warn!("{warning}");
+    }
+    server.reload(config)?;
+    log.set_debug(debug(arguments, &process));
+    Ok(())
+}
+
+fn debug(arguments: &Arguments, process: &Process) -> bool {
+    arguments.debug || arguments.trace > 0 || process.debug
 }
 
 /// What the file says, and what the flags say against it.
@@ -213,6 +292,9 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
             "{host} can be reached from other machines, and nobody would need a password: \
              set --user and --pass, or listen on 127.0.0.1"
         );
+    }
+    if arguments.server_name.is_some() {
+        config.server_name.clone_from(&arguments.server_name);
     }
     let port = arguments.port.map(port_number).transpose()?;
     config.listen = SocketAddr::new(host, port.unwrap_or(config.listen.port()));

@@ -1,0 +1,77 @@
+//! Who comes and goes, told to users of the system account: `$SYS.ACCOUNT.*.CONNECT` and `DISCONNECT`.
+
+use serde_json::{Value, json};
+use watershed_wire::ident::unique_id;
+use watershed_wire::op::Publish;
+
+use crate::core::Core;
+use crate::output::CloseReason;
+use crate::session::Session;
+
+impl Core {
+    /// A connection has come in.
+    pub(crate) fn tell_connected(&mut self, slot: usize) {
+        let Some(subject) = self.heard(slot, "CONNECT") else { return };
+        let session = &self.clients.sessions[slot];
+        let event = json!({
+            "type": "io.nats.server.advisory.v1.client_connect",
+            "client": self.client_of(session),
+        });
+        self.tell(&subject, event);
+    }
+
+    /// A connection is about to be forgotten.
+    pub(crate) fn tell_disconnected(&mut self, slot: usize) {
+        let Some(subject) = self.heard(slot, "DISCONNECT") else { return };
+        let session = &self.clients.sessions[slot];
+        let counts = session.counts;
+        let mut client = self.client_of(session);
+        client["stop"] = json!(self.now.wall);
+        let event = json!({
+            "type": "io.nats.server.advisory.v1.client_disconnect",
+            "client": client,
+            "sent": {"msgs": counts.out_msgs, "bytes": counts.out_bytes},
+            "received": {"msgs": counts.in_msgs, "bytes": counts.in_bytes},
+            "reason": session.ended.map_or("Client Closed", CloseReason::words),
+        });
+        self.tell(&subject, event);
+    }
+
+    /// The subject of an event, if somebody listens to it. Who was never let in comes and goes unnoticed.
+    fn heard(&mut self, slot: usize, what: &str) -> Option<String> {
+        let account = self.clients.sessions[slot].account;
+        let name = &self.accounts.get(account.index())?.name;
+        let subject = format!("$SYS.ACCOUNT.{name}.{what}");
+        let system = self.settings.system_account.clone();
+        let system = self.account(&system);
+        self.listens(system, subject.as_bytes()).then_some(subject)
+    }
+
+    fn client_of(&self, session: &Session) -> Value {
+        let info = self.client_info(session.id).unwrap_or_default();
+        serde_json::to_value(info).unwrap_or_default()
+    }
+
+    fn tell(&mut self, subject: &str, mut event: Value) {
+        event["id"] = unique_id(self.secrets.next()).into();
+        let info = &self.settings.info;
+        event["timestamp"] = json!(self.now.wall);
+        event["server"] = json!({
+            "name": info.server_name, "host": info.host, "id": info.server_id,
+            "ver": info.version, "jetstream": info.jetstream, "time": self.now.wall,
+        });
+        let body = event.to_string();
+        let system = self.settings.system_account.clone();
+        let system = self.account(&system);
+        self.publish_own(
+            system,
+            &Publish {
+                subject: subject.as_bytes(),
+                reply: None,
+                header: b"",
+                payload: body.as_bytes(),
+                has_header: false,
+            },
+        );
+    }
+}

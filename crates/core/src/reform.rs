@@ -1,0 +1,127 @@
+//! What changes while clients are connected: who may still be here, and that the server is about to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use watershed_wire::encode;
+
+use crate::core::Core;
+use crate::output::{CloseReason, ConnId};
+use crate::permit::{Permissions, Permit};
+use crate::router::SubKey;
+use crate::session::Phase;
+
+/// What a new configuration says of a user who is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing new.
+    Same,
+    /// This is what they may do from now on; `None` for everything.
+    May(Option<Arc<Permissions>>),
+    /// They may not be here any more.
+    Gone,
+}
+
+/// What may change in [`crate::Settings`] while the core runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changeable {
+    /// Time between pings; of those who are connected, from their next one on.
+    pub ping_interval: Duration,
+    /// Pings that may go unanswered.
+    pub ping_max: u32,
+    /// Time in which a client must show its credential.
+    pub auth_timeout: Duration,
+    /// Longest message, as clients are told.
+    pub max_payload: usize,
+    /// Whether a credential is needed, as clients are told.
+    pub auth_required: bool,
+}
+
+impl Core {
+    /// Takes over what has changed in the settings. Clients that take `INFO` at any time are told.
+    pub fn change(&mut self, new: &Changeable) {
+        self.settings.ping_interval = new.ping_interval;
+        self.settings.ping_max = new.ping_max;
+        self.settings.auth_timeout = new.auth_timeout;
+        let info = &mut self.settings.info;
+        let told = (info.max_payload, info.auth_required);
+        (info.max_payload, info.auth_required) = (new.max_payload, new.auth_required);
+        if told != (new.max_payload, new.auth_required) {
+            self.tell_all();
+        }
+    }
+
+    /// Judges everybody who is connected anew: by account and name of the user, empty for nobody in particular.
+    pub fn judge(&mut self, standing: impl Fn(&str, &str) -> Standing) {
+        for slot in self.slots() {
+            let session = &self.clients.sessions[slot];
+            if session.phase != Phase::Ready {
+                continue;
+            }
+            match standing(self.account_name(session.account), &session.user) {
+                Standing::Same => {}
+                Standing::May(permissions) => self.permit(slot, permissions),
+                Standing::Gone => {
+                    self.clients.send(slot, |out| encode::error(out, "Authorization Violation"));
+                    self.close(slot, CloseReason::Authentication);
+                }
+            }
+        }
+        self.close_overflowed();
+    }
+
+    /// A connection may do this from now on: what it listens to and may not any more ends.
+    fn permit(&mut self, slot: usize, permissions: Option<Arc<Permissions>>) {
+        let permit = Permit::new(permissions);
+        let session = &mut self.clients.sessions[slot];
+        session.permit = permit.clone();
+        let mut keys: Vec<SubKey> = session.subscriptions.values().copied().collect();
+        keys.sort_unstable();
+        for key in keys {
+            let subscription = &mut self.clients.subscriptions[key as usize];
+            subscription.judged = permit.judges_deliveries(&subscription.filter);
+            if permit.subscribe(&subscription.filter) {
+                continue;
+            }
+            let filter = String::from_utf8_lossy(&subscription.filter).into_owned();
+            let text = format!("Permissions Violation for Subscription to \"{filter}\"");
+            self.clients.send(slot, |out| encode::error(out, &text));
+            self.drop_subscription(key);
+        }
+    }
+
+    /// The server is about to stop: who takes `INFO` at any time is told, so that it goes elsewhere.
+    pub fn lame_duck(&mut self) {
+        self.settings.info.ldm = true;
+        self.tell_all();
+    }
+
+    /// Everybody who is connected, the oldest first.
+    pub fn connected(&self) -> Vec<ConnId> {
+        let sessions = self.clients.sessions.iter();
+        let mut all: Vec<ConnId> = sessions.map(|(_, session)| session.id).collect();
+        all.sort_unstable_by_key(|conn| conn.number);
+        all
+    }
+
+    /// Ends a connection.
+    pub fn end(&mut self, conn: ConnId, reason: CloseReason) {
+        if let Some(slot) = self.clients.slot(conn) {
+            self.close(slot, reason);
+        }
+    }
+
+    fn tell_all(&mut self) {
+        for slot in self.slots() {
+            let session = &self.clients.sessions[slot];
+            if session.phase == Phase::Ready && session.options.takes_info {
+                self.send_info(slot);
+            }
+        }
+        self.close_overflowed();
+    }
+
+    fn slots(&self) -> Vec<usize> {
+        self.clients.sessions.iter().map(|(slot, _)| slot).collect()
+    }
+}
