@@ -34,7 +34,7 @@ impl Core {
         });
         let mut found: Vec<_> = open
             .chain(gone.map(Found::Closed))
-            .map(|own| (self.place(&own, which.sort), own))
+            .map(|own| (Self::place(&own, which.sort), own))
             .collect();
         found.sort_by_key(|(place, _)| *place);
         let total = found.len();
@@ -62,7 +62,7 @@ impl Core {
     }
 
     /// Where a connection comes in an order.
-    fn place(&self, found: &Found<'_>, sort: Sort) -> (i64, &'static str, u64) {
+    fn place(found: &Found<'_>, sort: Sort) -> (i64, &'static str, u64) {
         let (number, counts, start, active, round_trip, subscriptions, pending, ended) = match found
         {
             Found::Open(own) => {

@@ -134,14 +134,7 @@ impl Builder {
                     .map_err(system("answer monitoring requests"))?,
             ),
         };
-        let leaf_nodes = match config.leaf_nodes {
-            None => None,
-            Some(address) => {
-                let listener = std::net::TcpListener::bind(address)
-                    .map_err(|source| StartError::Bind { address, source })?;
-                Some(LeafNodes::start(listener).map_err(system("start a thread"))?)
-            }
-        };
+        let leaf_nodes = config.leaf_nodes.map(leaf_nodes).transpose()?;
         let payload_bytes_max = config.max_payload;
         let parts = Parts {
             facts,
@@ -162,6 +155,14 @@ impl Builder {
         let thread = spawn("watershed", move || shard.run()).map_err(system("start a thread"))?;
         Ok(Server { address, http, leaf_nodes, remote, thread: Some(thread) })
     }
+}
+
+/// Tells whoever asks for leaf nodes that there are none.
+fn leaf_nodes(address: SocketAddr) -> Result<LeafNodes, StartError> {
+    let listener = std::net::TcpListener::bind(address)
+        .map_err(|source| StartError::Bind { address, source })?;
+    let system = |source| StartError::System { what: "start a thread", source };
+    LeafNodes::start(listener).map_err(system)
 }
 
 fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {

@@ -49,6 +49,10 @@ const ACCEPTED_PER_TURN: usize = 64;
 /// Time without a new connection after running out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What somebody wants to know of an engine.
+#[cfg(feature = "monitoring")]
+pub(crate) type Look = Box<dyn FnOnce(&mut Engine, &Facts) + Send>;
+
 /// What other threads ask of a shard.
 pub(crate) enum Command {
     /// A password was checked.
@@ -57,7 +61,7 @@ pub(crate) enum Command {
     Completed(Completion),
     /// Somebody wants to know what there is.
     #[cfg(feature = "monitoring")]
-    Look(Box<dyn FnOnce(&mut Engine, &Facts) + Send>),
+    Look(Look),
     /// Take over another configuration, and say whether that was possible.
     Reload(Box<Config>, Box<dyn FnOnce(Result<(), ReloadError>) + Send>),
     /// Ask clients to go, and stop when they are gone.

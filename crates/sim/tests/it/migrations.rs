@@ -3,6 +3,7 @@
 //! acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -401,20 +402,18 @@ fn streams(name: &str, retention: &str, all: &[(&str, &str, &[&str])]) -> Topolo
                 format!("{consumer}: {{ filter_subject: {filter}, ack_wait: 1h }}")
             })
             .collect();
-        text += &format!(
-            "  {stream}: {{ subjects: [{subjects}], retention: {retention}, consumers: {{ {} }} }}\n",
+        let _ = writeln!(
+            text,
+            "  {stream}: {{ subjects: [{subjects}], retention: {retention}, consumers: {{ {} }} }}",
             consumers.join(", ")
         );
     }
     read(&text).unwrap()
 }
 
-/// Subjects go from one stream to others, and some of them back.
-fn hand_over(seed: u64) -> Result<(), String> {
-    let mut rng = Rng::with_seed(seed);
-    let retention = ["limits", "limits", "interest", "workqueue"][rng.usize(..4)];
-    let first_file = streams("random", retention, &[("S", "s.*", &["c", "d"])]);
-    let (new, places): (Topology, [&'static str; 3]) = match rng.u8(..4) {
+/// Who has the three subjects then, and by which file.
+fn divided(rng: &mut Rng, retention: &str) -> (Topology, [&'static str; 3]) {
+    match rng.u8(..4) {
         // Split in two.
         0 => {
             let all: [(&str, &str, &[&str]); 2] = [("T", "s.0", &["c"]), ("U", "s.1, s.2", &["d"])];
@@ -434,7 +433,15 @@ fn hand_over(seed: u64) -> Result<(), String> {
         }
         // All of it, to another topology.
         _ => (streams("other", retention, &[("T", "s.>", &["c", "d"])]), ["T", "T", "T"]),
-    };
+    }
+}
+
+/// Subjects go from one stream to others, and some of them back.
+fn hand_over(seed: u64) -> Result<(), String> {
+    let mut rng = Rng::with_seed(seed);
+    let retention = ["limits", "limits", "interest", "workqueue"][rng.usize(..4)];
+    let first_file = streams("random", retention, &[("S", "s.*", &["c", "d"])]);
+    let (new, places) = divided(&mut rng, retention);
     // What no consumer takes would be emptied by a copy, which is refused.
     if retention == "workqueue" && new.name.value == "random" {
         return Ok(());

@@ -7,7 +7,7 @@ use watershed_wire::subject::{contains, is_valid, overlaps, uncovered, witness};
 
 use super::consumer::filters;
 use super::difference::json;
-use super::migrate::{drop_old, ending, notes, unmovable};
+use super::moving::{drop_old, ending, notes, unmovable};
 use super::step::{Action, Part, Plan, Refusal, Step, Target, Work};
 use super::{live, loss};
 use crate::migration::{Copied, HOLD, Parked, Side};

@@ -12,6 +12,7 @@ pub(crate) mod live;
 mod loss;
 mod mark;
 mod migrate;
+mod moving;
 mod order;
 mod policy;
 mod release;

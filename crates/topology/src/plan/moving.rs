@@ -1,0 +1,153 @@
+//! What every move of messages into another stream has in common: whether it can be, and what there is to know.
+
+use watershed_wire::jetstream::consumer::AckPolicy;
+use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
+use watershed_wire::subject::overlaps;
+
+use super::consumer::filters;
+use super::step::{Action, Seen, Step, Target, Work};
+use crate::migration::{HOLD, is_possible, park_subject};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
+use crate::quantity::{show_count, show_messages, show_size};
+
+/// Why the stream `name` cannot become `after`, whatever its name.
+pub(super) fn unmovable(
+    name: &str,
+    before: &StreamConfig,
+    after: &StreamConfig,
+    there: &ObservedStream,
+    observed: &Observed,
+) -> Option<String> {
+    if !is_possible(&observed.server.version) {
+        let version = &observed.server.version;
+        return Some(format!(
+            "nats-server {version} makes no stream of its own of a mirror; 2.12 and later do"
+        ));
+    }
+    for (is, what) in [
+        (
+            before.mirror.is_some() || after.mirror.is_some(),
+            "is a mirror, which copies its origin again",
+        ),
+        (before.sealed, "is sealed"),
+        (before.allow_msg_counter || after.allow_msg_counter, "has counters, which are not copied"),
+        (
+            before.allow_msg_schedules || after.allow_msg_schedules,
+            "has message schedules, which are not copied",
+        ),
+        (before.first_seq != after.first_seq, "gets another first sequence"),
+    ] {
+        if is {
+            return Some(format!("`{name}` {what}"));
+        }
+    }
+    let for_consumers = before.retention != Retention::Limits;
+    let is_empty = there.info.state.messages == 0;
+    if !before.sources.is_empty() && !after.sources.is_empty() && (for_consumers || is_empty) {
+        // Servers find out from the messages that are left how far a source was taken.
+        let why = if is_empty { "is empty" } else { "does not keep what is done" };
+        return Some(format!("`{name}` has sources and {why}: its sources would be taken again"));
+    }
+    let is_new = |config: &StreamConfig| config.discard == Discard::New;
+    if is_new(before) && (for_consumers || after.retention != Retention::Limits) {
+        return Some(format!(
+            "`{name}` refuses what is above its limits (`discard: new`) and removes what its consumers have \
+             done: its copy does not do both"
+        ));
+    }
+    let park = park_subject(name);
+    let meets = |subject: &&String| overlaps(subject.as_bytes(), park.as_bytes());
+    if let Some(subject) = before.subjects.iter().chain(&after.subjects).find(meets) {
+        return Some(format!("`{subject}` also takes `{park}`, where it would be put meanwhile"));
+    }
+    (after.retention == Retention::WorkQueue).then(|| unfit(there)).flatten()
+}
+
+/// Which of its consumers a work queue would not take.
+fn unfit(there: &ObservedStream) -> Option<String> {
+    let durable: Vec<(&String, &ObservedConsumer)> =
+        there.consumers.iter().filter(|(name, one)| one.is_durable() && *name != HOLD).collect();
+    for (index, (name, one)) in durable.iter().enumerate() {
+        if one.info.config.ack_policy != AckPolicy::Explicit {
+            return Some(format!(
+                "a work queue takes no consumer that does not acknowledge each message, as `{name}`"
+            ));
+        }
+        for (other, its) in durable.iter().skip(index + 1) {
+            let both = filters(&one.info.config).into_iter().any(|own| {
+                let mut others = filters(&its.info.config).into_iter();
+                others.any(|other| overlaps(own.as_bytes(), other.as_bytes()))
+            });
+            if both {
+                return Some(format!(
+                    "a work queue takes no two consumers of the same messages, as `{name}` and `{other}`"
+                ));
+            }
+        }
+    }
+    None
+}
+
+/// What there is to know when a stream goes somewhere with these consumers.
+pub(super) fn notes(
+    before: &StreamConfig,
+    there: &ObservedStream,
+    durable: &[(&String, &ObservedConsumer)],
+    gap: &str,
+) -> Vec<String> {
+    let state = &there.info.state;
+    let mut notes = vec![format!(
+        "keeps its {}, sequences and times, and the positions of {}",
+        show_messages(state.messages),
+        show_count(durable.len(), "consumer")
+    )];
+    if !before.subjects.is_empty() {
+        notes.push(format!(
+            "publishers get \"no responders\" for a moment, {gap}: they must try again; what is published \
+             without an acknowledgement in that moment is lost"
+        ));
+        notes.push(
+            "a message id that was stored before is stored once more if it comes again".into(),
+        );
+    }
+    if before.name.starts_with("KV_") {
+        notes.push("reads and writes of the bucket fail in that moment".into());
+    }
+    if before.retention != Retention::Limits && !durable.is_empty() {
+        notes.push(
+            "what its consumers have given up (`max_deliver`) stays, and comes to them again"
+                .into(),
+        );
+    }
+    if !durable.is_empty() {
+        let outstanding: usize = durable.iter().map(|(_, one)| one.info.num_ack_pending).sum();
+        notes.push(format!(
+            "its consumers pause until everything is there; what is outstanding ({outstanding} now) and not \
+             acknowledged within the time of --drain is delivered again"
+        ));
+    }
+    notes
+}
+
+/// What is said of the consumers that end when a stream goes.
+pub(super) fn ending(there: &ObservedStream) -> Option<String> {
+    let durable = there.consumers.values().filter(|one| one.is_durable()).count();
+    let others = there.info.state.consumer_count.saturating_sub(durable);
+    (others > 0).then(|| format!("{} without a durable name end", show_count(others, "consumer")))
+}
+
+/// A size, rounded up to what people read.
+pub(super) fn about(bytes: u64) -> String {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let unit = [1 << 30, 1 << 20, 1 << 10].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
+    show_size(bytes.saturating_add(unit - 1) / unit * unit)
+}
+
+/// Deletes what is kept `of` something.
+pub(super) fn drop_old(name: &str, stream: &str, there: &ObservedStream, of: &str) -> Step {
+    let seen = Seen { consumers: None, ..there.seen() };
+    let work = Work::Drop(stream.to_owned());
+    let step = Step::new(Target::stream(name), Action::Drop, work, Some(seen));
+    let held = show_messages(there.info.state.messages);
+    Step { notes: vec![format!("{held} of {of}; they are where they belong, too")], ..step }
+}
