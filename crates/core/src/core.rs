@@ -209,19 +209,30 @@ impl Core {
         let session = entry.insert(Session::new(id, peer.anonymous));
         session.about.started = now.wall;
         session.about.ip = peer.ip;
-        self.send_info(id.slot as usize);
+        self.send_info(id.slot as usize, peer.nonce);
         if must_authenticate {
-            let deadline = now.tick.after(self.settings.auth_timeout);
+            let deadline = now.tick.after(peer.handshake).after(self.settings.auth_timeout);
             self.timers.set(TimerKey::Authentication(id), deadline);
         }
         self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
         id
     }
 
+    /// A connection has agreed on TLS: its time to say who it is begins now.
+    pub fn secured(&mut self, now: Now, conn: ConnId) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        let session = &self.clients.sessions[slot];
+        if session.phase == Phase::Greeted && session.anonymous.is_none() {
+            let deadline = now.tick.after(self.settings.auth_timeout);
+            self.timers.set(TimerKey::Authentication(conn), deadline);
+        }
+    }
+
     /// Tells a connection of the server, and, once it is ready, where it lives.
-    fn send_info(&mut self, slot: usize) {
+    fn send_info(&mut self, slot: usize, nonce: String) {
         let session = &self.clients.sessions[slot];
         let mut info = self.settings.info.clone();
+        info.nonce = nonce;
         info.client_id = session.id.number;
         info.client_ip.clone_from(&session.about.ip);
         if session.phase == Phase::Ready {
@@ -237,7 +248,7 @@ impl Core {
         self.clients.send(slot, |out| out.extend_from_slice(encode::PONG));
         let session = &mut self.clients.sessions[slot];
         if session.phase == Phase::Ready && std::mem::take(&mut session.options.awaits_info) {
-            self.send_info(slot);
+            self.send_info(slot, String::new());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the core knows of one connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 use watershed_base::AccountId;
@@ -24,10 +25,14 @@ pub struct Identity {
 }
 
 /// What the shell knows of a new connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// Address that it comes from.
     pub ip: String,
+    /// What it may sign to prove who it is; empty where nobody can.
+    pub nonce: String,
+    /// Time that passes before it can say who it is: that of a handshake.
+    pub handshake: Duration,
     /// Who it is if it shows no credential; `None` if it must show one.
     pub anonymous: Option<Identity>,
 }

@@ -21,9 +21,10 @@ use crate::http::Http;
 use crate::inbound::Inbound;
 use crate::monitor::Facts;
 use crate::place::store_folder;
-use crate::shard::{Command, Parts, Remote, Shard};
+use crate::shard::{Command, Parts, Remote, Shard, Tls};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
+use crate::tls::{Acceptor, Handshakes, TlsError};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -39,6 +40,9 @@ pub enum StartError {
     /// The store cannot be opened. Nothing in it was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// TLS cannot be offered.
+    #[error("cannot offer TLS")]
+    Tls(#[from] TlsError),
     /// The system refused something that every server needs.
     #[error("cannot {what}")]
     System {
@@ -85,6 +89,8 @@ impl Builder {
     /// Starts the server. When this returns, clients can connect.
     pub fn start(self) -> Result<Server, StartError> {
         let config = self.config;
+        // Before anything that would have to be undone.
+        let acceptor = config.tls.as_ref().map(Acceptor::load).transpose()?;
         let address = config.listen;
         let listener =
             door::listen(address).map_err(|source| StartError::Bind { address, source })?;
@@ -111,6 +117,13 @@ impl Builder {
         tell_accounts(&mut engine, &config);
         let authenticator =
             Authenticator::new(&config, &mut engine, &remote).map_err(system("start a thread"))?;
+        let tls = match acceptor {
+            None => None,
+            Some(acceptor) => {
+                let handshakes = Handshakes::start(&remote).map_err(system("start a thread"))?;
+                Some(Tls { acceptor, handshakes })
+            }
+        };
         let clock = Clock::new();
         let folder = config.jetstream.as_ref().map(|own| store_folder(&own.store_dir));
         let storage = match &folder {
@@ -137,6 +150,7 @@ impl Builder {
             listener,
             engine,
             authenticator,
+            tls,
             door: Door::new(connections_max(config.max_connections), config.connect_timeout),
             inbound: Inbound::new(config.max_half_received),
             commands,
@@ -165,6 +179,9 @@ fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
         auth_required: !config.users.is_empty()
             && config.no_auth_user.is_none()
             && config.open_account.is_none(),
+        tls_required: config.tls.as_ref().is_some_and(|tls| !tls.allow_non_tls),
+        tls_available: config.tls.as_ref().is_some_and(|tls| tls.allow_non_tls),
+        tls_verify: config.tls.as_ref().is_some_and(|tls| tls.verify || tls.verify_and_map),
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()
