@@ -218,11 +218,21 @@ impl Core {
         session.active = now.wall;
         self.send_info(id.slot as usize);
         if must_authenticate {
-            let deadline = now.tick.after(self.settings.auth_timeout);
+            let deadline = now.tick.after(peer.handshake).after(self.settings.auth_timeout);
             self.timers.set(TimerKey::Authentication(id), deadline);
         }
         self.timers.set(TimerKey::Ping(id), now.tick.after(self.settings.ping_interval));
         id
+    }
+
+    /// A connection has agreed on TLS: its time to say who it is begins now.
+    pub fn secured(&mut self, now: Now, conn: ConnId) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        let session = &self.clients.sessions[slot];
+        if session.phase == Phase::Greeted && session.anonymous.is_none() {
+            let deadline = now.tick.after(self.settings.auth_timeout);
+            self.timers.set(TimerKey::Authentication(conn), deadline);
+        }
     }
 
     /// Tells a connection of the server, and, once it is ready, where it lives.

@@ -27,12 +27,14 @@ pub struct Identity {
 }
 
 /// What the shell knows of a new connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// Address that it comes from.
     pub ip: String,
     /// Its port.
     pub port: u16,
+    /// Time that passes before it can say who it is: that of a handshake.
+    pub handshake: Duration,
     /// Who it is if it shows no credential; `None` if it must show one.
     pub anonymous: Option<Identity>,
 }

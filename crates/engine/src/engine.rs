@@ -121,6 +121,11 @@ impl Engine {
         self.core.opened(now, peer)
     }
 
+    /// A connection has agreed on TLS: its time to say who it is begins now.
+    pub fn secured(&mut self, now: Now, conn: ConnId) {
+        self.core.secured(now, conn);
+    }
+
     /// The shell found out who a connection is, or that its credential is wrong.
     pub fn authenticated(&mut self, conn: ConnId, identity: Option<Identity>) {
         self.core.authenticated(conn, identity);

@@ -25,7 +25,8 @@ impl Clients {
     fn connect(&mut self) -> ConnId {
         let account = self.engine.account("A");
         let identity = Identity { account, user: String::new(), permissions: None };
-        let peer = Peer { ip: "test".into(), port: 1, anonymous: Some(identity) };
+        let peer =
+            Peer { ip: "test".into(), port: 1, anonymous: Some(identity), ..Peer::default() };
         let conn = self.engine.opened(Now::default(), peer);
         self.open.push(conn);
         self.say(conn, b"CONNECT {\"verbose\":false}\r\n");

@@ -97,7 +97,8 @@ impl NatsServer {
                 None => std::thread::yield_now(),
             }
         };
-        let address = url.trim_start_matches("nats://").parse().expect("a URL with an address");
+        let address = url.trim_start_matches("nats://").trim_start_matches("tls://");
+        let address = address.parse().expect("a URL with an address");
         Self { url, address, child, _folder: folder }
     }
 

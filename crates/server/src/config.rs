@@ -66,11 +66,67 @@ pub enum PassageKind {
     },
 }
 
+/// Who begins with TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HandshakeFirst {
+    /// The server, with `INFO` in clear, as NATS always did it.
+    #[default]
+    Never,
+    /// The client, with the handshake: nothing is ever said in clear.
+    Always,
+    /// The client if it does so within this time; else it is one of those that wait for `INFO`.
+    Within(Duration),
+}
+
+impl HandshakeFirst {
+    /// What `auto` means.
+    pub const AUTO: Self = Self::Within(Duration::from_millis(50));
+}
+
+/// TLS for clients.
+#[derive(Debug, Clone)]
+pub struct TlsConfig {
+    /// The server's certificate and those behind it, in PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, in PEM.
+    pub key_file: PathBuf,
+    /// Certificates of who vouches for clients, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether clients must show a certificate.
+    pub verify: bool,
+    /// Time for the handshake.
+    pub timeout: Duration,
+    /// Who begins.
+    pub handshake_first: HandshakeFirst,
+    /// Whether a client may do without TLS.
+    pub allow_non_tls: bool,
+    /// Whether TLS 1.2 is refused.
+    pub only_tls13: bool,
+}
+
+impl TlsConfig {
+    /// TLS with this certificate and key.
+    pub fn new(cert_file: impl Into<PathBuf>, key_file: impl Into<PathBuf>) -> Self {
+        Self {
+            cert_file: cert_file.into(),
+            key_file: key_file.into(),
+            ca_file: None,
+            verify: false,
+            timeout: Duration::from_secs(2),
+            handshake_first: HandshakeFirst::default(),
+            allow_non_tls: false,
+            only_tls13: false,
+        }
+    }
+}
+
 /// What a server is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Address for clients; port 0 for any free one.
     pub listen: SocketAddr,
+    /// TLS for clients, if there is any.
+    pub tls: Option<TlsConfig>,
     /// Address for monitoring; none without.
     pub http: Option<SocketAddr>,
     /// Time in which a monitoring request must have been sent, and in which the next one of the same
@@ -115,7 +171,8 @@ pub struct Config {
     pub ping_interval: Duration,
     /// Pings that may go unanswered.
     pub ping_max: u32,
-    /// Time in which a client must show its credential.
+    /// Time in which a client must show its credential. With TLS it counts from the end of the
+    /// handshake.
     pub auth_timeout: Duration,
     /// Time in which any client must have sent its first operation. Where a credential is needed,
     /// [`Config::auth_timeout`] counts if it is shorter.
@@ -133,6 +190,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            tls: None,
             http: None,
             // As nats-server.
             http_timeout: Duration::from_secs(5),

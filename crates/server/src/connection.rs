@@ -1,20 +1,20 @@
 //! One socket: bytes in, operations to the engine; bytes of an outbox, out.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use mio::net::TcpStream;
 use watershed_engine::{ConnId, Engine, Flow, Now, Outbox, Tick};
 use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 
 use crate::clock::Clock;
+use crate::transport::{Halt, Transport};
 use crate::turns::MUCH;
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
-pub(crate) const READ_BYTES: usize = 128 * 1024;
+const READ_BYTES: usize = 128 * 1024;
 
 /// An unfinished frame longer than this is gathered in a buffer of its own.
 const CARRY_BYTES_MAX: usize = 16 * 1024;
@@ -44,8 +44,28 @@ pub(crate) enum Turn {
     Full,
     /// Somebody unknown sent something else than who they are.
     Unknown,
+    /// A step of its TLS handshake is due.
+    Step,
+    /// It speaks without TLS, and must not.
+    Insecure,
     /// The peer is gone.
     Gone,
+}
+
+/// Room that all connections share: nothing of one is left there for another.
+pub(crate) struct Scratch {
+    /// For what is decoded, with an unfinished frame before it.
+    clear: Box<[u8]>,
+    /// For what is to be decrypted.
+    coded: Box<[u8]>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        // Room for one read behind an unfinished frame.
+        let clear = vec![0; 2 * READ_BYTES].into();
+        Self { clear, coded: vec![0; READ_BYTES].into() }
+    }
 }
 
 /// One socket.
@@ -54,19 +74,17 @@ pub(crate) struct Connection {
     pub(crate) id: ConnId,
     /// Address that it comes from.
     pub(crate) source: IpAddr,
-    stream: TcpStream,
+    pub(crate) transport: Transport,
     decoder: ClientDecoder,
     /// Bytes of an unfinished frame, or those that wait for the engine.
     carry: Vec<u8>,
     /// Whether the socket may have bytes.
     pub(crate) readable: bool,
-    /// Whether the socket may take bytes.
-    writable: bool,
     /// Whether this connection is in the shard's queue already.
     pub(crate) queued: bool,
     /// Whether its last turn was a long one.
     pub(crate) had_much: bool,
-    /// Whether its operations wait for an answer to `CONNECT`.
+    /// Whether its operations wait for an answer to `CONNECT`, or for a step of its handshake.
     pub(crate) waiting: bool,
     /// Whether the peer sends nothing more.
     pub(crate) closed_by_peer: bool,
@@ -98,7 +116,7 @@ impl Connection {
     pub(crate) fn new(
         id: ConnId,
         source: IpAddr,
-        stream: TcpStream,
+        transport: Transport,
         payload_bytes_max: usize,
         anonymous: bool,
     ) -> Self {
@@ -107,11 +125,10 @@ impl Connection {
         Self {
             id,
             source,
-            stream,
+            transport,
             decoder,
             carry: Vec::new(),
             readable: true,
-            writable: true,
             queued: false,
             had_much: false,
             waiting: false,
@@ -127,7 +144,7 @@ impl Connection {
 
     /// Bytes of memory that hold what was half received.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.carry.capacity()
+        self.carry.capacity() + self.transport.held_bytes()
     }
 
     /// Whether it is known who this is.
@@ -157,16 +174,8 @@ impl Connection {
     pub(crate) fn refuse(&mut self, engine: &mut Engine, text: &str) {
         let flushed = self.flush(engine).is_ok();
         if flushed && engine.outbox(self.id).is_some_and(Outbox::is_empty) {
-            let _ = self.stream.write(format!("-ERR '{text}'\r\n").as_bytes());
+            let _ = self.transport.send(format!("-ERR '{text}'\r\n").as_bytes());
         }
-    }
-
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
-    }
-
-    pub(crate) fn on_writable(&mut self) {
-        self.writable = true;
     }
 
     /// Reads once and hands whole operations to the engine, as many as fit `time`. What is carried
@@ -177,19 +186,20 @@ impl Connection {
         clock: Clock,
         time: Duration,
         engine: &mut Engine,
-        scratch: &mut [u8],
+        scratch: &mut Scratch,
     ) -> Turn {
         if self.undecoded {
             return self.resume(clock, time, engine);
         }
+        let Scratch { clear: scratch, coded } = scratch;
         let start = self.carry.len();
         if start > CARRY_BYTES_MAX {
-            return self.read_long(clock, time, engine);
+            return self.read_long(clock, time, engine, coded);
         }
         // Before it is known who this is, a CONNECT and a line is all that is kept.
         let most = if self.stage == Stage::Unknown { UNKNOWN_BYTES_MAX } else { READ_BYTES };
         scratch[..start].copy_from_slice(&self.carry);
-        let end = match self.receive(&mut scratch[start..start + most]) {
+        let end = match self.receive(coded, &mut scratch[start..start + most]) {
             Ok(count) => start + count,
             Err(turn) => return turn,
         };
@@ -202,11 +212,17 @@ impl Connection {
         turn
     }
 
-    fn read_long(&mut self, clock: Clock, time: Duration, engine: &mut Engine) -> Turn {
+    fn read_long(
+        &mut self,
+        clock: Clock,
+        time: Duration,
+        engine: &mut Engine,
+        coded: &mut [u8],
+    ) -> Turn {
         let mut carry = std::mem::take(&mut self.carry);
         let start = carry.len();
         carry.resize(start + READ_BYTES, 0);
-        let received = self.receive(&mut carry[start..]);
+        let received = self.receive(coded, &mut carry[start..]);
         carry.truncate(start + received.unwrap_or(0));
         self.carry = carry;
         match received {
@@ -215,12 +231,17 @@ impl Connection {
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, Turn> {
-        match self.stream.read(buffer) {
-            Ok(0) => Err(Turn::Gone),
-            Ok(count) => Ok(count),
-            Err(error) => Err(self.after_error(&error)),
-        }
+    fn receive(&mut self, coded: &mut [u8], buffer: &mut [u8]) -> Result<usize, Turn> {
+        self.transport.receive(coded, buffer).map_err(|halt| match halt {
+            Halt::Empty => {
+                self.readable = false;
+                Turn::Drained
+            }
+            Halt::Again => Turn::More,
+            Halt::Step => Turn::Step,
+            Halt::Insecure => Turn::Insecure,
+            Halt::Gone => Turn::Gone,
+        })
     }
 
     /// Hands the operations that were read while the engine wanted none.
@@ -233,17 +254,6 @@ impl Connection {
         }
         self.carry = carry;
         turn
-    }
-
-    fn after_error(&mut self, error: &io::Error) -> Turn {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                Turn::Drained
-            }
-            io::ErrorKind::Interrupted => Turn::More,
-            _ => Turn::Gone,
-        }
     }
 
     fn decode(
@@ -318,26 +328,20 @@ impl Connection {
 
     /// Writes what waits, as far as the peer takes it. An error means that the peer is gone.
     pub(crate) fn flush(&mut self, engine: &mut Engine) -> io::Result<()> {
-        while self.writable {
+        self.transport.flush()?;
+        loop {
             let Some(waiting) = engine.outbox(self.id).map(Outbox::waiting) else {
                 return Ok(());
             };
             if waiting.is_empty() {
                 return Ok(());
             }
-            match self.stream.write(waiting) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => {
-                    // A short write means that the socket is full: asking again would only say so.
-                    self.writable = count == waiting.len();
-                    engine.sent(self.id, count);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match self.transport.send(waiting) {
+                Ok(count) => engine.sent(self.id, count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who may come in, how long they may stay without a word, and what is said of those who may not.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,6 +26,17 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from_std(socket.into()))
 }
 
+/// What a connection has to have done in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// Said something.
+    Word,
+    /// Sent its first byte, if it begins.
+    FirstByte,
+    /// Agreed on TLS.
+    Handshake,
+}
+
 /// Keeps count of those who come.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -34,6 +45,8 @@ pub(crate) struct Door {
     open: usize,
     /// Connections that may not have said anything yet, and until when they must.
     silent: VecDeque<(ConnId, Tick)>,
+    /// What else is waited for of connections, which may have happened meanwhile.
+    waits: BTreeSet<(Tick, ConnId, Wait)>,
     /// Connections that were refused since the last report, by reason.
     refused: BTreeMap<&'static str, u64>,
     report_at: Option<Tick>,
@@ -46,6 +59,7 @@ impl Door {
             connect_timeout,
             open: 0,
             silent: VecDeque::new(),
+            waits: BTreeSet::new(),
             refused: BTreeMap::new(),
             report_at: None,
         }
@@ -68,10 +82,23 @@ impl Door {
         self.open -= 1;
     }
 
-    /// The next connection whose time to say something is over.
-    pub(crate) fn overdue(&mut self, now: Tick) -> Option<ConnId> {
-        let (conn, _) = self.silent.pop_front_if(|(_, until)| *until <= now)?;
-        Some(conn)
+    /// Waits for something more of a connection.
+    pub(crate) fn wait(&mut self, now: Tick, conn: ConnId, wait: Wait, time: Duration) {
+        self.waits.insert((now.after(time), conn, wait));
+    }
+
+    /// The next connection whose time to do something is over.
+    pub(crate) fn overdue(&mut self, now: Tick) -> Option<(ConnId, Wait)> {
+        if let Some((conn, _)) = self.silent.pop_front_if(|(_, until)| *until <= now) {
+            return Some((conn, Wait::Word));
+        }
+        let first = *self.waits.first()?;
+        let (until, conn, wait) = first;
+        if until > now {
+            return None;
+        }
+        self.waits.remove(&first);
+        Some((conn, wait))
     }
 
     /// Somebody was refused, or ended before they were known.
@@ -92,7 +119,9 @@ impl Door {
 
     /// When there is something to do here.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
-        self.silent.front().map(|(_, until)| *until).into_iter().chain(self.report_at).min()
+        let silent = self.silent.front().map(|(_, until)| *until);
+        let wait = self.waits.first().map(|(until, ..)| *until);
+        silent.into_iter().chain(wait).chain(self.report_at).min()
     }
 }
 

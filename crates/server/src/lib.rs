@@ -11,7 +11,7 @@
 //! topologies: embedding a server carries no linter.
 //!
 //! Monitoring over HTTP is the feature `monitoring`, on by default. Without it a server needs no
-//! async runtime.
+//! async runtime. TLS is the feature `tls`, on by default; it needs `ring`, which has parts in C.
 
 mod auth;
 mod clock;
@@ -33,20 +33,25 @@ mod leaf_nodes;
 mod monitor;
 pub mod offline;
 mod place;
+mod queue;
 mod reload;
 mod server;
 mod shard;
 mod store;
 mod thread;
+#[cfg_attr(not(feature = "tls"), path = "tls_absent.rs")]
+mod tls;
+mod transport;
 mod turns;
 
 pub use auth::{Credential, User};
 pub use conf::{ConfigError, Process, read_config};
-pub use config::{Config, JetStreamConfig, Passage, PassageKind};
+pub use config::{Config, HandshakeFirst, JetStreamConfig, Passage, PassageKind, TlsConfig};
 pub use descriptors::raise_descriptor_limit;
 pub use reload::ReloadError;
 pub use server::{Builder, Server, StartError};
 pub use store::StoreError;
+pub use tls::TlsError;
 pub use watershed_engine::permit::{Permissions, Rules};
 pub use watershed_engine::{AccountStore, SYSTEM_ACCOUNT};
 pub use watershed_wire::jetstream::check::Bounds;

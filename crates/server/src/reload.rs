@@ -8,6 +8,7 @@ use watershed_engine::{Changeable, Engine, Standing};
 
 use crate::auth::User;
 use crate::config::Config;
+use crate::tls::TlsError;
 
 /// Why a configuration was not taken over.
 #[derive(Debug, Error)]
@@ -15,6 +16,9 @@ pub enum ReloadError {
     /// These settings take a restart. Nothing was changed.
     #[error("{} cannot change without a restart", .0.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
     Restart(Vec<&'static str>),
+    /// Certificates or keys cannot be used. Nothing was changed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refused something.
     #[error("cannot start a thread")]
     System(#[source] io::Error),
@@ -37,6 +41,7 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let own = config.jetstream.as_ref();
         own.map(|own| (own.store_dir.clone(), own.max_file_store, own.max_memory_store))
     };
+    let tls = |config: &Config| config.tls.as_ref().map(|tls| (tls.verify, tls.allow_non_tls));
     let differs = [
         // Any free port stays the one that was found.
         ("listen", new.listen.port() != 0 && old.listen != new.listen),
@@ -46,6 +51,8 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("system_account", old.system_account != new.system_account),
         ("exports and imports", old.passages != new.passages),
         ("leafnodes", old.leaf_nodes != new.leaf_nodes),
+        // Certificates and keys may be others; whether there are any is what clients were told.
+        ("tls", tls(old) != tls(new)),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

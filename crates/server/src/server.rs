@@ -1,7 +1,7 @@
 //! A running server, and how one is started.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -24,9 +24,10 @@ use crate::leaf_nodes::LeafNodes;
 use crate::monitor::Facts;
 use crate::place::store_folder;
 use crate::reload::{ReloadError, limit_accounts};
-use crate::shard::{Command, Parts, Remote, Shard};
+use crate::shard::{Command, Parts, Remote, Shard, Tls};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
+use crate::tls::{Acceptor, Handshakes, TlsError};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -42,6 +43,9 @@ pub enum StartError {
     /// The store cannot be opened. Nothing in it was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// TLS cannot be offered.
+    #[error("cannot offer TLS")]
+    Tls(#[from] TlsError),
     /// The system refused something that every server needs.
     #[error("cannot {what}")]
     System {
@@ -88,6 +92,8 @@ impl Builder {
     /// Starts the server. When this returns, clients can connect.
     pub fn start(self) -> Result<Server, StartError> {
         let config = self.config;
+        // Before anything that would have to be undone.
+        let acceptor = config.tls.as_ref().map(Acceptor::load).transpose()?;
         let address = config.listen;
         let listener =
             door::listen(address).map_err(|source| StartError::Bind { address, source })?;
@@ -101,19 +107,16 @@ impl Builder {
         let [seed, id_low, id_high, key @ ..] = random;
         let poll = Poll::new().map_err(system("wait for sockets"))?;
         let (remote, commands) = Shard::remote(&poll).map_err(system("wake a thread"))?;
-        let monitoring = match config.http {
-            None => None,
-            Some(address) => Some(
-                std::net::TcpListener::bind(address)
-                    .map_err(|source| StartError::Bind { address, source })?,
-            ),
-        };
+        let monitoring = config.http.map(bind).transpose()?;
         let info = info(&config, address, [id_low, id_high]);
         let settings = settings(&config, info.clone(), seed, key);
         let mut engine = Engine::new(settings);
         tell_accounts(&mut engine, &config);
         let authenticator =
             Authenticator::new(&config, &mut engine, &remote).map_err(system("start a thread"))?;
+        let with_handshakes =
+            |acceptor| Ok(Tls { acceptor, handshakes: Handshakes::start(&remote)? });
+        let tls = acceptor.map(with_handshakes).transpose().map_err(system("start a thread"))?;
         let clock = Clock::new();
         let folder = config.jetstream.as_ref().map(|own| store_folder(&own.store_dir));
         let storage = match &folder {
@@ -142,6 +145,7 @@ impl Builder {
             listener,
             engine,
             authenticator,
+            tls,
             door: Door::new(connections_max(config.max_connections), config.connect_timeout),
             inbound: Inbound::new(config.max_half_received),
             commands,
@@ -159,10 +163,12 @@ impl Builder {
 
 /// Tells whoever asks for leaf nodes that there are none.
 fn leaf_nodes(address: SocketAddr) -> Result<LeafNodes, StartError> {
-    let listener = std::net::TcpListener::bind(address)
-        .map_err(|source| StartError::Bind { address, source })?;
     let system = |source| StartError::System { what: "start a thread", source };
-    LeafNodes::start(listener).map_err(system)
+    LeafNodes::start(bind(address)?).map_err(system)
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|source| StartError::Bind { address, source })
 }
 
 fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
@@ -178,6 +184,9 @@ fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
         headers: true,
         max_payload: config.max_payload,
         auth_required: config.needs_credentials(),
+        tls_required: config.tls.as_ref().is_some_and(|tls| !tls.allow_non_tls),
+        tls_available: config.tls.as_ref().is_some_and(|tls| tls.allow_non_tls),
+        tls_verify: config.tls.as_ref().is_some_and(|tls| tls.verify),
         jetstream: config.jetstream.is_some(),
         api_lvl: API_LEVEL,
         ..Info::default()

@@ -21,14 +21,16 @@ use watershed_engine::{
 use crate::auth::{Authenticator, Verdict};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connection::{Connection, READ_BYTES, Turn};
+use crate::connection::{Connection, Scratch, Turn};
 use crate::descriptors::connections_max;
-use crate::door::Door;
+use crate::door::{Door, Wait};
 use crate::inbound::Inbound;
 use crate::lame_duck::LameDuck;
 use crate::monitor::Facts;
 use crate::reload::{self, ReloadError};
 use crate::store::Storage;
+use crate::tls::{Acceptor, Handshakes, Session, Stepped};
+use crate::transport::Transport;
 use crate::turns::{MUCH, Turns};
 
 const LISTENER: Token = Token(usize::MAX);
@@ -57,6 +59,9 @@ pub(crate) type Look = Box<dyn FnOnce(&mut Engine, &Facts) + Send>;
 pub(crate) enum Command {
     /// A password was checked.
     Authenticated(ConnId, Option<Identity>),
+    /// A step of a TLS handshake was made.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has handshakes"))]
+    Stepped(ConnId, Stepped),
     /// The disk has done something.
     Completed(Completion),
     /// Somebody wants to know what there is.
@@ -86,12 +91,19 @@ impl Remote {
     }
 }
 
+/// TLS of those who come in.
+pub(crate) struct Tls {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) handshakes: Handshakes,
+}
+
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) listener: TcpListener,
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
+    pub(crate) tls: Option<Tls>,
     pub(crate) door: Door,
     pub(crate) inbound: Inbound,
     pub(crate) commands: Receiver<Command>,
@@ -116,6 +128,7 @@ pub(crate) struct Shard {
     config: Box<Config>,
     engine: Engine,
     authenticator: Authenticator,
+    tls: Option<Tls>,
     door: Door,
     inbound: Inbound,
     storage: Option<Storage>,
@@ -131,7 +144,7 @@ pub(crate) struct Shard {
     stalled: Vec<(ConnId, Tick)>,
     /// Until when no connection is accepted.
     accept_paused: Option<Tick>,
-    scratch: Box<[u8]>,
+    scratch: Scratch,
     outputs: Vec<Output>,
     disk_outputs: Vec<DiskOutput>,
     stopping: bool,
@@ -147,7 +160,7 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, facts, remote, config, .. } = parts;
+        let Parts { inbound, commands, clock, storage, facts, remote, config, tls, .. } = parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -157,6 +170,7 @@ impl Shard {
             config,
             engine,
             authenticator,
+            tls,
             door,
             inbound,
             storage,
@@ -168,8 +182,7 @@ impl Shard {
             turns: Turns::default(),
             stalled: Vec::new(),
             accept_paused: None,
-            // Room for one read behind an unfinished frame.
-            scratch: vec![0; 2 * READ_BYTES].into(),
+            scratch: Scratch::new(),
             outputs: Vec::new(),
             disk_outputs: Vec::new(),
             stopping: false,
@@ -250,7 +263,7 @@ impl Shard {
                 Token(slot) => {
                     let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
                     if event.is_writable() {
-                        connection.on_writable();
+                        connection.transport.on_writable();
                         self.write(slot);
                     }
                     let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
@@ -300,6 +313,7 @@ impl Shard {
         let peer = Peer {
             ip: source.ip().to_string(),
             port: source.port(),
+            handshake: self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.acceptor.timeout()),
             anonymous: self.authenticator.anonymous(),
         };
         let id = self.engine.opened(now, peer);
@@ -315,7 +329,17 @@ impl Shard {
         }
         tracing::debug!(connection = id.number, %source, "connection opened");
         let known = self.authenticator.anonymous().is_some();
-        let connection = Connection::new(id, source.ip(), stream, self.payload_bytes_max, known);
+        let transport = match &self.tls {
+            None => Transport::plain(stream),
+            Some(tls) => {
+                self.door.wait(now.tick, id, Wait::Handshake, tls.acceptor.timeout());
+                if let Some(patience) = tls.acceptor.patience() {
+                    self.door.wait(now.tick, id, Wait::FirstByte, patience);
+                }
+                Transport::secure(stream, tls.acceptor.session())
+            }
+        };
+        let connection = Connection::new(id, source.ip(), transport, self.payload_bytes_max, known);
         self.connections[slot] = Some(connection);
         if !self.door.enter(now.tick, id) {
             self.turn_away(now, slot, "maximum connections exceeded");
@@ -331,11 +355,26 @@ impl Shard {
 
     /// Closes those who said nothing in time, and tells who was refused.
     fn clear_door(&mut self, now: Now) {
-        while let Some(conn) = self.door.overdue(now.tick) {
+        while let Some((conn, wait)) = self.door.overdue(now.tick) {
             let slot = conn.slot as usize;
-            let Some(Some(connection)) = self.connections.get(slot) else { continue };
-            if connection.id == conn && !connection.is_known() {
-                self.turn_away(now, slot, "Authentication Timeout");
+            let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
+            if connection.id != conn {
+                continue;
+            }
+            match wait {
+                Wait::Word if !connection.is_known() => {
+                    self.turn_away(now, slot, "Authentication Timeout");
+                }
+                Wait::Handshake if connection.transport.tls().is_some_and(Session::is_shaking) => {
+                    self.door.refused(now.tick, "TLS handshake timeout");
+                    self.drop_connection(slot);
+                }
+                Wait::FirstByte => {
+                    if connection.transport.tls_mut().is_some_and(Session::greet) {
+                        self.write(slot);
+                    }
+                }
+                Wait::Word | Wait::Handshake => {}
             }
         }
         self.door.report(now.tick);
@@ -355,6 +394,7 @@ impl Shard {
                 Command::Authenticated(conn, identity) => {
                     self.authenticated(now, conn, identity);
                 }
+                Command::Stepped(conn, stepped) => self.stepped(now, conn, stepped),
                 Command::Completed(done) => {
                     self.engine.completed(now, done);
                 }
@@ -373,9 +413,13 @@ impl Shard {
         if !refused.is_empty() {
             return Err(ReloadError::Restart(refused));
         }
+        let acceptor = new.tls.as_ref().map(Acceptor::load).transpose()?;
         let authenticator = Authenticator::new(&new, &mut self.engine, &self.remote)
             .map_err(ReloadError::System)?;
         self.authenticator = authenticator;
+        if let (Some(tls), Some(acceptor)) = (&mut self.tls, acceptor) {
+            tls.acceptor = acceptor;
+        }
         reload::limit_accounts(&mut self.engine, &new);
         self.engine.change(&reload::changeable(&new));
         self.engine.judge(reload::standing(&self.config, &new));
@@ -423,6 +467,40 @@ impl Shard {
         }
         let turn = connection.resume(self.clock, MUCH, &mut self.engine);
         self.after(now, slot, turn);
+    }
+
+    /// Hands a step of a handshake to those who make them.
+    fn step(&mut self, slot: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        let (Some(step), Some(tls)) = (connection.transport.step(), &self.tls) else { return };
+        connection.waiting = true;
+        tls.handshakes.make(connection.source, connection.id, step);
+    }
+
+    /// Goes on with a handshake.
+    fn stepped(&mut self, now: Now, conn: ConnId, stepped: Stepped) {
+        let slot = conn.slot as usize;
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        let Some(session) = connection.transport.tls_mut().filter(|_| connection.id == conn) else {
+            return;
+        };
+        let outcome = session.stepped(stepped);
+        let open = session.is_open();
+        connection.waiting = false;
+        if let Err(error) = outcome {
+            tracing::debug!(connection = conn.number, source = %connection.source, error, "TLS handshake error");
+            let _ = connection.transport.flush();
+            self.door.refused(now.tick, "TLS handshake error");
+            self.drop_connection(slot);
+            return;
+        }
+        self.inbound.count(connection);
+        if open {
+            self.engine.secured(now, conn);
+        }
+        // What came meanwhile was not looked at.
+        self.enqueue(slot);
+        self.write(slot);
     }
 
     fn enqueue(&mut self, slot: usize) {
@@ -491,6 +569,13 @@ impl Shard {
             // Writing makes room.
             Turn::Full => {}
             Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
+            Turn::Step => self.step(slot),
+            Turn::Insecure => {
+                let text = "Secure Connection - TLS Required";
+                connection.transport.say_in_clear(format!("-ERR '{text}'\r\n").as_bytes());
+                self.door.refused(now.tick, text);
+                self.drop_connection(slot);
+            }
             // The close is among the outputs.
             Turn::Held(Flow::Close | Flow::Continue) | Turn::Drained => {}
             Turn::Gone => self.drop_connection(slot),
@@ -596,12 +681,16 @@ impl Shard {
         let Some(Some(mut connection)) = self.connections.get_mut(slot).map(Option::take) else {
             return;
         };
-        let _ = self.poll.registry().deregister(connection.stream());
+        let _ = self.poll.registry().deregister(connection.transport.socket());
         self.engine.closed(connection.id);
         self.door.leave();
         self.inbound.forget(&connection);
+        connection.transport.close();
         if connection.waiting {
             self.authenticator.forget(connection.id, connection.source);
+            if let Some(tls) = &self.tls {
+                tls.handshakes.forget(connection.source, connection.id);
+            }
         }
         tracing::debug!(connection = connection.id.number, "connection closed");
     }

@@ -53,8 +53,10 @@ impl Node {
         let account = engine.account("$G");
         let now = Now { tick: Tick(0), wall: UnixNanos(1_000_000_000_000) };
         let identity = Identity { account, user: String::new(), permissions: None };
-        let conn =
-            engine.opened(now, Peer { ip: "here".into(), port: 1, anonymous: Some(identity) });
+        let conn = engine.opened(
+            now,
+            Peer { ip: "here".into(), port: 1, anonymous: Some(identity), ..Peer::default() },
+        );
         let mut node = Self {
             engine,
             conn,

@@ -98,8 +98,10 @@ impl Node {
         let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
         blocks.retain(known).map_err(text)?;
         let identity = Identity { account, user: String::new(), permissions: None };
-        let conn =
-            engine.opened(now, Peer { ip: "sim".into(), port: 1, anonymous: Some(identity) });
+        let conn = engine.opened(
+            now,
+            Peer { ip: "sim".into(), port: 1, anonymous: Some(identity), ..Peer::default() },
+        );
         let decoder = ServerDecoder::default();
         let keeper = Keeper::new(disk.clone(), checkpoints, blocks);
         let mut node = Self {

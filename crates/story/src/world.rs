@@ -176,7 +176,7 @@ impl World {
     pub(crate) fn connect(&mut self, user: &str, permissions: Option<Arc<Permissions>>) -> Link {
         let account = self.node.engine.account(&self.machine.account);
         let identity = Identity { account, user: user.to_owned(), permissions };
-        let peer = Peer { ip: "story".into(), port: 0, anonymous: Some(identity) };
+        let peer = Peer { ip: "story".into(), anonymous: Some(identity), ..Peer::default() };
         let conn = self.node.engine.opened(self.now, peer);
         let decoder = ServerDecoder::default();
         self.connections.push(Connection { conn, decoder, heard: Vec::new() });

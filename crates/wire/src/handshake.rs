@@ -33,6 +33,9 @@ pub struct Info {
     /// Whether TLS is needed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tls_required: bool,
+    /// Whether clients must show a certificate.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls_verify: bool,
     /// Whether TLS is possible.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tls_available: bool,

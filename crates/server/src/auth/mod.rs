@@ -1,7 +1,6 @@
 //! Who is who. Secrets come in with the configuration and with `CONNECT`, and go no further.
 
 mod password;
-mod queue;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,8 +13,8 @@ use watershed_engine::{ConnId, Engine, Identity};
 use watershed_wire::handshake::Connect;
 
 pub use self::password::Credential;
-use self::queue::{Job, Queue};
 use crate::config::{Config, DEFAULT_ACCOUNT};
+use crate::queue::{Queue, Share};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -43,9 +42,21 @@ pub(crate) struct Authenticator {
     slow: Option<Slow>,
 }
 
+/// Passwords that may wait to be checked.
+const PASSWORDS: Share = Share { of_source: 64, of_all: 1024 };
+
+/// A password to check.
+struct Job {
+    offered: String,
+    hash: String,
+    /// Who it is if the password is right; `None` for a user that does not exist, whose password
+    /// is checked all the same so that the answer takes as long.
+    identity: Option<Identity>,
+}
+
 /// Checks passwords against hashes, on a thread of its own.
 struct Slow {
-    queue: Arc<Queue>,
+    queue: Arc<Queue<Job>>,
     /// All hashes. One of them stands for each name that is nobody's, so that an answer says nothing
     /// about names.
     hashes: Vec<String>,
@@ -119,7 +130,7 @@ impl Authenticator {
             Some((hash, identity)) => (hash.clone(), Some(identity)),
             None => (slow.any_hash(&name), None),
         };
-        if slow.queue.push(source, Job { conn, offered, hash, identity }) {
+        if slow.queue.push(source, conn, Job { offered, hash, identity }) {
             Verdict::Later
         } else {
             Verdict::Now(None)
@@ -136,7 +147,7 @@ impl Authenticator {
 
 impl Slow {
     fn start(hashes: Vec<String>, remote: &Remote) -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue::new(PASSWORDS));
         let (jobs, remote) = (Arc::clone(&queue), remote.clone());
         spawn("passwords", move || check_slowly(&jobs, &remote))?;
         Ok(Self { queue, hashes, choice: RandomState::new() })
@@ -156,11 +167,11 @@ impl Drop for Slow {
     }
 }
 
-fn check_slowly(jobs: &Queue, remote: &Remote) {
-    while let Some(job) = jobs.next() {
+fn check_slowly(jobs: &Queue<Job>, remote: &Remote) {
+    while let Some((conn, job)) = jobs.next() {
         let right = password::is_hashed(&job.offered, &job.hash);
         let identity = job.identity.filter(|_| right);
-        remote.send(Command::Authenticated(job.conn, identity));
+        remote.send(Command::Authenticated(conn, identity));
     }
 }
 

@@ -4,6 +4,7 @@
 mod bounds;
 mod refused;
 mod sharing;
+mod tls;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -81,6 +82,7 @@ pub fn read_config(
         port: None,
         http_port: None,
         no_auth_user: None,
+        allow_non_tls: false,
         referred: BTreeSet::new(),
     };
     let pairs = load(path, 0)?;
@@ -132,6 +134,7 @@ struct Reader<'a> {
     port: Option<u16>,
     http_port: Option<u16>,
     no_auth_user: Option<(String, usize)>,
+    allow_non_tls: bool,
     /// Names that variables have.
     referred: BTreeSet<String>,
 }
@@ -160,6 +163,8 @@ impl Reader<'_> {
                 "ping_max" => self.config.ping_max = number(pair)?,
                 "jetstream" => self.jetstream(pair)?,
                 "authorization" => self.authorization(pair)?,
+                "tls" => self.config.tls = Some(tls::tls(pair)?),
+                "allow_non_tls" => self.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
                 "system_account" | "system" => self.config.system_account = text(pair)?,
                 "no_auth_user" => {
@@ -396,6 +401,9 @@ impl Reader<'_> {
         self.config.listen = SocketAddr::new(host, self.port.unwrap_or(4222));
         if let Some(port) = self.http_port {
             self.config.http = Some(SocketAddr::new(host, port));
+        }
+        if let Some(tls) = &mut self.config.tls {
+            tls.allow_non_tls = self.allow_non_tls;
         }
         if let Some((name, line)) = self.no_auth_user {
             if !self.config.users.iter().any(|user| user.name == name) {

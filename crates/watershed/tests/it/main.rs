@@ -39,6 +39,7 @@ mod sharing;
 mod sources;
 mod store;
 mod stories;
+mod tls;
 mod up;
 mod view;
 mod wording;

@@ -49,7 +49,7 @@ impl Lines {
 
 /// Waits until a file says something.
 #[track_caller]
-fn wait_for(path: &Path, text: &str) -> String {
+pub(crate) fn wait_for(path: &Path, text: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let said = fs::read_to_string(path).unwrap_or_default();

@@ -14,7 +14,8 @@ use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use watershed_server::{
-    Config, Credential, JetStreamConfig, Process, Server, User, raise_descriptor_limit, read_config,
+    Config, Credential, JetStreamConfig, Process, Server, TlsConfig, User, raise_descriptor_limit,
+    read_config,
 };
 use watershed_wire::jetstream::NATS_VERSION;
 
@@ -62,6 +63,8 @@ pub(crate) struct Arguments {
     /// Password of that user. Visible to other users of this machine; prefer a configuration file.
     #[arg(long, requires = "user", env = "WATERSHED_PASS", hide_env_values = true)]
     pass: Option<String>,
+    #[command(flatten)]
+    tls: Tls,
     /// Write the addresses in use to a file in this folder.
     #[arg(long = "ports_file_dir", value_name = "DIR")]
     ports_file_dir: Option<PathBuf>,
@@ -96,6 +99,40 @@ pub(crate) struct Arguments {
     as_nats_server: bool,
 }
 
+/// TLS for clients.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "nats-server's flags have these names")]
+struct Tls {
+    /// Require TLS; needs --tlscert and --tlskey.
+    #[arg(long, requires_all = ["tlscert", "tlskey"])]
+    tls: bool,
+    /// The server's certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tlskey")]
+    tlscert: Option<PathBuf>,
+    /// Private key of that certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tlscert")]
+    tlskey: Option<PathBuf>,
+    /// Require certificates of clients; needs --tlscacert.
+    #[arg(long, requires = "tlscacert")]
+    tlsverify: bool,
+    /// Certificates of the authorities that sign clients' certificates, PEM.
+    #[arg(long, value_name = "FILE", requires = "tlscert")]
+    tlscacert: Option<PathBuf>,
+}
+
+impl Tls {
+    /// What the flags say, on top of what the file says.
+    fn apply(&self, config: &mut Config) {
+        let (Some(cert), Some(key)) = (&self.tlscert, &self.tlskey) else { return };
+        let file = config.tls.take();
+        let mut tls = file.unwrap_or_else(|| TlsConfig::new(cert, key));
+        (tls.cert_file, tls.key_file) = (cert.clone(), key.clone());
+        tls.ca_file = self.tlscacert.clone().or(tls.ca_file);
+        tls.verify |= self.tlsverify;
+        config.tls = Some(tls);
+    }
+}
+
 /// The form with two dashes of a long flag that was typed with one, as Go's flags are.
 pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
     let text = argument.to_str()?;
@@ -127,6 +164,11 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
         "client_advertise",
         "version",
         "help",
+        "tls",
+        "tlscert",
+        "tlskey",
+        "tlsverify",
+        "tlscacert",
     ];
     let long = long.iter().chain(&refused::NAMES);
     long.copied().any(|name| name == flag).then(|| format!("--{name}").into())
@@ -173,11 +215,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
     tell_start(arguments, &config);
+    let secure = config.tls.is_some();
     let server = Server::builder().config(config).start()?;
     let ports = arguments.ports_file_dir.as_ref().or(process.ports_file_dir.as_ref());
     let pid = arguments.pid_file.as_ref().or(process.pid_file.as_ref());
     let files = Files::write(ports.map(PathBuf::as_path), pid.map(PathBuf::as_path), &server)?;
     tracing::info!("Listening for client connections on {}", server.local_addr());
+    if secure {
+        tracing::info!("TLS required for client connections");
+    }
     if let Some(address) = server.http_addr() {
         tracing::info!("Starting http monitor on {address}");
     }
@@ -274,6 +320,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
             permissions: None,
         });
     }
+    arguments.tls.apply(&mut config);
     if let Some(folder) = &arguments.store_dir {
         let limits = config.jetstream.unwrap_or_else(|| JetStreamConfig::new(folder));
         config.jetstream = Some(JetStreamConfig { store_dir: folder.clone(), ..limits });
