@@ -123,7 +123,9 @@ impl Node {
     fn perform(&mut self, output: DiskOutput) {
         let now = self.now;
         let done = match output {
-            DiskOutput::Commit(round) => Completion::Durable { round: round.number() },
+            DiskOutput::Commit(round) => {
+                Completion::Durable { round: round.number(), room: u64::MAX }
+            }
             DiskOutput::Keep(Job::Place(placed)) => self.place(&placed),
             DiskOutput::Keep(Job::Drop(blocks)) => {
                 for block in &blocks {
