@@ -13,15 +13,7 @@
 use watershed_base::Tick;
 use watershed_store::journal::FRAME_BYTES;
 use watershed_store::round::ROUND_HEADER_BYTES;
-use watershed_wire::jetstream::publish::encode_ack;
-use watershed_wire::jetstream::stream::PersistMode;
 use watershed_wire::limits::ACKED_AHEAD_MAX;
-
-use crate::jetstream::JetStream;
-use crate::network::Network;
-use crate::output::DiskOutput;
-use crate::rounds::Owed;
-use crate::state::{Stream, StreamKey};
 
 /// What a round takes in the journal beside its records, with what fills it up to 8 bytes.
 const ROUND_OVERHEAD: usize = FRAME_BYTES + ROUND_HEADER_BYTES + 8;
@@ -56,6 +48,11 @@ impl Ahead {
         self.room = bytes;
     }
 
+    /// A message of the open round was acknowledged.
+    pub(crate) fn went(&mut self, now: Tick) {
+        self.open.get_or_insert(now);
+    }
+
     /// The open round goes to the disk.
     pub(crate) fn goes(&mut self) {
         self.committing = self.open.take();
@@ -74,59 +71,11 @@ impl Ahead {
 
     /// Whether an acknowledgement may go ahead now, where `bytes` are on their way to the disk with
     /// its message.
-    fn may_go(&self, now: Tick, bytes: usize) -> bool {
+    pub(crate) fn may_go(&self, now: Tick, bytes: usize) -> bool {
         let oldest = self.committing.or(self.open);
         let young = |since: Tick| now < since.after(ACKED_AHEAD_MAX);
         // As much as there is may be divided among the round on its way and the next one.
         oldest.is_none_or(young) && (bytes + 2 * ROUND_OVERHEAD) as u64 <= self.room
-    }
-}
-
-/// Whether messages of a stream may be acknowledged before they are durable. What a stream copies is
-/// copied again after a failure, and must have the sequence that it had.
-fn is_async(stream: &Stream) -> bool {
-    stream.config.persist_mode == PersistMode::Async && stream.origins.is_empty()
-}
-
-impl JetStream {
-    /// Acknowledges a message that is in the open round, if its stream wants that and it may be done.
-    /// Says whether it was.
-    pub(crate) fn acknowledge_ahead(
-        &mut self,
-        net: &mut impl Network,
-        key: StreamKey,
-        sequence: u64,
-        owed: Owed<'_>,
-    ) -> bool {
-        let stream = &self.state.streams[key.index()];
-        if owed.subject.is_empty() || !is_async(stream) {
-            return false;
-        }
-        let now = self.now.tick;
-        if !self.ahead.may_go(now, self.rounds.bytes_waiting()) {
-            return false;
-        }
-        self.ahead.open.get_or_insert(now);
-        self.scratch.clear();
-        encode_ack(&mut self.scratch, &stream.config.name, sequence, false);
-        self.live(key).acknowledged = sequence;
-        Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
-        true
-    }
-
-    /// The disk has refused what was acknowledged ahead of it: people are told.
-    pub(crate) fn forget_acknowledged(&mut self) {
-        self.ahead.refused();
-        for (key, stream) in &self.state.streams {
-            let last = self.live.get(StreamKey::at(key)).map_or(0, |live| live.acknowledged);
-            let durable = stream.log.last();
-            if last > durable {
-                let account = self.state.accounts.name(stream.account).to_owned();
-                let stream = stream.config.name.clone();
-                let forgotten = Forgotten { account, stream, first: durable + 1, last };
-                self.outputs.push(DiskOutput::Forgotten(forgotten));
-            }
-        }
     }
 }
 
@@ -144,9 +93,9 @@ mod tests {
         ahead.has_room(10_000);
         assert!(ahead.may_go(at(0), 100));
         assert!(!ahead.may_go(at(0), 9_900));
-        ahead.open = Some(at(0));
+        ahead.went(at(0));
         ahead.goes();
-        ahead.open = Some(at(60));
+        ahead.went(at(60));
         assert!(ahead.may_go(at(99), 100));
         assert!(!ahead.may_go(at(100), 100));
         // The next one is not yet that old.

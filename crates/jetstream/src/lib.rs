@@ -13,6 +13,7 @@
 mod accounts;
 mod ack_all;
 mod acknowledge;
+mod acknowledge_ahead;
 mod ahead;
 mod api;
 mod archive;
