@@ -268,6 +268,7 @@ impl Engine {
             footer: &mut footer,
             rounds: &mut opened.rounds,
             next_round: opened.journal.next_round(),
+            room: opened.journal.room(),
         };
         self.jetstream.restore(&mut Below(&mut self.core, None), now, restored)?;
         let mended = reader.mended().iter();
@@ -284,6 +285,11 @@ impl Engine {
     /// another.
     pub fn state_bytes(&self) -> Vec<u8> {
         self.jetstream.state_bytes()
+    }
+
+    /// The last round that has something of what was accepted so far.
+    pub fn last_round(&self) -> u64 {
+        self.jetstream.last_round()
     }
 
     /// All streams, by account and name, for whoever looks at a store.

@@ -18,6 +18,6 @@ pub use watershed_core::{
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{
-    AccountStore, Completion, Damaged, DiskOutput, JetStreamSettings, Keeping, StoredMessage,
-    StoredStream,
+    AccountStore, Completion, Damaged, DiskOutput, Forgotten, JetStreamSettings, Keeping,
+    StoredMessage, StoredStream,
 };

@@ -32,7 +32,8 @@ impl JetStream {
     pub fn completed(&mut self, net: &mut impl Network, now: Now, done: Completion) {
         self.now = now;
         match done {
-            Completion::Durable { round } => {
+            Completion::Durable { round, room } => {
+                self.ahead.durable(room);
                 let waiting = self.rounds.owed();
                 if let Some(applying) = self.rounds.durable(round) {
                     self.gather.durable(now.tick, applying.batch.owed(), waiting);
@@ -42,7 +43,10 @@ impl JetStream {
                 }
             }
             Completion::Failed { full } => self.disk_refused(net, full),
-            Completion::Full => self.disk.refused(true),
+            Completion::Full => {
+                self.ahead.has_room(0);
+                self.disk.refused(true);
+            }
             Completion::Healed => {
                 self.disk.healed();
                 self.go_on_storing();
@@ -532,6 +536,7 @@ impl JetStream {
         // What is durable has happened.
         while self.apply_durable(net) {}
         self.disk.refused(full);
+        self.forget_acknowledged();
         for mut batch in self.rounds.fail() {
             for (_, owed) in batch.work() {
                 self.refuse_unsaved(net, owed);
@@ -618,6 +623,7 @@ impl JetStream {
         self.save_all_events(net);
         if let Some(round) = self.rounds.close() {
             self.gather.goes(self.now.tick, owed);
+            self.ahead.goes();
             self.outputs.push(DiskOutput::Commit(round));
         }
     }

@@ -10,6 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::op::Publish;
 
 use crate::accounts::AccountsAtWork;
+use crate::ahead::Ahead;
 use crate::batch_reads::BatchReads;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
@@ -255,6 +256,8 @@ pub struct JetStream {
     /// Bytes of rounds since the last checkpoint.
     pub(crate) journal_bytes: usize,
     pub(crate) disk: Disk,
+    /// What is acknowledged and not durable.
+    pub(crate) ahead: Ahead,
     /// A checkpoint after this round, as far as it is written.
     pub(crate) writing: Option<(u64, Writer)>,
     /// Logs with full blocks whose footers are to be made.
@@ -325,6 +328,7 @@ impl JetStream {
             last_log: 0,
             journal_bytes: 0,
             disk: Disk::default(),
+            ahead: Ahead::default(),
             writing: None,
             sealing: VecDeque::new(),
             sealed: Vec::new(),

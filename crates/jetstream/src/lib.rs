@@ -13,6 +13,8 @@
 mod accounts;
 mod ack_all;
 mod acknowledge;
+mod acknowledge_ahead;
+mod ahead;
 mod api;
 mod archive;
 mod archived;
@@ -70,6 +72,7 @@ mod told;
 mod turn;
 mod window;
 
+pub use self::ahead::Forgotten;
 pub use self::damage::Damaged;
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};

@@ -3,6 +3,7 @@
 use watershed_store::keeper::{Done, Job, KeepError};
 use watershed_store::{CommitError, LogId, Round};
 
+use crate::ahead::Forgotten;
 use crate::damage::Damaged;
 
 /// A request to the disk.
@@ -27,6 +28,8 @@ pub enum DiskOutput {
     },
     /// Tell people of a message that cannot be read. Each is told of once.
     Damaged(Damaged),
+    /// Tell people of messages that were acknowledged ahead of the disk, which has refused them.
+    Forgotten(Forgotten),
 }
 
 /// What the shell reports of the disk.
@@ -36,6 +39,8 @@ pub enum Completion {
     Durable {
         /// Its number.
         round: u64,
+        /// Bytes of rounds that can be written behind it without asking for space.
+        room: u64,
     },
     /// A round could not be made durable, and has not happened.
     Failed {

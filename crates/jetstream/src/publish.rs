@@ -123,6 +123,9 @@ impl JetStream {
             self.apply_local(net, &record, owed);
         } else {
             self.rounds.push(&record, owed);
+            if self.acknowledge_ahead(net, key, sequence, owed) {
+                self.rounds.paid();
+            }
         }
     }
 

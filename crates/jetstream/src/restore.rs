@@ -25,6 +25,8 @@ pub struct Restored<'a, E> {
     pub rounds: &'a mut dyn Iterator<Item = Round>,
     /// Number of the next round.
     pub next_round: u64,
+    /// Bytes of rounds that can be written without asking for space.
+    pub room: u64,
 }
 
 impl JetStream {
@@ -44,6 +46,7 @@ impl JetStream {
             self.replay(net, &round)?;
         }
         self.rounds = Rounds::new(restored.next_round);
+        self.ahead.has_room(restored.room);
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             self.start_stream(net, key);
@@ -106,6 +109,11 @@ impl JetStream {
     /// Blocks that streams have, for clearing away what a crash left.
     pub fn known_blocks(&self) -> std::collections::BTreeSet<(LogId, u32)> {
         self.state.known_blocks()
+    }
+
+    /// The last round that has something of what was accepted so far.
+    pub fn last_round(&self) -> u64 {
+        self.rounds.last_open()
     }
 
     /// The whole state, as a checkpoint would keep it now: for comparing one node with another.

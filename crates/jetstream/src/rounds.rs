@@ -166,6 +166,15 @@ impl Rounds {
         self.open.work.push(Work { place, account, subject, asked });
     }
 
+    /// The reply that is owed for the last record was sent.
+    pub(crate) fn paid(&mut self) {
+        if let Some(work) = self.open.work.last_mut() {
+            self.open.owed -= usize::from(!work.subject.is_empty());
+            self.open.subjects.truncate(work.subject.start as usize);
+            (work.subject, work.asked) = (0..0, Asked::Nothing);
+        }
+    }
+
     /// Holds a reply until everything that was added so far is durable. Gives it back if nothing
     /// is waiting.
     pub(crate) fn hold(&mut self, held: Held) -> Option<Held> {

@@ -40,7 +40,10 @@ pub(crate) fn commit(mut journal: Journal<OsDisk>, jobs: &Receiver<Commit>, remo
         match job {
             Ok(Commit::Release(round)) => journal.release(round),
             Ok(Commit::Round(round)) => match journal.commit(&round) {
-                Ok(()) => send(Completion::Durable { round: round.number() }),
+                Ok(()) => {
+                    let room = journal.room();
+                    send(Completion::Durable { round: round.number(), room });
+                }
                 Err(error) => {
                     if probe_at.is_none() {
                         say(&error);

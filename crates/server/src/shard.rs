@@ -14,8 +14,8 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
-    CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Identity, Now, Output,
-    Peer, Question, Tick,
+    CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity, Now,
+    Output, Peer, Question, Tick,
 };
 
 use crate::auth::{Authenticator, Verdict};
@@ -613,6 +613,15 @@ impl Shard {
             }
             DiskOutput::Damaged(Damaged { account, stream, sequence }) => {
                 tracing::error!(account, stream, sequence, "a message on disk is damaged");
+            }
+            DiskOutput::Forgotten(Forgotten { account, stream, first, last }) => {
+                tracing::error!(
+                    account,
+                    stream,
+                    first,
+                    last,
+                    "messages that were acknowledged before they were durable are lost: the disk refused them"
+                );
             }
         }
     }

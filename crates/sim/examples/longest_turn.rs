@@ -123,7 +123,9 @@ impl Node {
     fn perform(&mut self, output: DiskOutput) {
         let now = self.now;
         let done = match output {
-            DiskOutput::Commit(round) => Completion::Durable { round: round.number() },
+            DiskOutput::Commit(round) => {
+                Completion::Durable { round: round.number(), room: u64::MAX }
+            }
             DiskOutput::Keep(Job::Place(placed)) => self.place(&placed),
             DiskOutput::Keep(Job::Drop(blocks)) => {
                 for block in &blocks {
@@ -131,7 +133,9 @@ impl Node {
                 }
                 return;
             }
-            DiskOutput::Damaged(_) | DiskOutput::Keep(Job::Seal(_)) => return,
+            DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) | DiskOutput::Keep(Job::Seal(_)) => {
+                return;
+            }
             DiskOutput::Keep(Job::Checkpoint(_)) => Completion::Checkpointed { made: true },
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 let block = self.blocks.get(&(log, block)).map_or(&[][..], Vec::as_slice);

@@ -154,6 +154,11 @@ impl Node {
         self.applied
     }
 
+    /// The last round that has something of what was accepted so far.
+    pub fn accepted(&self) -> u64 {
+        self.engine.last_round()
+    }
+
     /// What was found when the store was opened that was not as it should be.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -175,7 +180,8 @@ impl Node {
         match self.journal.commit(&round) {
             Ok(()) => {
                 self.applied = round.number();
-                self.complete(Completion::Durable { round: round.number() });
+                let room = self.journal.room();
+                self.complete(Completion::Durable { round: round.number(), room });
                 Ok(())
             }
             Err(error) => {
@@ -331,7 +337,7 @@ impl Node {
                     }
                     self.keeper.push(job);
                 }
-                DiskOutput::Damaged(_) => {}
+                DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) => {}
                 DiskOutput::Read { ticket, log, block, offset, length } => {
                     let bytes = self.reader.read(log, block, offset, length).ok();
                     self.complete(Completion::Read { ticket, bytes });

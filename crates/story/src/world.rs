@@ -120,7 +120,7 @@ impl Node {
                     }
                     self.keeper.push(job);
                 }
-                DiskOutput::Damaged(_) => {}
+                DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) => {}
                 DiskOutput::Read { ticket, log, block, offset, length } => {
                     let bytes = self.reader.read(log, block, offset, length).ok();
                     self.engine.completed(now, Completion::Read { ticket, bytes });
@@ -135,7 +135,10 @@ impl Node {
             self.collect(now);
             if let Some(round) = self.committing.take() {
                 self.journal.commit(&round).map_err(Broken::new)?;
-                self.engine.completed(now, Completion::Durable { round: round.number() });
+                self.engine.completed(
+                    now,
+                    Completion::Durable { round: round.number(), room: self.journal.room() },
+                );
             } else if self.keeper.has_work() {
                 let done = self.keeper.step().map_err(Broken::new)?;
                 if let Some(Done::Checkpointed { release, .. }) = done {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use watershed_wire::jetstream::check::Bounds;
-use watershed_wire::jetstream::stream::{Compression, StreamSource};
+use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
+use watershed_wire::limits::ACKED_AHEAD_MAX;
 use watershed_wire::subject::{contains, is_valid, overlaps};
 
 use crate::dead_letter::{GIVEN_UP, letters, record};
@@ -417,7 +418,7 @@ impl Topology {
     }
 
     /// The same topology as the embedded server runs it, with what is otherwise: one copy,
-    /// uncompressed, which is no difference to clients.
+    /// uncompressed, which is no difference to clients; and what is to be known about how it runs.
     pub fn embedded(self) -> (Self, Vec<String>) {
         let number =
             |fits: fn(&Stream) -> bool| self.streams.iter().filter(|one| fits(one)).count();
@@ -427,11 +428,20 @@ impl Topology {
         };
         let copied = number(|stream| stream.config.num_replicas > 1);
         let compressed = number(Stream::is_compressed);
+        let ahead = number(|stream| stream.config.persist_mode == PersistMode::Async);
         let mut notes = Vec::new();
         let mut embedded = self;
         if copied > 0 {
             notes.push(format!("running {} with 1 replica: not a cluster", streams(copied)));
             embedded = embedded.with_replicas(1);
+        }
+        if ahead > 0 {
+            let millis = ACKED_AHEAD_MAX.as_millis();
+            notes.push(format!(
+                "acknowledging publishes to {} before they are on disk (`persist_mode: async`): a power cut \
+                 or a kill takes up to the last {millis} ms of them",
+                streams(ahead)
+            ));
         }
         if compressed > 0 {
             notes.push(format!("running {} uncompressed", streams(compressed)));

@@ -1,5 +1,7 @@
 //! Bounds on what a peer may send, with nats-server's values.
 
+use std::time::Duration;
+
 /// Longest control line in bytes, its line end not counted (`max_control_line`).
 pub const CONTROL_LINE_BYTES_MAX: usize = 4096;
 
@@ -16,6 +18,11 @@ pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest header block in bytes of a message that is published to a stream, as on nats-server. Streams
 /// that publish to each other end by it: each adds headers.
 pub const HEADER_BYTES_MAX: usize = u16::MAX as usize;
+
+/// Longest time for which a message is acknowledged by Watershed's own server and not durable, where
+/// its stream allows that (`persist_mode: async`), before further ones wait for the disk. nats-server has no such
+/// bound.
+pub const ACKED_AHEAD_MAX: Duration = Duration::from_millis(100);
 
 /// Longest name of a stream or a consumer in bytes (JetStream's own bound).
 pub const NAME_BYTES_MAX: usize = 255;

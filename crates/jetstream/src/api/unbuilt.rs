@@ -2,7 +2,7 @@
 
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
+use watershed_wire::jetstream::stream::{Compression, StreamSource};
 
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
@@ -10,7 +10,6 @@ pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
         ("compression", config.compression != Compression::None),
         ("allow_msg_counter", config.allow_msg_counter),
         ("allow_msg_schedules", config.allow_msg_schedules),
-        ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
     ];
     let mut origins = config.mirror.iter().chain(&config.sources);

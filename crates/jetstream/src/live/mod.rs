@@ -47,6 +47,8 @@ pub(crate) struct Live {
     pub(crate) sweeping: bool,
     /// Whether a record that removes what is too old is on its way.
     pub(crate) expiring: bool,
+    /// The last message that was acknowledged before it was durable.
+    pub(crate) acknowledged: u64,
 }
 
 impl Live {
@@ -63,6 +65,7 @@ impl Live {
             unsaved: false,
             sweeping: false,
             expiring: false,
+            acknowledged: 0,
         };
         for (index, consumer) in stream.consumers.iter() {
             live.put(index, Dispatcher::new(consumer, stream.log.last(), now));

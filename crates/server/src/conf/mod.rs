@@ -278,16 +278,25 @@ impl Reader<'_> {
                 // Requests with fields that are not known are refused, as by default there.
                 "strict" if flag(pair)? => {}
                 "limits" => jetstream.bounds = bounds::server_bounds(pair)?,
-                // Whatever it says, nothing is acknowledged before it is synced.
-                "sync" | "sync_interval" => {
-                    if text(pair).as_deref() != Ok("always") {
-                        duration(pair)?;
-                    }
-                }
+                "sync" | "sync_interval" => self.sync_interval(pair)?,
                 _ => self.not_a_setting(pair)?,
             }
         }
         self.config.jetstream = Some(jetstream);
+        Ok(())
+    }
+
+    /// Whatever it says, nothing is acknowledged before it is synced.
+    fn sync_interval(&mut self, pair: &Pair) -> Read<()> {
+        if text(pair).as_deref() == Ok("always") {
+            return Ok(());
+        }
+        duration(pair)?;
+        self.process.warnings.push(format!(
+            "line {}: `{}` is taken as `always`: a publish is synced before it is acknowledged, unless its stream \
+             has `persist_mode: async`",
+            pair.place.line, pair.key
+        ));
         Ok(())
     }
 

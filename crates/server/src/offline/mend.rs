@@ -61,6 +61,7 @@ fn write_checkpoint(disk: &Copying, looked: &mut Looked<Copying>) -> io::Result<
             // Blocks that hold nothing any more go at the next start.
             DiskOutput::Keep(Job::Drop(_))
             | DiskOutput::Damaged(_)
+            | DiskOutput::Forgotten(_)
             | DiskOutput::Commit(_)
             | DiskOutput::Read { .. } => {}
         }

@@ -53,6 +53,8 @@ struct Client<'a> {
     retention: BTreeMap<&'static str, &'static str>,
     /// Streams that are mirrors, as far as known.
     mirrors: BTreeSet<&'static str>,
+    /// Streams that acknowledge before they sync, as far as known.
+    asyncs: BTreeSet<&'static str>,
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
@@ -113,6 +115,10 @@ impl Client<'_> {
             self.one_of(&["old", "old", "new"]),
             self.one_of(&[1_000_000_000_u64, 5_000_000_000]),
         );
+        if self.asyncs.contains(stream) || (!update && self.rng.u8(..3) == 0) {
+            self.asyncs.insert(stream);
+            config = config.replace("\"allow_atomic\":true,", "\"persist_mode\":\"async\",");
+        }
         let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
@@ -163,6 +169,7 @@ impl Client<'_> {
         self.request(node, &format!("$JS.API.STREAM.DELETE.{stream}"), "");
         self.retention.remove(stream);
         self.mirrors.remove(stream);
+        self.asyncs.remove(stream);
     }
 
     fn purge(&mut self, node: &mut Node, stream: &'static str) {
@@ -353,6 +360,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut node = Node::start(&disk, settings(), seed)?;
     let lives = 3;
     let (mut retention, mut mirrors) = (BTreeMap::new(), BTreeSet::new());
+    let mut asyncs = BTreeSet::new();
     for life in 0..lives {
         let end = ENDS[rng.usize(..ENDS.len())];
         let mut client = Client {
@@ -360,6 +368,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             end,
             retention,
             mirrors,
+            asyncs,
             deliveries: Vec::new(),
             requests: 0,
             coverage,
@@ -389,6 +398,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             }
         }
         (retention, mirrors) = (client.retention, client.mirrors);
+        asyncs = client.asyncs;
         if end == End::Settled {
             node.settle()?;
         }
@@ -414,7 +424,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
 fn what_is_on_disk_follows_from_the_records() {
     let retentions =
         |operation: &str| if operation == "time" { &["none"][..] } else { &RETENTIONS[..] };
-    check_all(100, 60, &ENDS, retentions, check);
+    check_all(130, 60, &ENDS, retentions, check);
 }
 
 /// A work queue of at most three messages holds 1 2 3, all delivered. The acknowledgement of 2 and a

@@ -153,6 +153,15 @@ impl<D: Disk> Journal<D> {
         self.next_round
     }
 
+    /// Bytes that rounds and what mends them may take before the disk is asked for space, or another
+    /// segment is begun.
+    pub fn room(&self) -> u64 {
+        // A spare segment that is missing is made with the next round.
+        let asks_nothing = self.health == Health::Well && self.free().count() >= SPARE_SEGMENTS;
+        let current = self.current.filter(|_| asks_nothing);
+        current.map_or(0, |index| self.segments[index].length.saturating_sub(self.offset))
+    }
+
     /// Makes a round durable.
     pub fn commit(&mut self, round: &Round) -> Result<(), CommitError> {
         if self.health == Health::Unknown {

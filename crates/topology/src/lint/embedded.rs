@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
-use watershed_wire::jetstream::stream::{PersistMode, StreamConfig, StreamSource};
+use watershed_wire::jetstream::stream::{StreamConfig, StreamSource};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::Topology;
@@ -64,7 +64,6 @@ fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
     wanted(&[
         ("allow_msg_counter", config.allow_msg_counter),
         ("allow_msg_schedules", config.allow_msg_schedules),
-        ("persist_mode", config.persist_mode != PersistMode::Default),
         ("allow_batched", config.allow_batched),
     ])
 }

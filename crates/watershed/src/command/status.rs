@@ -1,6 +1,8 @@
 //! `watershed status`: what an account has.
 
 use clap::Args;
+use watershed_wire::jetstream::StreamConfig;
+use watershed_wire::jetstream::stream::PersistMode;
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
@@ -15,6 +17,10 @@ pub(crate) struct Arguments {
     json: bool,
     #[command(flatten)]
     server: ServerArguments,
+}
+
+fn is_async(config: &StreamConfig) -> bool {
+    config.persist_mode == PersistMode::Async
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -38,6 +44,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             .map(|live| (&live.info, if live.owner().is_some() { "managed" } else { "unmanaged" }));
         if let Some(table) = ui::table::consumers(rows) {
             ui::out(&table);
+        }
+        let ahead = observed.streams.iter().filter(|(_, live)| is_async(&live.info.config));
+        for (name, _) in ahead {
+            ui::out(&format!(
+                "{name}: acknowledged before it is on disk (`persist_mode: async`): a power cut takes the \
+                 last messages"
+            ));
         }
         for name in silent {
             ui::out(&format!("{name}: not known, because the server that keeps it did not answer"));

@@ -13,7 +13,7 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], allow_atomic: true", false),
     ("subjects: [s.>], allow_msg_schedules: true", true),
     ("subjects: [s.>], allow_batched: true", true),
-    ("subjects: [s.>], persist_mode: async", true),
+    ("subjects: [s.>], persist_mode: async", false),
     ("mirror: { name: O, external: { api: $JS.X.API } }", true),
     ("sources: [{ name: O, subject_transforms: [{ src: o.>, dest: s.> }] }]", false),
     ("mirror: { name: O, subject_transforms: [{ src: o.>, dest: s.> }] }", false),

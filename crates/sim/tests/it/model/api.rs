@@ -170,6 +170,7 @@ fn rules(config: &Value) -> Rules {
         discard_new: config["discard"] == "new",
         window: nanos("duplicate_window"),
         renames: config["subject_transform"].is_object(),
+        is_async: config["persist_mode"] == "async",
     }
 }
 
@@ -368,6 +369,9 @@ fn stream_config(name: &str, rules: &Rules) -> Value {
     if rules.renames {
         let [src, dest] = RENAMED.map(|token| format!("{name}.{token}"));
         config["subject_transform"] = json!({"src": src, "dest": dest});
+    }
+    if rules.is_async {
+        config["persist_mode"] = "async".into();
     }
     config
 }

@@ -123,6 +123,7 @@ pub(crate) fn rules(rng: &mut Rng, taste: Taste, retention: Retention) -> Rules 
         discard_new,
         window: if taste.time { one_of(rng, &[SECOND, 5 * SECOND]) } else { 120 * SECOND },
         renames: rng.u8(..4) == 0,
+        is_async: rng.u8(..3) == 0,
     }
 }
 
@@ -186,7 +187,10 @@ pub(crate) fn operations(
             let other = one_of(rng, &Retention::EVERY);
             let moves = taste.apart && rng.u8(..3) == 0;
             let retention = if moves { other } else { stream.rules.retention };
-            Operation::UpdateStream(rules(rng, taste, retention))
+            let rules = rules(rng, taste, retention);
+            // A change is refused, so it is rarely tried.
+            let is_async = if rng.u8(..8) == 0 { rules.is_async } else { stream.rules.is_async };
+            Operation::UpdateStream(Rules { is_async, ..rules })
         }
         4 => Operation::CreateStream(rules(rng, taste, stream.rules.retention)),
         5..8 => {

@@ -17,7 +17,7 @@ pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation)
         (_, None) | (Operation::CreateStream(_), _) => None,
         (Operation::UpdateStream(rules), Some(own)) => {
             let queue = |rules: &Rules| rules.retention == Retention::WorkQueue;
-            let moves = queue(&own.rules) != queue(rules);
+            let moves = queue(&own.rules) != queue(rules) || own.rules.is_async != rules.is_async;
             let mut next = own.clone();
             next.configure(now, rules.clone());
             if moves { None } else { one(next) }

@@ -38,6 +38,8 @@ pub(crate) struct Rules {
     pub(crate) window: i64,
     /// Whether one subject becomes another one, see [`RENAMED`].
     pub(crate) renames: bool,
+    /// Whether messages are acknowledged before they are durable.
+    pub(crate) is_async: bool,
 }
 
 /// Last tokens of a subject that may be stored as another one, and of that one.

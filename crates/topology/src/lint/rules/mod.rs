@@ -3,6 +3,7 @@
 mod access_unknown_service;
 mod ack_wait_replaced;
 mod ack_wait_short;
+mod acknowledged_before_synced;
 mod acks_shared;
 mod backlog_skipped;
 mod backoff_without_ack;
@@ -165,6 +166,7 @@ pub const RULES: &[&Rule] = &[
     &republished_into_stream::RULE,
     &publishers_unanswered::RULE,
     &compression_in_memory::RULE,
+    &acknowledged_before_synced::RULE,
     &expires_while_retried::RULE,
     &first_sequence::RULE,
     &probe_not_stored::RULE,

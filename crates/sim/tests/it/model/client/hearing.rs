@@ -3,7 +3,7 @@
 use serde_json::Value;
 use watershed_sim::node::Received;
 
-use super::{Client, UNAVAILABLE};
+use super::{Ahead, Client, UNAVAILABLE};
 use crate::model::api;
 use crate::model::consumer::Delivery;
 use crate::model::operation::{Operation, STREAMS};
@@ -68,7 +68,14 @@ impl Client<'_> {
         if let Some((_, next)) = self.doubted.take_if(|(own, _)| *own == asked.operation) {
             self.past(asked.stream).push(asked.operation, Some(next));
         }
-        self.past(asked.stream).told(asked.operation);
+        let (operation, stream) = (asked.operation, asked.stream);
+        let waits =
+            asked.told.is_none() || self.world[stream].now().is_none_or(|own| !own.rules.is_async);
+        if waits {
+            self.past(stream).told(operation);
+        } else {
+            self.ahead.push(Ahead { operation, stream, round: self.node.accepted() });
+        }
         Ok(())
     }
 

@@ -56,6 +56,14 @@ struct Asked {
     told: Option<Told>,
 }
 
+/// A publish that was acknowledged before it was durable.
+struct Ahead {
+    operation: u64,
+    stream: &'static str,
+    /// The round that it is in.
+    round: u64,
+}
+
 /// How often each operation was tried on each retention.
 pub(crate) type Tried = BTreeMap<(&'static str, &'static str), u64>;
 
@@ -79,6 +87,7 @@ pub(crate) struct Client<'a> {
     pub(crate) world: BTreeMap<&'static str, Past>,
     pub(crate) tried: Tried,
     asked: BTreeMap<u64, Asked>,
+    ahead: Vec<Ahead>,
     deliveries: Vec<Delivery>,
     /// Operations so far, over all lives of the node.
     pub(crate) operations: u64,
@@ -146,6 +155,7 @@ impl<'a> Client<'a> {
             world,
             tried: Tried::new(),
             asked: BTreeMap::new(),
+            ahead: Vec::new(),
             deliveries: Vec::new(),
             operations,
             served: 0,
@@ -290,7 +300,16 @@ impl<'a> Client<'a> {
         } else if !self.node.try_commit() {
             return self.failed();
         }
+        self.made_durable();
         self.listen()
+    }
+
+    /// What was acknowledged before it was durable is bound to stay when it is.
+    fn made_durable(&mut self) {
+        let applied = self.node.applied();
+        for ahead in self.ahead.extract_if(.., |own| own.round <= applied).collect::<Vec<_>>() {
+            self.past(ahead.stream).told(ahead.operation);
+        }
     }
 
     /// Lets the disk do all of its work.

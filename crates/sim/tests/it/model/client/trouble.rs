@@ -11,6 +11,8 @@ impl Client<'_> {
     pub(super) fn failed(&mut self) -> Result<(), String> {
         self.health = Health::Failed;
         self.trace(|| "    the disk failed".into());
+        self.made_durable();
+        self.ahead.clear();
         // Who waited is told; what comes after that follows from what is on disk.
         let (told, others) =
             self.node.received().into_iter().partition(|message| message.subject.starts_with("r."));
