@@ -18,15 +18,16 @@ impl Files {
     ) -> anyhow::Result<Self> {
         let mut files = Self(Vec::new());
         let number = std::process::id();
+        // First, since the file of ports is the sign that everything is there.
+        if let Some(path) = pid {
+            files.add(path.to_owned(), &number.to_string())?;
+        }
         if let Some(folder) = ports {
             let mut urls = json!({"nats": [server.client_url()]});
             if let Some(address) = server.http_addr() {
                 urls["monitoring"] = json!([format!("http://{address}")]);
             }
             files.add(folder.join(format!("nats-server_{number}.ports")), &urls.to_string())?;
-        }
-        if let Some(path) = pid {
-            files.add(path.to_owned(), &number.to_string())?;
         }
         Ok(files)
     }
