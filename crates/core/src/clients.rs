@@ -11,21 +11,6 @@ use crate::output::{CloseReason, ConnId, Output};
 use crate::router::{Group, Matched, SubKey};
 use crate::session::{Phase, Session, Subscription};
 
-/// Messages and bytes between the node and its clients since it started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Traffic {
-    /// Messages that clients published.
-    pub in_msgs: u64,
-    /// Their headers and payloads.
-    pub in_bytes: u64,
-    /// Messages that were delivered.
-    pub out_msgs: u64,
-    /// Their headers and payloads.
-    pub out_bytes: u64,
-    /// Connections that were closed because they did not read.
-    pub slow_consumers: u64,
-}
-
 /// Whether somebody took a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Taken {
@@ -43,7 +28,6 @@ pub(crate) struct Clients {
     pub(crate) sessions: Slab<Session>,
     pub(crate) subscriptions: Slab<Subscription>,
     pub(crate) outputs: Vec<Output>,
-    pub(crate) traffic: Traffic,
     backlog: Backlog,
     /// Subscriptions that reached their last delivery while a message was routed.
     ended: Vec<SubKey>,
@@ -182,7 +166,6 @@ impl Clients {
         session.ended = Some(reason);
         let conn = session.id;
         if reason == CloseReason::SlowConsumer {
-            self.traffic.slow_consumers += 1;
             self.discard(slot);
         }
         self.outputs.push(Output::Close { conn, reason });
@@ -252,11 +235,8 @@ impl Clients {
         }
         let header = if session.options.headers { message.header } else { b"" };
         subscription.delivered += 1;
-        let bytes = (header.len() + message.payload.len()) as u64;
-        self.traffic.out_msgs += 1;
-        self.traffic.out_bytes += bytes;
         session.counts.out_msgs += 1;
-        session.counts.out_bytes += bytes;
+        session.counts.out_bytes += (header.len() + message.payload.len()) as u64;
         if subscription.max == Some(subscription.delivered) {
             self.ended.push(key);
         }

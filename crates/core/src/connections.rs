@@ -5,11 +5,14 @@ use std::time::Duration;
 use watershed_base::{AccountId, Tick};
 use watershed_wire::subject;
 
+use crate::account::Account;
 use crate::core::Core;
 use crate::output::CloseReason;
 use crate::router::SubKey;
 use crate::session::{Phase, Session};
-use crate::watched::{AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Which};
+use crate::watched::{
+    AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Traffic, Which,
+};
 
 /// A connection that is there, or one that was.
 enum Found<'a> {
@@ -188,6 +191,20 @@ impl Core {
             own.counts += session.counts;
         }
         all
+    }
+
+    /// Messages and bytes of all connections so far.
+    pub fn traffic(&self) -> Traffic {
+        let mut traffic = Traffic::default();
+        for Account { past, .. } in &self.accounts {
+            traffic.counts += past.counts;
+            traffic.slow_consumers += past.slow_consumers;
+        }
+        for (_, session) in &self.clients.sessions {
+            traffic.counts += session.counts;
+            traffic.slow_consumers += u64::from(session.ended == Some(CloseReason::SlowConsumer));
+        }
+        traffic
     }
 
     /// A connection that has ended is remembered for a while.

@@ -12,7 +12,7 @@ use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
 use crate::account::Account;
-use crate::clients::{Clients, Traffic};
+use crate::clients::Clients;
 use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
@@ -190,11 +190,6 @@ impl Core {
     pub fn account_of(&self, conn: ConnId) -> Option<AccountId> {
         let session = &self.clients.sessions[self.clients.slot(conn)?];
         (session.phase == Phase::Ready).then_some(session.account)
-    }
-
-    /// Messages and bytes so far.
-    pub fn traffic(&self) -> Traffic {
-        self.clients.traffic
     }
 
     /// Connections now, connections ever, subscriptions.

@@ -1,12 +1,14 @@
 //! Who comes and goes, told to users of the system account: `$SYS.ACCOUNT.*.CONNECT` and `DISCONNECT`.
 
 use serde_json::{Value, json};
+use watershed_base::AccountId;
 use watershed_wire::ident::unique_id;
 use watershed_wire::op::Publish;
 
 use crate::core::Core;
 use crate::output::CloseReason;
 use crate::session::Session;
+use crate::system::server;
 
 impl Core {
     /// A connection has come in.
@@ -30,8 +32,8 @@ impl Core {
         let event = json!({
             "type": "io.nats.server.advisory.v1.client_disconnect",
             "client": client,
-            "sent": {"msgs": counts.out_msgs, "bytes": counts.out_bytes},
-            "received": {"msgs": counts.in_msgs, "bytes": counts.in_bytes},
+            "sent": counts.sent(),
+            "received": counts.received(),
             "reason": session.ended.map_or("Client Closed", CloseReason::words),
         });
         self.tell(&subject, event);
@@ -42,9 +44,13 @@ impl Core {
         let account = self.clients.sessions[slot].account;
         let name = &self.accounts.get(account.index())?.name;
         let subject = format!("$SYS.ACCOUNT.{name}.{what}");
-        let system = self.settings.system_account.clone();
-        let system = self.account(&system);
+        let system = self.system();
         self.listens(system, subject.as_bytes()).then_some(subject)
+    }
+
+    fn system(&mut self) -> AccountId {
+        let name = self.settings.system_account.clone();
+        self.account(&name)
     }
 
     fn client_of(&self, session: &Session) -> Value {
@@ -54,24 +60,17 @@ impl Core {
 
     fn tell(&mut self, subject: &str, mut event: Value) {
         event["id"] = unique_id(self.secrets.next()).into();
-        let info = &self.settings.info;
         event["timestamp"] = json!(self.now.wall);
-        event["server"] = json!({
-            "name": info.server_name, "host": info.host, "id": info.server_id,
-            "ver": info.version, "jetstream": info.jetstream, "time": self.now.wall,
-        });
+        event["server"] = server(&self.settings.info, self.now.wall);
         let body = event.to_string();
-        let system = self.settings.system_account.clone();
-        let system = self.account(&system);
-        self.publish_own(
-            system,
-            &Publish {
-                subject: subject.as_bytes(),
-                reply: None,
-                header: b"",
-                payload: body.as_bytes(),
-                has_header: false,
-            },
-        );
+        let message = Publish {
+            subject: subject.as_bytes(),
+            reply: None,
+            header: b"",
+            payload: body.as_bytes(),
+            has_header: false,
+        };
+        let system = self.system();
+        self.publish_own(system, &message);
     }
 }

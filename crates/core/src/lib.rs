@@ -26,7 +26,7 @@ mod system;
 mod user;
 mod watched;
 
-pub use clients::{Taken, Traffic};
+pub use clients::Taken;
 pub use core::{Core, Settings};
 pub use limits::OUTBOX_BYTES_MAX;
 pub use outbox::Outbox;
@@ -35,6 +35,8 @@ pub use published::{Hop, Published};
 pub use reform::{Changeable, Standing};
 pub use router::Capture;
 pub use session::{Counts, Identity, Peer};
-pub use system::{About, Question, SYSTEM_ACCOUNT};
-pub use watched::{AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Which};
+pub use system::{About, Question, SYSTEM_ACCOUNT, server};
+pub use watched::{
+    AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Traffic, Which,
+};
 pub use watershed_base::AccountId;

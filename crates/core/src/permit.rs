@@ -20,10 +20,10 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Allows these filters and nothing else.
-    pub fn allow(filters: &[String]) -> Result<Self, SubjectError> {
-        let filters = filters.iter().map(|filter| Filter::new(filter)).collect::<Result<_, _>>()?;
-        Ok(Self { allow: Some(filters), deny: Vec::new() })
+    /// Allows and denies these filters; without an allow list everything is allowed.
+    pub fn new(allow: Option<&[String]>, deny: &[String]) -> Result<Self, SubjectError> {
+        let filters = |all: &[String]| all.iter().map(|one| Filter::new(one)).collect();
+        Ok(Self { allow: allow.map(filters).transpose()?, deny: filters(deny)? })
     }
 
     /// Whether a message to or from the literal `subject` may pass.

@@ -40,13 +40,9 @@ impl Core {
         message: &Publish<'_>,
     ) -> Result<Published, Flow> {
         let slot = self.ready_slot(now, conn)?;
-        let bytes = (message.header.len() + message.payload.len()) as u64;
-        let traffic = &mut self.clients.traffic;
-        traffic.in_msgs += 1;
-        traffic.in_bytes += bytes;
         let session = &mut self.clients.sessions[slot];
         session.counts.in_msgs += 1;
-        session.counts.in_bytes += bytes;
+        session.counts.in_bytes += (message.header.len() + message.payload.len()) as u64;
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
             return Err(Flow::Close);

@@ -16,9 +16,9 @@ use crate::session::Phase;
 pub enum Standing {
     /// Nothing new.
     Same,
-    /// This is what they may do from now on; `None` for everything.
+    /// Their permissions from now on; `None` for everything.
     May(Option<Arc<Permissions>>),
-    /// They may not be here any more.
+    /// They have to go.
     Gone,
 }
 
@@ -102,6 +102,11 @@ impl Core {
         let mut all: Vec<ConnId> = sessions.map(|(_, session)| session.id).collect();
         all.sort_unstable_by_key(|conn| conn.number);
         all
+    }
+
+    /// Whether anybody is connected.
+    pub fn has_connections(&self) -> bool {
+        !self.clients.sessions.is_empty()
     }
 
     /// Ends a connection.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use serde_json::{Value, json};
 use watershed_base::{AccountId, Tick};
 use watershed_wire::handshake::Connect;
 use watershed_wire::time::UnixNanos;
@@ -50,6 +51,18 @@ pub struct Counts {
     pub out_msgs: u64,
     /// Their bytes.
     pub out_bytes: u64,
+}
+
+impl Counts {
+    /// What was delivered to it, as monitoring and events have it.
+    pub fn sent(&self) -> Value {
+        json!({"msgs": self.out_msgs, "bytes": self.out_bytes})
+    }
+
+    /// What it published, in the same form.
+    pub fn received(&self) -> Value {
+        json!({"msgs": self.in_msgs, "bytes": self.in_bytes})
+    }
 }
 
 impl AddAssign for Counts {

@@ -2,10 +2,21 @@
 //!
 //! The core knows who asks and what; what there is to say is known by the shell, which is handed the question.
 
+use serde_json::{Value, json};
 use watershed_base::AccountId;
+use watershed_wire::handshake::Info;
+use watershed_wire::time::UnixNanos;
 
 /// Account whose users may ask, if no other is configured: nats-server's.
 pub const SYSTEM_ACCOUNT: &str = "$SYS";
+
+/// The server, as answers and events of the system account name it.
+pub fn server(info: &Info, now: UnixNanos) -> Value {
+    json!({
+        "name": info.server_name, "host": info.host, "id": info.server_id,
+        "ver": info.version, "jetstream": info.jetstream, "time": now,
+    })
+}
 
 /// A question about the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

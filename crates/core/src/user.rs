@@ -7,6 +7,7 @@ use watershed_wire::handshake::Info;
 
 use crate::permit::{Permissions, Rules};
 use crate::session::Session;
+use crate::system::server;
 
 /// The subject of the request. The one system request that every user may make.
 pub(crate) const USER_INFO: &[u8] = b"$SYS.REQ.USER.INFO";
@@ -30,14 +31,7 @@ struct Somebody<'a> {
 /// Who somebody is, as JSON.
 pub(crate) fn describe(info: &Info, now: Now, account: &str, session: &Session) -> Vec<u8> {
     let reply = UserInfo {
-        server: json!({
-            "name": info.server_name,
-            "host": info.host,
-            "id": info.server_id,
-            "ver": info.version,
-            "jetstream": info.jetstream,
-            "time": now.wall,
-        }),
+        server: server(info, now.wall),
         data: Somebody {
             user: &session.user,
             account,

@@ -12,7 +12,7 @@ pub enum State {
     /// Those that are there.
     #[default]
     Open,
-    /// Those that are gone, as far as they are remembered.
+    /// Those that were closed, of which the last ones are remembered.
     Closed,
     /// Both.
     Any,
@@ -125,6 +125,15 @@ pub struct ConnectionDetail {
     pub ended: Option<(UnixNanos, &'static str)>,
     /// Each subscription, if asked for.
     pub listens: Vec<SubscriptionDetail>,
+}
+
+/// What all connections have done since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// What they have sent, and what was sent to them.
+    pub counts: Counts,
+    /// Connections that were closed because they did not read.
+    pub slow_consumers: u64,
 }
 
 /// What an account does.

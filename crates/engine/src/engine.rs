@@ -344,6 +344,11 @@ impl Engine {
         self.core.connected()
     }
 
+    /// Whether anybody is connected.
+    pub fn has_connections(&self) -> bool {
+        self.core.has_connections()
+    }
+
     /// Ends a connection.
     pub fn end(&mut self, conn: ConnId, reason: CloseReason) {
         self.core.end(conn, reason);

@@ -14,7 +14,7 @@ pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
     About, AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Counts, Flow,
     Identity, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
-    Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Which, permit,
+    Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Which, permit, server,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

@@ -15,8 +15,8 @@ pub(crate) struct LameDuck {
 }
 
 impl LameDuck {
-    /// Tells the clients. They are closed one by one from `grace` on, all of them by `duration`; `over`
-    /// is called when nobody is left.
+    /// Asks the clients to go. Those who stay are closed one by one after `grace`, all of them by `duration`;
+    /// `over` is called once all are gone.
     pub(crate) fn begin(
         now: Now,
         engine: &mut Engine,
@@ -30,16 +30,18 @@ impl LameDuck {
         Self { close_at: now.tick.after(grace), gap, over: Some(over) }
     }
 
-    /// Closes those whose time has come. Says whether nobody is left.
+    /// Closes the connections that are due. Returns whether all are gone.
     pub(crate) fn step(&mut self, now: Now, engine: &mut Engine) -> bool {
-        let connected = engine.connected();
-        if connected.is_empty() {
+        if !engine.has_connections() {
             if let Some(over) = self.over.take() {
                 over();
             }
             return true;
         }
-        for conn in connected {
+        if self.close_at > now.tick {
+            return false;
+        }
+        for conn in engine.connected() {
             if self.close_at > now.tick {
                 break;
             }

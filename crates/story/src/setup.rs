@@ -11,7 +11,7 @@ use watershed_topology::observe::{Observation, ServerFacts};
 use watershed_topology::permission;
 use watershed_topology::plan::{Policy, plan};
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
-use watershed_wire::subject::{Filter, SubjectError};
+use watershed_wire::subject::SubjectError;
 
 use crate::client::Client;
 use crate::limits::STORE_BYTES;
@@ -84,10 +84,7 @@ pub(crate) fn permissions(
     topology: &Topology,
     user: &User,
 ) -> Result<Option<Arc<Permissions>>, SubjectError> {
-    let filters = |all: Vec<String>| all.iter().map(|one| Filter::new(one)).collect();
-    let rules = |own: permission::Rules| -> Result<Rules, SubjectError> {
-        Ok(Rules { allow: own.allow.map(filters).transpose()?, deny: filters(own.deny)? })
-    };
+    let rules = |own: permission::Rules| Rules::new(own.allow.as_deref(), &own.deny);
     let all = permission::permissions(topology, user).map(|own| {
         Ok(Permissions { publish: rules(own.publish)?, subscribe: rules(own.subscribe)? })
     });

@@ -6,16 +6,22 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use watershed_engine::{
-    AccountStatistics, ConnectionDetail, Counts, Sort, State, SubscriptionDetail, Which,
+    AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Which,
 };
 use watershed_wire::time::UnixNanos;
 
 use super::uptime::uptime;
 
-/// Connections and subscriptions that are told of unless somebody says otherwise, and at most, at once: the loop
-/// waits while they are put together.
+/// Connections or subscriptions in one answer where no limit is asked for.
 const LIMIT: usize = 1_024;
+
+/// Most of them in one answer: the loop waits while it is put together.
 const LIMIT_MAX: usize = 65_536;
+
+/// The limit that is asked for, which 0 is none.
+fn limit(asked: usize) -> usize {
+    if asked == 0 { LIMIT } else { asked.min(LIMIT_MAX) }
+}
 
 /// What may be asked of connections. The names are those of a question by `$SYS.REQ`; those of a page
 /// differ in `subs` and `state`.
@@ -71,10 +77,6 @@ impl Options {
         account.clone_into(&mut self.acc);
     }
 
-    fn limit(&self) -> usize {
-        if self.limit == 0 { LIMIT } else { self.limit.min(LIMIT_MAX) }
-    }
-
     /// Whether subscriptions are asked for.
     pub(crate) fn is_detailed(&self) -> bool {
         self.subscriptions || self.subscriptions_detail
@@ -103,7 +105,7 @@ impl Options {
             user: given(&self.user),
             subject: given(&self.filter_subject),
             offset: self.offset,
-            limit: self.limit(),
+            limit: limit(self.limit),
         })
     }
 }
@@ -258,7 +260,7 @@ pub(crate) fn connz(
         "num_connections": connections.len(),
         "total": total,
         "offset": options.offset,
-        "limit": options.limit(),
+        "limit": limit(options.limit),
         "connections": connections,
     })
 }
@@ -296,8 +298,7 @@ impl SubsOptions {
 
     /// Of the list, how many are left out at its beginning, and how many there are at most.
     pub(crate) fn page(&self) -> (usize, usize) {
-        let limit = if self.limit == 0 { LIMIT } else { self.limit.min(LIMIT_MAX) };
-        (self.offset, if self.is_listed() { limit } else { 0 })
+        (self.offset, if self.is_listed() { limit(self.limit) } else { 0 })
     }
 
     fn is_listed(&self) -> bool {
@@ -321,7 +322,7 @@ pub(crate) fn subsz(
         "num_subscriptions": all,
         "total": if listed { total } else { 0 },
         "offset": options.offset,
-        "limit": if options.limit == 0 { LIMIT } else { options.limit.min(LIMIT_MAX) },
+        "limit": limit(options.limit),
     });
     if listed {
         let list: Vec<_> = list.into_iter().map(|own| Subscription::new(own, true)).collect();
@@ -332,7 +333,6 @@ pub(crate) fn subsz(
 
 /// What one account does, as `/accstatz` and `$SYS.REQ.ACCOUNT.*.CONNS` have it.
 pub(crate) fn account_statistics(own: &AccountStatistics) -> Json {
-    let Counts { in_msgs, in_bytes, out_msgs, out_bytes } = own.counts;
     json!({
         "acc": own.name,
         "name": own.name,
@@ -340,8 +340,8 @@ pub(crate) fn account_statistics(own: &AccountStatistics) -> Json {
         "leafnodes": 0,
         "total_conns": own.total_connections,
         "num_subscriptions": own.subscriptions,
-        "sent": {"msgs": out_msgs, "bytes": out_bytes},
-        "received": {"msgs": in_msgs, "bytes": in_bytes},
+        "sent": own.counts.sent(),
+        "received": own.counts.received(),
         "slow_consumers": own.slow_consumers,
     })
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use watershed_engine::{
     About, AccountStatistics, Damaged, Detail, Engine, OUTBOX_BYTES_MAX, Question, Snapshot,
+    Traffic, server,
 };
 use watershed_wire::handshake::Info;
 use watershed_wire::limits::CONTROL_LINE_BYTES_MAX;
@@ -33,13 +34,6 @@ pub(crate) struct Facts {
     system_account: String,
     /// Those that may keep streams; `None` for all.
     accounts_with_streams: Option<Vec<String>>,
-    /// What `/varz` says of limits.
-    limits: Limits,
-}
-
-/// Limits, as `/varz` says them.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
     max_connections: usize,
     auth_timeout: Duration,
 }
@@ -65,10 +59,8 @@ impl Facts {
                 let keep = config.accounts.iter().filter(|(_, own)| own.enabled);
                 keep.map(|(name, _)| name.clone()).collect()
             }),
-            limits: Limits {
-                max_connections: config.max_connections,
-                auth_timeout: config.auth_timeout,
-            },
+            max_connections: config.max_connections,
+            auth_timeout: config.auth_timeout,
         }
     }
 
@@ -81,7 +73,7 @@ impl Facts {
     /// `/varz`.
     pub(crate) fn variables(&self, snapshot: &Snapshot, now: UnixNanos) -> Json {
         let info = &self.info;
-        let traffic = snapshot.traffic;
+        let Traffic { counts, slow_consumers } = snapshot.traffic;
         let mut json = json!({
             "server_id": info.server_id,
             "server_name": info.server_name,
@@ -97,8 +89,8 @@ impl Facts {
             "http_port": self.http.map_or(0, |http| http.port()),
             "http_base_path": "",
             "https_port": 0,
-            "auth_timeout": self.limits.auth_timeout.as_secs_f64(),
-            "max_connections": self.limits.max_connections,
+            "auth_timeout": self.auth_timeout.as_secs_f64(),
+            "max_connections": self.max_connections,
             "max_control_line": CONTROL_LINE_BYTES_MAX,
             "max_payload": self.max_payload,
             "max_pending": OUTBOX_BYTES_MAX,
@@ -113,11 +105,11 @@ impl Facts {
             "connections": snapshot.connections,
             "total_connections": snapshot.total_connections,
             "subscriptions": snapshot.subscriptions,
-            "in_msgs": traffic.in_msgs,
-            "out_msgs": traffic.out_msgs,
-            "in_bytes": traffic.in_bytes,
-            "out_bytes": traffic.out_bytes,
-            "slow_consumers": traffic.slow_consumers,
+            "in_msgs": counts.in_msgs,
+            "out_msgs": counts.out_msgs,
+            "in_bytes": counts.in_bytes,
+            "out_bytes": counts.out_bytes,
+            "slow_consumers": slow_consumers,
         });
         if let Some(jetstream) = self.usage(snapshot) {
             json["jetstream"] = jetstream;
@@ -150,9 +142,9 @@ impl Facts {
         engine: &mut Engine,
         now: UnixNanos,
     ) -> Option<Json> {
-        let asked = match Asked::read(&question.payload) {
+        let asked: Asked = match read(&question.payload) {
             Ok(asked) => asked,
-            Err(error) => return Some(self.refusal(&error.to_string(), now)),
+            Err(why) => return Some(self.refusal(&why, now)),
         };
         if !asked.is_meant(&self.info) {
             return None;
@@ -308,18 +300,11 @@ impl Facts {
     }
 
     fn server(&self, now: UnixNanos) -> Json {
-        let info = &self.info;
-        json!({
-            "name": info.server_name, "host": info.host, "id": info.server_id,
-            "ver": info.version, "jetstream": info.jetstream, "time": now,
-        })
+        server(&self.info, now)
     }
 
     fn statistics(&self, snapshot: &Snapshot) -> Json {
-        let traffic = snapshot.traffic;
-        let both = |messages: u64, bytes: u64| json!({"msgs": messages, "bytes": bytes});
-        let (sent, received) =
-            (both(traffic.out_msgs, traffic.out_bytes), both(traffic.in_msgs, traffic.in_bytes));
+        let Traffic { counts, slow_consumers } = snapshot.traffic;
         let mut json = json!({
             "start": self.start,
             "mem": resident_bytes(),
@@ -329,9 +314,9 @@ impl Facts {
             "total_connections": snapshot.total_connections,
             "active_accounts": snapshot.accounts.len(),
             "subscriptions": snapshot.subscriptions,
-            "sent": sent,
-            "received": received,
-            "slow_consumers": traffic.slow_consumers,
+            "sent": counts.sent(),
+            "received": counts.received(),
+            "slow_consumers": slow_consumers,
             "active_servers": 1,
         });
         if let Some(jetstream) = self.usage(snapshot) {
@@ -453,7 +438,7 @@ pub(crate) struct Asked {
     include_unused: bool,
 }
 
-/// Reads the details of a question.
+/// Reads what stands in a question; without a body it asks for nothing in particular.
 fn read<T: Default + for<'a> Deserialize<'a>>(payload: &[u8]) -> Result<T, String> {
     if payload.is_empty() {
         return Ok(T::default());
@@ -471,20 +456,12 @@ pub(crate) fn subscriptions(
     let account = Some(options.account.as_str()).filter(|name| !name.is_empty());
     let test = Some(options.test.as_str()).filter(|subject| !subject.is_empty());
     let (offset, limit) = options.page();
-    let (all, _) = engine.subscriptions(account, None, 0, 0);
     let found = engine.subscriptions(account, test, offset, limit);
+    let all = test.map_or(found.0, |_| engine.subscriptions(account, None, 0, 0).0);
     connz::subsz(options, server, now, all, found)
 }
 
 impl Asked {
-    /// Reads what stands in a question.
-    fn read(payload: &[u8]) -> Result<Self, serde_json::Error> {
-        if payload.is_empty() {
-            return Ok(Self::default());
-        }
-        serde_json::from_slice(payload)
-    }
-
     /// Whether a server is one of those that are to answer. This one is in no cluster and has no tags.
     fn is_meant(&self, info: &Info) -> bool {
         let fits = |wanted: &str, own: &str| wanted.is_empty() || own.contains(wanted);

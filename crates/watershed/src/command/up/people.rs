@@ -9,7 +9,6 @@ use anyhow::{Context as _, bail};
 use watershed_server::{Credential, Permissions, Rules, User};
 use watershed_topology::model::Access;
 use watershed_topology::permission;
-use watershed_wire::subject::{Filter, SubjectError};
 
 use crate::connection::account_of;
 use crate::load::{Loaded, Workspace};
@@ -177,10 +176,7 @@ impl People {
                 other.account
             );
         }
-        let filters = |all: Vec<String>| all.iter().map(|one| Filter::new(one)).collect();
-        let rules = |own: permission::Rules| -> Result<Rules, SubjectError> {
-            Ok(Rules { allow: own.allow.map(filters).transpose()?, deny: filters(own.deny)? })
-        };
+        let rules = |own: permission::Rules| Rules::new(own.allow.as_deref(), &own.deny);
         let permissions = permissions.map(|own| -> anyhow::Result<_> {
             Ok(Arc::new(Permissions {
                 publish: rules(own.publish)?,
