@@ -2,14 +2,10 @@
 //! the test says so, so that every order of it can be tried.
 
 use watershed_engine::{
-    AccountStore, Completion, CoreSettings, Detail, DiskOutput, Engine, Identity,
-    JetStreamSettings, Keeping, Now, Peer, Settings, Tick,
+    AccountStore, Completion, CoreSettings, Detail, Engine, Identity, JetStreamSettings, Keeping,
+    Now, OnDisk, Peer, Settings, Tick,
 };
-use watershed_store::blocks::{BlockReader, BlockWriter};
-use watershed_store::format::Origin;
-use watershed_store::keeper::Done;
-use watershed_store::opening::{self, Finding, Opened};
-use watershed_store::{Journal, Keeper, Round};
+use watershed_store::opening::Finding;
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -34,14 +30,10 @@ pub struct Received {
 /// A node.
 #[derive(Debug)]
 pub struct Node {
-    engine: Engine,
+    own: OnDisk<SimDisk>,
     conn: watershed_engine::ConnId,
     now: Now,
     decoder: ServerDecoder,
-    journal: Journal<SimDisk>,
-    keeper: Keeper<SimDisk>,
-    reader: BlockReader<SimDisk>,
-    committing: Option<Round>,
     applied: u64,
     /// Whether the journal has refused a round and was not healed since.
     ill: bool,
@@ -88,36 +80,16 @@ impl Node {
         let mut engine = Engine::new(Settings { core, jetstream: Some(settings) });
         let account = engine.account("$G");
         engine.limit_account(account, store);
-        let mut opened = opening::open(disk, Origin(0)).map_err(text)?;
-        engine.restore(now, disk, &mut opened).map_err(text)?;
-        let Opened { journal, checkpoints, referred, findings, .. } = opened;
-        let reader = BlockReader::new(disk.clone());
-        let applied = journal.next_round() - 1;
-        let mut blocks = BlockWriter::new(disk.clone()).map_err(text)?;
-        let known = engine.known_blocks();
-        let known = |log, block| known.contains(&(log, block)) || referred.contains(&(log, block));
-        blocks.retain(known).map_err(text)?;
+        let (mut own, findings) = OnDisk::start(engine, disk, now).map_err(text)?;
+        let applied = own.journal.next_round() - 1;
         let identity = Identity { account, user: String::new(), permissions: None };
-        let conn = engine.opened(
+        let conn = own.engine.opened(
             now,
             Peer { ip: "sim".into(), port: 1, anonymous: Some(identity), ..Peer::default() },
         );
         let decoder = ServerDecoder::default();
-        let keeper = Keeper::new(disk.clone(), checkpoints, blocks);
-        let mut node = Self {
-            engine,
-            conn,
-            now,
-            decoder,
-            journal,
-            keeper,
-            reader,
-            committing: None,
-            applied,
-            ill: false,
-            keeping: Keeping::Well,
-            findings,
-        };
+        let mut node =
+            Self { own, conn, now, decoder, applied, ill: false, keeping: Keeping::Well, findings };
         node.say(b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB r.> 1\r\n");
         Ok(node)
     }
@@ -139,7 +111,7 @@ impl Node {
         let mut decoder = ClientDecoder::default();
         let mut rest = bytes;
         while let Ok(Some((op, taken))) = decoder.next(rest) {
-            self.engine.received(self.now, self.conn, op);
+            self.own.engine.received(self.now, self.conn, op);
             rest = &rest[taken..];
         }
     }
@@ -156,7 +128,7 @@ impl Node {
 
     /// The last round that has something of what was accepted so far.
     pub fn accepted(&self) -> u64 {
-        self.engine.last_round()
+        self.own.engine.last_round()
     }
 
     /// What was found when the store was opened that was not as it should be.
@@ -166,27 +138,23 @@ impl Node {
 
     /// The whole durable state.
     pub fn state(&self) -> Vec<u8> {
-        self.engine.state_bytes()
+        self.own.engine.state_bytes()
     }
 
     /// Whether the disk has anything to do.
     pub fn has_work(&self) -> bool {
-        self.committing.is_some() || self.keeper.has_work()
+        self.own.has_work()
     }
 
     /// Commits the round that waits, if there is one. A disk that refuses is what the engine is told, too.
     pub fn commit(&mut self) -> Result<(), String> {
-        let Some(round) = self.committing.take() else { return Ok(()) };
-        match self.journal.commit(&round) {
-            Ok(()) => {
-                self.applied = round.number();
-                let room = self.journal.room();
-                self.complete(Completion::Durable { round: round.number(), room });
+        match self.own.commit(self.now) {
+            Ok(number) => {
+                self.applied = number.unwrap_or(self.applied);
                 Ok(())
             }
             Err(error) => {
                 self.ill = true;
-                self.complete(Completion::refused(&error));
                 Err(text(error))
             }
         }
@@ -200,7 +168,7 @@ impl Node {
     /// Checks whether a journal that refused a round accepts rounds again.
     pub fn heal(&mut self) -> Result<(), String> {
         if self.ill {
-            self.journal.heal().map_err(text)?;
+            self.own.journal.heal().map_err(text)?;
             self.ill = false;
             self.complete(Completion::Healed);
         }
@@ -209,9 +177,9 @@ impl Node {
 
     /// Does the next part of the slow work. A disk that refuses is what the engine is told, too.
     pub fn keep(&mut self) -> Result<(), String> {
-        let (done, keeping) = match self.keeper.step() {
+        let (done, keeping) = match self.own.keeper.step() {
             Ok(Some(done)) => (Some(done), Keeping::Well),
-            Ok(None) => match self.keeper.restock() {
+            Ok(None) => match self.own.keeper.restock() {
                 Ok(()) => (None, Keeping::Well),
                 Err(error) => {
                     self.keeps(Keeping::Full);
@@ -226,11 +194,8 @@ impl Node {
         if self.keeping != Keeping::Full || done.is_none() {
             self.keeps(keeping);
         }
-        if let Some(Done::Checkpointed { release, .. }) = done {
-            self.journal.release(release);
-        }
-        if let Some(completion) = done.as_ref().and_then(Completion::done) {
-            self.complete(completion);
+        if let Some(done) = &done {
+            self.own.kept(self.now, done);
         }
         Ok(())
     }
@@ -254,7 +219,7 @@ impl Node {
     /// The node has one more look at what there is to do. Says whether there is more to do at once.
     pub fn turn(&mut self) -> bool {
         self.collect();
-        self.engine.next_deadline().is_some_and(|deadline| deadline <= self.now.tick)
+        self.own.engine.next_deadline().is_some_and(|deadline| deadline <= self.now.tick)
     }
 
     /// What the client has got since the last time.
@@ -262,7 +227,7 @@ impl Node {
         let mut received = Vec::new();
         let mut pinged = false;
         let mut taken = 0;
-        if let Some(outbox) = self.engine.outbox(self.conn) {
+        if let Some(outbox) = self.own.engine.outbox(self.conn) {
             let bytes = outbox.waiting();
             while let Ok(Some((op, count))) = self.decoder.next(&bytes[taken..]) {
                 match op {
@@ -281,7 +246,7 @@ impl Node {
                 taken += count;
             }
         }
-        self.engine.sent(self.conn, taken);
+        self.own.engine.sent(self.conn, taken);
         if pinged {
             self.say(b"PONG\r\n");
         }
@@ -292,7 +257,7 @@ impl Node {
     pub fn wait(&mut self, nanos: u64) {
         self.now.tick.0 += nanos;
         self.now.wall.0 += i64::try_from(nanos).unwrap_or(0);
-        self.engine.timeout(self.now);
+        self.own.engine.timeout(self.now);
         self.collect();
     }
 
@@ -303,46 +268,28 @@ impl Node {
 
     /// Whether those who publish should wait.
     pub fn is_congested(&self) -> bool {
-        self.engine.is_congested()
+        self.own.engine.is_congested()
     }
 
     /// Whether everything that is stored can be read and made durable.
     pub fn is_healthy(&mut self) -> bool {
-        let now = self.engine.snapshot(&Detail::default());
+        let now = self.own.engine.snapshot(&Detail::default());
         now.trouble.is_none() && now.damaged.is_empty()
     }
 
     /// Lets time pass until the next deadline, `nanos` at most. Says how much of them is left.
     pub fn wait_for_deadline(&mut self, nanos: u64) -> u64 {
-        let next = self.engine.next_deadline().map_or(u64::MAX, |next| next.0);
+        let next = self.own.engine.next_deadline().map_or(u64::MAX, |next| next.0);
         let passed = next.saturating_sub(self.now.tick.0).min(nanos);
         self.wait(passed);
         nanos - passed
     }
 
     fn complete(&mut self, done: Completion) {
-        self.engine.completed(self.now, done);
-        self.collect();
+        self.own.complete(self.now, done);
     }
 
     fn collect(&mut self) {
-        let (mut outputs, mut disk) = (Vec::new(), Vec::new());
-        self.engine.drain(self.now, &mut outputs, &mut disk);
-        for output in disk {
-            match output {
-                DiskOutput::Commit(round) => self.committing = Some(round),
-                DiskOutput::Keep(job) => {
-                    for (log, block) in job.dropped() {
-                        self.reader.forget(*log, *block);
-                    }
-                    self.keeper.push(job);
-                }
-                DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) => {}
-                DiskOutput::Read { ticket, log, block, offset, length } => {
-                    let bytes = self.reader.read(log, block, offset, length).ok();
-                    self.complete(Completion::Read { ticket, bytes });
-                }
-            }
-        }
+        self.own.collect(self.now);
     }
 }

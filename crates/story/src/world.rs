@@ -6,14 +6,9 @@ use std::time::Duration;
 use thiserror::Error;
 use watershed_engine::permit::Permissions;
 use watershed_engine::{
-    AccountStore, Completion, ConnId, CoreSettings, DiskOutput, Engine, Identity,
-    JetStreamSettings, Now, Peer, Settings, Tick,
+    AccountStore, ConnId, CoreSettings, Engine, Identity, JetStreamSettings, Now, OnDisk, Peer,
+    Settings, Tick,
 };
-use watershed_store::blocks::{BlockReader, BlockWriter};
-use watershed_store::format::Origin;
-use watershed_store::keeper::Done;
-use watershed_store::opening::{self, Opened};
-use watershed_store::{Journal, Keeper, Round};
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 use watershed_wire::{ClientDecoder, ServerDecoder, ServerOp};
@@ -57,7 +52,7 @@ struct Connection {
     heard: Vec<Heard>,
 }
 
-/// What a server is to be.
+/// How the server is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
     pub(crate) account: String,
@@ -70,88 +65,41 @@ pub(crate) struct Machine {
 pub(crate) struct World {
     machine: Machine,
     disk: MemoryDisk,
-    node: Node,
+    node: OnDisk<MemoryDisk>,
     now: Now,
     connections: Vec<Connection>,
 }
 
-/// What runs until the server is restarted.
-#[derive(Debug)]
-struct Node {
-    engine: Engine,
-    journal: Journal<MemoryDisk>,
-    keeper: Keeper<MemoryDisk>,
-    reader: BlockReader<MemoryDisk>,
-    committing: Option<Round>,
+/// Starts a server on what `disk` has.
+fn start(machine: &Machine, disk: &MemoryDisk, now: Now) -> Result<OnDisk<MemoryDisk>, Broken> {
+    let info = Info {
+        server_name: "story".into(),
+        headers: true,
+        max_payload: machine.max_payload,
+        ..Info::default()
+    };
+    let core = CoreSettings { info, ping_interval: PING_INTERVAL, ..CoreSettings::default() };
+    let jetstream = Some(machine.jetstream);
+    let mut engine = Engine::new(Settings { core, jetstream });
+    let account = engine.account(&machine.account);
+    engine.limit_account(account, machine.store);
+    let (node, _) = OnDisk::start(engine, disk, now).map_err(Broken::new)?;
+    Ok(node)
 }
 
-impl Node {
-    fn start(machine: &Machine, disk: &MemoryDisk, now: Now) -> Result<Self, Broken> {
-        let info = Info {
-            server_name: "story".into(),
-            headers: true,
-            max_payload: machine.max_payload,
-            ..Info::default()
-        };
-        let core = CoreSettings { info, ping_interval: PING_INTERVAL, ..CoreSettings::default() };
-        let jetstream = Some(machine.jetstream);
-        let mut engine = Engine::new(Settings { core, jetstream });
-        let account = engine.account(&machine.account);
-        engine.limit_account(account, machine.store);
-        let mut opened = opening::open(disk, Origin(0)).map_err(Broken::new)?;
-        engine.restore(now, disk, &mut opened).map_err(Broken::new)?;
-        let Opened { journal, checkpoints, .. } = opened;
-        let blocks = BlockWriter::new(disk.clone()).map_err(Broken::new)?;
-        let keeper = Keeper::new(disk.clone(), checkpoints, blocks);
-        let reader = BlockReader::new(disk.clone());
-        Ok(Self { engine, journal, keeper, reader, committing: None })
-    }
-
-    /// Takes what the disk has to do.
-    fn collect(&mut self, now: Now) {
-        let (mut outputs, mut disk) = (Vec::new(), Vec::new());
-        self.engine.drain(now, &mut outputs, &mut disk);
-        for output in disk {
-            match output {
-                DiskOutput::Commit(round) => self.committing = Some(round),
-                DiskOutput::Keep(job) => {
-                    for (log, block) in job.dropped() {
-                        self.reader.forget(*log, *block);
-                    }
-                    self.keeper.push(job);
-                }
-                DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) => {}
-                DiskOutput::Read { ticket, log, block, offset, length } => {
-                    let bytes = self.reader.read(log, block, offset, length).ok();
-                    self.engine.completed(now, Completion::Read { ticket, bytes });
-                }
-            }
+/// Does everything that is due now.
+fn settle(node: &mut OnDisk<MemoryDisk>, now: Now) -> Result<(), Broken> {
+    loop {
+        node.collect(now);
+        if node.commit(now).map_err(Broken::new)?.is_some() {
+            continue;
         }
-    }
-
-    /// Does everything that is to be done at this moment.
-    fn settle(&mut self, now: Now) -> Result<(), Broken> {
-        loop {
-            self.collect(now);
-            if let Some(round) = self.committing.take() {
-                self.journal.commit(&round).map_err(Broken::new)?;
-                self.engine.completed(
-                    now,
-                    Completion::Durable { round: round.number(), room: self.journal.room() },
-                );
-            } else if self.keeper.has_work() {
-                let done = self.keeper.step().map_err(Broken::new)?;
-                if let Some(Done::Checkpointed { release, .. }) = done {
-                    self.journal.release(release);
-                }
-                if let Some(completion) = done.as_ref().and_then(Completion::done) {
-                    self.engine.completed(now, completion);
-                }
-            } else if self.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
-                self.engine.timeout(now);
-            } else {
-                return Ok(());
-            }
+        if let Some(done) = node.keeper.step().map_err(Broken::new)? {
+            node.kept(now, &done);
+        } else if node.engine.next_deadline().is_some_and(|deadline| deadline <= now.tick) {
+            node.engine.timeout(now);
+        } else {
+            return Ok(());
         }
     }
 }
@@ -159,7 +107,7 @@ impl Node {
 impl World {
     pub(crate) fn new(machine: Machine) -> Result<Self, Broken> {
         let (disk, now) = (MemoryDisk::default(), Now { tick: Tick(0), wall: BEGIN });
-        let node = Node::start(&machine, &disk, now)?;
+        let node = start(&machine, &disk, now)?;
         Ok(Self { machine, disk, node, now, connections: Vec::new() })
     }
 
@@ -171,8 +119,8 @@ impl World {
     /// The server stops and starts again. Every connection is gone.
     pub(crate) fn restart(&mut self) -> Result<(), Broken> {
         self.connections.clear();
-        self.node = Node::start(&self.machine, &self.disk, self.now)?;
-        self.node.settle(self.now)
+        self.node = start(&self.machine, &self.disk, self.now)?;
+        settle(&mut self.node, self.now)
     }
 
     /// Connects somebody.
@@ -195,7 +143,7 @@ impl World {
             self.node.engine.received(self.now, conn, op);
             rest = rest.get(taken..).unwrap_or_default();
         }
-        self.node.settle(self.now)
+        settle(&mut self.node, self.now)
     }
 
     /// What a client was told since the last time.
@@ -227,19 +175,19 @@ impl World {
         let heard = std::mem::take(&mut connection.heard);
         if taken > 0 {
             self.node.engine.sent(connection.conn, taken);
-            self.node.settle(self.now)?;
+            settle(&mut self.node, self.now)?;
         }
         Ok(heard)
     }
 
-    /// Time passes until something is to be done, `nanos` at most. How much of them is left.
+    /// Lets time pass until something is due, `nanos` at most. Returns how much of them is left.
     pub(crate) fn pass(&mut self, nanos: u64) -> Result<u64, Broken> {
         let next = self.node.engine.next_deadline().map_or(u64::MAX, |next| next.0);
         let passed = next.saturating_sub(self.now.tick.0).min(nanos);
         self.now.tick.0 += passed;
         self.now.wall.0 += i64::try_from(passed).unwrap_or_default();
         self.node.engine.timeout(self.now);
-        self.node.settle(self.now)?;
+        settle(&mut self.node, self.now)?;
         Ok(nanos - passed)
     }
 }
