@@ -14,7 +14,11 @@ pub fn check(stories: &Stories, topology: &Topology) -> Vec<Diagnostic> {
     let mut checker = Checker { topology, found: Vec::new() };
     for step in stories.stories.iter().flat_map(|story| &story.steps) {
         match step {
-            Step::Publish { user: Some(user), .. } => checker.user(user),
+            Step::Publish(publish) => {
+                if let Some(user) = &publish.user {
+                    checker.user(user);
+                }
+            }
             Step::Worker { consumer, .. } | Step::Stop { consumer } => checker.consumer(consumer),
             Step::Purge { stream, .. } => checker.stream(stream),
             Step::Expect { facts } => {
@@ -28,7 +32,7 @@ pub fn check(stories: &Stories, topology: &Topology) -> Vec<Diagnostic> {
                     }
                 }
             }
-            Step::Publish { .. } | Step::Advance { .. } | Step::Restart => {}
+            Step::Advance { .. } | Step::Restart => {}
         }
     }
     checker.found

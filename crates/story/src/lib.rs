@@ -32,4 +32,4 @@ mod tests;
 pub use check::check;
 pub use play::{Failure, Passed, run};
 pub use read::read;
-pub use story::{Answer, Compare, Expected, Fact, Outcome, Step, Stories, Story, What};
+pub use story::{Answer, Compare, Expected, Fact, Outcome, Publish, Step, Stories, Story, What};

@@ -3,7 +3,7 @@
 /// Messages that one `publish` may send.
 pub(crate) const TIMES_MAX: u64 = 100_000;
 
-/// Deliveries of one story: a worker that answers a message for ever ends the story, not the machine.
+/// Deliveries of one story. A message that comes again without end fails the story instead of running on.
 pub(crate) const DELIVERIES_MAX: u64 = 1_000_000;
 
 /// Events of the timeline that are kept; the first ones go.

@@ -14,7 +14,7 @@ use watershed_wire::jetstream::stream::PurgeRequest;
 use crate::client::{Client, INBOX, Reply};
 use crate::expect::{number, stream_of};
 use crate::setup::{apply, machine, permissions};
-use crate::story::{Fact, Outcome, Step, Story};
+use crate::story::{Fact, Outcome, Publish, Step, Story};
 use crate::timeline::Timeline;
 use crate::worker::Worker;
 use crate::world::{Broken, World};
@@ -99,7 +99,7 @@ impl<'t> Play<'t> {
 
     fn carry_out(&mut self, step: &Step) -> Result<Option<Wrong>, Broken> {
         match step {
-            Step::Publish { .. } => return self.publish(step),
+            Step::Publish(publish) => return self.publish(publish),
             Step::Worker { consumer, answers } => {
                 self.workers.retain(|worker| worker.name != consumer.value);
                 let (world, answers) = (&mut self.world, answers.clone());
@@ -156,10 +156,8 @@ impl<'t> Play<'t> {
         Ok(())
     }
 
-    fn publish(&mut self, step: &Step) -> Result<Option<Wrong>, Broken> {
-        let Step::Publish { subject, payload, headers, times, user, expect } = step else {
-            return Ok(None);
-        };
+    fn publish(&mut self, publish: &Publish) -> Result<Option<Wrong>, Broken> {
+        let Publish { subject, payload, headers, times, user, expect } = publish;
         let mut sender = match user {
             Some(user) => Some(self.as_user(user)?),
             None => None,

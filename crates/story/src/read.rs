@@ -1,15 +1,15 @@
 //! From text to stories.
 
 use watershed_topology::diagnostic::{Diagnostic, Severity};
+use watershed_topology::lower::Reader;
 use watershed_topology::model::ConsumerName;
-use watershed_topology::quantity::{self, QuantityError};
-use watershed_topology::schema::nearest;
+use watershed_topology::quantity;
 use watershed_topology::source::{FileId, SourceMap, Span, Spanned};
 use watershed_topology::yaml::{self, Entry, Node, Value};
 
 use crate::answer;
 use crate::limits::TIMES_MAX;
-use crate::story::{Answer, Compare, Expected, Fact, Outcome, Step, Stories, Story, What};
+use crate::story::{Answer, Compare, Expected, Fact, Outcome, Publish, Step, Stories, Story, What};
 
 /// Keys of a step that say what happens: a step has one of them.
 const ACTIONS: [&str; 7] = ["publish", "worker", "stop", "advance", "restart", "purge", "expect"];
@@ -20,49 +20,26 @@ const FACTS: [&str; 5] = ["messages", "delivered", "done", "unprocessed", "dead"
 /// Reads a file of stories. What is wrong with it is said with the codes of topology files.
 pub fn read(sources: &SourceMap, file: FileId) -> (Option<Stories>, Vec<Diagnostic>) {
     let (root, diagnostics) = yaml::parse(sources, file);
-    let mut reader = Reader { diagnostics };
-    let stories = root.map(|root| reader.stories(&root));
-    let failed = reader.diagnostics.iter().any(|one| one.severity == Severity::Error);
-    (stories.filter(|_| !failed), reader.diagnostics)
+    let mut stage = Stage { reader: Reader::default() };
+    stage.reader.diagnostics = diagnostics;
+    let stories = root.map(|root| stage.stories(&root));
+    let diagnostics = stage.reader.diagnostics;
+    let failed = diagnostics.iter().any(|one| one.severity == Severity::Error);
+    (stories.filter(|_| !failed), diagnostics)
 }
 
-struct Reader {
-    diagnostics: Vec<Diagnostic>,
+/// Reads stories with what reads topologies.
+struct Stage {
+    reader: Reader,
 }
 
-impl Reader {
-    fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::new(code, Severity::Error, span, message.into()));
-    }
-
-    fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
-        if let Value::Mapping(entries) = &node.value {
-            return entries;
-        }
-        self.error("F004", node.span, format!("{what} is a mapping, and this is {}", node.kind()));
-        &[]
+impl Stage {
+    fn error(&mut self, span: Span, message: impl Into<String>) {
+        self.reader.error("F004", span, message);
     }
 
     fn text(&mut self, node: &Node, what: &str) -> Option<Spanned<String>> {
-        match &node.value {
-            Value::Scalar(scalar) if !node.is_null() => {
-                Some(Spanned::new(scalar.text.clone(), node.span))
-            }
-            _ => {
-                let message = format!("{what} is a single value, and this is {}", node.kind());
-                self.error("F004", node.span, message);
-                None
-            }
-        }
-    }
-
-    fn unknown(&mut self, entry: &Entry, known: &[&str], what: &str) {
-        let message = format!("unknown key `{}` in {what}", entry.key);
-        let found = Diagnostic::new("F003", Severity::Error, entry.key_span, message);
-        self.diagnostics.push(match nearest(&entry.key, known.iter().copied()) {
-            Some(meant) => found.fix(format!("did you mean `{meant}`?")),
-            None => found.note(format!("it has {}", known.join(", "))),
-        });
+        Some(Spanned::new(self.reader.text(node, what)?, node.span))
     }
 
     fn stories(&mut self, root: &Node) -> Stories {
@@ -71,22 +48,22 @@ impl Reader {
         if let Some(entry) = root.get("watershed") {
             let message = "this is a topology, and stories stand in a file of their own";
             let found = Diagnostic::new("F004", Severity::Error, entry.key_span, message.into());
-            self.diagnostics.push(found.fix("name its folder, or a `*.story.yaml`"));
+            self.reader.push(found.fix("name its folder, or a `*.story.yaml`"));
             return Stories { topology, stories };
         }
-        for entry in self.mapping(root, "a file of stories") {
+        for entry in self.reader.mapping(root, "a file of stories") {
             match entry.key.as_str() {
-                "topology" => topology = self.text(&entry.node, "`topology`"),
+                "topology" => topology = self.text(&entry.node, "topology"),
                 "stories" => {
-                    for story in self.mapping(&entry.node, "`stories`") {
+                    for story in self.reader.mapping(&entry.node, "`stories`") {
                         stories.extend(self.story(story));
                     }
                 }
-                _ => self.unknown(entry, &["topology", "stories"], "a file of stories"),
+                _ => self.reader.unknown(entry, &["topology", "stories"], "a file of stories"),
             }
         }
-        if stories.is_empty() && self.diagnostics.is_empty() {
-            self.error("F004", root.span, "missing `stories`");
+        if stories.is_empty() && self.reader.diagnostics.is_empty() {
+            self.error(root.span, "missing `stories`");
         }
         Stories { topology, stories }
     }
@@ -94,7 +71,7 @@ impl Reader {
     fn story(&mut self, entry: &Entry) -> Option<Story> {
         let Value::Sequence(items) = &entry.node.value else {
             let kind = entry.node.kind();
-            self.error("F004", entry.node.span, format!("a story is a list, and this is {kind}"));
+            self.error(entry.node.span, format!("a story is a list, and this is {kind}"));
             return None;
         };
         let steps = items.iter().filter_map(|item| self.step(item)).collect();
@@ -102,7 +79,7 @@ impl Reader {
     }
 
     fn step(&mut self, node: &Node) -> Option<Step> {
-        let entries = self.mapping(node, "a step");
+        let entries = self.reader.mapping(node, "a step");
         let is_action = |entry: &&Entry| {
             let key = entry.key.as_str();
             // What a publish must come to is a part of it.
@@ -111,13 +88,9 @@ impl Reader {
         let mut actions = entries.iter().filter(is_action);
         let Some(action) = actions.next() else {
             match entries.first() {
-                Some(entry) => self.unknown(entry, &ACTIONS, "a step"),
+                Some(entry) => self.reader.unknown(entry, &ACTIONS, "a step"),
                 None if matches!(node.value, Value::Mapping(_)) => {
-                    self.error(
-                        "F004",
-                        node.span,
-                        "a step says what happens, and this one is empty",
-                    );
+                    self.error(node.span, "a step says what happens, and this one is empty");
                 }
                 None => {}
             }
@@ -126,7 +99,7 @@ impl Reader {
         if let Some(other) = actions.next() {
             let message = format!("`{}` and `{}` are two steps", action.key, other.key);
             let found = Diagnostic::new("F004", Severity::Error, other.key_span, message);
-            self.diagnostics.push(found.fix("begin another step with `- `"));
+            self.reader.push(found.fix("begin another step with `- `"));
             return None;
         }
         let value = &action.node;
@@ -150,17 +123,17 @@ impl Reader {
             }
             "restart" => {
                 self.only(entries, &["restart"]);
-                let what = self.text(value, "`restart`")?;
+                let what = self.text(value, "restart")?;
                 if what.value != "server" {
-                    self.error("F004", what.span, "only the server can be restarted");
+                    self.error(what.span, "only the server can be restarted");
                 }
                 Some(Step::Restart)
             }
             "purge" => {
                 self.only(entries, &["purge", "subject"]);
                 let subject = node.get("subject").map(|entry| &entry.node);
-                let subject = subject.and_then(|node| self.text(node, "`subject`"));
-                let stream = self.text(value, "`purge`")?;
+                let subject = subject.and_then(|node| self.text(node, "subject"));
+                let stream = self.text(value, "purge")?;
                 Some(Step::Purge { stream, subject: subject.map(|subject| subject.value) })
             }
             _ => {
@@ -174,33 +147,39 @@ impl Reader {
     fn only(&mut self, entries: &[Entry], known: &[&str]) {
         for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
             let what = format!("the step `{}`", known.first().copied().unwrap_or_default());
-            self.unknown(entry, known, &what);
+            self.reader.unknown(entry, known, &what);
         }
     }
 
     fn publish(&mut self, value: &Node, entries: &[Entry]) -> Option<Step> {
         self.only(entries, &["publish", "payload", "headers", "times", "as", "expect"]);
-        let subject = self.text(value, "`publish`")?;
-        let mut step = (String::new(), Vec::new(), 1, None);
-        let mut expect = Spanned::new(Outcome::Stored, subject.span);
+        let subject = self.text(value, "publish")?;
+        let expect = Spanned::new(Outcome::Stored, subject.span);
+        let mut publish = Publish {
+            subject,
+            payload: String::new(),
+            headers: Vec::new(),
+            times: 1,
+            user: None,
+            expect,
+        };
         for entry in entries {
             let node = &entry.node;
             match entry.key.as_str() {
-                "payload" => step.0 = self.text(node, "`payload`")?.value,
+                "payload" => publish.payload = self.text(node, "payload")?.value,
                 "headers" => {
-                    for header in self.mapping(node, "`headers`") {
-                        let value = self.text(&header.node, &format!("`{}`", header.key))?;
-                        step.1.push((header.key.clone(), value.value));
+                    for header in self.reader.mapping(node, "`headers`") {
+                        let value = self.text(&header.node, &header.key)?;
+                        publish.headers.push((header.key.clone(), value.value));
                     }
                 }
-                "times" => step.2 = self.count(node, "`times`", TIMES_MAX)?,
-                "as" => step.3 = Some(self.text(node, "`as`")?),
-                "expect" => expect = self.outcome(node)?,
+                "times" => publish.times = self.count(node, "times", TIMES_MAX)?,
+                "as" => publish.user = Some(self.text(node, "as")?),
+                "expect" => publish.expect = self.outcome(node)?,
                 _ => {}
             }
         }
-        let (payload, headers, times, user) = step;
-        Some(Step::Publish { subject, payload, headers, times, user, expect })
+        Some(Step::Publish(publish))
     }
 
     fn count(&mut self, node: &Node, what: &str, max: u64) -> Option<u64> {
@@ -208,15 +187,15 @@ impl Reader {
         let number = quantity::count(&text.value).and_then(|number| u64::try_from(number).ok());
         if number.is_none_or(|number| number > max) {
             let message =
-                format!("{what} is a number from 0 to {max}, and this is `{}`", text.value);
-            self.error("F004", text.span, message);
+                format!("`{what}` is a number from 0 to {max}, and this is `{}`", text.value);
+            self.error(text.span, message);
             return None;
         }
         number
     }
 
     fn outcome(&mut self, node: &Node) -> Option<Spanned<Outcome>> {
-        let text = self.text(node, "`expect`")?;
+        let text = self.text(node, "expect")?;
         let outcome = match text.value.as_str() {
             "stored" => Some(Outcome::Stored),
             "duplicate" => Some(Outcome::Duplicate),
@@ -227,7 +206,7 @@ impl Reader {
         if outcome.is_none() {
             let message = format!("unknown outcome `{}` of a publish", text.value);
             let found = Diagnostic::new("F004", Severity::Error, text.span, message);
-            self.diagnostics.push(
+            self.reader.push(
                 found.note(
                     "it is stored, duplicate, nobody, denied, or an error code such as 10071",
                 ),
@@ -237,35 +216,23 @@ impl Reader {
     }
 
     fn duration(&mut self, node: &Node) -> Option<Spanned<i64>> {
-        let text = self.text(node, "a duration")?;
-        match quantity::duration(&text.value) {
-            Ok(nanos) if nanos >= 0 => Some(Spanned::new(nanos, text.span)),
-            Ok(_) => {
-                self.error("F004", text.span, "time does not go back");
-                None
-            }
-            Err(QuantityError::Ambiguous { message, fix }) => {
-                let found = Diagnostic::new("F005", Severity::Error, text.span, message);
-                self.diagnostics.push(found.fix(fix));
-                None
-            }
-            Err(error) => {
-                self.error("F004", text.span, error.to_string());
-                None
-            }
+        let nanos = self.reader.duration(node, "advance")?;
+        if nanos < 0 {
+            self.error(node.span, "time does not go back");
+            return None;
         }
+        Some(Spanned::new(nanos, node.span))
     }
 
     fn consumer(&mut self, node: &Node) -> Option<Spanned<ConsumerName>> {
-        let text = self.text(node, "a consumer")?;
-        let Some((stream, consumer)) = text.value.split_once('/') else {
+        let text = self.text(node, "consumer")?;
+        let name = ConsumerName::parse(&text.value);
+        if name.is_none() {
             let message =
                 format!("`{}` is not a consumer: write it as STREAM/CONSUMER", text.value);
-            self.error("F004", text.span, message);
-            return None;
-        };
-        let name = ConsumerName { stream: stream.to_owned(), consumer: consumer.to_owned() };
-        Some(Spanned::new(name, text.span))
+            self.error(text.span, message);
+        }
+        Some(Spanned::new(name?, text.span))
     }
 
     fn answers(&mut self, node: Option<&Node>) -> Option<Vec<Answer>> {
@@ -276,12 +243,12 @@ impl Reader {
         };
         let mut answers = Vec::new();
         for item in items {
-            let text = self.text(item, "an answer")?;
+            let text = self.text(item, "answers")?;
             match answer::parse(&text.value) {
                 Ok(answer) => answers.push(answer),
                 Err(message) => {
                     let found = Diagnostic::new("F004", Severity::Error, text.span, message);
-                    self.diagnostics.push(found.note(answer::KNOWN));
+                    self.reader.push(found.note(answer::KNOWN));
                     return None;
                 }
             }
@@ -291,12 +258,12 @@ impl Reader {
 
     fn facts(&mut self, node: &Node) -> Step {
         let mut facts = Vec::new();
-        for entry in self.mapping(node, "`expect`") {
+        for entry in self.reader.mapping(node, "`expect`") {
             if !FACTS.contains(&entry.key.as_str()) {
-                self.unknown(entry, &FACTS, "`expect`");
+                self.reader.unknown(entry, &FACTS, "`expect`");
                 continue;
             }
-            for one in self.mapping(&entry.node, &format!("`{}`", entry.key)) {
+            for one in self.reader.mapping(&entry.node, &format!("`{}`", entry.key)) {
                 facts.extend(self.fact(&entry.key, one));
             }
         }
@@ -308,12 +275,11 @@ impl Reader {
         let what = if key == "messages" {
             What::Messages(name)
         } else {
-            let Some((stream, consumer)) = entry.key.split_once('/') else {
+            let Some(name) = ConsumerName::parse(&entry.key) else {
                 let message = format!("`{key}` is about consumers: write STREAM/CONSUMER");
-                self.error("F004", entry.key_span, message);
+                self.error(entry.key_span, message);
                 return None;
             };
-            let name = ConsumerName { stream: stream.to_owned(), consumer: consumer.to_owned() };
             let name = Spanned::new(name, entry.key_span);
             match key {
                 "delivered" => What::Delivered(name),
@@ -327,7 +293,7 @@ impl Reader {
 
     /// `3`, `>= 3` or `<= 3`.
     fn expected(&mut self, node: &Node) -> Option<Spanned<Expected>> {
-        let text = self.text(node, "what is expected")?;
+        let text = self.text(node, "expect")?;
         let (compare, number) = match text.value.trim() {
             plain if plain.starts_with(">=") => (Compare::AtLeast, plain.trim_start_matches(">=")),
             plain if plain.starts_with("<=") => (Compare::AtMost, plain.trim_start_matches("<=")),
@@ -336,7 +302,7 @@ impl Reader {
         let number = quantity::count(number.trim()).and_then(|number| u64::try_from(number).ok());
         let Some(number) = number else {
             let message = format!("`{}` is not a number, `>= 3` or `<= 3`", text.value);
-            self.error("F004", text.span, message);
+            self.error(text.span, message);
             return None;
         };
         Some(Spanned::new(Expected { compare, number }, text.span))

@@ -25,20 +25,7 @@ pub struct Story {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Somebody publishes.
-    Publish {
-        /// Subject.
-        subject: Spanned<String>,
-        /// Payload.
-        payload: String,
-        /// Headers.
-        headers: Vec<(String, String)>,
-        /// How often.
-        times: u64,
-        /// As which user of the topology; `None` for somebody who may do everything.
-        user: Option<Spanned<String>>,
-        /// What must come of it.
-        expect: Spanned<Outcome>,
-    },
+    Publish(Publish),
     /// From now on a worker takes what a consumer delivers.
     Worker {
         /// Consumer.
@@ -70,6 +57,23 @@ pub enum Step {
         /// All of it.
         facts: Vec<Fact>,
     },
+}
+
+/// A message that somebody publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// Subject.
+    pub subject: Spanned<String>,
+    /// Payload.
+    pub payload: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// How often.
+    pub times: u64,
+    /// As which user of the topology; `None` for somebody who may do everything.
+    pub user: Option<Spanned<String>>,
+    /// What must come of it.
+    pub expect: Spanned<Outcome>,
 }
 
 /// What comes of a publish.

@@ -51,8 +51,6 @@ struct Delivery {
     reply: String,
     sequence: u64,
     deliveries: u64,
-    subject: String,
-    header: Vec<u8>,
     payload: Vec<u8>,
 }
 
@@ -108,13 +106,13 @@ impl Worker {
         }
         let mut acted = false;
         for heard in self.client.heard(world)? {
-            let Heard::Message { subject, reply, header, payload } = heard else { continue };
+            let Heard::Message { reply, header, payload, .. } = heard else { continue };
             if let Some((code, text)) = HeaderBlock(&header).status() {
                 let text = String::from_utf8_lossy(text).into_owned();
                 self.told(world, log, code, &text, reply.as_deref())?;
                 continue;
             }
-            let delivery = reply.and_then(|reply| delivery(reply, subject, header, payload));
+            let delivery = reply.and_then(|reply| delivery(reply, payload));
             if let Some(delivery) = delivery {
                 acted = true;
                 self.take(world, log, &delivery)?;
@@ -206,7 +204,7 @@ impl Worker {
         match answer {
             Answer::Done => self.acknowledge(world, delivery, "+ACK")?,
             Answer::Retry(_) if is_last && self.dead_letter.is_some() => {
-                return self.give_up(world, delivery, "max_deliver");
+                return self.give_up(world, delivery);
             }
             Answer::Retry(after) => {
                 let after = after
@@ -219,7 +217,7 @@ impl Worker {
                 }
                 return Ok(format!(", again in {}", show_duration(delay)));
             }
-            Answer::Reject => return self.give_up(world, delivery, "rejected"),
+            Answer::Reject => return self.give_up(world, delivery),
             Answer::Nak(None) => self.acknowledge(world, delivery, "-NAK")?,
             Answer::Nak(Some(delay)) => {
                 self.acknowledge(world, delivery, &format!("-NAK {{\"delay\": {delay}}}"))?;
@@ -242,33 +240,16 @@ impl Worker {
     }
 
     /// Keeps a message as a dead letter, as workers of `watershed work` do, and takes it from its consumer.
-    fn give_up(
-        &mut self,
-        world: &mut World,
-        delivery: &Delivery,
-        reason: &str,
-    ) -> Result<String, Broken> {
+    fn give_up(&mut self, world: &mut World, delivery: &Delivery) -> Result<String, Broken> {
         let mut came = String::new();
         if let Some(dead) = self.dead_letter.clone() {
             let ConsumerName { stream, consumer } = &self.name;
             let request = Request::bare(Call::StreamInfo(stream));
             let info = self.client.get::<StreamInfo>(world, &request)?.map_err(Broken::new)?;
             let subject = letter(stream, consumer, info.created.0, delivery.sequence);
+            // Of the headers that such a letter has, the server looks at this one.
             let mut header = HeaderWriter::new();
-            header.field("Watershed-Reason", reason.as_bytes());
-            header.field("Watershed-Stream", stream.as_bytes());
-            header.field("Watershed-Subject", delivery.subject.as_bytes());
-            header.number("Watershed-Sequence", delivery.sequence);
-            header.field("Watershed-Consumer", consumer.as_bytes());
-            header.number("Watershed-Deliveries", delivery.deliveries);
-            header.field("Nats-Expected-Last-Subject-Sequence", b"0");
-            // What means something to a server is not the letter's.
-            for (name, value) in HeaderBlock(&delivery.header).fields() {
-                let name = String::from_utf8_lossy(name);
-                if !name.to_ascii_lowercase().starts_with("nats-") {
-                    header.field(&name, value);
-                }
-            }
+            header.number("Nats-Expected-Last-Subject-Sequence", 0);
             let header = header.finish();
             let reply = self.client.ask(world, &subject, &header, &delivery.payload)?;
             came = match reply {
@@ -288,8 +269,8 @@ fn connect(world: &mut World, name: &ConsumerName) -> Result<Client, Broken> {
     Client::connect(world, &user, None, INBOX)
 }
 
-fn delivery(reply: String, subject: String, header: Vec<u8>, payload: Vec<u8>) -> Option<Delivery> {
+fn delivery(reply: String, payload: Vec<u8>) -> Option<Delivery> {
     let place = AckSubject::parse(reply.as_bytes())?;
     let (sequence, deliveries) = (place.stream_seq, place.deliveries);
-    Some(Delivery { reply, sequence, deliveries, subject, header, payload })
+    Some(Delivery { reply, sequence, deliveries, payload })
 }

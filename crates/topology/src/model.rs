@@ -155,6 +155,14 @@ pub struct ConsumerName {
     pub consumer: String,
 }
 
+impl ConsumerName {
+    /// Reads `STREAM/CONSUMER`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (stream, consumer) = text.split_once('/')?;
+        Some(Self { stream: stream.to_owned(), consumer: consumer.to_owned() })
+    }
+}
+
 impl std::fmt::Display for ConsumerName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.stream, self.consumer)
@@ -417,8 +425,8 @@ impl Topology {
         self.consumers().filter_map(said)
     }
 
-    /// The same topology as the embedded server runs it, with what is otherwise: one copy,
-    /// uncompressed, which is no difference to clients; and what is to be known about how it runs.
+    /// The topology as the embedded server runs it: one copy, uncompressed, which clients do not notice. Also what a
+    /// person should know about that.
     pub fn embedded(self) -> (Self, Vec<String>) {
         let number =
             |fits: fn(&Stream) -> bool| self.streams.iter().filter(|one| fits(one)).count();

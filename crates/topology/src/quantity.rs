@@ -118,11 +118,12 @@ pub fn show_seconds(nanos: i64) -> String {
     show_duration(nanos - nanos % 1_000_000_000)
 }
 
-/// `1 stream`, `2 streams`.
+/// `1 stream`, `2 streams`; `2 topologies`.
 pub fn show_count(number: impl Display, noun: &str) -> String {
-    match number.to_string().as_str() {
-        "1" => format!("1 {noun}"),
-        number => format!("{number} {noun}s"),
+    match (number.to_string().as_str(), noun.strip_suffix('y')) {
+        ("1", _) => format!("1 {noun}"),
+        (number, Some(stem)) => format!("{number} {stem}ies"),
+        (number, None) => format!("{number} {noun}s"),
     }
 }
 

@@ -69,7 +69,7 @@ impl Cli {
             Command::Init(arguments) => init::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
-            Command::Test(arguments) => test::run_stories(&arguments),
+            Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Render(arguments) => render::run(&arguments),

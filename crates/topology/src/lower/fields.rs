@@ -49,8 +49,9 @@ impl Fields {
 
 /// Reads values, collecting what is wrong with them.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
-    pub(crate) diagnostics: Vec<Diagnostic>,
+pub struct Reader {
+    /// What is wrong so far.
+    pub diagnostics: Vec<Diagnostic>,
     /// Where secrets stand.
     pub(crate) secrets: Vec<Span>,
 }
@@ -59,16 +60,18 @@ pub(crate) struct Reader {
 const UNBUILT: &[&str] = &["allow_responses", "nkey", "token", "creds", "tls"];
 
 impl Reader {
-    pub(crate) fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
+    /// Adds an error.
+    pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>) {
         self.push(Diagnostic::new(code, Severity::Error, span, message.into()));
     }
 
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    /// Adds a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
     /// The entries of a mapping. Nothing at all counts as an empty one.
-    pub(crate) fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
+    pub fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
         match &node.value {
             Value::Mapping(entries) => entries,
             _ if node.is_null() => &[],
@@ -105,12 +108,12 @@ impl Reader {
     }
 
     /// Any text.
-    pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         self.scalar(node, what).map(|scalar| scalar.text.clone())
     }
 
     /// Says that a key is not known, and which one was probably meant.
-    pub(crate) fn unknown(&mut self, entry: &Entry, known: &[&str], what: &str) {
+    pub fn unknown(&mut self, entry: &Entry, known: &[&str], what: &str) {
         let key = &entry.key;
         if UNBUILT.contains(&key.as_str()) {
             let message = format!("`{key}` belongs to the language and is not built yet");
@@ -312,7 +315,8 @@ impl Reader {
         }
     }
 
-    fn duration(&mut self, node: &Node, name: &str) -> Option<i64> {
+    /// A duration, in nanoseconds.
+    pub fn duration(&mut self, node: &Node, name: &str) -> Option<i64> {
         let scalar = self.scalar(node, name)?;
         self.quantity(node, quantity::duration(&scalar.text))
     }

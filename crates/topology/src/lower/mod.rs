@@ -13,14 +13,14 @@ mod sharing;
 
 pub(crate) use self::bucket::BUCKET_FIELDS;
 pub use self::bucket::{bucket_fields, of_bucket, rename_bucket_fields};
-pub use self::fields::Fields;
+pub use self::fields::{Fields, Reader};
 pub use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use self::defaults::Defaults;
-use self::fields::{Reader, typed};
+use self::fields::typed;
 use self::own::Own;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{Consumer, Places, Stream, Topology};

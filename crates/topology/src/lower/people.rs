@@ -50,13 +50,12 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
 
 /// A consumer that is named as STREAM/consumer.
 fn consumer_name(reader: &mut Reader, text: &Spanned<String>) -> Option<Spanned<ConsumerName>> {
-    let Some((stream, name)) = text.value.split_once('/') else {
+    let Some(name) = ConsumerName::parse(&text.value) else {
         let message = format!("`{}` does not say which stream the consumer is of", text.value);
         let diagnostic = Diagnostic::new("F004", Severity::Error, text.span, message);
         reader.push(diagnostic.fix(format!("write `STREAM/{}`", text.value)));
         return None;
     };
-    let name = ConsumerName { stream: stream.into(), consumer: name.into() };
     Some(Spanned::new(name, text.span))
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use ignore::WalkBuilder;
-use watershed_story::{Stories, check, read, run};
+use watershed_story::{Stories, check, read};
 use watershed_topology::diagnostic::Severity;
 use watershed_topology::{SourceMap, Topology};
 
@@ -51,7 +51,7 @@ enum Format {
 /// What the names of files of stories end in.
 const ENDINGS: [&str; 2] = [".story.yaml", ".story.yml"];
 
-pub(crate) fn run_stories(arguments: &Arguments) -> anyhow::Result<Exit> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut sources = SourceMap::default();
     let mut told = Vec::new();
     let mut topologies = BTreeMap::new();
@@ -101,7 +101,7 @@ fn play(
 ) {
     let wanted = |name: &str| arguments.filter.as_deref().is_none_or(|part| name.contains(part));
     for story in stories.stories.iter().filter(|story| wanted(&story.name.value)) {
-        let one = Told { name: story.name.clone(), ended: run(topology, story) };
+        let one = Told { name: story.name.clone(), ended: watershed_story::run(topology, story) };
         if format == Format::Human {
             ui::story::show(sources, &one, told.last());
         }

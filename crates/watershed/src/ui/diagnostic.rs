@@ -35,7 +35,7 @@ pub(crate) fn findings(sources: &SourceMap, diagnostics: &[Diagnostic]) {
 /// How many findings there are, in a line.
 pub(crate) fn summary(workspace: &Workspace) -> String {
     let topologies = workspace.topologies.len();
-    let mut files = count(topologies, "topology").replace("topologys", "topologies");
+    let mut files = count(topologies, "topology");
     if workspace.foreign > 0 {
         let foreign = count(workspace.foreign, "foreign file");
         files = if topologies == 0 { foreign } else { format!("{files}, {foreign}") };

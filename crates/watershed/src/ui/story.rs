@@ -49,7 +49,7 @@ fn seconds(time: Duration) -> String {
 /// Prints how many there were.
 pub(crate) fn summary(told: &[Told]) {
     let failed = told.iter().filter(|one| one.ended.is_err()).count();
-    let stories = count(told.len(), "story").replace("storys", "stories");
+    let stories = count(told.len(), "story");
     out(&match failed {
         0 => format!("{stories}: all passed"),
         failed => format!("{stories}: {} passed, {failed} failed", told.len() - failed),
