@@ -7,7 +7,7 @@ mod signal;
 
 use std::ffi::{OsStr, OsString};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -138,40 +138,14 @@ pub(crate) fn long_form(argument: &OsStr) -> Option<OsString> {
     let text = argument.to_str()?;
     let name = text.strip_prefix('-').filter(|name| !name.starts_with('-'))?;
     let flag = name.split('=').next().unwrap_or_default();
-    let long = [
-        "config",
-        "test",
-        "http_port",
-        "pid",
-        "trace",
-        "addr",
-        "net",
-        "port",
-        "jetstream",
-        "js",
-        "store_dir",
-        "sd",
-        "user",
-        "pass",
-        "ports_file_dir",
-        "debug",
-        "server_name",
-        "name",
-        "log",
-        "logtime",
-        "signal",
-        "sl",
-        "client_advertise",
-        "version",
-        "help",
-        "tls",
-        "tlscert",
-        "tlskey",
-        "tlsverify",
-        "tlscacert",
-    ];
-    let long = long.iter().chain(&refused::NAMES);
-    long.copied().any(|name| name == flag).then(|| format!("--{name}").into())
+    let command = Arguments::augment_args(clap::Command::new("serve"));
+    let is_long = |own: &clap::Arg| {
+        let mut names = own.get_all_aliases().unwrap_or_default().into_iter().chain(own.get_long());
+        names.any(|name| name == flag)
+    };
+    // Clap adds the one that is asked for help by itself.
+    let known = flag == "help" || command.get_arguments().any(is_long);
+    known.then(|| format!("--{name}").into())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
@@ -192,10 +166,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         ui::say("the configuration is valid");
         return Ok(Exit::Clean);
     }
-    let path = arguments.log.as_ref().or(process.log_file.as_ref());
-    let with_time = arguments.logtime.unwrap_or(process.log_time.unwrap_or(true));
-    let log = Log::start(path.map(PathBuf::as_path), debug(arguments, &process), with_time)
-        .context("cannot write the log")?;
+    let (path, with_time) = lines(arguments, &process);
+    let log =
+        Log::start(path, debug(arguments, &process), with_time).context("cannot write the log")?;
     for warning in &process.warnings {
         tracing::warn!("{warning}");
     }
@@ -287,9 +260,7 @@ fn obey(arguments: &Arguments, mut signals: Signals, server: &Server, log: &Log)
 /// Reads the configuration again. All of it is taken over, or nothing.
 fn reload(arguments: &Arguments, server: &Server, log: &Log) -> anyhow::Result<()> {
     let (config, process) = settings(arguments)?;
-    let path = arguments.log.as_ref().or(process.log_file.as_ref());
-    let with_time = arguments.logtime.unwrap_or(process.log_time.unwrap_or(true));
-    if path.map(PathBuf::as_path) != log.path() || with_time != log.has_time() {
+    if lines(arguments, &process) != (log.path(), log.has_time()) {
         anyhow::bail!("`log_file`, `logtime` cannot change without a restart");
     }
     for warning in &process.warnings {
@@ -298,6 +269,13 @@ fn reload(arguments: &Arguments, server: &Server, log: &Log) -> anyhow::Result<(
     server.reload(config)?;
     log.set_debug(debug(arguments, &process));
     Ok(())
+}
+
+/// Where the log goes, and whether its lines begin with the time.
+fn lines<'a>(arguments: &'a Arguments, process: &'a Process) -> (Option<&'a Path>, bool) {
+    let path = arguments.log.as_ref().or(process.log_file.as_ref());
+    let with_time = arguments.logtime.or(process.log_time).unwrap_or(true);
+    (path.map(PathBuf::as_path), with_time)
 }
 
 fn debug(arguments: &Arguments, process: &Process) -> bool {

@@ -2,26 +2,6 @@
 
 use clap::Args;
 
-/// Their long names.
-pub(super) const NAMES: [&str; 16] = [
-    "syslog",
-    "remote_syslog",
-    "ms",
-    "https_port",
-    "log_size_limit",
-    "max_traced_msg_len",
-    "routes",
-    "cluster",
-    "cluster_name",
-    "cluster_listen",
-    "cluster_advertise",
-    "no_advertise",
-    "connect_retries",
-    "profile",
-    "mqtt",
-    "help_tls",
-];
-
 /// What was given of them.
 #[derive(Debug, Args)]
 pub(super) struct Refused {
