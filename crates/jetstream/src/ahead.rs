@@ -43,8 +43,8 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// The journal takes so many bytes more without asking for space.
-    pub(crate) fn has_room(&mut self, bytes: u64) {
+    /// Sets how many bytes the journal can take before it has to ask for space.
+    pub(crate) fn set_room(&mut self, bytes: u64) {
         self.room = bytes;
     }
 
@@ -58,7 +58,7 @@ impl Ahead {
         self.committing = self.open.take();
     }
 
-    /// The round that went to the disk is durable, and the journal takes so many bytes more.
+    /// The round that went to the disk is durable; `room` is what the journal can take now.
     pub(crate) fn durable(&mut self, room: u64) {
         self.room = room;
         self.committing = None;
@@ -90,7 +90,7 @@ mod tests {
         let at = |millis: u64| Tick(0).after(Duration::from_millis(millis));
         let mut ahead = Ahead::default();
         assert!(!ahead.may_go(at(0), 100));
-        ahead.has_room(10_000);
+        ahead.set_room(10_000);
         assert!(ahead.may_go(at(0), 100));
         assert!(!ahead.may_go(at(0), 9_900));
         ahead.went(at(0));

@@ -44,7 +44,7 @@ impl JetStream {
             }
             Completion::Failed { full } => self.disk_refused(net, full),
             Completion::Full => {
-                self.ahead.has_room(0);
+                self.ahead.set_room(0);
                 self.disk.refused(true);
             }
             Completion::Healed => {

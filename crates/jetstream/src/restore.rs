@@ -46,7 +46,7 @@ impl JetStream {
             self.replay(net, &round)?;
         }
         self.rounds = Rounds::new(restored.next_round);
-        self.ahead.has_room(restored.room);
+        self.ahead.set_room(restored.room);
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
             self.start_stream(net, key);

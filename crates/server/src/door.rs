@@ -65,7 +65,7 @@ impl Door {
         }
     }
 
-    /// From now on there is room for so many.
+    /// Sets the limits for connections that come from now on.
     pub(crate) fn set_room(&mut self, connections_max: usize, connect_timeout: Duration) {
         (self.connections_max, self.connect_timeout) = (connections_max, connect_timeout);
     }
@@ -87,7 +87,7 @@ impl Door {
         self.waits.insert((now.after(time), conn, wait));
     }
 
-    /// The next connection whose time to do something is over.
+    /// The next connection that has missed a deadline.
     pub(crate) fn overdue(&mut self, now: Tick) -> Option<(ConnId, Wait)> {
         if let Some((conn, _)) = self.silent.pop_front_if(|(_, until)| *until <= now) {
             return Some((conn, Wait::Word));

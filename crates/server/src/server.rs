@@ -273,7 +273,7 @@ impl Server {
     }
 
     /// Takes no further connection, asks clients to go elsewhere, and closes those who stay, over the time that the
-    /// configuration gives them. Returns at once; `over` is called when nobody is left and the server stops.
+    /// configuration gives them. Returns at once; `over` is called once all are gone and the server stops.
     pub fn lame_duck(&self, over: impl FnOnce() + Send + 'static) {
         self.remote.send(Command::LameDuck(Box::new(over)));
     }

@@ -301,7 +301,7 @@ pub const RULES: &[Field] = fields! {
     deny: Filters, "what is not, whatever is allowed";
 };
 
-/// What a server is to be.
+/// How the server is set up.
 pub const SERVER: &[Field] = fields! {
     listen: Text, "address for clients, as host:port";
     http: Text, "address for monitoring, as host:port";

@@ -109,7 +109,8 @@ impl Acceptor {
         self.timeout
     }
 
-    /// Time in which a peer may begin TLS before it is told anything; `None` if there is no such choice.
+    /// How long to wait for a client to start TLS before it is sent `INFO` in clear; `None` unless
+    /// `handshake_first` is a duration.
     pub(crate) fn patience(&self) -> Option<Duration> {
         match self.first {
             HandshakeFirst::Within(patience) => Some(patience),

@@ -208,8 +208,8 @@ impl Session {
         Some(Step { tls, bytes: std::mem::take(&mut self.pending) })
     }
 
-    /// Goes on after a step. `Err` says why there is no going on; what the peer is told of it is to be
-    /// flushed.
+    /// Continues after a step. Returns why the handshake failed, if it did; flush then, so that the peer
+    /// gets the alert.
     pub(crate) fn stepped(&mut self, stepped: Stepped) -> Result<(), String> {
         let Stepped { tls, failure } = stepped;
         let done = !tls.is_handshaking();

@@ -38,7 +38,7 @@ pub(crate) struct Copied {
     /// Subjects that it gets; none: those of its origin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) claims: Vec<String>,
-    /// Whether its origin may have lost already what it has: there is no way back.
+    /// Whether its messages may already be gone from the origin, so that it cannot be undone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) clears: bool,
 }

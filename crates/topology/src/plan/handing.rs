@@ -150,7 +150,7 @@ fn takers<'a>(name: &str, topology: &'a Topology, observed: &Observed) -> Vec<&'
     topology.streams.iter().filter(takes).map(|stream| stream.name.value.as_str()).collect()
 }
 
-/// Whether a hand-over from a stream has begun and is not over, or was undone and is to begin again.
+/// Whether a hand-over from a stream is under way, or was undone and will begin again.
 pub(super) fn is_under_way(name: &str, topology: &Topology, observed: &Observed) -> bool {
     observed.streams.iter().any(|(taker, there)| {
         let copied = Side::of(there).copied.filter(|copied| !copied.claims.is_empty());

@@ -1,4 +1,4 @@
-//! What every move of messages into another stream has in common: whether it can be, and what there is to know.
+//! What all moves of messages into another stream share: whether they are possible, and the notes of their steps.
 
 use watershed_wire::jetstream::consumer::AckPolicy;
 use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
