@@ -39,6 +39,9 @@ struct World {
 
 const CONSUMERS: [(&str, &str); 2] = [("c", "s.0"), ("d", "s.1")];
 
+/// What none of them takes.
+const UNTAKEN: &str = "s.2";
+
 impl World {
     fn of(stream: &'static str) -> Self {
         Self {
@@ -273,7 +276,7 @@ fn topology(rng: &mut Rng, name: &str, storage: &str, retention: &str, waiting: 
     let limits = limits[rng.usize(..limits.len())];
     let was = if name == "S" { "" } else { ", was: S" };
     let text = format!(
-        "watershed: 1\nname: random\nstreams:\n  {name}: {{ subjects: [s.*], storage: {storage}, retention: {retention}, {limits}{was}, consumers: {{ c: {{ filter_subject: s.0, ack_wait: 1h, max_waiting: {waiting} }}, d: {{ filter_subject: s.1, ack_wait: 1h, max_waiting: {waiting} }} }} }}\n"
+        "watershed: 1\nname: random\nstreams:\n  {name}: {{ subjects: [s.0, s.1, s.2], storage: {storage}, retention: {retention}, {limits}{was}, consumers: {{ c: {{ filter_subject: s.0, ack_wait: 1h, max_waiting: {waiting} }}, d: {{ filter_subject: s.1, ack_wait: 1h, max_waiting: {waiting} }} }} }}\n"
     );
     read(&text).unwrap()
 }
@@ -314,7 +317,17 @@ fn check(
             return Err("messages are missing".into());
         }
     }
+    if retentions.0 != "interest" && retentions.1 != "interest" {
+        untaken_stay(&trial.world, last)?;
+    }
     all_came(trial)
+}
+
+/// Whether what no consumer takes is still there.
+fn untaken_stay(world: &World, there: &Content) -> Result<(), String> {
+    let told = world.told.iter().filter(|(subject, _)| subject == UNTAKEN).count();
+    let stored = there.values().filter(|(subject, _)| subject == UNTAKEN).count();
+    if stored >= told { Ok(()) } else { Err(format!("{stored} of {told} of {UNTAKEN} are there")) }
 }
 
 /// Whether every consumer gets everything, and nothing again that it has acknowledged.
@@ -440,12 +453,11 @@ fn divided(rng: &mut Rng, retention: &str) -> (Topology, [&'static str; 3]) {
 fn hand_over(seed: u64) -> Result<(), String> {
     let mut rng = Rng::with_seed(seed);
     let retention = ["limits", "limits", "interest", "workqueue"][rng.usize(..4)];
-    let first_file = streams("random", retention, &[("S", "s.*", &["c", "d"])]);
     let (new, places) = divided(&mut rng, retention);
-    // What no consumer takes would be emptied by a copy, which is refused.
-    if retention == "workqueue" && new.name.value == "random" {
-        return Ok(());
-    }
+    // A consumer cannot take what is left of a wildcard, to hold it.
+    let open = retention == "workqueue" && new.name.value != "random";
+    let subjects = if open { "s.0, s.1, s.2" } else { "s.*" };
+    let first_file = streams("random", retention, &[("S", subjects, &["c", "d"])]);
     let policy = migrating();
     let mut trial = Trial { rng, durable: true, ..Trial::quiet(seed) };
     trial.apply(&first_file, &policy)?;
@@ -486,6 +498,10 @@ fn hand_over(seed: u64) -> Result<(), String> {
             return Err(told("messages are missing".into(), &trial));
         }
     }
+    if retention == "workqueue" {
+        let held = content(&mut trial.node, places[2]);
+        untaken_stay(&trial.world, &held).map_err(|error| told(error, &trial))?;
+    }
     all_came(&mut trial).map_err(|error| told(error, &trial))?;
     // Publishers are where they should be.
     for (number, place) in places.iter().enumerate() {
@@ -513,7 +529,7 @@ fn what_goes_to_other_streams_is_all_there() {
 fn check_queue(before: (&str, &str), given_up: usize, done: usize) {
     let file = |(storage, retention): (&str, &str)| {
         read(&format!(
-            "watershed: 1\nname: random\nstreams:\n  S: {{ subjects: [s.*], storage: {storage}, retention: {retention}, consumers: {{ c: {{ filter_subject: s.0, max_deliver: 1, ack_wait: 1s }} }} }}\n"
+            "watershed: 1\nname: random\nstreams:\n  S: {{ subjects: [s.0], storage: {storage}, retention: {retention}, consumers: {{ c: {{ filter_subject: s.0, max_deliver: 1, ack_wait: 1s }} }} }}\n"
         ))
         .unwrap()
     };

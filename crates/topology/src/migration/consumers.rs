@@ -1,15 +1,16 @@
 //! Consumers that go on where another one was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json, json};
 use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::consumer::{ConsumerInfo, DeliverPolicy};
-use watershed_wire::subject::{contains, intersection};
+use watershed_wire::jetstream::stream::StreamConfig;
+use watershed_wire::subject::{contains, intersection, is_valid, overlaps, uncovered};
 use watershed_wire::time::UnixNanos;
 
 use super::staging::{object, set_mark};
-use crate::observe::OWNER;
+use crate::observe::{OWNER, ObservedConsumer};
 use crate::plan::difference::METADATA;
 use crate::version::Version;
 
@@ -22,8 +23,8 @@ const KEEPS: &str = "watershed.keeps";
 /// Prefix of the name of such a consumer.
 const KEEPER: &str = "watershed_keeps_";
 
-/// Name of the consumer that holds the messages of a work queue without consumers, which would else be
-/// emptied by its copy.
+/// Name of the consumer that holds those messages of a work queue that no other one takes: copying would remove
+/// them from it.
 pub(crate) const HOLD: &str = "watershed_hold";
 
 /// How long a consumer is paused, so that it goes on by itself if nobody comes back: an hour.
@@ -105,13 +106,7 @@ pub(crate) fn narrowed(consumer: &Json, filters: &[&str], moves: &[String]) -> J
     for filter in filters {
         all.extend(moves.iter().filter_map(|subject| intersection(filter, subject)));
     }
-    let all: Vec<String> = all.into_iter().collect();
-    config.remove("filter_subject");
-    config.remove("filter_subjects");
-    match all.as_slice() {
-        [only] => config.insert("filter_subject".to_owned(), json!(only)),
-        _ => config.insert("filter_subjects".to_owned(), json!(all)),
-    };
+    set_filters(&mut config, &all.into_iter().collect::<Vec<_>>());
     Json::Object(config)
 }
 
@@ -141,14 +136,67 @@ pub(crate) fn is_keeper(config: &ConsumerConfig) -> bool {
     config.metadata.contains_key(KEEPS)
 }
 
+/// The durable consumers among these, but for [`HOLD`].
+pub(crate) fn durable(
+    consumers: &BTreeMap<String, ObservedConsumer>,
+) -> impl Iterator<Item = (&String, &ObservedConsumer)> {
+    consumers.iter().filter(|(name, one)| one.is_durable() && *name != HOLD)
+}
+
+/// The filters under which [`HOLD`] has to take what is copied of a work queue, all of it or `moves`, if its consumers
+/// take `taken`. An error is a subject that none takes and that cannot be held, as consumers of a work queue share no subject
+/// (10100).
+pub(crate) fn to_hold(
+    config: &StreamConfig,
+    moves: &[String],
+    taken: &[&str],
+) -> Result<Vec<String>, String> {
+    // What comes from elsewhere may have any subject.
+    let is_open = !config.sources.is_empty() || config.subject_transform.is_some();
+    let everything = [">".to_owned()];
+    let stored = match moves {
+        [] if is_open => &everything[..],
+        [] => &config.subjects,
+        moves => moves,
+    };
+    let mut held = Vec::new();
+    for subject in stored.iter().filter(|subject| is_valid(subject.as_bytes())) {
+        let Some(open) = uncovered(subject, taken) else { continue };
+        if taken.iter().any(|filter| overlaps(filter.as_bytes(), subject.as_bytes())) {
+            return Err(open);
+        }
+        held.push(subject.clone());
+    }
+    Ok(held)
+}
+
+/// A consumer that takes these subjects, and that nobody reads.
+pub(crate) fn hold(subjects: &[String]) -> Json {
+    let mut config = unread(HOLD);
+    set_filters(&mut config, subjects);
+    Json::Object(config)
+}
+
+/// A durable consumer that nobody reads.
+fn unread(name: &str) -> Map<String, Json> {
+    let fields = [("name", name), ("durable_name", name), ("ack_policy", "explicit")];
+    fields.map(|(field, value)| (field.to_owned(), json!(value))).into_iter().collect()
+}
+
+/// Makes a consumer take these subjects.
+fn set_filters(config: &mut Map<String, Json>, subjects: &[String]) {
+    config.remove("filter_subject");
+    config.remove("filter_subjects");
+    match subjects {
+        [only] => config.insert("filter_subject".to_owned(), json!(only)),
+        several => config.insert("filter_subjects".to_owned(), json!(several)),
+    };
+}
+
 /// A consumer that takes what `of` takes, from `start` on, and that nobody reads.
 pub(crate) fn keep(of: &ConsumerConfig, name: &str, start: u64) -> Json {
-    let keeper = keeper_name(name);
-    let mut config = Map::new();
+    let mut config = unread(&keeper_name(name));
     let mut put = |field: &str, value: Json| drop(config.insert(field.to_owned(), value));
-    put("name", json!(keeper));
-    put("durable_name", json!(keeper));
-    put("ack_policy", json!("explicit"));
     put("deliver_policy", json!("by_start_sequence"));
     put("opt_start_seq", json!(start.max(1)));
     put("max_deliver", json!(-1));
@@ -177,6 +225,32 @@ mod tests {
             );
         }
         assert!(!our_pause(UnixNanos(1_764_273_600_000_000_000)));
+    }
+
+    #[track_caller]
+    fn check_hold(config: Json, taken: &[&str], expected: Result<&[&str], &str>) {
+        let config = serde_json::from_value(config).unwrap();
+        let held = to_hold(&config, &[], taken);
+        let held = held.as_ref().map(|all| all.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(held.as_deref().map_err(|open| open.as_str()), expected);
+    }
+
+    #[test]
+    fn what_nobody_takes_is_held() {
+        let two = json!({"subjects": ["w.a", "w.b.>"]});
+        check_hold(two.clone(), &[], Ok(&["w.a", "w.b.>"]));
+        check_hold(two.clone(), &["w.a"], Ok(&["w.b.>"]));
+        check_hold(two.clone(), &["w.>"], Ok(&[]));
+        check_hold(two.clone(), &["w.a", "w.b.*"], Err("w.b.x.x"));
+        check_hold(two, &["w.b.c"], Err("w.b.x"));
+        let sourced = json!({"sources": [{"name": "O"}]});
+        check_hold(sourced.clone(), &[], Ok(&[">"]));
+        check_hold(sourced, &["w.>"], Err("x"));
+        let elsewhere = json!({
+            "subjects": ["w.a"],
+            "subject_transform": {"src": "w.a", "dest": "v.a"},
+        });
+        check_hold(elsewhere, &["w.a"], Err("x"));
     }
 
     #[track_caller]

@@ -9,8 +9,8 @@ mod mark;
 mod staging;
 
 pub(crate) use self::consumers::{
-    HOLD, carried, is_keeper, is_paused_by_us, keep, keeper_name, narrowed, our_pause, owned,
-    pause_from, pauses_consumers, position, started_as,
+    HOLD, carried, durable, hold, is_keeper, is_paused_by_us, keep, keeper_name, narrowed,
+    our_pause, owned, pause_from, pauses_consumers, position, started_as, to_hold,
 };
 pub(crate) use self::mark::{
     Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use watershed_wire::jetstream::stream::{Retention, StreamConfig};
+use watershed_wire::jetstream::stream::StreamConfig;
 use watershed_wire::subject::{contains, is_valid, overlaps, uncovered, witness};
 
 use super::consumer::filters;
 use super::difference::json;
-use super::moving::{drop_old, ending, notes, unmovable};
+use super::moving::{drop_old, ending, keeps, notes, unmovable};
 use super::step::{Action, Part, Plan, Refusal, Step, Target, Work};
 use super::{live, loss};
-use crate::migration::{Copied, HOLD, Parked, Side};
+use crate::migration::{Copied, Parked, Side, durable};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
-use crate::quantity::show_messages;
+use crate::quantity::{show_count, show_messages};
 
 /// Plans that a declared stream that is not there gets subjects, and what is stored under them, from the one that has
 /// them. Whether anything was planned.
@@ -59,7 +59,8 @@ pub(super) fn plan(
         // What is under way there comes first, and is planned by itself.
         return true;
     }
-    let config = live::stream(&there.info);
+    let subjects = subjects_then(origin, name, topology, observed);
+    let config = StreamConfig { subjects, ..live::stream(&there.info) };
     let part = part(topology, name, origin, &after.subjects, observed);
     let owner = there.owner();
     let why = match owner {
@@ -239,7 +240,7 @@ fn obstacle(
     if before.allow_msg_ttl && !after.allow_msg_ttl {
         return Some(format!("`{origin}` has `allow_msg_ttl`, which cannot be switched off"));
     }
-    if let Some(why) = unmovable(origin, before, after, there, observed) {
+    if let Some(why) = unmovable(origin, (before, &part.moves), after, there, observed) {
         return Some(why);
     }
     if part.moves.is_empty() {
@@ -253,17 +254,7 @@ fn obstacle(
             "what goes has to be removed from `{origin}`, which has `deny_purge`"
         ));
     }
-    if before.retention != Retention::WorkQueue {
-        return None;
-    }
-    let durable = there.consumers.iter().filter(|(name, one)| one.is_durable() && *name != HOLD);
-    let taken: Vec<&str> = durable.flat_map(|(_, one)| filters(&one.info.config)).collect();
-    part.moves.iter().find_map(|subject| {
-        let open = uncovered(subject, &taken)?;
-        Some(format!(
-            "`{origin}` is a work queue, and no durable consumer takes `{open}`: copying would empty it"
-        ))
-    })
+    None
 }
 
 fn step(
@@ -274,11 +265,11 @@ fn step(
     observed: &Observed,
 ) -> Step {
     let target = Target::stream(name);
-    let subjects = subjects_then(origin, name, topology, observed);
+    let subjects = &before.subjects;
     let whole = part.moves.is_empty();
     let mut seen = there.seen();
     if let Some(config) = seen.config.as_object_mut() {
-        config.insert("subjects".into(), json(&subjects));
+        config.insert("subjects".into(), json(subjects));
     }
     let mut losses = Vec::new();
     // How much of it goes is not known before.
@@ -296,24 +287,26 @@ fn step(
     }
     let gone: Vec<String> =
         subjects.iter().filter(|own| meets(own, &part.claims)).cloned().collect();
-    losses.extend(of_copies(origin, name, &gone, topology, observed));
+    let what = format!("what is stored under {}", words(&gone));
+    losses.extend(loss::of_followers(origin, name, &what, topology, observed));
     let along = along(there, &part);
     let owner = there.owner().filter(|owner| *owner != topology.name.value);
     let mut all = vec![from(origin, owner, &gone, &part)];
-    all.extend(notes(before, there, &along, "once"));
+    if whole {
+        all.push(keeps(there, &along));
+    } else {
+        let held = show_messages(there.info.state.messages);
+        all.push(format!(
+            "keeps sequences and times of all messages of {} (of {held} in `{origin}`), and the positions of {}",
+            words(&part.moves),
+            show_count(along.len(), "consumer")
+        ));
+    }
+    all.extend(notes(before, &along, "once"));
     if whole {
         all.extend(ending(there));
         all.push(format!("`{origin}` stays, without subjects, until `--drop-old {name}`"));
     } else {
-        let held = show_messages(there.info.state.messages);
-        let kept = format!(
-            "keeps sequences and times of all messages of {} (of {held} in `{origin}`), and the positions of {}",
-            words(&part.moves),
-            crate::quantity::show_count(along.len(), "consumer")
-        );
-        if let Some(note) = all.get_mut(1) {
-            *note = kept;
-        }
         all.push(format!("these are removed from `{origin}` once all of them are in `{name}`"));
         if !part.keeps.is_empty() {
             all.push(format!("`{origin}` goes on with {}", words(&part.keeps)));
@@ -339,37 +332,10 @@ fn from(origin: &str, owner: Option<&str>, gone: &[String], part: &Part) -> Stri
 
 /// The consumers that go along.
 fn along<'a>(there: &'a ObservedStream, part: &Part) -> Vec<(&'a String, &'a ObservedConsumer)> {
-    let goes = |(name, one): &(&String, &ObservedConsumer)| {
-        let mut own = filters(&one.info.config).into_iter();
-        let takes = own.any(|filter| meets(filter, &part.claims));
-        one.is_durable() && *name != HOLD && takes
+    let takes = |(_, one): &(&String, &ObservedConsumer)| {
+        filters(&one.info.config).into_iter().any(|filter| meets(filter, &part.claims))
     };
-    there.consumers.iter().filter(goes).collect()
-}
-
-/// What those miss who copy the stream that something goes from, and are not to follow the other one.
-fn of_copies(
-    origin: &str,
-    name: &str,
-    gone: &[String],
-    topology: &Topology,
-    observed: &Observed,
-) -> Vec<String> {
-    let follows = |config: &StreamConfig, name: &str| {
-        let mut all = config.mirror.iter().chain(&config.sources);
-        all.any(|one| one.name == name && one.external.is_none())
-    };
-    let told = |copy: &str| topology.stream(copy).is_some_and(|own| follows(&own.config, name));
-    let copies = observed.streams.iter().filter(|(copy, there)| {
-        copy.as_str() != name && follows(&there.info.config, origin) && !told(copy)
-    });
-    let missed = |(copy, _): (&String, _)| {
-        format!(
-            "for `{copy}`, which copies `{origin}`, what is stored under {} from then on",
-            words(gone)
-        )
-    };
-    copies.map(missed).collect()
+    durable(&there.consumers).filter(takes).collect()
 }
 
 /// Names, as one reads them.

@@ -122,10 +122,7 @@ pub(super) fn of_copies(name: &str, info: &StreamInfo, observed: &Observed) -> V
     if info.state.last_seq == 0 {
         return Vec::new();
     }
-    let copies = observed.streams.iter().filter(|(_, other)| {
-        let config = &other.info.config;
-        config.mirror.iter().chain(&config.sources).any(|origin| origin.name == name)
-    });
+    let copies = observed.streams.iter().filter(|(_, other)| follows(&other.info.config, name));
     let missed = |(copy, _): (&String, _)| {
         format!(
             "the first {} for `{copy}`, which copies on from there",
@@ -138,7 +135,7 @@ pub(super) fn of_copies(name: &str, info: &StreamInfo, observed: &Observed) -> V
 /// What those who take from a stream may do when it is moved over: to some servers, it is another one then.
 pub(super) fn of_takers(name: &str, observed: &Observed) -> Vec<String> {
     let takes = |(_, other): &(&String, &ObservedStream)| {
-        other.info.config.sources.iter().any(|source| source.name == name)
+        other.info.config.sources.iter().any(|source| is_of(source, name))
     };
     let again = |(taker, _): (&String, _)| {
         format!(
@@ -149,26 +146,33 @@ pub(super) fn of_takers(name: &str, observed: &Observed) -> Vec<String> {
     observed.streams.iter().filter(takes).map(again).collect()
 }
 
-/// What those miss who copy a stream by the name that it has until now, and whom the topology does not tell the new one.
+/// What of a stream those miss who copy it until now, and whom the topology does not tell that it goes to `name`.
 pub(super) fn of_followers(
     was: &str,
     name: &str,
+    what: &str,
     topology: &Topology,
     observed: &Observed,
 ) -> Vec<String> {
-    let follows = |config: &StreamConfig, name: &str| {
-        let mut origins = config.mirror.iter().chain(&config.sources);
-        origins.any(|origin| origin.name == name && origin.external.is_none())
-    };
     let told =
         |copy: &str| topology.stream(copy).is_some_and(|declared| follows(&declared.config, name));
     let left = |(copy, there): &(&String, &ObservedStream)| {
         copy.as_str() != name && follows(&there.info.config, was) && !told(copy)
     };
     let missed = |(copy, _): (&String, _)| {
-        format!("for `{copy}`, which copies `{was}`, everything that is stored from then on")
+        format!("for `{copy}`, which copies `{was}`, {what} from then on")
     };
     observed.streams.iter().filter(left).map(missed).collect()
+}
+
+/// Whether a stream copies another one of its account.
+fn follows(config: &StreamConfig, origin: &str) -> bool {
+    config.mirror.iter().chain(&config.sources).any(|one| is_of(one, origin))
+}
+
+/// Whether a copy is taken from a stream of the same account.
+fn is_of(source: &StreamSource, origin: &str) -> bool {
+    source.name == origin && source.external.is_none()
 }
 
 /// What is outstanding and has been delivered as often as a consumer may now.

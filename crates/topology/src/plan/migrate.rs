@@ -3,10 +3,10 @@
 use watershed_wire::jetstream::stream::StreamConfig;
 
 use super::difference::json;
-use super::moving::{about, drop_old, ending, notes, unmovable};
+use super::moving::{about, drop_old, ending, keeps, notes, unmovable};
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::{Ways, handing, live, loss};
-use crate::migration::{Side, Standing, has_transit_name, migrated_of, transit_name};
+use crate::migration::{Side, Standing, durable, has_transit_name, migrated_of, transit_name};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
 use crate::quantity::show_messages;
@@ -19,7 +19,7 @@ pub(super) fn obstacle(
     there: &ObservedStream,
     observed: &Observed,
 ) -> Option<String> {
-    let general = unmovable(name, before, after, there, observed);
+    let general = unmovable(name, (before, &[]), after, there, observed);
     if general.is_some() {
         return general;
     }
@@ -70,10 +70,11 @@ fn moved(
     let gap = if from.is_some() { "once" } else { "twice" };
     let work = Work::Migrate { from, part: None, after: json(after) };
     let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
-    let durable = there.consumers.iter().filter(|(_, one)| one.is_durable()).collect::<Vec<_>>();
-    let mut notes = notes(before, there, &durable, gap);
-    notes.extend(ending(there));
-    Step { losses, notes, ..step }
+    let stay: Vec<_> = durable(&there.consumers).collect();
+    let mut all = vec![keeps(there, &stay)];
+    all.extend(notes(before, &stay, gap));
+    all.extend(ending(there));
+    Step { losses, notes: all, ..step }
 }
 
 /// Plans that a declared stream gets the messages and consumers of the one that it was before. Whether
@@ -96,7 +97,7 @@ pub(super) fn rename(
     let theirs = old.owner().filter(|owner| *owner != topology.name.value);
     let why = match theirs {
         Some(owner) => Some(format!("`{was}` belongs to the topology `{owner}`")),
-        None => unmovable(was, &before, after, old, observed)
+        None => unmovable(was, (&before, &[]), after, old, observed)
             .map(|why| format!("it cannot get what `{was}` has: {why}")),
     };
     if let Some(reason) = why {
@@ -104,7 +105,13 @@ pub(super) fn rename(
         return true;
     }
     let mut step = moved(&target, Some(was.to_owned()), &before, after, old, observed);
-    step.losses.extend(loss::of_followers(was, name, topology, observed));
+    step.losses.extend(loss::of_followers(
+        was,
+        name,
+        "everything that is stored",
+        topology,
+        observed,
+    ));
     step.adopts = old.owner().is_none();
     step.notes.insert(0, format!("is `{was}` until now"));
     step.notes.push(format!("`{was}` stays until `--drop-old {name}`"));

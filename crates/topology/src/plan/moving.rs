@@ -6,14 +6,14 @@ use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
 use super::step::{Action, Seen, Step, Target, Work};
-use crate::migration::{HOLD, is_possible, park_subject};
+use crate::migration::{durable, is_possible, park_subject, to_hold};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 use crate::quantity::{show_count, show_messages, show_size};
 
-/// Why the stream `name` cannot become `after`, whatever its name.
+/// Why the stream `name`, or what it has of the subjects `moves`, cannot become `after`, whatever its name.
 pub(super) fn unmovable(
     name: &str,
-    before: &StreamConfig,
+    (before, moves): (&StreamConfig, &[String]),
     after: &StreamConfig,
     there: &ObservedStream,
     observed: &Observed,
@@ -60,20 +60,29 @@ pub(super) fn unmovable(
     if let Some(subject) = before.subjects.iter().chain(&after.subjects).find(meets) {
         return Some(format!("`{subject}` also takes `{park}`, where it would be put meanwhile"));
     }
+    if before.retention == Retention::WorkQueue {
+        let taken: Vec<&str> =
+            durable(&there.consumers).flat_map(|(_, one)| filters(&one.info.config)).collect();
+        if let Err(open) = to_hold(before, moves, &taken) {
+            return Some(format!(
+                "`{name}` is a work queue, and no durable consumer takes `{open}`: copying would remove that from it. \
+                 Declare a consumer for it first"
+            ));
+        }
+    }
     (after.retention == Retention::WorkQueue).then(|| unfit(there)).flatten()
 }
 
 /// Which of its consumers a work queue would not take.
 fn unfit(there: &ObservedStream) -> Option<String> {
-    let durable: Vec<(&String, &ObservedConsumer)> =
-        there.consumers.iter().filter(|(name, one)| one.is_durable() && *name != HOLD).collect();
-    for (index, (name, one)) in durable.iter().enumerate() {
+    let all: Vec<(&String, &ObservedConsumer)> = durable(&there.consumers).collect();
+    for (index, (name, one)) in all.iter().enumerate() {
         if one.info.config.ack_policy != AckPolicy::Explicit {
             return Some(format!(
                 "a work queue takes no consumer that does not acknowledge each message, as `{name}`"
             ));
         }
-        for (other, its) in durable.iter().skip(index + 1) {
+        for (other, its) in all.iter().skip(index + 1) {
             let both = filters(&one.info.config).into_iter().any(|own| {
                 let mut others = filters(&its.info.config).into_iter();
                 others.any(|other| overlaps(own.as_bytes(), other.as_bytes()))
@@ -88,19 +97,22 @@ fn unfit(there: &ObservedStream) -> Option<String> {
     None
 }
 
-/// What there is to know when a stream goes somewhere with these consumers.
+/// What stays of a stream that goes somewhere as a whole, with these consumers.
+pub(super) fn keeps(there: &ObservedStream, durable: &[(&String, &ObservedConsumer)]) -> String {
+    format!(
+        "keeps its {}, sequences and times, and the positions of {}",
+        show_messages(there.info.state.messages),
+        show_count(durable.len(), "consumer")
+    )
+}
+
+/// What there is to know when messages go somewhere with these consumers.
 pub(super) fn notes(
     before: &StreamConfig,
-    there: &ObservedStream,
     durable: &[(&String, &ObservedConsumer)],
     gap: &str,
 ) -> Vec<String> {
-    let state = &there.info.state;
-    let mut notes = vec![format!(
-        "keeps its {}, sequences and times, and the positions of {}",
-        show_messages(state.messages),
-        show_count(durable.len(), "consumer")
-    )];
+    let mut notes = Vec::new();
     if !before.subjects.is_empty() {
         notes.push(format!(
             "publishers get \"no responders\" for a moment, {gap}: they must try again; what is published \
@@ -131,8 +143,8 @@ pub(super) fn notes(
 
 /// What is said of the consumers that end when a stream goes.
 pub(super) fn ending(there: &ObservedStream) -> Option<String> {
-    let durable = there.consumers.values().filter(|one| one.is_durable()).count();
-    let others = there.info.state.consumer_count.saturating_sub(durable);
+    let stay = durable(&there.consumers).count();
+    let others = there.info.state.consumer_count.saturating_sub(stay);
     (others > 0).then(|| format!("{} without a durable name end", show_count(others, "consumer")))
 }
 

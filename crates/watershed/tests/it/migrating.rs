@@ -31,8 +31,13 @@ struct Shop {
 
 impl Shop {
     fn new(url: &str, storage: &str, retention: &str) -> Self {
+        Self::of(url, &file(storage, retention))
+    }
+
+    /// What is made of a file.
+    fn of(url: &str, text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = write(&folder, &file(storage, retention));
+        let path = write(&folder, text);
         let mut raw = Raw::connect(url);
         for name in ["S", TRANSIT] {
             raw.call(&format!("STREAM.DELETE.{name}"), &json!({}));
@@ -50,7 +55,7 @@ impl Shop {
             raw.store(subject, block.as_bytes(), &[b'a' + number]);
         }
         // A gap, and a consumer that has acknowledged two.
-        if retention == "limits" {
+        if text.contains("retention: limits") {
             raw.done("STREAM.MSG.DELETE.S", &json!({"seq": 6}));
         }
         succeed(&["next", "-s", url, "S", "c", "--count", "2"]);
@@ -162,6 +167,38 @@ fn replaced(url: &str) {
     assert!(next.trim_end().ends_with(" e"), "{next}");
     let plan = run(&["plan", "-s", url, &path]);
     assert!(plan.out.contains("nothing to do"), "{}", plan.out);
+}
+
+/// What no consumer of a work queue takes is there after a migration, and after one that was undone.
+fn untaken(url: &str) {
+    let text = |storage: &str, subjects: &str| {
+        let text = file(storage, "workqueue").replace(", d: { filter_subject: s.d }", "");
+        text.replace("[s.c, s.d]", &format!("{subjects} # allow X007: it is kept"))
+    };
+    let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
+    let mut undone = 0;
+    for at in (14..60).step_by(if every_call() { 1 } else { 9 }) {
+        let Shop { mut raw, before, folder, .. } = Shop::of(url, &text("memory", "[s.c, s.d]"));
+        let path = write(&folder, &text("file", "[s.c, s.d]"));
+        let proxy = Faulty::start(server, Fault::KilledAfter, at);
+        proxy.run(watershed(&["apply", "--yes", "--migrate", "S", "-s", &proxy.url, &path]));
+        let plan = run(&["plan", "-s", url, &path]);
+        let is_begun = plan.out.contains("--back S undoes it instead");
+        undone += usize::from(is_begun);
+        let way = if is_begun { "--back" } else { "--migrate" };
+        let ran = run(&["apply", "--yes", "-s", url, way, "S", &path]);
+        let said = format!("at {at}: {}{}{}", plan.out, ran.out, ran.err);
+        assert_eq!(ran.code, Some(0), "{said}");
+        let names = raw.done("CONSUMER.NAMES.S", &json!({}))["consumers"].take();
+        assert_eq!((names, raw.messages("S")), (json!(["c"]), Some(before)), "{said}");
+    }
+    assert!(undone > 0);
+    // What is left of a wildcard cannot be held.
+    let shop = Shop::of(url, &text("memory", "['s.*']"));
+    let path = write(&shop.folder, &text("file", "['s.*']"));
+    let ran = run(&["plan", "-s", url, "--migrate", "S", &path]);
+    let why = "is a work queue, and no durable consumer takes `s.x`";
+    assert!(ran.out.contains(why), "{}{}", ran.out, ran.err);
 }
 
 /// A pause is not what an update does: it is asked for by itself.
@@ -285,6 +322,18 @@ fn undone(url: &str) {
         assert!(next.trim_end().ends_with(" e"), "{place}: {next}");
     }
     assert!(times > 1);
+}
+
+#[test]
+fn what_nobody_takes_stays_on_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    untaken(&Running::start(&folder.path().join("store")).url());
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn what_nobody_takes_stays_on_a_real_server() {
+    untaken(&NatsServer::start(&nats_server()).url);
 }
 
 #[test]

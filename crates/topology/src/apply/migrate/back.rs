@@ -6,7 +6,7 @@ use super::super::request;
 use super::super::task::{Cause, NAP, Stop};
 use super::state::{Find, Migration, Move};
 use crate::call::Request;
-use crate::migration::{Side, is_paused_by_us, merging, parked, unparked};
+use crate::migration::{HOLD, Side, is_paused_by_us, merging, parked, unparked};
 use crate::plan::{Step, Target, Work};
 
 impl Migration {
@@ -91,6 +91,13 @@ impl Migration {
             return Move::Call(Request::new(Call::StreamUpdate(name), &config));
         }
         let Some((consumers, _)) = &self.world.consumers else { return Move::Consumers };
+        if consumers.contains_key(HOLD) {
+            self.says = format!("no longer holds what is in {name}");
+            return Move::Call(Request::bare(Call::ConsumerDelete {
+                stream: name,
+                consumer: HOLD,
+            }));
+        }
         let paused =
             consumers.iter().find(|(_, one)| one.info.paused && is_paused_by_us(&one.info));
         let Some((consumer, _)) = paused else { return Move::Done };

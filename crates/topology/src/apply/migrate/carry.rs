@@ -11,7 +11,7 @@ use super::hand_over::Way;
 use super::state::{Migration, Move};
 use crate::call::Request;
 use crate::migration::{
-    Copied, HOLD, Side, carried, is_paused_by_us, narrowed, owned, pause_from, position,
+    Copied, Side, carried, durable, is_paused_by_us, narrowed, owned, pause_from, position,
 };
 use crate::observe::ObservedConsumer;
 use crate::plan::{Target, filters};
@@ -50,10 +50,8 @@ impl Migration {
         let Some((there, carried_already)) = &self.world.consumers else {
             return Ok(Move::Consumers);
         };
-        let durable = there
-            .iter()
-            .filter(|(name, one)| one.is_durable() && *name != HOLD && goes_along(one, copied));
-        let open: Vec<(String, ObservedConsumer)> = durable
+        let open: Vec<(String, ObservedConsumer)> = durable(there)
+            .filter(|(_, one)| goes_along(one, copied))
             .filter(|(name, _)| !carried_already.contains_key(*name))
             .map(|(name, one)| (name.clone(), one.clone()))
             .collect();

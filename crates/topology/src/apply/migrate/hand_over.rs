@@ -11,11 +11,12 @@ use super::super::task::{Cause, Comparison, MOMENT, NAP, Stop};
 use super::state::{Find, Migration, Move};
 use crate::call::Request;
 use crate::migration::{
-    Copied, HOLD, Last, Parked, Side, copy, handing, marked, parked, position, promoted,
+    Copied, HOLD, Last, Parked, Side, copy, durable, handing, hold, marked, parked, position,
+    promoted, to_hold,
 };
-use crate::observe::OWNER;
-use crate::plan::Part;
+use crate::observe::{OWNER, ObservedConsumer};
 use crate::plan::difference::METADATA;
+use crate::plan::{Part, filters};
 
 /// How often the copy is compared while messages come faster than that.
 const COMPARISONS_MAX: u32 = 20;
@@ -72,21 +73,28 @@ impl Migration {
         if origin.parked.is_some() {
             return Err(Cause::Changed(format!("its copy `{}` is gone since", way.copy)).into());
         }
-        if origin.info.config.retention == Retention::WorkQueue
-            && origin.info.state.consumer_count == 0
-        {
-            let hold = json!({"durable_name": HOLD, "name": HOLD, "ack_policy": "explicit"});
-            let action = CreateAction::Create;
-            self.says = format!("holds what is in {}", way.origin);
-            return Ok(Move::Call(Request::put_consumer(way.origin, HOLD, &hold, action)));
+        let moves = way.part.map(|part| part.moves.as_slice()).unwrap_or_default();
+        if origin.info.config.retention == Retention::WorkQueue {
+            let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
+            let taken: Vec<&str> =
+                consumers.values().flat_map(|one| filters(&one.info.config)).collect();
+            let held = to_hold(&origin.info.config, moves, &taken).map_err(|open| {
+                Cause::Changed(format!("no consumer of `{}` takes `{open}` any more", way.origin))
+            })?;
+            if !held.is_empty() {
+                let action = CreateAction::Create;
+                self.says = format!("holds what is in {}", way.origin);
+                let hold = hold(&held);
+                return Ok(Move::Call(Request::put_consumer(way.origin, HOLD, &hold, action)));
+            }
         }
         let mut left = BTreeMap::new();
         if way.retention == Retention::WorkQueue
             && origin.info.config.retention != Retention::Limits
         {
             let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
-            let durable = consumers.iter().filter(|(_, one)| one.is_durable());
-            left = durable.map(|(name, one)| (name.clone(), position(&one.info) - 1)).collect();
+            let finished = |one: &ObservedConsumer| position(&one.info) - 1;
+            left = durable(consumers).map(|(name, one)| (name.clone(), finished(one))).collect();
         }
         self.says = format!("creates {}", way.copy);
         let Part { moves, claims, .. } = way.part.cloned().unwrap_or_default();
