@@ -13,7 +13,7 @@ use super::{live, loss};
 use crate::migration::{Copied, Parked, Side, durable};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
-use crate::quantity::{show_count, show_messages};
+use crate::quantity::show_messages;
 
 /// Plans that a declared stream that is not there gets subjects, and what is stored under them, from the one that has
 /// them. Whether anything was planned.
@@ -275,6 +275,8 @@ fn step(
     // How much of it goes is not known before.
     let by_limits = loss::of_update(before, after, &there.info).into_iter();
     losses.extend(by_limits.map(|loss| if whole { loss } else { format!("at most {loss}") }));
+    let done = loss::of_queueing(before, after, there);
+    losses.extend(done.clone());
     losses.extend(loss::of_copying(before, after, observed));
     let stored: Vec<&str> = part.claims.iter().chain(&part.keeps).map(String::as_str).collect();
     for subject in subjects.iter().filter(|subject| is_valid(subject.as_bytes())) {
@@ -292,16 +294,16 @@ fn step(
     let along = along(there, &part);
     let owner = there.owner().filter(|owner| *owner != topology.name.value);
     let mut all = vec![from(origin, owner, &gone, &part)];
-    if whole {
-        all.push(keeps(there, &along));
+    let held = show_messages(there.info.state.messages);
+    let what = if done.is_some() {
+        "sequences and times of what is to be done".to_owned()
+    } else if whole {
+        format!("its {held}, sequences and times")
     } else {
-        let held = show_messages(there.info.state.messages);
-        all.push(format!(
-            "keeps sequences and times of all messages of {} (of {held} in `{origin}`), and the positions of {}",
-            words(&part.moves),
-            show_count(along.len(), "consumer")
-        ));
-    }
+        let moves = words(&part.moves);
+        format!("sequences and times of all messages of {moves} (of {held} in `{origin}`)")
+    };
+    all.push(keeps(&what, &along));
     all.extend(notes(before, &along, "once"));
     if whole {
         all.extend(ending(there));

@@ -6,8 +6,9 @@ use watershed_wire::jetstream::stream::{
     Discard, Retention, StreamConfig, StreamInfo, StreamSource,
 };
 
+use crate::migration::{self, durable};
 use crate::model::Topology;
-use crate::observe::{Observed, ObservedStream};
+use crate::observe::{Observed, ObservedConsumer, ObservedStream};
 use crate::quantity::{show_count, show_duration, show_messages, show_size};
 
 /// What goes with a stream.
@@ -74,6 +75,29 @@ pub(super) fn of_update(
         losses.push(format!("what no consumer waits for, of {held}"));
     }
     losses
+}
+
+/// What is not kept when a stream with limits becomes a work queue, which has only what is still to be done. Nobody can
+/// tell what was done there from what was given up.
+pub(super) fn of_queueing(
+    before: &StreamConfig,
+    after: &StreamConfig,
+    there: &ObservedStream,
+) -> Option<String> {
+    let becomes = before.retention == Retention::Limits && after.retention == Retention::WorkQueue;
+    let state = &there.info.state;
+    let passed = |(name, one): (&String, &ObservedConsumer)| {
+        let is_past = migration::position(&one.info) > state.first_seq;
+        (becomes && state.messages > 0 && is_past).then(|| format!("`{name}`"))
+    };
+    let passed: Vec<String> = durable(&there.consumers).filter_map(passed).collect();
+    (!passed.is_empty()).then(|| {
+        format!(
+            "what {} has passed, done or given up (`max_deliver`), of {}",
+            passed.join(" or "),
+            show_messages(state.messages)
+        )
+    })
 }
 
 /// What copying does that begins with a change: of a changed source everything comes again, and a

@@ -66,12 +66,18 @@ fn moved(
     observed: &Observed,
 ) -> Step {
     let mut losses = loss::of_update(before, after, &there.info);
+    let done = loss::of_queueing(before, after, there);
+    let what = match &done {
+        Some(_) => "sequences and times of what is to be done".to_owned(),
+        None => format!("its {}, sequences and times", show_messages(there.info.state.messages)),
+    };
+    losses.extend(done);
     losses.extend(loss::of_copying(before, after, observed));
     let gap = if from.is_some() { "once" } else { "twice" };
     let work = Work::Migrate { from, part: None, after: json(after) };
     let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
     let stay: Vec<_> = durable(&there.consumers).collect();
-    let mut all = vec![keeps(there, &stay)];
+    let mut all = vec![keeps(&what, &stay)];
     all.extend(notes(before, &stay, gap));
     all.extend(ending(there));
     Step { losses, notes: all, ..step }

@@ -97,13 +97,9 @@ fn unfit(there: &ObservedStream) -> Option<String> {
     None
 }
 
-/// What stays of a stream that goes somewhere as a whole, with these consumers.
-pub(super) fn keeps(there: &ObservedStream, durable: &[(&String, &ObservedConsumer)]) -> String {
-    format!(
-        "keeps its {}, sequences and times, and the positions of {}",
-        show_messages(there.info.state.messages),
-        show_count(durable.len(), "consumer")
-    )
+/// What stays when messages go somewhere with these consumers.
+pub(super) fn keeps(what: &str, durable: &[(&String, &ObservedConsumer)]) -> String {
+    format!("keeps {what}, and the positions of {}", show_count(durable.len(), "consumer"))
 }
 
 /// What there is to know when messages go somewhere with these consumers.
