@@ -13,6 +13,8 @@ pub enum News<'a> {
     Done(&'a Step),
     /// What a step does just now; it may take a while.
     Doing(&'a Step, &'a str),
+    /// Whether others do without a stream from now on, until this goes on: see [`Run::is_between`].
+    Between(bool),
 }
 
 impl Client {
@@ -26,7 +28,12 @@ impl Client {
         mut tell: impl FnMut(News<'_>),
     ) -> Result<usize, Box<Halt>> {
         let mut run = Run::new(plan, policy);
+        let mut between = false;
         while let Some(task) = run.next() {
+            if run.is_between() != between {
+                between = !between;
+                tell(News::Between(between));
+            }
             if let Some((step, doing)) = run.says() {
                 tell(News::Doing(step, doing));
             }
@@ -54,6 +61,9 @@ impl Client {
             if let Some(step) = step {
                 tell(News::Done(step));
             }
+        }
+        if between {
+            tell(News::Between(false));
         }
         Ok(run.steps().len())
     }

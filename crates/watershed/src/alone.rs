@@ -9,6 +9,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::emulate_default_handler;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use watershed_client::{Client, Locked, Lost};
 use watershed_topology::call::{Request, answer};
 use watershed_topology::lock::Holder;
@@ -22,6 +23,29 @@ use crate::{moment, ui};
 
 /// Longest time that giving the lock back may take before an interrupted run ends.
 const RELEASE_MAX: Duration = Duration::from_secs(2);
+
+/// Longest time that an interrupted run goes on because others have no stream.
+const GAP_MAX: Duration = Duration::from_secs(10);
+
+/// Whether others have no stream just now, and will when the run goes on.
+#[derive(Debug, Default)]
+pub(crate) struct Gap(watch::Sender<bool>);
+
+impl Gap {
+    pub(crate) fn set(&self, open: bool) {
+        self.0.send_replace(open);
+    }
+
+    fn is_open(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Comes back when it is over.
+    async fn over(&self) {
+        // It does not fail, as long as the sender is here.
+        let _ = self.0.subscribe().wait_for(|open| !open).await;
+    }
+}
 
 /// How long to wait for others.
 #[derive(Debug, Args)]
@@ -39,13 +63,13 @@ enum Ended<T> {
 }
 
 /// Runs `task`, which carries out `plan` for `topology`, while nobody else of ours changes the account. Or says why it
-/// was not run, or not to its end.
+/// was not run, or not to its end. Interrupted in a gap, it goes on until that is over.
 pub(crate) async fn alone<T>(
     client: &Client,
     topology: &str,
     plan: &Plan,
     patience: Duration,
-    task: impl Future<Output = anyhow::Result<T>>,
+    (task, gap): (impl Future<Output = anyhow::Result<T>>, &Gap),
 ) -> anyhow::Result<Result<T, Exit>> {
     let holder = holder(client, topology);
     let mut said = None;
@@ -80,12 +104,26 @@ pub(crate) async fn alone<T>(
     let ended = {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-        let (task, lost) = (pin!(task), pin!(lost));
-        tokio::select! {
-            done = task => Ended::Itself(done),
-            lost = lost => lost,
+        let (mut task, mut lost) = (pin!(task), pin!(lost));
+        let ended = tokio::select! {
+            done = &mut task => Ended::Itself(done),
+            lost = &mut lost => lost,
             _ = interrupt.recv() => Ended::Interrupted(SIGINT),
             _ = terminate.recv() => Ended::Interrupted(SIGTERM),
+        };
+        match ended {
+            Ended::Interrupted(signal) if gap.is_open() => {
+                ui::say("interrupted: stops as soon as others have their stream again");
+                tokio::select! {
+                    done = &mut task => Ended::Itself(done),
+                    lost = &mut lost => lost,
+                    () = gap.over() => Ended::Interrupted(signal),
+                    () = tokio::time::sleep(GAP_MAX) => Ended::Interrupted(signal),
+                    _ = interrupt.recv() => Ended::Interrupted(SIGINT),
+                    _ = terminate.recv() => Ended::Interrupted(SIGTERM),
+                }
+            }
+            ended => ended,
         }
     };
     match ended {
@@ -107,7 +145,11 @@ pub(crate) async fn alone<T>(
             if let Some(guard) = guard {
                 let _ = tokio::time::timeout(RELEASE_MAX, guard.release()).await;
             }
-            ui::say("interrupted; what was done stays: apply again to go on");
+            ui::say(if gap.is_open() {
+                "interrupted; others are without their stream until you apply again"
+            } else {
+                "interrupted; what was done stays: apply again to go on"
+            });
             // Whoever started this sees how it ended, as if nobody had listened.
             emulate_default_handler(signal).context("cannot end by the signal")?;
             Ok(Err(Exit::Error))

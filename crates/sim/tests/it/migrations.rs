@@ -192,10 +192,20 @@ impl Trial {
         }
     }
 
+    /// Whether some stream has the subjects.
+    fn is_stored(&mut self) -> bool {
+        let names = talk::ask(&mut self.node, "STREAM.NAMES", r#"{"subject":"s.0"}"#);
+        names["total"] != 0
+    }
+
     /// Runs a plan, while others do what they do.
     fn run(&mut self, plan: &Plan, policy: &Policy) -> Result<End, String> {
         let mut run = Run::new(plan, policy);
+        let stored = self.is_stored();
         while let Some(task) = run.next() {
+            if stored && !run.is_between() && !self.is_stored() {
+                return Err("it may be stopped while publishers have no stream".into());
+            }
             for _ in 0..if self.busy { self.rng.u8(..3) } else { 0 } {
                 self.world.act(&mut self.node, &mut self.rng);
             }

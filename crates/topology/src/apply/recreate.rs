@@ -83,11 +83,30 @@ impl Phase {
             _ => None,
         }
     }
+
+    /// Whether what is made again may be gone.
+    fn is_between(&self) -> bool {
+        match self {
+            Self::Delete
+            | Self::LookWhetherGone(_)
+            | Self::Create
+            | Self::LookWhetherThere(_)
+            | Self::LookInstead(..)
+            | Self::PutBack { .. } => true,
+            Self::Wait(next) => next.is_between(),
+            _ => false,
+        }
+    }
 }
 
 impl Recreation {
     pub(super) fn new(old: Live) -> Self {
         Self { old, phase: Phase::MayCreate, calls: 0, pauses: 0 }
+    }
+
+    /// Whether it may be gone until this goes on.
+    pub(super) fn is_between(&self) -> bool {
+        self.phase.is_between()
     }
 
     pub(super) fn task(&self, step: &Step) -> Task {

@@ -75,6 +75,16 @@ impl Run {
         }
     }
 
+    /// Whether others do without a stream or consumer until this goes on: it was deleted to be made again, or its
+    /// publishers are on their way to another stream. Then this is no moment to stop.
+    pub fn is_between(&self) -> bool {
+        match &self.course {
+            Course::Recreate(recreation) => recreation.is_between(),
+            Course::Migrate(migration) => migration.is_between(),
+            _ => false,
+        }
+    }
+
     /// Steps in all.
     pub fn steps(&self) -> &[Step] {
         &self.steps

@@ -7,7 +7,7 @@ use super::*;
 use crate::call::{CallError, Request};
 use crate::model::Topology;
 use crate::observe::Observed;
-use crate::plan::{Names, Plan, Policy, plan_by};
+use crate::plan::{Action, Names, Plan, Policy, plan_by};
 use crate::testing::{facts, observed, streams as topology};
 
 /// A server with as much of the API as a run uses.
@@ -163,7 +163,16 @@ impl Fake {
         mut fault: impl FnMut(&mut Self, &Request) -> Option<Result<Json, CallError>>,
     ) -> Result<(), String> {
         let mut run = Run::new(plan, &everything());
+        let recreated = plan.steps.iter().filter(|step| step.action == Action::Recreate);
+        let recreated: Vec<&str> = recreated
+            .filter(|step| step.target.consumer.is_none())
+            .map(|step| step.target.stream.as_str())
+            .filter(|name| self.streams.contains_key(*name))
+            .collect();
         loop {
+            // Where a run may be stopped, nothing is missing.
+            let are_there = recreated.iter().all(|name| self.streams.contains_key(*name));
+            assert!(run.is_between() || are_there, "{:?}", self.log);
             match self.carry(&mut run, &mut fault) {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),

@@ -12,7 +12,7 @@ use watershed_topology::plan::{Action, Plan, Policy, Step, plan_by};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
-use crate::alone::{LockArguments, alone};
+use crate::alone::{Gap, LockArguments, alone};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -72,12 +72,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         {
             return Ok(exit);
         }
+        let gap = Gap::default();
         let task = Box::pin(async {
             // Who waited for somebody else's run has not seen what that did.
             let observed = client.observe(&loaded.topology).await?;
             let now = plan_by(&loaded.topology, &observed, &policy.ways());
             if now.does_the_same_as(&plan) {
-                return carry_out(&client, loaded, &plan, &policy, arguments.json).await;
+                return carry_out(&client, loaded, &plan, &policy, (arguments.json, &gap)).await;
             }
             if !now.steps.iter().any(|step| policy.allows(step)) && now.refused.is_empty() {
                 ui::say("somebody else has done this since: nothing to do");
@@ -92,9 +93,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             if let Some(exit) = refused(&now, &policy) {
                 return Ok(exit);
             }
-            carry_out(&client, loaded, &now, &policy, arguments.json).await
+            carry_out(&client, loaded, &now, &policy, (arguments.json, &gap)).await
         });
-        let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+        let patience = arguments.lock.lock_wait;
+        let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
         Ok(done.unwrap_or_else(|exit| exit))
     })
 }
@@ -149,6 +151,7 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
     let here = || Path::new(DEFAULT).join(&plan.topology);
     let home = arguments.topology.data.clone().unwrap_or_else(here);
     let backups = data::backups(&home, &plan, &policy)?;
+    let gap = Gap::default();
     let task = Box::pin(async {
         // All of it, or nothing.
         if let Some((target, why)) = stale(&plan, &policy, &client.observe_everything().await?) {
@@ -158,9 +161,10 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
             ));
             return Ok(Err(Exit::Refused));
         }
-        run_steps(&client, backups, &plan, &policy, arguments.json).await
+        run_steps(&client, backups, &plan, &policy, (arguments.json, &gap)).await
     });
-    let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+    let patience = arguments.lock.lock_wait;
+    let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
     Ok(match done.flatten() {
         Ok(steps) => {
             end(steps, arguments.json);
@@ -195,10 +199,10 @@ pub(crate) async fn carry_out(
     loaded: &Loaded,
     plan: &Plan,
     policy: &Policy,
-    json: bool,
+    (json, gap): (bool, &Gap),
 ) -> anyhow::Result<Exit> {
     let backups = data::backups(&data::backup_home(loaded), plan, policy)?;
-    let mut steps = match run_steps(client, backups.clone(), plan, policy, json).await? {
+    let mut steps = match run_steps(client, backups.clone(), plan, policy, (json, gap)).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
     };
@@ -211,7 +215,7 @@ pub(crate) async fn carry_out(
     if migrates {
         // What concerns the consumers that went along, and what was kept.
         let rest = plan_by(&loaded.topology, &observed, &policy.ways());
-        steps += match run_steps(client, backups, &rest, policy, json).await? {
+        steps += match run_steps(client, backups, &rest, policy, (json, gap)).await? {
             Ok(steps) => steps,
             Err(exit) => return Ok(exit),
         };
@@ -251,7 +255,7 @@ pub(crate) async fn run_steps(
     backups: PathBuf,
     plan: &Plan,
     policy: &Policy,
-    json: bool,
+    (json, gap): (bool, &Gap),
 ) -> anyhow::Result<Result<usize, Exit>> {
     let backups = Backups::below(backups);
     let mut steps = Steps::new(json);
@@ -262,6 +266,7 @@ pub(crate) async fn run_steps(
             steps.done(step, folder.map(PathBuf::as_path));
         }
         News::Doing(step, what) => steps.doing(step, what),
+        News::Between(open) => gap.set(open),
     };
     let halt = match client.apply(plan, policy, &backups, tell).await {
         Ok(steps) => return Ok(Ok(steps)),

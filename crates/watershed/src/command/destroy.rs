@@ -8,7 +8,7 @@ use watershed_topology::plan::{Policy, destroy};
 use super::TopologyFile;
 use super::apply::{CHANGED_SINCE, refused, run_steps};
 use super::names::Known;
-use crate::alone::{LockArguments, alone};
+use crate::alone::{Gap, LockArguments, alone};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(exit);
         }
         // Nothing is made again.
+        let gap = Gap::default();
         let task = Box::pin(async {
             // Who waited for somebody else's run has not seen what that did.
             let now = destroy(&plan.topology, &client.observe(&loaded.topology).await?);
@@ -64,9 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 ui::say(CHANGED_SINCE);
                 return Ok(Err(Exit::Refused));
             }
-            run_steps(&client, PathBuf::new(), &plan, &policy, false).await
+            run_steps(&client, PathBuf::new(), &plan, &policy, (false, &gap)).await
         });
-        let done = alone(&client, &plan.topology, &plan, arguments.lock.lock_wait, task).await?;
+        let patience = arguments.lock.lock_wait;
+        let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
         Ok(match done.flatten() {
             Ok(steps) => {
                 ui::say(&format!("deleted {}", ui::count(steps, "asset")));

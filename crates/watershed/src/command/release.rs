@@ -8,7 +8,7 @@ use watershed_topology::plan::{Names, Policy, release};
 
 use super::apply::run_steps;
 use super::{ServerArguments, block_on};
-use crate::alone::{LockArguments, alone};
+use crate::alone::{Gap, LockArguments, alone};
 use crate::exit::Exit;
 use crate::ui;
 
@@ -38,10 +38,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         // Nothing is made again.
         let backups = PathBuf::new();
         let policy = Policy::default();
-        let task = Box::pin(run_steps(&client, backups, &plan, &policy, false));
-        let done =
-            alone(&client, &arguments.names.join(", "), &plan, arguments.lock.lock_wait, task)
-                .await?;
+        let gap = Gap::default();
+        let task = Box::pin(run_steps(&client, backups, &plan, &policy, (false, &gap)));
+        let (names, patience) = (arguments.names.join(", "), arguments.lock.lock_wait);
+        let done = alone(&client, &names, &plan, patience, (task, &gap)).await?;
         Ok(match done.flatten() {
             Ok(_) => {
                 ui::say("a topology that declares them takes them over again with --adopt");

@@ -24,6 +24,8 @@ impl Migration {
             ))
             .into());
         };
+        let waits = |copy: &Side| copy.parked.is_some() || copy.is_mirror();
+        self.between = origin.parked.is_some() && copy.as_ref().is_none_or(waits);
         let Some(copy) = copy else { return Ok(self.as_before(&origin_name, &origin)) };
         let copied = copy.copied.clone().filter(|copied| copied.of == origin_name);
         let Some(copied) = copied else {
@@ -44,6 +46,7 @@ impl Migration {
         };
         if copy.parked.is_none() {
             self.says = format!("parks {copy_name}: publishers move back to {origin_name}");
+            self.between = true;
             let config = parked(&copy.config, &copy_name);
             return Ok(Move::Call(Request::new(Call::StreamUpdate(&copy_name), &config)));
         }

@@ -57,11 +57,13 @@ impl Migration {
             return Err(Cause::Changed(format!("`{}` is somebody else's", way.copy)).into());
         };
         if !copy.is_mirror() {
+            self.between = false;
             if copy.parked.is_some() && origin.parked.is_some() {
                 return Err(Cause::Changed("it is being undone: go on with `--back`".into()).into());
             }
             return self.carry(way, &origin, &copy, &copied);
         }
+        self.between = origin.parked.is_some();
         match origin.parked {
             None => self.follow(way, &origin, &copy, &copied),
             Some(_) => self.take_over(way, &origin, &copy, &copied),
@@ -149,6 +151,7 @@ impl Migration {
             return Ok(Move::Call(Request::new(Call::StreamUpdate(way.copy), &config)));
         }
         self.says = format!("parks {}: publishers move to {}", way.origin, way.copy);
+        self.between = true;
         let config = match way.part {
             None => parked(&origin.config, way.origin),
             Some(part) => {

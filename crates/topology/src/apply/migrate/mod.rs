@@ -49,6 +49,11 @@ impl Migration {
         (!self.says.is_empty()).then_some(self.says.as_str())
     }
 
+    /// Whether publishers have no stream until it goes on.
+    pub(super) fn is_between(&self) -> bool {
+        self.between
+    }
+
     pub(super) fn task(&self, step: &Step) -> Task {
         let name = &step.target.stream;
         Task::Call(match &self.phase {

@@ -80,6 +80,8 @@ pub(in crate::apply) struct Migration {
     pub(super) idle: (Duration, u64),
     /// Whether this run has changed anything.
     pub(super) begun: bool,
+    /// Whether publishers have no stream until it goes on.
+    pub(super) between: bool,
 }
 
 #[derive(Debug)]
@@ -124,6 +126,7 @@ impl Migration {
             give_backs: 0,
             idle: (Duration::ZERO, 0),
             begun: false,
+            between: false,
         }
     }
 }
