@@ -1,7 +1,7 @@
 //! Two runs at one account: one after the other, and neither is half of what it should be.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use watershed_peers::{NatsServer, nats_servers};
@@ -124,6 +124,13 @@ authorization { users: [ { user: u, password: secret, permissions: { publish: { 
     insta::assert_snapshot!(ran.err.lines().next().unwrap(), @"note: nothing keeps others from applying at the same time, because the lock cannot be taken: user `u` may not publish to `$KV.watershed.apply`: connect as a user who may, or allow it where the server's users are configured");
 }
 
+/// Presses Ctrl-C.
+pub(crate) fn interrupt(running: &Child) {
+    let id = running.id().to_string();
+    let mut kill = std::process::Command::new("kill");
+    assert!(kill.args(["-s", "INT", &id]).status().unwrap().success());
+}
+
 /// Ctrl-C in the middle gives the lock back, and the next run goes on.
 #[test]
 fn an_interrupted_run_gives_the_lock_back() {
@@ -138,10 +145,7 @@ fn an_interrupted_run_gives_the_lock_back() {
         assert_eq!(running.try_wait().unwrap(), None);
         std::thread::yield_now();
     }
-    let id = running.id().to_string();
-    assert!(
-        std::process::Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success()
-    );
+    interrupt(&running);
     let ran = running.wait_with_output().unwrap();
     // By the signal.
     assert_eq!(ran.status.code(), None);

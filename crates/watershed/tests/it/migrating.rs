@@ -1,15 +1,19 @@
 //! Moving a stream over to what no server changes in place: its messages, sequences and times stay, and its
 //! consumers go on where they were. While the worst happens at every call, too.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use watershed_peers::{NatsServer, nats_server, nats_servers};
 
+use crate::alone::interrupt;
 use crate::faulty::{Fault, Faulty};
+use crate::proxy::{Gate, Proxy};
 use crate::raw::Raw;
 use crate::server::{PATIENCE, Running, run, succeed, watershed, write};
 
@@ -209,6 +213,35 @@ fn untaken(url: &str) {
     assert!(ran.out.contains(why), "{}{}", ran.out, ran.err);
 }
 
+/// Ctrl-C where publishers have no stream stops where they have one.
+fn interrupted(url: &str) {
+    let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
+    let mut shop = Shop::new(url, "memory", "limits");
+    let path = write(&shop.folder, &file("file", "limits"));
+    let gate = Gate { request: "_watershed.park.S", count: usize::MAX };
+    let proxy = Proxy::gated(server, gate);
+    let mut command = watershed(&["apply", "--yes", "--migrate", "S", "-s", &proxy.url, &path]);
+    let mut running = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while proxy.count(gate.request) == 0 {
+        assert_eq!(running.try_wait().unwrap(), None);
+        std::thread::yield_now();
+    }
+    interrupt(&running);
+    let mut told = BufReader::new(running.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("interrupted: stops as soon as others have their stream again") {
+        assert!(told.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    proxy.open();
+    told.read_to_string(&mut said).unwrap();
+    assert_eq!(running.wait().unwrap().code(), None, "{said}");
+    assert!(said.contains("interrupted; what was done stays: apply again to go on"), "{said}");
+    shop.raw.store("s.d", &[], b"x");
+    let (code, again) = shop.apply("file", "limits", &["--migrate", "S"]);
+    assert_eq!(code, Some(0), "{said}{again}");
+    assert_eq!(shop.raw.messages("S").unwrap().len(), shop.before.len() + 1, "{said}{again}");
+}
+
 /// A pause is not what an update does: it is asked for by itself.
 fn paused(url: &str) {
     let mut shop = Shop::new(url, "file", "limits");
@@ -229,6 +262,7 @@ fn a_migration_keeps_everything_on_this_server() {
     renamed(&server.url());
     paused(&server.url());
     replaced(&server.url());
+    interrupted(&server.url());
 }
 
 #[test]
@@ -241,6 +275,7 @@ fn a_migration_keeps_everything_on_real_servers() {
             keeps(&server.url);
             renamed(&server.url);
             paused(&server.url);
+            interrupted(&server.url);
             continue;
         }
         let shop = Shop::new(&server.url, "memory", "limits");

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 
 use crate::server::PATIENCE;
@@ -16,6 +17,8 @@ pub(crate) struct Proxy {
 #[derive(Default)]
 struct Asked {
     bytes: Mutex<Vec<u8>>,
+    /// Whether nothing is kept back any more.
+    open: AtomicBool,
     news: Condvar,
 }
 
@@ -64,6 +67,14 @@ impl Proxy {
             }
         });
         Self { url, asked }
+    }
+
+    /// Keeps no answer back any more.
+    pub(crate) fn open(&self) {
+        self.asked.open.store(true, Relaxed);
+        // Who waits has looked before, or looks after this.
+        drop(self.asked.bytes.lock().unwrap());
+        self.asked.news.notify_all();
     }
 
     /// How often this was sent.
@@ -125,7 +136,7 @@ impl Asked {
     fn wait(&self, gate: Gate) {
         let waits = |bytes: &mut Vec<u8>| {
             let seen = count(bytes, gate.request);
-            seen > 0 && seen < gate.count
+            seen > 0 && seen < gate.count && !self.open.load(Relaxed)
         };
         let bytes = self.bytes.lock().unwrap();
         let (_guard, result) = self.news.wait_timeout_while(bytes, PATIENCE, waits).unwrap();
