@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use watershed_wire::jetstream::account::AccountLimits;
 use watershed_wire::jetstream::check::{Bounds, Violation, consumer_within, stream_within};
-use watershed_wire::jetstream::stream::Storage;
+use watershed_wire::jetstream::stream::{Retention, Storage};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 
 use super::live;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
-use crate::observe::Observed;
+use crate::observe::{Observed, ObservedStream};
 use crate::quantity::{show_count, show_size};
 
 /// Refuses the steps for which there is no room, and those that come behind them for the same reason.
@@ -47,6 +47,8 @@ struct Account<'a> {
     /// Bytes set aside by `max_bytes`, in memory and on disk.
     reserved: [i64; 2],
     consumers: BTreeMap<String, usize>,
+    /// How many consumers each stream allows itself.
+    allowed: BTreeMap<String, i64>,
 }
 
 impl<'a> Account<'a> {
@@ -55,8 +57,11 @@ impl<'a> Account<'a> {
         let limits = account.limits;
         let some = |limit: i64| (limit > 0).then_some(limit);
         let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        let counts = |(name, live): (&String, &crate::observe::ObservedStream)| {
+        let counts = |(name, live): (&String, &ObservedStream)| {
             (name.clone(), live.info.state.consumer_count)
+        };
+        let own = |(name, live): (&String, &ObservedStream)| {
+            (name.clone(), live.info.config.max_consumers)
         };
         Self {
             observed,
@@ -71,6 +76,7 @@ impl<'a> Account<'a> {
             streams: observed.streams.len() + observed.silent.len(),
             reserved: [bytes(account.reserved_memory), bytes(account.reserved_storage)],
             consumers: observed.streams.iter().map(counts).collect(),
+            allowed: observed.streams.iter().map(own).collect(),
         }
     }
 
@@ -131,6 +137,7 @@ impl<'a> Account<'a> {
         if reasons.is_empty() {
             self.streams = streams;
             self.reserved = reserved;
+            self.allowed.insert(step.target.stream.clone(), config.max_consumers);
         }
         reasons
     }
@@ -235,17 +242,28 @@ impl<'a> Account<'a> {
         let stream = &step.target.stream;
         let mut reasons: Vec<String> =
             consumer_within(&config, &self.bounds).iter().map(says).collect();
-        if step.action == Action::Create {
-            let count = self.consumers.entry(stream.clone()).or_default();
-            let left = count.saturating_sub(gone.get(stream).copied().unwrap_or(0));
-            let max = self.limits.max_consumers;
+        let live = self.observed.streams.get(stream).map(|live| &live.info.config);
+        let creates = step.action == Action::Create;
+        // Its position is kept by another consumer meanwhile, but in a work queue.
+        let keeps = matches!(step.work, Work::Replace { .. })
+            && live.is_none_or(|live| live.retention != Retention::WorkQueue);
+        if !creates && !keeps {
+            return reasons;
+        }
+        let count = self.consumers.entry(stream.clone()).or_default();
+        let left = count.saturating_sub(gone.get(stream).copied().unwrap_or(0));
+        let own = self.allowed.get(stream).copied().unwrap_or_default();
+        for (who, max) in [("the account", self.limits.max_consumers), ("`max_consumers`", own)] {
             if max > 0 && i64::try_from(left).unwrap_or(i64::MAX) >= max {
+                let why = if keeps { ", and replacing one takes one more meanwhile" } else { "" };
+                let max = show_count(max, "consumer");
                 reasons.push(format!(
-                    "the account allows a stream {max} consumers, and this one has {left} by then (10026)"
+                    "{who} allows a stream {max}, and this one has {left} by then (10026){why}"
                 ));
-            } else {
-                *count += 1;
             }
+        }
+        if creates && reasons.is_empty() {
+            *count += 1;
         }
         reasons
     }

@@ -301,6 +301,19 @@ fn what_the_account_does_not_allow_is_said_before_anything_is_done() {
 }
 
 #[test]
+fn a_stream_that_allows_no_more_consumers_cannot_replace_one() {
+    let body = |waiting: i64, rest: &str| {
+        format!(
+            "  A: {{ subjects: [a.>], max_age: 7d, max_consumers: 1, consumers: {{ c: {{ max_waiting: {waiting} }}{rest} }} }}\n"
+        )
+    };
+    let mut observed = server(&body(7, ""));
+    observed.streams.get_mut("A").unwrap().info.state.consumer_count = 1;
+    insta::assert_snapshot!(show(&plan(&topology(&body(8, "")), &observed)), @"x consumer A/c: `max_consumers` allows a stream 1 consumer, and this one has 1 by then (10026), and replacing one takes one more meanwhile");
+    insta::assert_snapshot!(show(&plan(&topology(&body(7, ", d: {}")), &observed)), @"x consumer A/d: `max_consumers` allows a stream 1 consumer, and this one has 1 by then (10026)");
+}
+
+#[test]
 fn consumers_above_a_new_limit_of_their_stream_are_named() {
     let body = |limits: &str| {
         format!(
