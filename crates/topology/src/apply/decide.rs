@@ -8,7 +8,7 @@ use super::task::Cause;
 use crate::call::Request;
 use crate::observe::OWNER;
 use crate::plan::difference::{METADATA, merged};
-use crate::plan::{Seen, Step, Work};
+use crate::plan::{Seen, SeenConsumer, Step, Work};
 
 pub(super) enum Decision {
     /// It is as planned.
@@ -102,10 +102,28 @@ fn same_asset<'a>(step: &'a Step, live: &Live, after: Option<&Json>) -> Result<&
     Ok(seen)
 }
 
-/// The same, if it is also configured as it was.
+/// A configuration without its owner.
+fn unmarked(config: &Json) -> Json {
+    let mut config = config.clone();
+    let Some(fields) = config.as_object_mut() else { return config };
+    if let Some(Json::Object(metadata)) = fields.get_mut(METADATA) {
+        metadata.remove(OWNER);
+        if metadata.is_empty() {
+            fields.remove(METADATA);
+        }
+    }
+    config
+}
+
+/// The same, if it is also configured as it was. An adoption by the same plan may have come before.
 pub(super) fn same_config<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cause> {
-    let seen = same_asset(step, live, None)?;
-    if live.seen.config != seen.config {
+    let seen = same_asset(step, live, step.work.after())?;
+    let is_alike = if live.seen.owner == seen.owner {
+        live.seen.config == seen.config
+    } else {
+        unmarked(&live.seen.config) == unmarked(&seen.config)
+    };
+    if !is_alike {
         return Err(Cause::Changed("its configuration was changed since".into()));
     }
     Ok(seen)
@@ -123,8 +141,11 @@ pub(super) fn unchanged<'a>(step: &'a Step, live: &Live) -> Result<&'a Seen, Cau
     // Of what is kept of a migration, they were not looked at.
     let consumers = live.seen.consumers.iter().filter(|_| seen.consumers.is_some());
     for (name, now) in consumers.flatten() {
+        let is_adopted = |before: &SeenConsumer| {
+            before.owner.is_none() && now.owner == live.seen.owner && before.created == now.created
+        };
         let what = match (before(name), &now.owner) {
-            (Some(before), _) if before == now => continue,
+            (Some(before), _) if before == now || is_adopted(before) => continue,
             (None, _) => format!("it has the consumer `{name}` since"),
             (Some(before), Some(owner)) if before.owner != now.owner => {
                 format!("its consumer `{name}` belongs to the topology `{owner}` since")

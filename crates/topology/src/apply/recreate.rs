@@ -14,7 +14,7 @@ use super::request::{self, Live, Look, Looked, resumed};
 use super::task::{CALLS_MAX, Cause, Event, LOOKS_MAX, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
 use crate::observe::{PROOF, plain};
-use crate::plan::{Step, Target, Work};
+use crate::plan::{Step, Target};
 
 /// Prefix of the name under which a definition is proven.
 const PROOF_NAME: &str = "watershed_proof_";
@@ -391,10 +391,7 @@ fn fitting(step: &Step, old: &Live) -> Json {
 }
 
 fn after(step: &Step) -> &Json {
-    match &step.work {
-        Work::Recreate(after) => after,
-        _ => &Json::Null,
-    }
+    step.work.after().unwrap_or(&Json::Null)
 }
 
 fn proof_name(target: &Target) -> String {

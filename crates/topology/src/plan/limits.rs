@@ -82,19 +82,10 @@ impl<'a> Account<'a> {
 
     /// Why a step has no room; else it takes it.
     fn refuse(&mut self, step: &Step, gone: &BTreeMap<String, usize>) -> Vec<String> {
-        match (&step.work, &step.target.consumer) {
-            (Work::Delete | Work::Drop(_) | Work::Back { .. } | Work::Pause(_), _) => Vec::new(),
-            (
-                Work::Create(after)
-                | Work::Update { after, .. }
-                | Work::Recreate(after)
-                | Work::Migrate { after, .. }
-                | Work::Replace { after, .. },
-                consumer,
-            ) => match consumer {
-                None => self.refuse_stream(step, after),
-                Some(_) => self.refuse_consumer(step, after, gone),
-            },
+        match (step.work.after(), &step.target.consumer) {
+            (None, _) => Vec::new(),
+            (Some(after), None) => self.refuse_stream(step, after),
+            (Some(after), Some(_)) => self.refuse_consumer(step, after, gone),
         }
     }
 

@@ -237,6 +237,20 @@ pub enum Work {
     Drop(String),
 }
 
+impl Work {
+    /// What the asset is to be, if it is to be anything.
+    pub(crate) fn after(&self) -> Option<&Json> {
+        match self {
+            Self::Create(after)
+            | Self::Update { after, .. }
+            | Self::Recreate(after)
+            | Self::Migrate { after, .. }
+            | Self::Replace { after, .. } => Some(after),
+            Self::Delete | Self::Drop(_) | Self::Back { .. } | Self::Pause(_) => None,
+        }
+    }
+}
+
 /// Subjects that go from one stream to another, with their messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {

@@ -213,6 +213,25 @@ fn untaken(url: &str) {
     assert!(ran.out.contains(why), "{}{}", ran.out, ran.err);
 }
 
+/// What is nobody's is adopted and migrated by one run, with its consumers.
+fn adopted(url: &str) {
+    let mut shop = Shop::new(url, "memory", "limits");
+    succeed(&["release", "-s", url, "S", "S/c", "S/d"]);
+    let (code, said) = shop.apply("file", "limits", &["--adopt", "all", "--migrate", "S"]);
+    assert!(code == Some(0) && said.contains("adopted stream S"), "{said}");
+    shop.check("file", "limits", &said);
+    succeed(&["release", "-s", url, "S", "S/c", "S/d"]);
+    let text = file("file", "limits").replace("s.c }", "s.c, max_waiting: 7 }");
+    let path = write(&shop.folder, &text);
+    let flags = ["--adopt", "all", "--migrate", "S/c", "--drop-old", "S"];
+    succeed(&[&["apply", "--yes", "-s", url], &flags[..], &[&path]].concat());
+    succeed(&["release", "-s", url, "S", "S/c", "S/d"]);
+    let path = write(&shop.folder, &file("memory", "limits"));
+    let flags = ["--adopt", "all", "--recreate", "S", "--allow-loss", "all"];
+    succeed(&[&["apply", "--yes", "-s", url], &flags[..], &[&path]].concat());
+    succeed(&["verify", "-s", url, &path]);
+}
+
 /// Ctrl-C where publishers have no stream stops where they have one.
 fn interrupted(url: &str) {
     let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
@@ -262,7 +281,6 @@ fn a_migration_keeps_everything_on_this_server() {
     renamed(&server.url());
     paused(&server.url());
     replaced(&server.url());
-    interrupted(&server.url());
 }
 
 #[test]
@@ -275,7 +293,6 @@ fn a_migration_keeps_everything_on_real_servers() {
             keeps(&server.url);
             renamed(&server.url);
             paused(&server.url);
-            interrupted(&server.url);
             continue;
         }
         let shop = Shop::new(&server.url, "memory", "limits");
@@ -365,6 +382,22 @@ fn undone(url: &str) {
         assert!(next.trim_end().ends_with(" e"), "{place}: {next}");
     }
     assert!(times > 1);
+}
+
+#[test]
+fn a_migration_adopts_and_may_be_interrupted_on_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    adopted(&server.url());
+    interrupted(&server.url());
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_adopts_and_may_be_interrupted_on_a_real_server() {
+    let server = NatsServer::start(&nats_server());
+    adopted(&server.url);
+    interrupted(&server.url);
 }
 
 #[test]
