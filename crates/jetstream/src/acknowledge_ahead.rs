@@ -1,7 +1,7 @@
 //! Acknowledging a message before it is durable, and telling people when that was too early. When it may be done is
 //! in `ahead.rs`.
 
-use watershed_wire::jetstream::publish::encode_ack;
+use watershed_store::Record;
 use watershed_wire::jetstream::stream::PersistMode;
 
 use crate::ahead::Forgotten;
@@ -24,7 +24,7 @@ impl JetStream {
         &mut self,
         net: &mut impl Network,
         key: StreamKey,
-        sequence: u64,
+        record: &Record<'_>,
         owed: Owed<'_>,
     ) -> bool {
         let stream = &self.state.streams[key.index()];
@@ -36,10 +36,8 @@ impl JetStream {
             return false;
         }
         self.ahead.went(now);
-        self.scratch.clear();
-        encode_ack(&mut self.scratch, &stream.config.name, sequence, false);
-        self.live(key).acknowledged = sequence;
-        Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
+        self.live(key).acknowledged = record.sequence;
+        self.acknowledge_stored(net, key, record, owed);
         true
     }
 

@@ -15,6 +15,7 @@ use watershed_wire::op::Publish;
 
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_IDLE_MAX, BATCH_MESSAGES_MAX};
+use crate::live::Counters;
 use crate::live::admit::refuse_size;
 use crate::live::admit_batch::refuse_batch;
 use crate::network::Network;
@@ -40,7 +41,9 @@ impl JetStream {
         let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
         match self.take_part(net, key, id, message) {
             Ok(None) => Self::reply(net, owed.account, owed.subject, b"", b""),
-            Ok(Some(messages)) => self.commit_batch(net, key, id, &messages, owed),
+            Ok(Some(messages)) => {
+                self.commit_batch(net, key, id, messages, Counters::unbounded(), owed);
+            }
             Err(error) => self.refuse_in(net, key, owed, error),
         }
         true
@@ -111,32 +114,57 @@ impl JetStream {
         Ok(None)
     }
 
-    /// Stores all messages of a batch, or none of them.
-    fn commit_batch(
+    /// Stores all messages of a batch, or none of them. `found` are values of counters that were read for it.
+    pub(crate) fn commit_batch(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        id: &[u8],
+        messages: Vec<Staged>,
+        found: Counters,
+        owed: Owed<'_>,
+    ) {
+        if !self.state.stream(key).config.allow_msg_counter {
+            self.store_batch(net, key, id, &messages, owed);
+            return;
+        }
+        let counted = self.count_batch(net, key, id, messages, found, owed);
+        let Some((messages, counters)) = counted else { return };
+        let Some(first) = self.store_batch(net, key, id, &messages, owed) else { return };
+        for ((sequence, message), counter) in (first..).zip(&messages).zip(counters) {
+            self.has_counted(key, message.publish().subject, sequence, counter);
+        }
+    }
+
+    /// Stores all messages of a batch, or none of them. Says which sequence the first has.
+    fn store_batch(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,
         id: &[u8],
         messages: &[Staged],
         owed: Owed<'_>,
-    ) {
+    ) -> Option<u64> {
         let stream = &self.state.streams[key.index()];
         let room = self.room(stream.account, stream.config.storage);
-        let Some(live) = self.live.get_mut(key) else { return };
+        let live = self.live.get_mut(key)?;
         let mut lookup = self.expecting.lookup();
         let all: Vec<Publish<'_>> = messages.iter().map(Staged::publish).collect();
         let now = self.now.wall;
         let refused = refuse_batch(stream, &mut live.intake, &all, now, room, &mut lookup);
         self.expecting.looked_at(&lookup);
         if let Some(error) = refused {
-            return self.refuse_in(net, key, owed, error);
+            self.refuse_in(net, key, owed, error);
+            return None;
         }
         let is_memory = stream.is_memory();
         let content = messages.iter().map(Staged::len).sum();
         let has_room = self.takes_messages() && self.rounds.has_room(content);
         if !is_memory && !has_room {
-            return Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
+            Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
+            return None;
         }
+        let first = self.live(key).intake.assigned() + 1;
         for message in &all {
             let id = AskedFor::read(HeaderBlock(message.header)).msg_id.unwrap_or_default();
             self.accept(net, key, message, id, Owed::NOTHING);
@@ -152,6 +180,7 @@ impl JetStream {
         if !owed.subject.is_empty() {
             self.reply_when(net, is_memory, owed, payload);
         }
+        Some(first)
     }
 
     /// Gives up a batch, if there is one.

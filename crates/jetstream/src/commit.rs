@@ -217,7 +217,7 @@ impl JetStream {
                 if let Some(expiry) = effects.expiry {
                     self.arm_expiry_by(net, key, expiry);
                 }
-                self.acknowledge_stored(net, key, sequence, owed);
+                self.acknowledge_stored(net, key, record, owed);
                 self.republish(net, key, record, effects.last_of_subject);
             }
             Outcome::Kept => {

@@ -10,7 +10,7 @@ use crate::jetstream::JetStream;
 use crate::limits::PUBLISH_BYTES_WAITING_MAX;
 use crate::network::Network;
 use crate::publishes::{LOOKED_AT_PER_TURN, Waiting};
-use crate::rounds::{Asked, Owed};
+use crate::rounds::Owed;
 use crate::state::{Lookup, Search};
 
 /// Messages that a long search looks at in one turn: more than are applied in one, so that it comes to
@@ -30,15 +30,7 @@ impl JetStream {
         owed: Owed<'_>,
         search: Option<Search>,
     ) {
-        let waiting = Waiting {
-            log,
-            account: owed.account,
-            subject: message.subject.into(),
-            reply: message.reply.map(Box::from),
-            header: message.header.into(),
-            payload: message.payload.into(),
-            search,
-        };
+        let waiting = Waiting::new(log, owed.account, message, search);
         if self.expecting.bytes + waiting.len() > PUBLISH_BYTES_WAITING_MAX {
             Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
         } else {
@@ -73,19 +65,10 @@ impl JetStream {
 
     fn expect(&mut self, net: &mut impl Network, own: &Waiting, lookup: Lookup) {
         self.expecting.bytes -= own.len();
-        let subject = own.reply.as_deref().unwrap_or_default();
-        let owed = Owed { account: own.account, subject, asked: Asked::Publish };
         let Some(key) = self.state.by_log(own.log) else {
-            Self::refuse_publish(net, owed, table::STREAM_NOT_FOUND.into());
+            Self::refuse_publish(net, own.owed(), table::STREAM_NOT_FOUND.into());
             return;
         };
-        let message = Publish {
-            subject: &own.subject,
-            reply: own.reply.as_deref(),
-            header: &own.header,
-            payload: &own.payload,
-            has_header: true,
-        };
-        self.store_looking(net, key, &message, lookup);
+        self.store_looking(net, key, &own.publish(), lookup);
     }
 }

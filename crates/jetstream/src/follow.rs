@@ -14,6 +14,7 @@ use watershed_wire::jetstream::stream::{SourceInfo, StreamSource};
 use watershed_wire::op::Publish;
 
 use crate::chunk::CHUNK_BYTES;
+use crate::counters::{Problem, Uncounted, Wanted, count_copy};
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::ROUND_BYTES_WAITING_MAX;
 use crate::live::admit::{refuse_full, refuse_size, seen};
@@ -185,7 +186,7 @@ impl JetStream {
         }
         let stream = self.state.stream(key);
         let left = self.room(stream.account, stream.config.storage);
-        let Self { state, live, rounds, now, work, random, .. } = self;
+        let Self { state, live, tail, rounds, now, work, random, .. } = self;
         let (stream, origin) = (state.stream(key), state.stream(origin));
         let Some(live) = live.get_mut(key) else { return Step::Rest };
         let own = &stream.origins[index];
@@ -212,7 +213,33 @@ impl JetStream {
             copier.pass(&origin.log, original.sequence);
             return Step::Again;
         }
-        let content = message.subject.len() + header.len() + original.body.len();
+        let counted = if stream.config.allow_msg_counter {
+            if self.calls.is_changing(stream.account) {
+                return Step::Wait;
+            }
+            let last = live.counters.last(None, stream, &mut live.intake, tail, message.subject);
+            let last = last.map_err(|unknown| Problem::of(unknown, message.subject));
+            match last.and_then(|last| count_copy(last, &own.name, original, &message)) {
+                Ok(counted) => Some(counted),
+                Err(Problem::Unread(subject, sequence, position)) => {
+                    copier.reading = true;
+                    let wanted = Wanted { log: stream.log.id(), subject, sequence, position };
+                    self.read_counter(net, Uncounted::Copy { stream: key, index }, wanted);
+                    return Step::Rest;
+                }
+                Err(Problem::Refused(_)) => {
+                    copier.pass(&origin.log, original.sequence);
+                    return Step::Again;
+                }
+            }
+        } else {
+            None
+        };
+        let message = match &counted {
+            Some((_, header, payload)) => Publish { header, payload, ..message },
+            None => message,
+        };
+        let content = message.subject.len() + message.header.len() + message.payload.len();
         let weight = stream.weigh(message.subject, message.header, message.payload);
         let room = stream.is_memory() || rounds.has_room(content);
         let room = room && !left.server_full && u64::from(weight) <= left.account;
@@ -235,6 +262,10 @@ impl JetStream {
             head: message.header,
             body: message.payload,
         };
+        if let Some((counter, ..)) = &counted {
+            let durable = stream.log.last();
+            live.counters.put(message.subject, record.sequence, Ok(counter.clone()), durable);
+        }
         if stream.is_memory() {
             self.apply_local(net, &record, Owed::NOTHING);
         } else {

@@ -14,6 +14,7 @@ use crate::ahead::Ahead;
 use crate::batch_reads::BatchReads;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
+use crate::counters::Unsettled;
 use crate::damage::{Damage, Damaged};
 use crate::disk::Disk;
 use crate::gather::Gather;
@@ -221,6 +222,8 @@ pub struct JetStream {
     pub(crate) audits: Audits,
     /// Publishes that wait for a search.
     pub(crate) expecting: Expecting,
+    /// What is counted when a change is made.
+    pub(crate) unsettled: Unsettled,
     /// What was published again and is to be stored.
     pub(crate) republished: Republished,
     /// Atomic batches that have begun.
@@ -307,6 +310,7 @@ impl JetStream {
             notices: Notices::default(),
             audits: Audits::default(),
             expecting: Expecting::default(),
+            unsettled: Unsettled::new(),
             republished: Republished::new(),
             batches: Batches::default(),
             found: None,

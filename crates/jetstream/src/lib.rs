@@ -28,6 +28,7 @@ mod choosing;
 mod chunk;
 mod commit;
 mod consumer_key;
+mod counters;
 mod counting;
 mod damage;
 mod deliver;

@@ -2,6 +2,7 @@
 
 use watershed_base::{AccountId, Now};
 use watershed_store::Record;
+use watershed_wire::jetstream::counter::{Counter, value_of};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::publish::{PubAck, encode_ack};
@@ -52,7 +53,23 @@ impl JetStream {
         net: &mut impl Network,
         key: StreamKey,
         message: &Publish<'_>,
+        lookup: Lookup,
+    ) {
+        if self.state.stream(key).config.allow_msg_counter {
+            self.store_counted(net, key, message, lookup);
+        } else {
+            self.store_admitted(net, key, message, lookup, None);
+        }
+    }
+
+    /// Stores a message that is counted, if it is to be: `counter` is what it comes to.
+    pub(crate) fn store_admitted(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        message: &Publish<'_>,
         mut lookup: Lookup,
+        counter: Option<Counter>,
     ) {
         let stream = &self.state.streams[key.index()];
         let room = self.room(stream.account, stream.config.storage);
@@ -68,6 +85,10 @@ impl JetStream {
                 let available = self.takes_messages() && self.rounds.has_room(content);
                 if available || stream.is_memory() {
                     self.accept(net, key, message, msg_id.unwrap_or_default(), owed);
+                    if let Some(counter) = counter {
+                        let sequence = self.live(key).intake.assigned();
+                        self.has_counted(key, message.subject, sequence, counter);
+                    }
                 } else {
                     Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
                 }
@@ -75,7 +96,7 @@ impl JetStream {
             Admission::Duplicate { sequence } => {
                 let durable = sequence <= stream.log.last();
                 let mut payload = Vec::new();
-                encode_ack(&mut payload, &stream.config.name, sequence, true);
+                encode_ack(&mut payload, &stream.config.name, sequence, true, None);
                 self.reply_when(net, durable, owed, payload);
             }
             Admission::Refuse(error) => self.refuse_in(net, key, owed, error),
@@ -123,7 +144,7 @@ impl JetStream {
             self.apply_local(net, &record, owed);
         } else {
             self.rounds.push(&record, owed);
-            if self.acknowledge_ahead(net, key, sequence, owed) {
+            if self.acknowledge_ahead(net, key, &record, owed) {
                 self.rounds.paid();
             }
         }
@@ -143,19 +164,21 @@ impl JetStream {
         }
     }
 
+    /// Whoever published a message is told that it is stored.
     pub(crate) fn acknowledge_stored(
         &mut self,
         net: &mut impl Network,
         key: StreamKey,
-        sequence: u64,
+        record: &Record<'_>,
         owed: Owed<'_>,
     ) {
         if owed.subject.is_empty() {
             return;
         }
         self.scratch.clear();
-        let name = &self.state.streams[key.index()].config.name;
-        encode_ack(&mut self.scratch, name, sequence, false);
+        let config = &self.state.streams[key.index()].config;
+        let counter = if config.allow_msg_counter { value_of(record.body) } else { None };
+        encode_ack(&mut self.scratch, &config.name, record.sequence, false, counter);
         Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
     }
 

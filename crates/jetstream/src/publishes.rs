@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use watershed_base::AccountId;
 use watershed_store::LogId;
+use watershed_wire::op::Publish;
 
+use crate::rounds::{Asked, Owed};
 use crate::state::{Lookup, Search};
 
 /// Subjects and messages that are looked at in one turn before anything waits.
@@ -24,6 +26,39 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    pub(crate) fn new(
+        log: LogId,
+        account: AccountId,
+        message: &Publish<'_>,
+        search: Option<Search>,
+    ) -> Self {
+        Self {
+            log,
+            account,
+            subject: message.subject.into(),
+            reply: message.reply.map(Box::from),
+            header: message.header.into(),
+            payload: message.payload.into(),
+            search,
+        }
+    }
+
+    pub(crate) fn publish(&self) -> Publish<'_> {
+        Publish {
+            subject: &self.subject,
+            reply: self.reply.as_deref(),
+            header: &self.header,
+            payload: &self.payload,
+            has_header: true,
+        }
+    }
+
+    /// Who is told what becomes of it.
+    pub(crate) fn owed(&self) -> Owed<'_> {
+        let subject = self.reply.as_deref().unwrap_or_default();
+        Owed { account: self.account, subject, asked: Asked::Publish }
+    }
+
     pub(crate) fn len(&self) -> usize {
         let reply = self.reply.as_ref().map_or(0, |reply| reply.len());
         self.subject.len() + reply + self.header.len() + self.payload.len() + size_of::<Self>()

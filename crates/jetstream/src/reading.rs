@@ -6,6 +6,7 @@ use watershed_store::log::Position;
 
 use crate::batch_reads::Batch;
 use crate::consumer_key::ConsumerKey;
+use crate::counters::{Uncounted, Wanted};
 use crate::state::StreamKey;
 
 /// Schema of a reply to `STREAM.MSG.GET`.
@@ -44,6 +45,13 @@ pub(crate) enum Reading {
         block: u32,
         /// Where.
         offset: u32,
+    },
+    /// What waits for the value of a counter.
+    Counter {
+        /// What is to be counted.
+        waiting: Box<Uncounted>,
+        /// The message.
+        wanted: Wanted,
     },
     /// A batch of messages that a client reads, and what lies behind it.
     Batch {

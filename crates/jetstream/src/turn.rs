@@ -63,11 +63,12 @@ impl JetStream {
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
+            | self.count_settled(net)
             | self.store_republished(net)
             | self.advance_ready(net)
             | self.free_garbage();
         self.answer_calls(net);
-        let more = more | self.send_notices(net);
+        let more = more | self.send_notices(net) | self.has_settled();
         self.close_round(net);
         out.append(&mut self.outputs);
         join_freed();

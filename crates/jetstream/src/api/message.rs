@@ -252,6 +252,9 @@ impl JetStream {
                 }
                 // What can't be read was reported; the follower rests rather than skips it.
             }
+            Some(Reading::Counter { waiting, wanted }) => {
+                self.counter_read(net, *waiting, wanted, bytes);
+            }
             Some(Reading::Batch { batch, sequence, block, offset }) => {
                 self.batch_read(net, *batch, sequence, (block, offset), bytes);
             }

@@ -4,6 +4,7 @@
 pub(crate) mod admit;
 pub(crate) mod admit_batch;
 mod copier;
+mod counters;
 mod dispatcher;
 mod intake;
 mod outstanding;
@@ -18,6 +19,7 @@ use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::subject::transform::Transform;
 
 pub(crate) use self::copier::Copier;
+pub(crate) use self::counters::{Counters, Unknown};
 pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
 pub(crate) use self::pin::Pin;
@@ -35,6 +37,8 @@ pub(crate) struct Live {
     awaiting: BTreeSet<(usize, usize)>,
     /// One for each origin, in the order of the configuration.
     pub(crate) copiers: Vec<Copier>,
+    /// Values of its counters, if it has such.
+    pub(crate) counters: Counters,
     /// What subjects become before a message is stored.
     transform: Option<Transform>,
     /// As what messages are published again.
@@ -59,6 +63,7 @@ impl Live {
             dispatchers: Vec::new(),
             awaiting: BTreeSet::new(),
             copiers: Copier::for_each(&stream.origins, Vec::new()),
+            counters: Counters::new(),
             transform: transform(&stream.config),
             republish: republish(&stream.config),
             updating: false,

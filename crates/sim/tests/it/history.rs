@@ -55,6 +55,8 @@ struct Client<'a> {
     mirrors: BTreeSet<&'static str>,
     /// Streams that acknowledge before they sync, as far as known.
     asyncs: BTreeSet<&'static str>,
+    /// Streams whose messages count, as far as known.
+    counters: BTreeSet<&'static str>,
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
@@ -119,6 +121,13 @@ impl Client<'_> {
             self.asyncs.insert(stream);
             config = config.replace("\"allow_atomic\":true,", "\"persist_mode\":\"async\",");
         }
+        let counts = self.counters.contains(stream)
+            || (!update && retention == "limits" && self.rng.u8(..2) == 0);
+        if counts {
+            self.counters.insert(stream);
+            config = config.replace("\"allow_msg_ttl\":true", "\"allow_msg_counter\":true");
+            config = config.replace("\"new\"", "\"old\"");
+        }
         let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
@@ -131,7 +140,7 @@ impl Client<'_> {
             }
             // An update that says nothing of a mirror makes a stream of its own of it.
             (1 | 2, Some(source))
-                if stream > *source && (!update || self.mirrors.contains(stream)) =>
+                if stream > *source && !counts && (!update || self.mirrors.contains(stream)) =>
             {
                 operation = "put mirror";
                 config = config.replace("\"allow_atomic\":true,", "");
@@ -154,7 +163,7 @@ impl Client<'_> {
         if stream < "C" && self.rng.u8(..4) == 0 {
             let _ = write!(config, ",\"republish\":{{\"src\":\"*.2\",\"dest\":\"C.again.$1\"}}");
         }
-        if !config.contains("\"mirror\"") && self.rng.u8(..3) == 0 {
+        if !config.contains("\"mirror\"") && !counts && self.rng.u8(..3) == 0 {
             let ttl = self.one_of(&[1_000_000_000_u64, 6_000_000_000, 90_000_000_000]);
             let _ = write!(config, ",\"subject_delete_marker_ttl\":{ttl}");
         }
@@ -170,6 +179,7 @@ impl Client<'_> {
         self.retention.remove(stream);
         self.mirrors.remove(stream);
         self.asyncs.remove(stream);
+        self.counters.remove(stream);
     }
 
     fn purge(&mut self, node: &mut Node, stream: &'static str) {
@@ -296,8 +306,10 @@ impl Client<'_> {
         let (id, last) = (self.requests, self.rng.u8(1..5));
         for number in 1..=last {
             let end = if number == last { "Nats-Batch-Commit: 1\r\n" } else { "" };
+            let counts = self.counters.contains(stream);
+            let count = if counts { "Nats-Incr: 1\r\n" } else { "" };
             let header = format!(
-                "NATS/1.0\r\nNats-Batch-Id: {id}\r\nNats-Batch-Sequence: {number}\r\n{end}\r\n"
+                "NATS/1.0\r\nNats-Batch-Id: {id}\r\nNats-Batch-Sequence: {number}\r\n{count}{end}\r\n"
             );
             let (subject, length) = (format!("{stream}.{}", self.rng.u8(..4)), header.len());
             node.send(
@@ -334,9 +346,20 @@ impl Client<'_> {
             }
             _ => {}
         }
+        let counts = self.counters.contains(stream) && self.rng.u8(..8) > 0;
+        if counts {
+            operation = "count";
+            let kept = self.rng.bool() && header.starts_with("Nats-Msg-Id");
+            let id = if kept { header.as_str() } else { "" };
+            header = format!("{id}Nats-Incr: {}\r\n", self.rng.i8(-3..9));
+        }
         self.note(operation, stream);
         let subject = format!("{stream}.{}", self.rng.u8(..4));
-        let payload = format!("{}-{}", self.requests, "x".repeat(self.rng.usize(..200)));
+        let length = if counts { 0 } else { self.rng.usize(1..200) };
+        let payload = match length {
+            0 => String::new(),
+            length => format!("{}-{}", self.requests, "x".repeat(length - 1)),
+        };
         if header.is_empty() {
             self.request(node, &subject, &payload);
             return;
@@ -360,7 +383,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let mut node = Node::start(&disk, settings(), seed)?;
     let lives = 3;
     let (mut retention, mut mirrors) = (BTreeMap::new(), BTreeSet::new());
-    let mut asyncs = BTreeSet::new();
+    let (mut asyncs, mut counters) = (BTreeSet::new(), BTreeSet::new());
     for life in 0..lives {
         let end = ENDS[rng.usize(..ENDS.len())];
         let mut client = Client {
@@ -369,6 +392,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             retention,
             mirrors,
             asyncs,
+            counters,
             deliveries: Vec::new(),
             requests: 0,
             coverage,
@@ -398,7 +422,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             }
         }
         (retention, mirrors) = (client.retention, client.mirrors);
-        asyncs = client.asyncs;
+        (asyncs, counters) = (client.asyncs, client.counters);
         if end == End::Settled {
             node.settle()?;
         }
@@ -422,9 +446,12 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
 
 #[test]
 fn what_is_on_disk_follows_from_the_records() {
-    let retentions =
-        |operation: &str| if operation == "time" { &["none"][..] } else { &RETENTIONS[..] };
-    check_all(130, 60, &ENDS, retentions, check);
+    let retentions = |operation: &str| match operation {
+        "time" => &["none"][..],
+        "count" => &["limits"],
+        _ => &RETENTIONS,
+    };
+    check_all(150, 60, &ENDS, retentions, check);
 }
 
 /// A work queue of at most three messages holds 1 2 3, all delivered. The acknowledgement of 2 and a

@@ -62,7 +62,6 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
     wanted(&[
-        ("allow_msg_counter", config.allow_msg_counter),
         ("allow_msg_schedules", config.allow_msg_schedules),
         ("allow_batched", config.allow_batched),
     ])

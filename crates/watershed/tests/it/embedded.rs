@@ -9,7 +9,7 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], subject_transform: { src: s.*, dest: t.$1 }", false),
     ("subjects: [s.>], republish: { src: s.>, dest: t.> }", false),
     ("subjects: [s.>], allow_msg_ttl: true, subject_delete_marker_ttl: 1h", false),
-    ("subjects: [s.>], allow_msg_counter: true", true),
+    ("subjects: [s.>], allow_msg_counter: true", false),
     ("subjects: [s.>], allow_atomic: true", false),
     ("subjects: [s.>], allow_msg_schedules: true", true),
     ("subjects: [s.>], allow_batched: true", true),
@@ -109,14 +109,14 @@ fn compression_and_copies_are_run_without() {
 fn the_place_is_said_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     let text = "watershed: 1\nname: x\nstreams:\n  A:\n    subjects: [a.>]\n    max_age: 1d\n    \
-                allow_msg_counter: true\n";
+                allow_batched: true\n";
     let file = write(&folder, text);
     let ran = run(&["up", "--listen", "127.0.0.1:0", &file]);
     assert_eq!(ran.code, Some(4), "{}", ran.err);
     let said = ran.out + &ran.err;
     assert!(said.contains("watershed.yaml:7:"), "{said}");
     assert!(
-        said.contains("error[U001]: `watershed up` does not support `allow_msg_counter` yet"),
+        said.contains("error[U001]: `watershed up` does not support `allow_batched` yet"),
         "{said}"
     );
     assert!(!folder.path().join(".watershed").exists());

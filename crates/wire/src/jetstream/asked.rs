@@ -7,6 +7,7 @@
 //! with one name counts, and names are case-sensitive.
 
 use super::API_LEVEL;
+use super::counter::is_increment;
 use super::error::{ApiError, table};
 use super::publish::{
     BATCH_ID, EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SEQ, EXPECTED_LAST_SUBJECT_SEQ,
@@ -111,7 +112,7 @@ impl<'a> Asked<'a> {
             return Some(table::ATOMIC_PUBLISH_DISABLED.into());
         }
         if let Some(value) = self.increment {
-            if !is_integer(value) {
+            if !is_increment(value) {
                 return Some(table::MESSAGE_INCR_INVALID.into());
             }
             if !stream.allow_msg_counter {
@@ -130,6 +131,27 @@ impl<'a> Asked<'a> {
             return Some(table::STREAM_EXPECTED_LAST_SEQ_PER_SUBJECT_INVALID.into());
         }
         self.refused_schedule(stream)
+    }
+
+    /// Why a counter cannot add what the message says, whatever else it asks for.
+    pub fn refused_count(&self, payload: &[u8]) -> Option<ApiError> {
+        let increment = self.increment?;
+        if !is_increment(increment) {
+            return Some(table::MESSAGE_INCR_INVALID.into());
+        }
+        if !payload.is_empty() {
+            return Some(table::MESSAGE_INCR_PAYLOAD.into());
+        }
+        // It adds up in whatever order it comes.
+        let expectations = [
+            self.expected_stream,
+            self.expected_last_seq,
+            self.expected_last_subject_seq,
+            self.expected_last_subject_seq_subject,
+            self.expected_last_msg_id,
+            self.rollup,
+        ];
+        expectations.iter().any(Option::is_some).then(|| table::MESSAGE_INCR_INVALID.into())
     }
 
     /// nats-server looks at these behind what is expected of sequences. Where both are wrong, which
@@ -151,6 +173,9 @@ impl<'a> Asked<'a> {
     /// Why a stream cannot store the message if it is new: what nats-server looks at behind
     /// deduplication, so that a duplicate is one whatever these headers say.
     pub fn refused_new(&self, stream: &StreamConfig) -> Option<ApiError> {
+        if stream.allow_msg_counter && self.increment.is_none() {
+            return Some(table::MESSAGE_INCR_MISSING.into());
+        }
         if let Some(value) = self.rollup
             && self.rollup().is_none()
             && stream.allow_rollup_hdrs
@@ -187,11 +212,6 @@ const PREFIX: &[u8] = b"Nats-";
 pub fn is_sequence(value: &[u8], sequence: u64) -> bool {
     value.iter().all(u8::is_ascii_digit)
         && std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) == Some(sequence)
-}
-
-fn is_integer(value: &[u8]) -> bool {
-    let digits = value.strip_prefix(b"-").or_else(|| value.strip_prefix(b"+")).unwrap_or(value);
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a message is a probe that asks where it would go (`Nats-Trace-Only`, ADR-41). It must

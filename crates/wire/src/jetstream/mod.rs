@@ -12,6 +12,7 @@ pub mod change;
 pub mod check;
 pub mod client;
 pub mod consumer;
+pub mod counter;
 pub mod create;
 pub mod error;
 pub mod json;

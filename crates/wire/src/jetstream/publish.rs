@@ -35,6 +35,8 @@ pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";
 /// What the message adds to a counter (ADR-49).
 pub const INCREMENT: &str = "Nats-Incr";
+/// Header of a message of a counter that sums up others: what of it is of which.
+pub const COUNTER_SOURCES: &str = "Nats-Counter-Sources";
 /// When the message is to be published again (ADR-51).
 pub const SCHEDULE: &str = "Nats-Schedule";
 /// Subject of the schedule that published the message.
@@ -92,6 +94,9 @@ pub struct PubAck {
     /// Whether it was stored before, under the same id.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
+    /// What the counter has come to.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub val: String,
 }
 
 /// The answer to the end of an atomic batch.
@@ -109,8 +114,14 @@ pub struct BatchAck<'a> {
 
 /// Appends the acknowledgement of a stored message, byte for byte as nats-server writes it.
 ///
-/// `stream` is a valid name; names are escaped where JSON needs it.
-pub fn encode_ack(out: &mut Vec<u8>, stream: &str, seq: u64, duplicate: bool) {
+/// `stream` is a valid name; names are escaped where JSON needs it. `counter` is what a counter has come to.
+pub fn encode_ack(
+    out: &mut Vec<u8>,
+    stream: &str,
+    seq: u64,
+    duplicate: bool,
+    counter: Option<&str>,
+) {
     out.extend_from_slice(b"{\"stream\":");
     if stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
         out.push(b'"');
@@ -123,6 +134,11 @@ pub fn encode_ack(out: &mut Vec<u8>, stream: &str, seq: u64, duplicate: bool) {
     out.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
     if duplicate {
         out.extend_from_slice(b",\"duplicate\": true");
+    }
+    if let Some(value) = counter {
+        out.extend_from_slice(b",\"val\":\"");
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
     }
     out.push(b'}');
 }
@@ -154,11 +170,16 @@ mod tests {
 
     #[test]
     fn an_ack_reads_as_one() {
-        for (stream, seq, duplicate) in [("ORDERS", 7, false), ("q\"ü", u64::MAX, true)] {
+        for (stream, seq, duplicate, value) in [
+            ("ORDERS", 7, false, None),
+            ("q\"ü", u64::MAX, true, None),
+            ("C", 1, false, Some("-12")),
+        ] {
             let mut out = Vec::new();
-            encode_ack(&mut out, stream, seq, duplicate);
+            encode_ack(&mut out, stream, seq, duplicate, value);
             let ack: PubAck = serde_json::from_slice(&out).unwrap();
             assert_eq!((ack.stream.as_str(), ack.seq, ack.duplicate), (stream, seq, duplicate));
+            assert_eq!(ack.val, value.unwrap_or_default());
         }
     }
 }

@@ -171,6 +171,7 @@ fn rules(config: &Value) -> Rules {
         window: nanos("duplicate_window"),
         renames: config["subject_transform"].is_object(),
         is_async: config["persist_mode"] == "async",
+        counts: config["allow_msg_counter"] == true,
     }
 }
 
@@ -372,6 +373,10 @@ fn stream_config(name: &str, rules: &Rules) -> Value {
     }
     if rules.is_async {
         config["persist_mode"] = "async".into();
+    }
+    if rules.counts {
+        config["allow_msg_counter"] = true.into();
+        config["allow_msg_ttl"] = false.into();
     }
     config
 }

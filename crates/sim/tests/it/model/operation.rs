@@ -65,6 +65,7 @@ impl Operation {
             Self::PauseConsumer(_, 0) => "resume consumer",
             Self::PauseConsumer(..) => "pause consumer",
             Self::ResetConsumer(..) => "reset consumer",
+            Self::Publish(publish) if publish.increment.is_some() => "count",
             Self::Publish(publish) if publish.id.is_some() => "publish with id",
             Self::Publish(publish) if publish.ttl.is_some() => "publish with ttl",
             Self::Publish(publish) if publish.rollup.is_some() => "publish with rollup",
@@ -124,6 +125,7 @@ pub(crate) fn rules(rng: &mut Rng, taste: Taste, retention: Retention) -> Rules 
         window: if taste.time { one_of(rng, &[SECOND, 5 * SECOND]) } else { 120 * SECOND },
         renames: rng.u8(..4) == 0,
         is_async: rng.u8(..3) == 0,
+        counts: retention == Retention::Limits && !discard_new && rng.u8(..2) == 0,
     }
 }
 
@@ -190,7 +192,9 @@ pub(crate) fn operations(
             let rules = rules(rng, taste, retention);
             // A change is refused, so it is rarely tried.
             let is_async = if rng.u8(..8) == 0 { rules.is_async } else { stream.rules.is_async };
-            Operation::UpdateStream(Rules { is_async, ..rules })
+            let counts = if rng.u8(..8) == 0 { rules.counts } else { stream.rules.counts };
+            let discard_new = rules.discard_new && (!counts || rng.u8(..4) == 0);
+            Operation::UpdateStream(Rules { is_async, counts, discard_new, ..rules })
         }
         4 => Operation::CreateStream(rules(rng, taste, stream.rules.retention)),
         5..8 => {
@@ -237,7 +241,9 @@ pub(crate) fn operations(
                 _ => Operation::Publish(publish(rng, taste, name, stream)),
             }
         }
-        48 if taste.bursts && rng.u8(..3) == 0 => return burst(rng, taste, name),
+        48 if taste.bursts && rng.u8(..3) == 0 => {
+            return burst(rng, taste, name, stream.rules.counts);
+        }
         _ => Operation::Publish(publish(rng, taste, name, stream)),
     }]
 }
@@ -270,10 +276,11 @@ fn changed(taste: Taste, old: &ConsumerRules, fresh: ConsumerRules) -> ConsumerR
 }
 
 /// Hundreds of messages, and something that touches all of them.
-fn burst(rng: &mut Rng, taste: Taste, name: &str) -> Vec<Operation> {
+fn burst(rng: &mut Rng, taste: Taste, name: &str, counts: bool) -> Vec<Operation> {
     let message = |number: u64| Publish {
         subject: format!("{name}.burst.{number}"),
-        payload: number.to_string(),
+        payload: if counts { String::new() } else { number.to_string() },
+        increment: counts.then_some(1),
         ..Publish::default()
     };
     let count = one_of(rng, &BURSTS);
@@ -345,6 +352,12 @@ fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish 
         4 => publish.expected_last_id = Some(rng.u8(..20).to_string()),
         5..9 => publish.id = Some(rng.u8(..20).to_string()),
         _ => {}
+    }
+    if stream.rules.counts == (rng.u8(..12) > 0) {
+        publish.increment = Some(one_of(rng, &[1, 1, -1, 0, 7, -12, 1 << 90]));
+        if rng.u8(..12) > 0 {
+            publish.payload.clear();
+        }
     }
     publish
 }

@@ -12,12 +12,18 @@ pub(crate) type Outcomes = Option<Vec<(u64, Option<Stream>)>>;
 pub(crate) fn outcomes(stream: Option<&Stream>, now: i64, operation: &Operation) -> Outcomes {
     let one = |next| Some(vec![(0, Some(next))]);
     match (operation, stream) {
+        (Operation::CreateStream(rules) | Operation::UpdateStream(rules), _)
+            if !rules.are_valid() =>
+        {
+            None
+        }
         (Operation::CreateStream(rules), None) => one(Stream::new(rules.clone())),
         (Operation::CreateStream(rules), Some(own)) if own.rules == *rules => one(own.clone()),
         (_, None) | (Operation::CreateStream(_), _) => None,
         (Operation::UpdateStream(rules), Some(own)) => {
             let queue = |rules: &Rules| rules.retention == Retention::WorkQueue;
-            let moves = queue(&own.rules) != queue(rules) || own.rules.is_async != rules.is_async;
+            let fixed = |rules: &Rules| (rules.is_async, rules.counts);
+            let moves = queue(&own.rules) != queue(rules) || fixed(&own.rules) != fixed(rules);
             let mut next = own.clone();
             next.configure(now, rules.clone());
             if moves { None } else { one(next) }

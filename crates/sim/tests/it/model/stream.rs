@@ -40,12 +40,19 @@ pub(crate) struct Rules {
     pub(crate) renames: bool,
     /// Whether messages are acknowledged before they are durable.
     pub(crate) is_async: bool,
+    /// Whether messages count.
+    pub(crate) counts: bool,
 }
 
 /// Last tokens of a subject that may be stored as another one, and of that one.
 pub(crate) const RENAMED: [&str; 2] = ["3", "1"];
 
 impl Rules {
+    /// Whether a server takes them together.
+    pub(crate) fn are_valid(&self) -> bool {
+        !self.counts || (self.retention == Retention::Limits && !self.discard_new)
+    }
+
     /// The subject under which a message is stored.
     fn stored_as(&self, subject: &str) -> String {
         let [from, to] = RENAMED;
@@ -94,6 +101,8 @@ pub(crate) struct Publish {
     pub(crate) expected_last: Option<u64>,
     pub(crate) expected_last_of_subject: Option<u64>,
     pub(crate) expected_last_id: Option<String>,
+    /// What it adds to a counter.
+    pub(crate) increment: Option<i128>,
 }
 
 impl Publish {
@@ -114,6 +123,7 @@ impl Publish {
         let of_subject = self.expected_last_of_subject.map(|last| last.to_string());
         field("Nats-Expected-Last-Subject-Sequence", of_subject);
         field("Nats-Expected-Last-Msg-Id", self.expected_last_id.clone());
+        field("Nats-Incr", self.increment.map(|own| own.to_string()));
         if fields.is_empty() {
             String::new()
         } else {
@@ -138,6 +148,11 @@ pub(crate) enum Told {
     Refused(u64),
 }
 
+const TTL_DISABLED: u64 = 10166;
+const INCREMENT_DISABLED: u64 = 10168;
+const INCREMENT_MISSING: u64 = 10169;
+const INCREMENT_WITH_PAYLOAD: u64 = 10170;
+const INCREMENT_INVALID: u64 = 10171;
 const WRONG_LAST_SEQUENCE: u64 = 10071;
 const WRONG_LAST_ID: u64 = 10070;
 const STORE_FAILED: u64 = 10077;
@@ -194,7 +209,37 @@ impl Stream {
         own.map(|(sequence, _)| *sequence)
     }
 
+    /// Why a message cannot be counted, or counts where none does.
+    fn refuses_to_count(&self, publish: &Publish) -> Option<u64> {
+        let counts = self.rules.counts;
+        if publish.increment.is_some() {
+            if !counts {
+                return Some(INCREMENT_DISABLED);
+            }
+            if !publish.payload.is_empty() {
+                return Some(INCREMENT_WITH_PAYLOAD);
+            }
+            if publish.expects() || publish.rollup.is_some() {
+                return Some(INCREMENT_INVALID);
+            }
+        }
+        (counts && publish.ttl.is_some()).then_some(TTL_DISABLED)
+    }
+
+    /// What a message of this subject holds.
+    fn counted(&self, subject: &str, publish: &Publish) -> String {
+        let Some(increment) = publish.increment else { return publish.payload.clone() };
+        let last = self.of_subject(subject).next_back();
+        let last = last.map_or("0", |sequence| {
+            self.messages[&sequence].payload.split('"').nth(3).unwrap_or_default()
+        });
+        format!("{{\"val\":\"{}\"}}", last.parse::<i128>().unwrap_or_default() + increment)
+    }
+
     pub(crate) fn publish(&mut self, now: i64, publish: &Publish) -> Told {
+        if let Some(code) = self.refuses_to_count(publish) {
+            return Told::Refused(code);
+        }
         if let Some(id) = &publish.id
             && let Some((_, sequence, time)) = self.ids.iter().rev().find(|(own, ..)| own == id)
             && now - time < self.rules.window
@@ -213,10 +258,13 @@ impl Stream {
         {
             return Told::Refused(WRONG_LAST_SEQUENCE);
         }
+        if self.rules.counts && publish.increment.is_none() {
+            return Told::Refused(INCREMENT_MISSING);
+        }
         let message = Message {
-            subject,
             header: publish.header(),
-            payload: publish.payload.clone(),
+            payload: self.counted(&subject, publish),
+            subject,
             time: now,
             deadline: publish.ttl.map(|ttl| now.saturating_add(ttl)),
             open: false,

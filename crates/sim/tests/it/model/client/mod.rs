@@ -239,7 +239,10 @@ impl<'a> Client<'a> {
                 // Whether there is room, and what is the last of a subject, is known when nothing
                 // is on its way, and all that was said to deliveries is on disk.
                 let exact = publish.expected_last_of_subject.is_some()
-                    || self.world[stream].now().is_some_and(|own| own.rules.discard_new);
+                    || self.world[stream].now().is_some_and(|own| {
+                        // What counts is read first, and others are not kept waiting.
+                        own.rules.discard_new || own.rules.counts
+                    });
                 if exact {
                     self.rest()?;
                 }
