@@ -266,6 +266,7 @@ impl JetStream {
         }
         if let Some(key) = key {
             self.do_chores(net, key);
+            self.arm_schedules(key);
         }
     }
 
@@ -344,6 +345,7 @@ impl JetStream {
         }
         self.arm_expiry(net, key);
         self.do_chores(net, key);
+        self.arm_schedules(key);
     }
 
     pub(crate) fn consumers_of(&self, key: StreamKey) -> Vec<ConsumerKey> {

@@ -93,6 +93,8 @@ pub(crate) enum TimerKey {
     Follow,
     /// The oldest message of a stream is too old.
     Expire(StreamKey),
+    /// The time of a stream's next schedule has come.
+    Schedules(StreamKey),
     /// What is still to be done to a stream, and had no room for its record, is tried again.
     Chores(StreamKey),
     /// Work of streams in memory goes on, after others had their turn.

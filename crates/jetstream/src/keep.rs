@@ -98,5 +98,8 @@ impl JetStream {
         if stream.has_chores() {
             self.timers.set(TimerKey::Chores(key), retry);
         }
+        if stream.schedules.next().is_some() {
+            self.timers.set(TimerKey::Schedules(key), retry);
+        }
     }
 }

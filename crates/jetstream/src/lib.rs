@@ -60,6 +60,7 @@ mod restores;
 mod restoring;
 mod room;
 mod rounds;
+mod schedules;
 mod sealing;
 mod searching;
 mod shown;

@@ -14,6 +14,7 @@ use crate::markers::lengthened;
 use crate::network::{Capture, Network};
 use crate::record::kind;
 use crate::rounds::{Asked, Held, Owed};
+use crate::schedules::replacing;
 use crate::state::{Lookup, StreamKey};
 
 impl JetStream {
@@ -40,7 +41,8 @@ impl JetStream {
         let Self { live, random, .. } = self;
         let transformed = live.get(key).and_then(|own| own.transformed(message.subject, random));
         let subject = transformed.as_deref().unwrap_or(message.subject);
-        let header = lengthened(&self.state.stream(key).config, message.header);
+        let config = &self.state.stream(key).config;
+        let header = replacing(config, lengthened(config, message.header));
         let message = Publish { subject, header: &header, ..*message };
         if !self.store_batched(net, key, &message) {
             self.store_looking(net, key, &message, lookup);

@@ -7,6 +7,7 @@ use watershed_store::log::Position;
 use crate::batch_reads::Batch;
 use crate::consumer_key::ConsumerKey;
 use crate::counters::{Uncounted, Wanted};
+use crate::schedules::Firing;
 use crate::state::StreamKey;
 
 /// Schema of a reply to `STREAM.MSG.GET`.
@@ -52,6 +53,15 @@ pub(crate) enum Reading {
         waiting: Box<Uncounted>,
         /// The message.
         wanted: Wanted,
+    },
+    /// A schedule whose time has come.
+    Schedule {
+        /// The schedule.
+        firing: Box<Firing>,
+        /// The message that is read for it.
+        sequence: u64,
+        /// Where it is.
+        position: Position,
     },
     /// A batch of messages that a client reads, and what lies behind it.
     Batch {

@@ -27,6 +27,7 @@ impl JetStream {
         while let Some(key) = self.timers.expired(now.tick) {
             match key {
                 TimerKey::Expire(stream) => self.expire(net, stream),
+                TimerKey::Schedules(stream) => self.fire_schedules(net, stream),
                 TimerKey::Chores(stream) => self.do_chores_again(net, stream),
                 TimerKey::Consumer(consumer) => {
                     left = left.saturating_sub(DUE_CONSUMER + self.consumer_timeout(net, consumer));

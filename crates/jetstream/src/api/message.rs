@@ -255,6 +255,9 @@ impl JetStream {
             Some(Reading::Counter { waiting, wanted }) => {
                 self.counter_read(net, *waiting, wanted, bytes);
             }
+            Some(Reading::Schedule { firing, sequence, position }) => {
+                self.schedule_read(net, *firing, sequence, position, bytes);
+            }
             Some(Reading::Batch { batch, sequence, block, offset }) => {
                 self.batch_read(net, *batch, sequence, (block, offset), bytes);
             }

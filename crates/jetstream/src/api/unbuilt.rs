@@ -8,7 +8,6 @@ use watershed_wire::jetstream::stream::{Compression, StreamSource};
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
     let fields = [
         ("compression", config.compression != Compression::None),
-        ("allow_msg_schedules", config.allow_msg_schedules),
         ("allow_batched", config.allow_batched),
     ];
     let mut origins = config.mirror.iter().chain(&config.sources);

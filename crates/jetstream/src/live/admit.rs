@@ -5,6 +5,7 @@ use watershed_store::log::KeyState;
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::{Asked, is_sequence};
 use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::schedule::Schedule;
 use watershed_wire::jetstream::stream::{Discard, Retention};
 use watershed_wire::limits::{HEADER_BYTES_MAX, SEQUENCE_MAX};
 use watershed_wire::op::Publish;
@@ -50,7 +51,9 @@ pub(crate) fn admit<'a>(
         return Admission::Refuse(table::STREAM_HEADER_EXCEEDS_MAXIMUM.into());
     }
     let asked = Asked::read(HeaderBlock(message.header));
-    if let Some(error) = asked.refused(&stream.config) {
+    let refused = asked.refused(&stream.config);
+    let refused = refused.or_else(|| refuse_schedule(stream, message, &asked, now));
+    if let Some(error) = refused {
         return Admission::Refuse(error);
     }
     if let Some(id) = asked.msg_id
@@ -81,6 +84,25 @@ pub(crate) fn admit<'a>(
     match full {
         Some(error) => Admission::Refuse(error),
         None => Admission::Store { msg_id: asked.msg_id },
+    }
+}
+
+/// Why a message cannot be the schedule that it says it is, or that made it.
+pub(super) fn refuse_schedule(
+    stream: &Stream,
+    message: &Publish<'_>,
+    asked: &Asked<'_>,
+    now: UnixNanos,
+) -> Option<ApiError> {
+    if let Some(subject) = asked.scheduler
+        && (subject == message.subject || !stream.may_schedule(subject))
+    {
+        return Some(table::MESSAGE_SCHEDULES_SCHEDULER_INVALID.into());
+    }
+    asked.schedule?;
+    match Schedule::read(HeaderBlock(message.header)) {
+        Ok(schedule) => schedule?.refused(message.subject, &stream.config, now),
+        Err(error) => Some(error),
     }
 }
 

@@ -10,7 +10,9 @@ use watershed_wire::jetstream::publish::{EXPECTED_LAST_MSG_ID, EXPECTED_LAST_SUB
 use watershed_wire::op::Publish;
 use watershed_wire::time::UnixNanos;
 
-use super::admit::{Expected, is_unwanted, refuse_full, refuse_sequence, refuse_size, seen};
+use super::admit::{
+    Expected, is_unwanted, refuse_full, refuse_schedule, refuse_sequence, refuse_size, seen,
+};
 use super::intake::Intake;
 use crate::accounts::Room;
 use crate::state::{Lookup, Stream};
@@ -30,6 +32,7 @@ pub(crate) fn refuse_batch(
     for message in messages {
         let asked = Asked::read(HeaderBlock(message.header));
         let refused = refuse_alone(stream, message, &asked)
+            .or_else(|| refuse_schedule(stream, message, &asked, now))
             .or_else(|| refuse_among(stream, &running, message, &asked, &subjects, now))
             .or_else(|| refuse_expected(stream, intake, message, &asked, lookup))
             .or_else(|| asked.refused_new(&stream.config));

@@ -12,7 +12,7 @@ mod pace;
 mod pin;
 mod waiting;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use watershed_base::{Now, Random};
 use watershed_wire::jetstream::StreamConfig;
@@ -49,6 +49,8 @@ pub(crate) struct Live {
     pub(crate) unsaved: bool,
     /// Whether a record that does a part of its chores is on its way.
     pub(crate) sweeping: bool,
+    /// Schedules whose time has come, with the sequence of what each makes; the highest while it is read.
+    pub(crate) firing: BTreeMap<u64, u64>,
     /// Whether a record that removes what is too old is on its way.
     pub(crate) expiring: bool,
     /// The last message that was acknowledged before it was durable.
@@ -70,6 +72,7 @@ impl Live {
             unsaved: false,
             sweeping: false,
             expiring: false,
+            firing: BTreeMap::new(),
             acknowledged: 0,
         };
         for (index, consumer) in stream.consumers.iter() {

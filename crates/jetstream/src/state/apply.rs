@@ -65,6 +65,7 @@ impl State {
         if let Some(rollup) = rollup {
             stream.roll_up(record, rollup, &mut effects.changes);
         }
+        stream.advance_schedule(record, &mut effects.changes);
         let unwanted =
             stream.config.retention == Retention::Interest && !self.is_needed(key, record.sequence);
         let stream = &mut self.streams[key.index()];

@@ -15,6 +15,9 @@ const NONE: i64 = i64::MIN;
 /// Version of the state from which on it says which messages are markers.
 pub(super) const MARKERS: u32 = 9;
 
+/// Version of the state from which on it has schedules.
+pub(super) const SCHEDULES: u32 = 10;
+
 /// What is known of a message beside its age.
 #[derive(Debug, Clone, Copy)]
 struct Own {
@@ -137,6 +140,22 @@ impl Deadlines {
     /// The message that goes next, and when.
     pub(crate) fn next(&self) -> Option<(i64, u64)> {
         self.order.first().copied()
+    }
+
+    /// Times and sequences, in order.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.order.iter().copied()
+    }
+
+    /// Sets when something is due.
+    pub(crate) fn set(&mut self, sequence: u64, due: UnixNanos) {
+        self.remove(sequence);
+        self.put(sequence, Own { deadline: Some(due.0.min(NEVER - 1)), is_marker: false });
+    }
+
+    /// Whether this one is known.
+    pub(crate) fn has(&self, sequence: u64) -> bool {
+        self.by_sequence.contains_key(&sequence)
     }
 
     /// Those that have come by the time `now`, in their order.

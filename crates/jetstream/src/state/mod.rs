@@ -21,6 +21,7 @@ mod lookup;
 mod origins;
 mod pin;
 mod retention;
+mod scheduling;
 mod search;
 pub(crate) mod stream;
 mod subjects;

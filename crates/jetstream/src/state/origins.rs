@@ -14,7 +14,7 @@ use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64, 
 use watershed_store::{Log, LogId};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::StreamConfig;
-use watershed_wire::jetstream::publish::{ROLLUP, STREAM_SOURCE};
+use watershed_wire::jetstream::publish::{EXPECTATION, ROLLUP, STREAM_SOURCE};
 use watershed_wire::jetstream::stream::{StreamSource, SubjectTransform};
 use watershed_wire::limits::FILTERS_MAX;
 use watershed_wire::subject::transform::Transform;
@@ -23,9 +23,6 @@ use watershed_wire::time::UnixNanos;
 
 /// Version of the state from which on it says when something was last copied, and what was missed.
 pub(super) const ORIGINS_COME_BACK: u32 = 8;
-
-/// Begins the names of headers that hold only for the stream that a message was published to.
-const EXPECTATION: &[u8] = b"Nats-Expected-";
 
 /// Origins of messages that are remembered of a stream that has no such source: as many as it may have.
 const PLACES_MAX: usize = FILTERS_MAX;
@@ -241,7 +238,7 @@ impl Origin {
         keep_rollup: bool,
     ) -> Vec<u8> {
         let goes = |name: &[u8]| {
-            name.starts_with(EXPECTATION)
+            name.starts_with(EXPECTATION.as_bytes())
                 || (name == ROLLUP.as_bytes() && !keep_rollup)
                 || (name == STREAM_SOURCE.as_bytes() && !self.is_mirror)
         };

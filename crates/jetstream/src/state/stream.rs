@@ -18,7 +18,7 @@ use super::changes::Changes;
 use super::chore::{self, Chore};
 use super::consumer::Consumer;
 use super::consumers::Consumers;
-use super::deadlines::Deadlines;
+use super::deadlines::{Deadlines, SCHEDULES};
 use super::dedup::Dedup;
 use super::garbage::Garbage;
 use super::key::StreamKey;
@@ -39,6 +39,8 @@ pub(crate) struct Stream {
     pub(crate) consumers: Consumers,
     pub(crate) dedup: Dedup,
     pub(crate) deadlines: Deadlines,
+    /// Messages that are schedules, by when they make the next one.
+    pub(crate) schedules: Deadlines,
     pub(crate) last_time: UnixNanos,
     pub(crate) last_msg_id: Box<[u8]>,
     /// Whom it copies, in the order of its configuration.
@@ -84,6 +86,7 @@ impl Stream {
             consumers: Consumers::default(),
             dedup: Dedup::default(),
             deadlines: Deadlines::default(),
+            schedules: Deadlines::default(),
             last_time: UnixNanos(0),
             last_msg_id: Box::default(),
             origins: origins(&config, &[], &mut Places::default()),
@@ -204,6 +207,9 @@ impl Stream {
         }
         let ttl = asked.time_to_live().filter(|_| self.config.allow_msg_ttl);
         self.deadlines.insert(record.sequence, time, ttl, asked.is_marker);
+        if asked.schedule.is_some() && self.config.allow_msg_schedules {
+            self.schedule(record);
+        }
         asked.rollup()
     }
 
@@ -218,6 +224,7 @@ impl Stream {
         self.drop_blocks(removed.dropped, changes);
         changes.removed += 1;
         self.deadlines.remove(sequence);
+        self.schedules.remove(sequence);
         if let Some(index) = sequence.checked_sub(self.memory_first)
             && let Ok(index) = usize::try_from(index)
             && let Some(message) = self.memory.get_mut(index)
@@ -246,6 +253,7 @@ impl Stream {
         changes.removed += progress.records;
         self.drop_blocks(progress.dropped, changes);
         self.deadlines.remove_before(until);
+        self.schedules.remove_before(until);
         while self.memory_first < until && self.memory.pop_front().is_some() {
             self.memory_first += 1;
         }
@@ -261,6 +269,7 @@ impl Stream {
         changes.emptied = true;
         self.consumers.emptied();
         changes.garbage.push(Garbage::Deadlines(std::mem::take(&mut self.deadlines)));
+        changes.garbage.push(Garbage::Deadlines(std::mem::take(&mut self.schedules)));
         changes.garbage.push(Garbage::Messages(std::mem::take(&mut self.memory)));
         self.memory_first = self.log.last() + 1;
         self.tail.clear();
@@ -275,6 +284,7 @@ impl Stream {
         changes.garbage.extend([
             Garbage::Index(self.log.clear().remains),
             Garbage::Deadlines(std::mem::take(&mut self.deadlines)),
+            Garbage::Deadlines(std::mem::take(&mut self.schedules)),
             Garbage::Messages(std::mem::take(&mut self.memory)),
             Garbage::Ids(std::mem::take(&mut self.dedup)),
         ]);
@@ -393,6 +403,7 @@ impl Stream {
         empty.checkpoint(out);
         Dedup::default().checkpoint(0, &mut 0, out);
         Deadlines::default().checkpoint(0, &mut 0, out);
+        Deadlines::default().checkpoint(0, &mut 0, out);
         super::origins::checkpoint(&[], &Places::default(), out);
         // Consumers of what is gone with the process are gone with it.
         put_count(out, 0);
@@ -419,6 +430,9 @@ impl Stream {
         (stream.last_time, stream.last_msg_id, stream.chores) = (last_time, last_msg_id, chores);
         stream.dedup = Dedup::restore(reader)?;
         stream.deadlines = Deadlines::restore(reader, version)?;
+        if version >= SCHEDULES {
+            stream.schedules = Deadlines::restore(reader, version)?;
+        }
         stream.places = super::origins::restore(&mut stream.origins, reader, version)?;
         for _ in 0..reader.count(1)? {
             let consumer = Consumer::restore(reader, version)?;

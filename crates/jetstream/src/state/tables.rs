@@ -8,13 +8,13 @@ use watershed_base::AccountId;
 use watershed_store::bytes::{BadState, Reader};
 use watershed_store::{Log, LogId};
 
-use super::deadlines::MARKERS;
+use super::deadlines::SCHEDULES;
 use super::key::StreamKey;
 use super::stream::Stream;
 use super::usage::{Usage, Usages};
 
 /// Version of the state in a checkpoint.
-pub(super) const VERSION: u32 = MARKERS;
+pub(super) const VERSION: u32 = SCHEDULES;
 
 /// The oldest one that is read.
 const OLDEST_VERSION: u32 = 3;

@@ -30,6 +30,8 @@ enum Part {
     Dedup(usize),
     /// From this sequence on.
     Deadlines(u64),
+    /// From this sequence on.
+    Schedules(u64),
     Origins,
     /// Those that are left, and what comes next of the first of them.
     Consumers(VecDeque<usize>, u64),
@@ -97,7 +99,11 @@ impl Part {
             }
             Self::Deadlines(from) => {
                 let next = stream.deadlines.checkpoint(from, budget, out);
-                next.map_or(Self::Origins, Self::Deadlines)
+                next.map_or(Self::Schedules(0), Self::Deadlines)
+            }
+            Self::Schedules(from) => {
+                let next = stream.schedules.checkpoint(from, budget, out);
+                next.map_or(Self::Origins, Self::Schedules)
             }
             Self::Origins => {
                 super::origins::checkpoint(&stream.origins, &stream.places, out);

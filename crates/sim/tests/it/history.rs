@@ -57,6 +57,8 @@ struct Client<'a> {
     asyncs: BTreeSet<&'static str>,
     /// Streams whose messages count, as far as known.
     counters: BTreeSet<&'static str>,
+    /// Streams with schedules, as far as known.
+    schedulers: BTreeSet<&'static str>,
     /// Where to answer deliveries.
     deliveries: Vec<String>,
     requests: u64,
@@ -122,16 +124,22 @@ impl Client<'_> {
             config = config.replace("\"allow_atomic\":true,", "\"persist_mode\":\"async\",");
         }
         let counts = self.counters.contains(stream)
-            || (!update && retention == "limits" && self.rng.u8(..2) == 0);
+            || (!update && retention == "limits" && self.rng.u8(..3) == 0);
         if counts {
             self.counters.insert(stream);
             config = config.replace("\"allow_msg_ttl\":true", "\"allow_msg_counter\":true");
             config = config.replace("\"new\"", "\"old\"");
         }
+        let schedules =
+            self.schedulers.contains(stream) || (!update && !counts && self.rng.u8(..4) == 0);
+        if schedules {
+            self.schedulers.insert(stream);
+            config = config.replace("\"new\"", "\"old\"") + ",\"allow_msg_schedules\":true";
+        }
         let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
-            (0, Some(source)) if stream > *source => {
+            (0, Some(source)) if stream > *source && !schedules => {
                 let takes = self.one_of(&["", "", TAKES]);
                 let _ = write!(
                     config,
@@ -140,7 +148,9 @@ impl Client<'_> {
             }
             // An update that says nothing of a mirror makes a stream of its own of it.
             (1 | 2, Some(source))
-                if stream > *source && !counts && (!update || self.mirrors.contains(stream)) =>
+                if stream > *source
+                    && !(counts || schedules)
+                    && (!update || self.mirrors.contains(stream)) =>
             {
                 operation = "put mirror";
                 config = config.replace("\"allow_atomic\":true,", "");
@@ -180,6 +190,7 @@ impl Client<'_> {
         self.mirrors.remove(stream);
         self.asyncs.remove(stream);
         self.counters.remove(stream);
+        self.schedulers.remove(stream);
     }
 
     fn purge(&mut self, node: &mut Node, stream: &'static str) {
@@ -318,6 +329,26 @@ impl Client<'_> {
         }
     }
 
+    /// Header fields of a schedule.
+    fn schedule(&mut self, node: &Node, stream: &str) -> String {
+        let after = self.one_of(&[-1_000_000_000, 700_000_000, 2_500_000_000]);
+        let once = format!("@at {}", UnixNanos(node.now().wall.0 + after));
+        let pattern = self.one_of(&[once.as_str(), &once, "@every 1s", "*/2 * * * * *"]);
+        let mut fields = format!(
+            "Nats-Schedule: {pattern}\r\nNats-Schedule-Target: {stream}.made.{}\r\n",
+            self.rng.u8(..3)
+        );
+        match self.rng.u8(..4) {
+            0 => fields += "Nats-Schedule-Rollup: sub\r\n",
+            1 => {
+                let _ = write!(fields, "Nats-Schedule-Source: {stream}.made.3\r\n");
+            }
+            2 => fields += "Nats-TTL: 3s\r\n",
+            _ => {}
+        }
+        fields
+    }
+
     fn publish(&mut self, node: &mut Node, stream: &'static str) {
         let mut header = String::new();
         let mut operation = "publish";
@@ -353,6 +384,10 @@ impl Client<'_> {
             let id = if kept { header.as_str() } else { "" };
             header = format!("{id}Nats-Incr: {}\r\n", self.rng.i8(-3..9));
         }
+        if self.schedulers.contains(stream) && self.rng.u8(..4) == 0 {
+            operation = "schedule";
+            header = self.schedule(node, stream);
+        }
         self.note(operation, stream);
         let subject = format!("{stream}.{}", self.rng.u8(..4));
         let length = if counts { 0 } else { self.rng.usize(1..200) };
@@ -384,6 +419,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
     let lives = 3;
     let (mut retention, mut mirrors) = (BTreeMap::new(), BTreeSet::new());
     let (mut asyncs, mut counters) = (BTreeSet::new(), BTreeSet::new());
+    let mut schedulers = BTreeSet::new();
     for life in 0..lives {
         let end = ENDS[rng.usize(..ENDS.len())];
         let mut client = Client {
@@ -393,6 +429,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
             mirrors,
             asyncs,
             counters,
+            schedulers,
             deliveries: Vec::new(),
             requests: 0,
             coverage,
@@ -423,6 +460,7 @@ fn check(seed: u64, coverage: &mut Coverage<End>) -> Result<(), String> {
         }
         (retention, mirrors) = (client.retention, client.mirrors);
         (asyncs, counters) = (client.asyncs, client.counters);
+        schedulers = client.schedulers;
         if end == End::Settled {
             node.settle()?;
         }
@@ -451,7 +489,7 @@ fn what_is_on_disk_follows_from_the_records() {
         "count" => &["limits"],
         _ => &RETENTIONS,
     };
-    check_all(150, 60, &ENDS, retentions, check);
+    check_all(170, 60, &ENDS, retentions, check);
 }
 
 /// A work queue of at most three messages holds 1 2 3, all delivered. The acknowledgement of 2 and a

@@ -7,6 +7,7 @@ mod batch_gets;
 mod batches;
 mod cases;
 mod copies;
+mod counters;
 mod coverage;
 mod damage;
 mod history;
@@ -23,6 +24,7 @@ mod refusals;
 mod republish;
 mod resets;
 mod returns;
+mod schedules;
 mod talk;
 mod turns;
 

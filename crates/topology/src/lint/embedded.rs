@@ -61,10 +61,7 @@ fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
 }
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
-    wanted(&[
-        ("allow_msg_schedules", config.allow_msg_schedules),
-        ("allow_batched", config.allow_batched),
-    ])
+    wanted(&[("allow_batched", config.allow_batched)])
 }
 
 fn of_source(source: &StreamSource) -> Vec<&'static str> {

@@ -11,7 +11,7 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], allow_msg_ttl: true, subject_delete_marker_ttl: 1h", false),
     ("subjects: [s.>], allow_msg_counter: true", false),
     ("subjects: [s.>], allow_atomic: true", false),
-    ("subjects: [s.>], allow_msg_schedules: true", true),
+    ("subjects: [s.>], allow_msg_schedules: true", false),
     ("subjects: [s.>], allow_batched: true", true),
     ("subjects: [s.>], persist_mode: async", false),
     ("mirror: { name: O, external: { api: $JS.X.API } }", true),

@@ -15,6 +15,7 @@ use super::publish::{
     MSG_ID, REQUIRED_API_LEVEL, ROLLUP, SCHEDULE, SCHEDULE_NEXT, SCHEDULER, STREAM_SOURCE,
     TRACE_DESTINATION, TRACE_ONLY, TTL, TimeToLive,
 };
+use super::schedule::PURGE;
 use super::stream::StreamConfig;
 use crate::header::HeaderBlock;
 use crate::subject::is_literal;
@@ -160,12 +161,16 @@ impl<'a> Asked<'a> {
         let disabled =
             (!stream.allow_msg_schedules).then(|| table::MESSAGE_SCHEDULES_DISABLED.into());
         if self.schedule.is_some() {
-            return disabled;
+            let made = self.scheduler.is_some() || self.schedule_next.is_some();
+            let invalid = || table::MESSAGE_SCHEDULES_SCHEDULER_INVALID.into();
+            return disabled.or_else(|| made.then(invalid));
         }
         match (self.scheduler, self.schedule_next) {
             (None, None) => None,
             // Only the server itself writes other values.
-            (Some(subject), Some(b"purge")) if is_literal(subject) => disabled,
+            (Some(subject), Some(next)) if next == PURGE.as_bytes() && is_literal(subject) => {
+                disabled
+            }
             _ => Some(table::MESSAGE_SCHEDULES_SCHEDULER_INVALID.into()),
         }
     }

@@ -20,6 +20,7 @@ pub mod level;
 pub mod message;
 pub mod publish;
 pub mod pull;
+pub mod schedule;
 pub mod stream;
 pub mod unbuilt;
 

@@ -39,6 +39,20 @@ pub const INCREMENT: &str = "Nats-Incr";
 pub const COUNTER_SOURCES: &str = "Nats-Counter-Sources";
 /// When the message is to be published again (ADR-51).
 pub const SCHEDULE: &str = "Nats-Schedule";
+/// Begins the names of all headers of a schedule.
+pub const SCHEDULE_PREFIX: &str = "Nats-Schedule";
+/// Subject under which a schedule publishes.
+pub const SCHEDULE_TARGET: &str = "Nats-Schedule-Target";
+/// Subject whose last message a schedule publishes again.
+pub const SCHEDULE_SOURCE: &str = "Nats-Schedule-Source";
+/// Time after which what a schedule publishes goes.
+pub const SCHEDULE_TTL: &str = "Nats-Schedule-TTL";
+/// `sub`: what a schedule publishes replaces what it published before.
+pub const SCHEDULE_ROLLUP: &str = "Nats-Schedule-Rollup";
+/// By whose clocks a schedule goes.
+pub const SCHEDULE_TIME_ZONE: &str = "Nats-Schedule-Time-Zone";
+/// Begins the names of headers that hold only for the stream that a message was published to.
+pub const EXPECTATION: &str = "Nats-Expected-";
 /// Subject of the schedule that published the message.
 pub const SCHEDULER: &str = "Nats-Scheduler";
 /// When that schedule publishes next, or `purge`.
