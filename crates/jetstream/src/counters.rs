@@ -4,11 +4,9 @@
 //! The value before is on its way, known, in the tail, or read first. Who waits for that may be stored
 //! behind what came later: increments add up in whatever order they come.
 
-use std::collections::VecDeque;
-
 use hashbrown::HashMap;
+use watershed_store::Record;
 use watershed_store::log::Position;
-use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::Asked as AskedFor;
 use watershed_wire::jetstream::counter::{Broken, Counter, is_increment};
@@ -18,66 +16,19 @@ use watershed_wire::limits::HEADER_BYTES_MAX;
 use watershed_wire::op::Publish;
 
 use crate::chunk::Chunk;
-use crate::jetstream::{JetStream, OwnedOwed};
+use crate::jetstream::JetStream;
 use crate::limits::PUBLISH_BYTES_WAITING_MAX;
 use crate::live::admit::seen;
-use crate::live::{Counters, Unknown};
+use crate::live::{Counters, Intake, Unknown};
 use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::publishes::Waiting;
 use crate::reading::{DAMAGED, Reading};
 use crate::rounds::{Asked, Owed};
 use crate::staged::Staged;
-use crate::state::{Lookup, StreamKey};
-
-/// What waits for the value of a counter.
-#[derive(Debug)]
-pub(crate) enum Uncounted {
-    /// A publish.
-    Publish(Waiting),
-    /// A batch.
-    Batch(Box<UncountedBatch>),
-    /// A copy.
-    Copy {
-        /// The stream that has it made.
-        stream: StreamKey,
-        /// Of which of its origins.
-        index: usize,
-    },
-}
-
-/// A batch that has come to its end.
-#[derive(Debug)]
-pub(crate) struct UncountedBatch {
-    pub(crate) log: LogId,
-    pub(crate) id: Box<[u8]>,
-    pub(crate) messages: Vec<Staged>,
-    pub(crate) owed: OwnedOwed,
-    /// What was read for it.
-    pub(crate) found: Counters,
-}
-
-/// A message that is to be read because it has the value.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) log: LogId,
-    pub(crate) subject: Box<[u8]>,
-    pub(crate) sequence: u64,
-    pub(crate) position: Position,
-}
-
-/// All that waits until a change is made.
-pub(crate) type Unsettled = VecDeque<Uncounted>;
-
-impl Uncounted {
-    fn len(&self) -> usize {
-        match self {
-            Self::Publish(waiting) => waiting.len(),
-            Self::Batch(batch) => batch.messages.iter().map(Staged::len).sum(),
-            Self::Copy { .. } => 0,
-        }
-    }
-}
+use crate::state::{Lookup, Stream, StreamKey};
+use crate::tail::Tail;
+use crate::uncounted::{Uncounted, UncountedBatch, Wanted};
 
 /// Why a message is not counted.
 pub(crate) enum Problem {
@@ -87,7 +38,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    pub(crate) fn of(unknown: Unknown, subject: &[u8]) -> Self {
+    fn of(unknown: Unknown, subject: &[u8]) -> Self {
         match unknown {
             Unknown::Broken => Self::Refused(table::MESSAGE_COUNTER_BROKEN.into()),
             Unknown::Unread(sequence, position) => Self::Unread(subject.into(), sequence, position),
@@ -113,27 +64,40 @@ fn count(
     Ok((header, body))
 }
 
-/// Takes over a message of an origin as a part of the sum. Gives the sum, and what is stored with it.
+/// What is stored of a message that counts.
+pub(crate) struct Counted {
+    pub(crate) counter: Counter,
+    pub(crate) header: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Takes over a message of an origin as a part of the sum, in a stream that counts.
 pub(crate) fn count_copy(
-    mut last: Counter,
+    stream: &Stream,
+    (counters, intake, tail): (&Counters, &mut Intake, &Tail),
     origin: &str,
     original: &Record<'_>,
     message: &Publish<'_>,
-) -> Result<(Counter, Vec<u8>, Vec<u8>), Problem> {
+) -> Result<Option<Counted>, Problem> {
+    if !stream.config.allow_msg_counter {
+        return Ok(None);
+    }
     let broken = |Broken| Problem::Refused(table::MESSAGE_COUNTER_BROKEN.into());
     let counts = HeaderBlock(original.head).value(INCREMENT).is_some_and(is_increment);
     if !counts {
         return Err(Problem::Refused(table::MESSAGE_INCR_MISSING.into()));
     }
+    let sum = counters.last(None, stream, intake, tail, message.subject);
+    let mut sum = sum.map_err(|unknown| Problem::of(unknown, message.subject))?;
     let other = Counter::read(b"", original.body).map_err(broken)?;
     let subject = String::from_utf8_lossy(original.key);
-    let added = last.take_over(origin, &subject, &other).map_err(broken)?;
-    let header = last.header(message.header, Some(&added)).into_owned();
+    let added = sum.take_over(origin, &subject, &other).map_err(broken)?;
+    let header = sum.header(message.header, Some(&added)).into_owned();
     if header.len() > HEADER_BYTES_MAX {
         return Err(Problem::Refused(table::STREAM_HEADER_EXCEEDS_MAXIMUM.into()));
     }
-    let payload = last.body();
-    Ok((last, header, payload))
+    let payload = sum.body();
+    Ok(Some(Counted { counter: sum, header, payload }))
 }
 
 impl JetStream {
@@ -200,8 +164,9 @@ impl JetStream {
         let stream = &self.state.streams[key.index()];
         let log = stream.log.id();
         let waits = |messages, found| {
-            let (id, owed) = (id.into(), OwnedOwed::new(owed));
-            Uncounted::Batch(Box::new(UncountedBatch { log, id, messages, owed, found }))
+            let (account, reply) = (owed.account, owed.subject.into());
+            let id = id.into();
+            Uncounted::Batch(Box::new(UncountedBatch { log, id, account, reply, messages, found }))
         };
         if self.calls.is_changing(stream.account) {
             self.count_when_settled(net, waits(messages, found));
@@ -269,13 +234,22 @@ impl JetStream {
         }
     }
 
-    /// Has a message read that has the value of a counter.
-    pub(crate) fn read_counter(
+    /// Has the message read that a copy counts on from.
+    pub(crate) fn read_counter_for_copy(
         &mut self,
         net: &mut impl Network,
-        waiting: Uncounted,
-        wanted: Wanted,
+        stream: StreamKey,
+        index: usize,
+        unread: Problem,
     ) {
+        let Problem::Unread(subject, sequence, position) = unread else { return };
+        let log = self.state.stream(stream).log.id();
+        let wanted = Wanted { log, subject, sequence, position };
+        self.read_counter(net, Uncounted::Copy { stream, index }, wanted);
+    }
+
+    /// Has a message read that has the value of a counter.
+    fn read_counter(&mut self, net: &mut impl Network, waiting: Uncounted, wanted: Wanted) {
         let Some(waiting) = self.wait_to_count(net, waiting) else { return };
         let (log, position) = (wanted.log, wanted.position);
         let (block, offset) = (position.block, position.offset);
@@ -290,14 +264,14 @@ impl JetStream {
             self.expecting.bytes += waiting.len();
             return Some(waiting);
         }
-        self.refuse_uncounted(net, &waiting, table::INSUFFICIENT_RESOURCES.into());
+        Self::refuse_uncounted(net, &waiting, table::INSUFFICIENT_RESOURCES.into());
         None
     }
 
-    fn refuse_uncounted(&mut self, net: &mut impl Network, waiting: &Uncounted, error: ApiError) {
+    fn refuse_uncounted(net: &mut impl Network, waiting: &Uncounted, error: ApiError) {
         match waiting {
             Uncounted::Publish(own) => Self::refuse_publish(net, own.owed(), error),
-            Uncounted::Batch(own) => Self::refuse_publish(net, own.owed.borrow(), error),
+            Uncounted::Batch(own) => Self::refuse_publish(net, own.owed(), error),
             Uncounted::Copy { .. } => {}
         }
     }
@@ -322,7 +296,7 @@ impl JetStream {
                 self.note_damage(log, sequence);
                 let error = table::STREAM_STORE_FAILED.with(DAMAGED);
                 // A copy rests rather than counts from nothing.
-                return self.refuse_uncounted(net, &waiting, error);
+                return Self::refuse_uncounted(net, &waiting, error);
             };
             let counter = Counter::read(record.head, record.body);
             let durable = self.state.stream(key).log.last();
@@ -345,12 +319,12 @@ impl JetStream {
                 self.store_looking(net, key, &own.publish(), Lookup::new(0));
             }
             Uncounted::Batch(own) => {
-                let UncountedBatch { log, id, messages, owed, found } = *own;
-                let Some(key) = self.state.by_log(log) else {
-                    let error = table::STREAM_NOT_FOUND.into();
-                    return Self::refuse_publish(net, owed.borrow(), error);
+                let Some(key) = self.state.by_log(own.log) else {
+                    return Self::refuse_publish(net, own.owed(), table::STREAM_NOT_FOUND.into());
                 };
-                self.commit_batch(net, key, &id, messages, found, owed.borrow());
+                let UncountedBatch { id, account, reply, messages, found, .. } = *own;
+                let owed = Owed { account, subject: &reply, asked: Asked::Publish };
+                self.commit_batch(net, key, &id, messages, found, owed);
             }
             Uncounted::Copy { stream, index } => {
                 let Some(live) = self.live.get_mut(stream) else { return };
@@ -383,7 +357,7 @@ impl JetStream {
     fn is_unsettled(&self, waiting: &Uncounted) -> bool {
         match waiting {
             Uncounted::Publish(own) => self.calls.is_changing(own.account),
-            Uncounted::Batch(own) => self.calls.is_changing(own.owed.account),
+            Uncounted::Batch(own) => self.calls.is_changing(own.account),
             Uncounted::Copy { .. } => false,
         }
     }

@@ -14,7 +14,7 @@ use watershed_wire::jetstream::stream::{SourceInfo, StreamSource};
 use watershed_wire::op::Publish;
 
 use crate::chunk::CHUNK_BYTES;
-use crate::counters::{Problem, Uncounted, Wanted, count_copy};
+use crate::counters::{Counted, Problem, count_copy};
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::ROUND_BYTES_WAITING_MAX;
 use crate::live::admit::{refuse_full, refuse_size, seen};
@@ -184,16 +184,13 @@ impl JetStream {
         if self.live(key).unsaved {
             self.save_events_of(net, key);
         }
-        let stream = self.state.stream(key);
-        let left = self.room(stream.account, stream.config.storage);
-        let Self { state, live, tail, rounds, now, work, random, .. } = self;
-        let (stream, origin) = (state.stream(key), state.stream(origin));
+        let Self { state, live, now, random, .. } = self;
+        let (stream, log) = (state.stream(key), &state.stream(origin).log);
         let Some(live) = live.get_mut(key) else { return Step::Rest };
         let own = &stream.origins[index];
         let subject = own.transformed(original.key, random.next());
         let subject = subject.as_deref().unwrap_or(original.key);
         let transformed = live.transformed(subject, random);
-        let copier = &mut live.copiers[index];
         let keep_rollup = stream.config.allow_rollup_hdrs;
         let header = own.header(original.head, original.key, original.sequence, keep_rollup);
         // A mirror has no markers.
@@ -210,34 +207,46 @@ impl JetStream {
         let known =
             !own.is_mirror && !id.is_empty() && seen(stream, &live.intake, id, now.wall).is_some();
         if known || refuse_size(stream, &message).is_some() {
-            copier.pass(&origin.log, original.sequence);
+            live.copiers[index].pass(log, original.sequence);
             return Step::Again;
         }
-        let counted = if stream.config.allow_msg_counter {
-            if self.calls.is_changing(stream.account) {
-                return Step::Wait;
+        self.keep_copy(net, key, (index, origin), original, &message)
+    }
+
+    /// Makes a copy, as its origin lets it be, a record of the follower.
+    fn keep_copy(
+        &mut self,
+        net: &mut impl Network,
+        key: StreamKey,
+        (index, origin): (usize, StreamKey),
+        original: &Record<'_>,
+        message: &Publish<'_>,
+    ) -> Step {
+        let stream = self.state.stream(key);
+        let left = self.room(stream.account, stream.config.storage);
+        let Self { state, live, tail, rounds, now, work, .. } = self;
+        let (stream, log) = (state.stream(key), &state.stream(origin).log);
+        let Some(live) = live.get_mut(key) else { return Step::Rest };
+        let (own, copier) = (&stream.origins[index], &mut live.copiers[index]);
+        if left.changing && stream.config.allow_msg_counter {
+            return Step::Wait;
+        }
+        let values = (&live.counters, &mut live.intake, &*tail);
+        let counted = match count_copy(stream, values, &own.name, original, message) {
+            Ok(counted) => counted,
+            Err(Problem::Refused(_)) => {
+                copier.pass(log, original.sequence);
+                return Step::Again;
             }
-            let last = live.counters.last(None, stream, &mut live.intake, tail, message.subject);
-            let last = last.map_err(|unknown| Problem::of(unknown, message.subject));
-            match last.and_then(|last| count_copy(last, &own.name, original, &message)) {
-                Ok(counted) => Some(counted),
-                Err(Problem::Unread(subject, sequence, position)) => {
-                    copier.reading = true;
-                    let wanted = Wanted { log: stream.log.id(), subject, sequence, position };
-                    self.read_counter(net, Uncounted::Copy { stream: key, index }, wanted);
-                    return Step::Rest;
-                }
-                Err(Problem::Refused(_)) => {
-                    copier.pass(&origin.log, original.sequence);
-                    return Step::Again;
-                }
+            Err(unread) => {
+                copier.reading = true;
+                self.read_counter_for_copy(net, key, index, unread);
+                return Step::Rest;
             }
-        } else {
-            None
         };
         let message = match &counted {
-            Some((_, header, payload)) => Publish { header, payload, ..message },
-            None => message,
+            Some(Counted { header, payload, .. }) => Publish { header, payload, ..*message },
+            None => *message,
         };
         let content = message.subject.len() + message.header.len() + message.payload.len();
         let weight = stream.weigh(message.subject, message.header, message.payload);
@@ -246,12 +255,13 @@ impl JetStream {
         if !room || refuse_full(stream, &mut live.intake, &message).is_some() {
             return Step::Wait;
         }
-        copier.pass(&origin.log, original.sequence);
+        copier.pass(log, original.sequence);
         copier.copied(now.wall);
         if own.is_mirror {
             live.intake.assign_from(original.sequence);
         }
         work.accepted(stream.account, u64::from(weight));
+        let id = HeaderBlock(message.header).value(MSG_ID).unwrap_or_default();
         let record = Record {
             log: stream.log.id(),
             kind: kind::COPY,
@@ -262,9 +272,9 @@ impl JetStream {
             head: message.header,
             body: message.payload,
         };
-        if let Some((counter, ..)) = &counted {
-            let durable = stream.log.last();
-            live.counters.put(message.subject, record.sequence, Ok(counter.clone()), durable);
+        if let Some(counted) = &counted {
+            let (counter, durable) = (Ok(counted.counter.clone()), stream.log.last());
+            live.counters.put(message.subject, record.sequence, counter, durable);
         }
         if stream.is_memory() {
             self.apply_local(net, &record, Owed::NOTHING);

@@ -14,7 +14,6 @@ use crate::ahead::Ahead;
 use crate::batch_reads::BatchReads;
 use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
-use crate::counters::Unsettled;
 use crate::damage::{Damage, Damaged};
 use crate::disk::Disk;
 use crate::gather::Gather;
@@ -32,6 +31,7 @@ use crate::staged::Batches;
 use crate::state::{Effects, Garbage, Hit, Search, State, StreamKey, Subjects, Writer};
 use crate::tail::Tail;
 use crate::told::{Audits, Begun, Caller, Notices};
+use crate::uncounted::Unsettled;
 
 /// What JetStream may use.
 #[derive(Debug, Clone, Copy)]

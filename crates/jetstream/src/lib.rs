@@ -35,6 +35,7 @@ mod deliver;
 mod disk;
 mod events;
 mod expecting;
+mod firing;
 mod follow;
 mod gather;
 mod jetstream;
@@ -72,6 +73,7 @@ mod survey;
 mod tail;
 mod told;
 mod turn;
+mod uncounted;
 mod window;
 
 pub use self::ahead::Forgotten;

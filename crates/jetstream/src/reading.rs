@@ -6,9 +6,9 @@ use watershed_store::log::Position;
 
 use crate::batch_reads::Batch;
 use crate::consumer_key::ConsumerKey;
-use crate::counters::{Uncounted, Wanted};
-use crate::schedules::Firing;
+use crate::firing::Firing;
 use crate::state::StreamKey;
+use crate::uncounted::{Uncounted, Wanted};
 
 /// Schema of a reply to `STREAM.MSG.GET`.
 pub(crate) const MESSAGE_GET: &str = "stream_msg_get_response";

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use watershed_store::Record;
 use watershed_store::log::Position;
-use watershed_store::{LogId, Record};
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::asked::Asked;
@@ -19,6 +19,7 @@ use watershed_wire::limits::HEADER_BYTES_MAX;
 use watershed_wire::op::Publish;
 
 use crate::chunk::Chunk;
+use crate::firing::Firing;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::LOOK_AGAIN;
 use crate::live::admit::refuse_size;
@@ -36,17 +37,6 @@ const FIRING_MAX: usize = 256;
 
 /// Time until one is looked at again that could not make its message.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// A schedule whose time has come.
-#[derive(Debug)]
-pub(crate) struct Firing {
-    log: LogId,
-    sequence: u64,
-    /// Its record, when it is read.
-    schedule: Option<Box<[u8]>>,
-    /// The last message of its source, when that is read.
-    source: Option<(u64, Box<[u8]>)>,
-}
 
 /// Why a schedule does not make its message.
 enum Unfired {

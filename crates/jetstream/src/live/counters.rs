@@ -123,7 +123,12 @@ mod tests {
         let mut counters = Counters::new();
         for sequence in 1..100_000 {
             let subject = sequence.to_string();
-            counters.put(subject.as_bytes(), sequence, Ok(Counter::default()), sequence - 10);
+            counters.put(
+                subject.as_bytes(),
+                sequence,
+                Ok(Counter::default()),
+                sequence.saturating_sub(10),
+            );
             assert!(counters.bytes < BYTES_MAX + 1000);
         }
         assert!((99_990..100_000).all(|own| counters.of.contains_key(own.to_string().as_bytes())));

@@ -123,19 +123,9 @@ impl Client<'_> {
             self.asyncs.insert(stream);
             config = config.replace("\"allow_atomic\":true,", "\"persist_mode\":\"async\",");
         }
-        let counts = self.counters.contains(stream)
-            || (!update && retention == "limits" && self.rng.u8(..3) == 0);
-        if counts {
-            self.counters.insert(stream);
-            config = config.replace("\"allow_msg_ttl\":true", "\"allow_msg_counter\":true");
-            config = config.replace("\"new\"", "\"old\"");
-        }
-        let schedules =
-            self.schedulers.contains(stream) || (!update && !counts && self.rng.u8(..4) == 0);
-        if schedules {
-            self.schedulers.insert(stream);
-            config = config.replace("\"new\"", "\"old\"") + ",\"allow_msg_schedules\":true";
-        }
+        self.choose(stream, retention, update, &mut config);
+        let (counts, schedules) =
+            (self.counters.contains(stream), self.schedulers.contains(stream));
         let mut operation = if update { "update stream" } else { "create stream" };
         let source = STREAMS.iter().find(|other| **other != stream);
         match (self.rng.u8(..6), source) {
@@ -181,6 +171,22 @@ impl Client<'_> {
         self.note(operation, stream);
         self.retention.insert(stream, retention);
         self.request(node, &format!("$JS.API.STREAM.{verb}.{stream}"), &format!("{{{config}}}"));
+    }
+
+    /// Has a stream count, or hold schedules, or neither.
+    fn choose(&mut self, stream: &'static str, retention: &str, update: bool, config: &mut String) {
+        let counts = !update && retention == "limits" && self.rng.u8(..3) == 0;
+        if counts || self.counters.contains(stream) {
+            self.counters.insert(stream);
+            *config = config.replace("\"allow_msg_ttl\":true", "\"allow_msg_counter\":true");
+            *config = config.replace("\"new\"", "\"old\"");
+            return;
+        }
+        let schedules = !update && self.rng.u8(..4) == 0;
+        if schedules || self.schedulers.contains(stream) {
+            self.schedulers.insert(stream);
+            *config = config.replace("\"new\"", "\"old\"") + ",\"allow_msg_schedules\":true";
+        }
     }
 
     fn delete_stream(&mut self, node: &mut Node, stream: &'static str) {

@@ -56,8 +56,8 @@ fn content(node: &mut Node) -> Vec<String> {
             String::from_utf8(bytes.unwrap()).unwrap()
         };
         let header = decoded("hdrs");
-        let by = header.lines().filter_map(|line| line.strip_prefix("Nats-Scheduler: "));
-        let by: String = by.map(|by| format!(" by {by}")).collect();
+        let by = header.lines().find_map(|line| line.strip_prefix("Nats-Scheduler: "));
+        let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
         found.push(format!("{} {}{by}", message["subject"].as_str().unwrap(), decoded("data")));
         next = sequence + 1;
     }

@@ -194,7 +194,7 @@ pub(crate) fn operations(
             let is_async = if rng.u8(..8) == 0 { rules.is_async } else { stream.rules.is_async };
             let counts = if rng.u8(..8) == 0 { rules.counts } else { stream.rules.counts };
             let discard_new = rules.discard_new && (!counts || rng.u8(..4) == 0);
-            Operation::UpdateStream(Rules { is_async, counts, discard_new, ..rules })
+            Operation::UpdateStream(Rules { discard_new, is_async, counts, ..rules })
         }
         4 => Operation::CreateStream(rules(rng, taste, stream.rules.retention)),
         5..8 => {
