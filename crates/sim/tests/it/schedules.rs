@@ -26,7 +26,7 @@ fn create(node: &mut Node, config: &str) {
     assert!(answer["config"].is_object(), "{answer}");
 }
 
-/// The time in so many seconds.
+/// The time that many seconds from now.
 fn at(node: &Node, seconds: i64) -> String {
     let second = i64::try_from(SECOND).unwrap();
     format!("@at {}", UnixNanos(node.now().wall.0 + seconds * second))

@@ -107,7 +107,7 @@ fn named(name: &[u8]) -> Option<TimeZone> {
 }
 
 impl<'a> Schedule<'a> {
-    /// Reads the header block of a message; `None` if it is no schedule.
+    /// Reads the header block of a message; `None` if it is not a schedule.
     pub fn read(block: HeaderBlock<'a>) -> Result<Option<Self>, ApiError> {
         let field = |name: &str| block.value(name).filter(|value| !value.is_empty());
         let Some(pattern) = field(SCHEDULE) else { return Ok(None) };
