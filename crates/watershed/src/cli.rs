@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, dead, destroy, doctor, env, explain, import, init, lint, next, plan, publish,
-    purge, release, render, request, restore, schema, serve, status, store, subscribe, test, up,
-    verify, view, wait, work,
+    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, next, plan,
+    publish, purge, release, render, request, restore, schema, serve, status, store, subscribe,
+    test, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -26,6 +26,7 @@ enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
+    Fmt(fmt::Arguments),
     Test(test::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
@@ -69,6 +70,7 @@ impl Cli {
             Command::Init(arguments) => init::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
+            Command::Fmt(arguments) => fmt::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),

@@ -9,6 +9,7 @@ mod exit;
 mod load;
 mod moment;
 mod private;
+mod rewrite;
 mod saved;
 mod secret;
 mod tree;

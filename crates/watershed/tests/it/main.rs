@@ -13,6 +13,7 @@ mod embedded;
 mod env;
 mod faults;
 mod faulty;
+mod fmt;
 mod folder;
 mod handing;
 mod keeping;
