@@ -48,6 +48,7 @@ pub mod source;
 pub mod system;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod verify;
 pub mod version;
 pub mod yaml;

@@ -11,6 +11,7 @@ mod denied;
 mod doctor;
 mod embedded;
 mod env;
+mod explain;
 mod faults;
 mod faulty;
 mod fmt;

@@ -227,10 +227,9 @@ impl<'t> Writer<'t> {
             if before.is_none() || breaks > 0 {
                 self.begin(token, breaks > 1 && before.is_some());
             } else if let Some(before) = before {
-                if before.kind == Kind::Line || token.kind == Kind::Line {
-                    if token.kind != Kind::Comment {
-                        return Err(NotFormatted::Unsupported("content in the line of a `---`"));
-                    }
+                let whole = before.kind == Kind::Line || token.kind == Kind::Line;
+                if whole && token.kind != Kind::Comment {
+                    return Err(NotFormatted::Unsupported("content in the line of a `---`"));
                 }
                 self.go_on(before, token);
             }
@@ -299,7 +298,7 @@ impl<'t> Writer<'t> {
     fn place(&mut self, column: usize, list: bool) -> usize {
         let deeper =
             |level: &&Level| level.old > column || level.old == column && level.list && !list;
-        while self.levels.last().as_ref().is_some_and(|level| deeper(level)) {
+        while self.levels.last().as_ref().is_some_and(deeper) {
             self.levels.pop();
         }
         match self.levels.last() {
@@ -402,9 +401,8 @@ impl<'t> Writer<'t> {
     fn shifted(&self, token: &Token, level: usize, more: usize) -> String {
         let text = self.of(token);
         let Some((first, rest)) = text.split_once('\n') else { return text.to_owned() };
-        let mut out = first.trim_end().to_owned();
+        let mut out = first.to_owned();
         if token.kind != Kind::Block {
-            out = first.to_owned();
             for line in rest.split('\n') {
                 let line = line.trim_start();
                 out.push('\n');
