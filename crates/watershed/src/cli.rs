@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, next, plan,
+    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, next, plan,
     publish, purge, release, render, request, restore, schema, serve, status, store, subscribe,
     test, up, verify, view, wait, work,
 };
@@ -30,6 +30,7 @@ enum Command {
     Test(test::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
+    Lsp(lsp::Arguments),
     Render(render::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
@@ -73,6 +74,7 @@ impl Cli {
             Command::Fmt(arguments) => fmt::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Lsp(arguments) => lsp::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Render(arguments) => render::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),

@@ -11,6 +11,7 @@ pub(crate) mod fmt;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lint;
+pub(crate) mod lsp;
 mod names;
 pub(crate) mod next;
 pub(crate) mod plan;

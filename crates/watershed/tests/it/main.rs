@@ -21,6 +21,7 @@ mod keeping;
 mod kill;
 mod leader;
 mod lint;
+mod lsp;
 mod migrating;
 mod names;
 mod nats_tool;
