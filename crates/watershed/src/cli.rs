@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::command::{
     apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, next, plan,
     publish, purge, release, render, request, restore, schema, serve, status, store, subscribe,
-    test, up, verify, view, wait, work,
+    test, top, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -42,6 +42,7 @@ enum Command {
     Backup(backup::Arguments),
     Restore(restore::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     #[command(name = "pub")]
     Publish(publish::Arguments),
     #[command(name = "sub")]
@@ -87,6 +88,7 @@ impl Cli {
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
+            Command::Top(arguments) => top::run(&arguments),
             Command::Publish(arguments) => publish::run(&arguments),
             Command::Subscribe(arguments) => subscribe::run(&arguments),
             Command::Request(arguments) => request::run(&arguments),

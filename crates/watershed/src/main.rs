@@ -12,6 +12,7 @@ mod private;
 mod rewrite;
 mod saved;
 mod secret;
+mod stored;
 mod tree;
 mod ui;
 

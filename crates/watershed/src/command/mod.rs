@@ -27,6 +27,7 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;
 pub(crate) mod test;
+pub(crate) mod top;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod view;
