@@ -189,8 +189,8 @@ function providers() {
       },
     }, { providedCodeActionKinds: [vscode.CodeActionKind.QuickFix] }),
     languages.registerDocumentFormattingEditProvider(SELECTOR, {
-      async provideDocumentFormattingEdits(document, options) {
-        const asked = { textDocument: file(document), options };
+      async provideDocumentFormattingEdits(document, { tabSize, insertSpaces }) {
+        const asked = { textDocument: file(document), options: { tabSize, insertSpaces } };
         return ((await ask('textDocument/formatting', asked)) ?? []).map(textEdit);
       },
     }),

@@ -6,7 +6,7 @@ use lsp_types::{
 };
 use watershed_topology::format::format;
 
-use crate::folder::Folder;
+use crate::folder::{File, Folder, Kind, is_json};
 
 /// The command that shows what a rule is about; its one argument is the rule's code.
 pub const EXPLAIN: &str = "watershed.explain";
@@ -22,7 +22,7 @@ impl Folder {
             if !meets(diagnostic.range) {
                 continue;
             }
-            let is_json = crate::folder::is_json(uri);
+            let is_json = is_json(uri);
             let edit = found.edit.as_ref().filter(|edit| edit.span.file == file.id);
             let new =
                 edit.and_then(|edit| Some((edit, edit.written(self.text(file.id), is_json)?)));
@@ -62,9 +62,8 @@ impl Folder {
 
     /// What changes when a file is formatted; why it cannot be, if it cannot.
     pub fn formatting(&self, uri: &str) -> Result<Vec<TextEdit>, String> {
-        let Some(file) = self.file(uri).filter(|_| !crate::folder::is_json(uri)) else {
-            return Ok(Vec::new());
-        };
+        let ours = |file: &&File| file.kind != Kind::Other && !is_json(uri);
+        let Some(file) = self.file(uri).filter(ours) else { return Ok(Vec::new()) };
         let old = self.text(file.id);
         let new_text = format(old).map_err(|error| error.to_string())?;
         if new_text == old {

@@ -10,7 +10,7 @@ use watershed_topology::SourceMap;
 use watershed_topology::lint::RULES;
 use watershed_topology::yaml::{Node, Value, parse};
 
-use crate::folder::{Folder, Kind};
+use crate::folder::{Folder, Kind, stem};
 use crate::names::Name;
 use crate::path::{Found, Step, follow, keys, marked};
 
@@ -21,6 +21,10 @@ impl Folder {
     /// What may be typed at a place.
     pub fn completion(&self, uri: &str, position: Position) -> Vec<CompletionItem> {
         let Some((file, byte)) = self.at(uri, position) else { return Vec::new() };
+        // Of somebody else's file nothing is known; one that is still empty may become a topology.
+        if file.kind == Kind::Other && stem(uri) != "watershed" {
+            return Vec::new();
+        }
         let text = self.text(file.id);
         let (before, after) = text.split_at_checked(byte).unwrap_or_default();
         let part = |c: char| c.is_alphanumeric() || "_-./$*>".contains(c);

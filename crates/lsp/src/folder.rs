@@ -49,7 +49,7 @@ pub(crate) fn is_json(uri: &str) -> bool {
 }
 
 /// The name of a file without its folder and its ending.
-fn stem(uri: &str) -> &str {
+pub(crate) fn stem(uri: &str) -> &str {
     let name = uri.rsplit('/').next().unwrap_or_default();
     ["yaml", "yml", "json"]
         .iter()

@@ -309,6 +309,27 @@ fn a_file_is_formatted_as_a_whole() {
     assert_eq!(applied(&text, folder.formatting(URI).unwrap()), BASE);
 }
 
+/// YAML that has nothing to do with a topology belongs to others.
+#[test]
+fn other_files_are_left_alone() {
+    let mut documents = Documents::default();
+    documents.set("file:///f/compose.yaml", "services:\n   ORDERS:  1 # S028\n".to_owned());
+    documents.set("file:///f/watershed.yaml", String::new());
+    let uri = "file:///f/compose.yaml";
+    let folder = documents.folder(uri);
+    assert_eq!(folder.diagnostics(None), []);
+    assert_eq!(folder.formatting(uri), Ok(Vec::new()));
+    assert_eq!(folder.outline(uri), []);
+    for character in 0..24 {
+        let position = Position { line: 1, character };
+        assert_eq!(folder.hover(uri, position), None);
+        assert_eq!(folder.completion(uri, position), []);
+        assert_eq!(folder.definition(uri, position), []);
+    }
+    let start = folder.completion("file:///f/watershed.yaml", Position::default());
+    assert!(start.iter().any(|item| item.label == "watershed"));
+}
+
 #[test]
 fn an_outline_has_what_is_declared() {
     fn lines(all: &[lsp_types::DocumentSymbol], depth: usize, out: &mut String) {
