@@ -21,10 +21,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("topology", &["wire"]),
     ("import", &["topology", "wire"]),
     ("render", &["topology", "wire"]),
+    ("lsp", &["topology", "wire"]),
     ("client", &["topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
-    ("watershed", &["client", "import", "render", "server", "story", "topology", "wire", "worker"]),
+    (
+        "watershed",
+        &["client", "import", "lsp", "render", "server", "story", "topology", "wire", "worker"],
+    ),
     ("story", &["engine", "store", "topology", "wire"]),
     ("sim", &["engine", "peers", "store", "topology", "wire"]),
     ("bench", &["wire"]),
@@ -46,6 +50,7 @@ const PURE: &[&str] = &[
     "topology",
     "import",
     "render",
+    "lsp",
     "story",
 ];
 

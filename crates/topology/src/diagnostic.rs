@@ -59,6 +59,22 @@ pub struct Edit {
     pub text: String,
 }
 
+impl Edit {
+    /// The text as it is to be written into a file that holds `file` so far: in quotes where what it replaces is.
+    /// `None` where a JSON file cannot have it.
+    pub fn written(&self, file: &str, is_json: bool) -> Option<String> {
+        // JSON has no words but those two, and no keys without quotes.
+        let word = !matches!(self.text.as_str(), "true" | "false");
+        let mapping = self.text.starts_with('{');
+        let old = file.get(self.span.start as usize..self.span.end as usize)?;
+        if is_json && mapping {
+            return None;
+        }
+        let quoted = word && (is_json || old.starts_with('"') && !mapping);
+        Some(if quoted { format!("\"{}\"", self.text) } else { self.text.clone() })
+    }
+}
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -1,14 +1,14 @@
 //! What a service's users may do, derived from what the service does.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use watershed_wire::subject::overlaps;
 
 use crate::dead_letter::letters;
 
-use crate::model::{Access, Granted, Service, Stream, StreamKind, Topology, User};
+use crate::model::{Access, Consumer, Granted, Service, Stream, StreamKind, Topology, User};
 use crate::sharing::Passage;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 /// What a user may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,23 +29,56 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// What is derived, and what the file says of it.
-    fn new(derived: Option<BTreeSet<String>>, said: &Granted) -> Self {
-        let texts = |all: &[Spanned<String>]| all.iter().map(|one| one.value.clone()).collect();
-        let said_allow = said.allow.as_deref().map(texts);
-        let allow = match (derived, said_allow) {
-            (Some(mut derived), more) => {
-                derived.extend(more.into_iter().flatten());
-                Some(derived.into_iter().collect())
-            }
-            (None, said) => said.map(|said: BTreeSet<String>| said.into_iter().collect()),
-        };
-        Self { allow, deny: said.deny.iter().map(|one| one.value.clone()).collect() }
-    }
-
     /// Whether everything is allowed.
     fn is_everything(&self) -> bool {
         self.allow.is_none() && self.deny.is_empty()
+    }
+}
+
+/// What a filter is for, and the line of the file that it follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// What it is for.
+    pub reason: String,
+    /// What says so.
+    pub span: Span,
+}
+
+/// Filters, each with why it is there.
+pub type Reasons = BTreeMap<String, Vec<Why>>;
+
+/// Filters that are allowed and denied, with why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reasoned {
+    /// What is allowed; `None` for everything.
+    pub allow: Option<Reasons>,
+    /// What is denied, whatever is allowed, and where that is said.
+    pub deny: Vec<Spanned<String>>,
+}
+
+impl Reasoned {
+    /// What is derived, and what the file says of it.
+    fn new(derived: Option<Reasons>, said: &Granted) -> Self {
+        let mut allow = derived.or_else(|| said.allow.as_ref().map(|_| Reasons::new()));
+        for one in said.allow.iter().flatten() {
+            if let Some(allow) = &mut allow {
+                add(allow, &one.value, one.span, "listed under `permissions`");
+            }
+        }
+        Self { allow, deny: said.deny.clone() }
+    }
+
+    fn rules(&self) -> Rules {
+        let allow = self.allow.as_ref().map(|allow| allow.keys().cloned().collect());
+        Rules { allow, deny: self.deny.iter().map(|one| one.value.clone()).collect() }
+    }
+}
+
+fn add(reasons: &mut Reasons, filter: impl Into<String>, span: Span, reason: impl Into<String>) {
+    let why = Why { reason: reason.into(), span };
+    let all = reasons.entry(filter.into()).or_default();
+    if !all.contains(&why) {
+        all.push(why);
     }
 }
 
@@ -62,147 +95,207 @@ fn inbox(user: &User) -> String {
 /// publish with acknowledgement and to read the declared consumers, and nothing that creates, changes or
 /// deletes but what the service ensures; besides, what the file says.
 pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
+    let [publish, subscribe] = reasoned(topology, user);
+    let all = Permissions { publish: publish.rules(), subscribe: subscribe.rules() };
+    (!all.publish.is_everything() || !all.subscribe.is_everything()).then_some(all)
+}
+
+/// What `user` may publish to and what it may subscribe to, with why.
+pub fn reasoned(topology: &Topology, user: &User) -> [Reasoned; 2] {
     let said = &user.permissions;
     let derived = match &user.access {
         Access::Service(name) => {
-            Some(derived(topology, topology.service(&name.value), &inbox(user)))
+            let mut derived = Derived::default();
+            let at = user.inbox_prefix.as_ref().map_or(name.span, |prefix| prefix.span);
+            add(&mut derived.subscribe, inbox(user), at, "answers to what it asks");
+            // Clients ask which stream a subject belongs to, and whether JetStream is there.
+            for call in ["INFO", "STREAM.NAMES"] {
+                derived.call(call, name.span, "client libraries ask this at their start");
+            }
+            if let Some(service) = topology.service(&name.value) {
+                derived.service(topology, service);
+            }
+            Some((derived.publish, derived.subscribe))
         }
         Access::Admin | Access::Listed | Access::System => None,
     };
     let (publish, subscribe) = derived.unzip();
-    let all = Permissions {
-        publish: Rules::new(publish, &said.publish),
-        subscribe: Rules::new(subscribe, &said.subscribe),
-    };
-    (!all.publish.is_everything() || !all.subscribe.is_everything()).then_some(all)
+    [Reasoned::new(publish, &said.publish), Reasoned::new(subscribe, &said.subscribe)]
 }
 
 /// What a service publishes and subscribes to, itself and through its client library.
-fn derived(
-    topology: &Topology,
-    service: Option<&Service>,
-    inbox: &str,
-) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut publish = BTreeSet::new();
-    let mut subscribe = BTreeSet::from([inbox.to_owned()]);
-    // Clients ask which stream a subject belongs to, and whether JetStream is there.
-    for call in ["INFO", "STREAM.NAMES"] {
-        publish.insert(format!("$JS.API.{call}"));
+#[derive(Default)]
+struct Derived {
+    publish: Reasons,
+    subscribe: Reasons,
+}
+
+impl Derived {
+    fn call(&mut self, call: impl std::fmt::Display, span: Span, reason: impl Into<String>) {
+        add(&mut self.publish, format!("$JS.API.{call}"), span, reason);
     }
-    if let Some(service) = service {
-        publish.extend(service.publishes.iter().map(|subject| subject.value.clone()));
-        publish.extend(service.requests.iter().map(|subject| subject.value.clone()));
-        subscribe.extend(service.replies.iter().map(|subject| subject.value.clone()));
-        if !service.replies.is_empty() {
-            // Who asks waits there.
-            publish.insert(format!("{INBOX}.>"));
-            publish.extend(topology.users.iter().map(self::inbox));
-            // Who asks from another account waits behind a subject that stands for it.
-            let mut exports = topology.exports.iter();
-            if exports.any(|export| export.passage == Passage::Service) {
-                publish.insert("_R_.>".to_owned());
+
+    fn service(&mut self, topology: &Topology, service: &Service) {
+        let name = &service.name.value;
+        for subject in &service.publishes {
+            add(&mut self.publish, &subject.value, subject.span, format!("`{name}` publishes it"));
+        }
+        for subject in &service.requests {
+            add(&mut self.publish, &subject.value, subject.span, format!("`{name}` asks on it"));
+        }
+        for subject in &service.replies {
+            let reason = format!("`{name}` answers requests on it");
+            add(&mut self.subscribe, &subject.value, subject.span, reason);
+        }
+        if let Some(first) = service.replies.first() {
+            self.answers(topology, first.span);
+        }
+        for wanted in &service.reads {
+            for bucket in topology.buckets(&wanted.value) {
+                self.read(bucket, wanted);
             }
         }
-        for bucket in service.reads.iter().flat_map(|name| topology.buckets(&name.value)) {
-            read(&bucket.name.value, &mut publish);
+        for wanted in &service.writes {
+            for bucket in topology.buckets(&wanted.value) {
+                self.write(bucket, wanted);
+            }
         }
-        for bucket in service.writes.iter().flat_map(|name| topology.buckets(&name.value)) {
-            write(bucket, &mut publish);
-        }
-        for stream in topology.streams.iter().filter(|stream| stores(stream, service)) {
-            publish.insert(format!("$JS.API.STREAM.INFO.{}", stream.name.value));
+        for stream in &topology.streams {
+            if let Some(subject) = stored(stream, service) {
+                let name = &stream.name.value;
+                let reason =
+                    format!("whether `{name}`, which stores `{}`, is there", subject.value);
+                self.call(format_args!("STREAM.INFO.{name}"), subject.span, reason);
+            }
         }
         for name in &service.ensures {
-            ensure(topology, &name.value, &mut publish);
+            self.ensure(topology, name);
         }
         for wanted in &service.consumes {
-            let Some((stream, consumer)) = topology.consumer(&wanted.value) else { continue };
-            let dead_letter = &consumer.dead_letter;
-            let (stream, consumer, config) =
-                (&stream.name.value, &consumer.name.value, &consumer.config);
-            publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
-            publish.insert(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
-            publish.insert(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
-            publish.insert(format!("$JS.ACK.{stream}.{consumer}.>"));
-            if dead_letter.is_some() {
-                publish.insert(letters(stream, consumer));
-            }
-            if config.is_push() {
-                subscribe.insert(config.deliver_subject.clone());
-                publish.insert(format!("$JS.FC.{stream}.{consumer}.>"));
+            if let Some((stream, consumer)) = topology.consumer(&wanted.value) {
+                self.consume(stream, consumer, wanted.span);
             }
         }
     }
-    (publish, subscribe)
+
+    /// Who asks waits there.
+    fn answers(&mut self, topology: &Topology, span: Span) {
+        let reason = "answers go to who asks";
+        add(&mut self.publish, format!("{INBOX}.>"), span, reason);
+        for user in &topology.users {
+            add(&mut self.publish, inbox(user), span, reason);
+        }
+        // Who asks from another account waits behind a subject that stands for it.
+        if let Some(export) =
+            topology.exports.iter().find(|export| export.passage == Passage::Service)
+        {
+            let reason = "answers go to who asks from another account";
+            add(&mut self.publish, "_R_.>", export.subject.span, reason);
+        }
+    }
+
+    fn consume(&mut self, stream: &Stream, consumer: &Consumer, span: Span) {
+        let (name, config) = (&consumer.name.value, &consumer.config);
+        let stream = &stream.name.value;
+        let whole = format!("{stream}/{name}");
+        self.call(format_args!("STREAM.INFO.{stream}"), span, format!("looks at `{whole}`"));
+        let reason = format!("looks at `{whole}`");
+        self.call(format_args!("CONSUMER.INFO.{stream}.{name}"), span, reason);
+        let reason = format!("takes messages of `{whole}`");
+        self.call(format_args!("CONSUMER.MSG.NEXT.{stream}.{name}"), span, reason);
+        let reason = format!("acknowledges messages of `{whole}`");
+        add(&mut self.publish, format!("$JS.ACK.{stream}.{name}.>"), span, reason);
+        if let Some(dead_letter) = &consumer.dead_letter {
+            let reason = format!("keeps dead letters of `{whole}`");
+            add(&mut self.publish, letters(stream, name), dead_letter.span, reason);
+        }
+        if config.is_push() {
+            let reason = format!("`{whole}` delivers there");
+            let at = consumer.places.at("deliver_subject");
+            add(&mut self.subscribe, &config.deliver_subject, at, reason);
+            let reason = format!("says how far it is with `{whole}`");
+            add(&mut self.publish, format!("$JS.FC.{stream}.{name}.>"), span, reason);
+        }
+    }
+
+    /// What it takes to create a stream, a bucket or a consumer, and to see whether it is there. Older clients create
+    /// durable consumers by a call of their own.
+    fn ensure(&mut self, topology: &Topology, ensured: &Spanned<String>) {
+        let (name, span) = (ensured.value.as_str(), ensured.span);
+        let reason = format!("creates `{name}` if it is not there");
+        let Some((stream, consumer)) = name.split_once('/') else {
+            for stream in topology.named(name) {
+                let stream = &stream.name.value;
+                self.call(format_args!("STREAM.INFO.{stream}"), span, &*reason);
+                self.call(format_args!("STREAM.CREATE.{stream}"), span, &*reason);
+            }
+            return;
+        };
+        self.call(format_args!("STREAM.INFO.{stream}"), span, &*reason);
+        for call in ["INFO.*", "CREATE.*", "CREATE.*.>", "DURABLE.CREATE.*"] {
+            let call = call.replacen('*', &format!("{stream}.{consumer}"), 1);
+            self.call(format_args!("CONSUMER.{call}"), span, &*reason);
+        }
+    }
+
+    /// What clients call to read a bucket: single values, and consumers of their own to list and watch.
+    fn read(&mut self, bucket: &Stream, wanted: &Spanned<String>) {
+        let stream = &bucket.name.value;
+        let reason = format!("reads, lists and watches `{}`", wanted.value);
+        for call in [
+            "STREAM.INFO.*",
+            "STREAM.MSG.GET.*",
+            "DIRECT.GET.*",
+            "DIRECT.GET.*.>",
+            "CONSUMER.CREATE.*",
+            "CONSUMER.CREATE.*.>",
+            "CONSUMER.INFO.*.>",
+            "CONSUMER.DELETE.*.>",
+            "CONSUMER.MSG.NEXT.*.>",
+        ] {
+            self.call(call.replacen('*', stream, 1), wanted.span, &*reason);
+        }
+        for what in ["ACK", "FC"] {
+            add(&mut self.publish, format!("$JS.{what}.{stream}.>"), wanted.span, &*reason);
+        }
+    }
+
+    /// What clients call to write to a bucket. They look first at what is there: at the marker of a key that
+    /// was deleted, to create it again, and at an object that is replaced or deleted, whose pieces they
+    /// purge.
+    fn write(&mut self, bucket: &Stream, wanted: &Spanned<String>) {
+        let (name, span) = (&bucket.name.value, wanted.span);
+        let writes = format!("writes to `{}`", wanted.value);
+        let looks = format!("looks at what it replaces in `{}`", wanted.value);
+        self.call(format_args!("STREAM.INFO.{name}"), span, &*looks);
+        for own in &bucket.config.subjects {
+            add(&mut self.publish, own, span, &*writes);
+        }
+        let is_store = bucket.kind == StreamKind::ObjectStore;
+        let direct = bucket.config.allow_direct;
+        if direct {
+            // Of an object that is what is said about it; its pieces are read by a consumer.
+            let subjects = bucket.config.subjects.iter();
+            for own in subjects.filter(|own| !is_store || own.contains(".M.")) {
+                self.call(format_args!("DIRECT.GET.{name}.{own}"), span, &*looks);
+            }
+        }
+        // nats-py asks so of every object store.
+        if is_store || !direct {
+            self.call(format_args!("STREAM.MSG.GET.{name}"), span, &*looks);
+        }
+        if is_store {
+            let reason = format!("removes the pieces of objects in `{}`", wanted.value);
+            self.call(format_args!("STREAM.PURGE.{name}"), span, reason);
+        }
+    }
 }
 
-/// Whether a stream stores something that a service publishes: who ensures it or waits for it asks for it.
-fn stores(stream: &Stream, service: &Service) -> bool {
+/// What a stream stores of what a service publishes, if it does: who ensures the stream or waits for it asks for it.
+fn stored<'s>(stream: &Stream, service: &'s Service) -> Option<&'s Spanned<String>> {
     let subjects = || stream.config.subjects.iter();
     let mut published = service.publishes.iter();
-    published.any(|one| subjects().any(|own| overlaps(own.as_bytes(), one.value.as_bytes())))
-}
-
-/// What it takes to create a stream, a bucket or a consumer, and to see whether it is there. Older clients create
-/// durable consumers by a call of their own.
-fn ensure(topology: &Topology, name: &str, publish: &mut BTreeSet<String>) {
-    let Some((stream, consumer)) = name.split_once('/') else {
-        for stream in topology.named(name) {
-            let stream = &stream.name.value;
-            publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
-            publish.insert(format!("$JS.API.STREAM.CREATE.{stream}"));
-        }
-        return;
-    };
-    publish.insert(format!("$JS.API.STREAM.INFO.{stream}"));
-    publish.insert(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
-    publish.insert(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}"));
-    publish.insert(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.>"));
-    publish.insert(format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{consumer}"));
-}
-
-/// What clients call to read a bucket: single values, and consumers of their own to list and watch.
-fn read(stream: &str, publish: &mut BTreeSet<String>) {
-    for call in [
-        "STREAM.INFO.*",
-        "STREAM.MSG.GET.*",
-        "DIRECT.GET.*",
-        "DIRECT.GET.*.>",
-        "CONSUMER.CREATE.*",
-        "CONSUMER.CREATE.*.>",
-        "CONSUMER.INFO.*.>",
-        "CONSUMER.DELETE.*.>",
-        "CONSUMER.MSG.NEXT.*.>",
-    ] {
-        publish.insert(format!("$JS.API.{}", call.replacen('*', stream, 1)));
-    }
-    for what in ["ACK", "FC"] {
-        publish.insert(format!("$JS.{what}.{stream}.>"));
-    }
-}
-
-/// What clients call to write to a bucket. They look first at what is there: at the marker of a key that
-/// was deleted, to create it again, and at an object that is replaced or deleted, whose pieces they
-/// purge.
-fn write(bucket: &Stream, publish: &mut BTreeSet<String>) {
-    let name = &bucket.name.value;
-    publish.insert(format!("$JS.API.STREAM.INFO.{name}"));
-    publish.extend(bucket.config.subjects.iter().cloned());
-    let is_store = bucket.kind == StreamKind::ObjectStore;
-    let direct = bucket.config.allow_direct;
-    if direct {
-        // Of an object that is what is said about it; its pieces are read by a consumer.
-        let looked_at =
-            bucket.config.subjects.iter().filter(|own| !is_store || own.contains(".M."));
-        publish.extend(looked_at.map(|own| format!("$JS.API.DIRECT.GET.{name}.{own}")));
-    }
-    // nats-py asks so of every object store.
-    if is_store || !direct {
-        publish.insert(format!("$JS.API.STREAM.MSG.GET.{name}"));
-    }
-    if is_store {
-        publish.insert(format!("$JS.API.STREAM.PURGE.{name}"));
-    }
+    published.find(|one| subjects().any(|own| overlaps(own.as_bytes(), one.value.as_bytes())))
 }
 
 #[cfg(test)]

@@ -425,7 +425,7 @@ fn object(config: &impl serde::Serialize) -> Map<String, Json> {
 }
 
 /// A value as it is written.
-fn shown(value: &Json, kind: Kind) -> String {
+pub(crate) fn shown(value: &Json, kind: Kind) -> String {
     let number = value.as_i64();
     match (kind, value) {
         (Kind::Limit | Kind::Size, _) if number == Some(-1) => "unlimited".into(),

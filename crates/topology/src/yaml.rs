@@ -110,6 +110,28 @@ pub fn parse_all(file: FileId, text: &str) -> (Vec<Node>, Vec<Diagnostic>) {
     builder.read()
 }
 
+/// Where the scalars and aliases of a text stand, in their order, and whether each is a block. `None` if it is not YAML.
+pub(crate) fn scalars(text: &str) -> Option<Vec<(std::ops::Range<usize>, bool)>> {
+    let builder = Builder::new(FileId::default(), text);
+    let mut found = Vec::new();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.ok()?;
+        let block = match event {
+            Event::Scalar(_, style, ..) => {
+                matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+            }
+            Event::Alias(_) => false,
+            _ => continue,
+        };
+        let span = builder.span(span);
+        let span = if block { builder.block_span(span) } else { builder.quoted_span(span) };
+        if span.start < span.end {
+            found.push((span.start as usize..span.end as usize, block));
+        }
+    }
+    Some(found)
+}
+
 fn error(code: &'static str, span: Span, message: impl Into<String>) -> Diagnostic {
     Diagnostic::new(code, Severity::Error, span, message.into())
 }
@@ -188,6 +210,25 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A text in quotes up to its closing one: the parser's ends behind a comment that follows it.
+    fn quoted_span(&self, span: Span) -> Span {
+        let text = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            return span;
+        };
+        let mut signs = text.char_indices().skip(1).peekable();
+        while let Some((at, sign)) = signs.next() {
+            let doubled = quote == '\'' && signs.peek().is_some_and(|(_, next)| *next == quote);
+            if sign == quote && !doubled {
+                return Span { end: span.start + offset(at + 1), ..span };
+            }
+            if sign == '\\' && quote == '"' || sign == quote {
+                signs.next();
+            }
+        }
+        span
+    }
+
     fn take(&mut self, event: Event<'_>, span: saphyr_parser::Span) -> Result<(), Box<Diagnostic>> {
         let span = self.span(span);
         match event {
@@ -220,7 +261,10 @@ impl<'a> Builder<'a> {
                     ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
-                let span = if style == Style::Block { self.block_span(span) } else { span };
+                let span = match style {
+                    Style::Block => self.block_span(span),
+                    Style::Quoted | Style::Plain => self.quoted_span(span),
+                };
                 let value = Value::Scalar(Scalar { text: text.into_owned(), style });
                 self.nodes += 1;
                 self.place(Node { span, value }, anchor)
@@ -455,6 +499,17 @@ mod tests {
                 k
                   4:9 "v"
         "#);
+    }
+
+    #[test]
+    fn a_text_in_quotes_ends_at_its_quote() {
+        let texts = ["'x # y'  # z", "\"a\\\"#b\" # c", "'it''s' # d"];
+        let ends = texts.map(|text| {
+            let mut sources = SourceMap::default();
+            let file = sources.add("f", text);
+            sources.text(parse(&sources, file).0.unwrap().span).to_owned()
+        });
+        assert_eq!(ends, ["'x # y'", "\"a\\\"#b\"", "'it''s'"]);
     }
 
     #[test]

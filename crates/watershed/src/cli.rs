@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, dead, destroy, doctor, env, explain, import, init, lint, next, plan, publish,
-    purge, release, render, request, restore, schema, serve, status, store, subscribe, test, up,
-    verify, view, wait, work,
+    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, next, plan,
+    publish, purge, release, render, request, restore, schema, serve, status, store, subscribe,
+    test, top, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -26,9 +26,11 @@ enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
     Lint(lint::Arguments),
+    Fmt(fmt::Arguments),
     Test(test::Arguments),
     Explain(explain::Arguments),
     Schema(schema::Arguments),
+    Lsp(lsp::Arguments),
     Render(render::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
@@ -40,6 +42,7 @@ enum Command {
     Backup(backup::Arguments),
     Restore(restore::Arguments),
     Status(status::Arguments),
+    Top(top::Arguments),
     #[command(name = "pub")]
     Publish(publish::Arguments),
     #[command(name = "sub")]
@@ -69,8 +72,10 @@ impl Cli {
             Command::Init(arguments) => init::run(&arguments),
             Command::Import(arguments) => import::run(&arguments),
             Command::Lint(arguments) => lint::run(&arguments),
+            Command::Fmt(arguments) => fmt::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
+            Command::Lsp(arguments) => lsp::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Render(arguments) => render::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),
@@ -83,6 +88,7 @@ impl Cli {
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
+            Command::Top(arguments) => top::run(&arguments),
             Command::Publish(arguments) => publish::run(&arguments),
             Command::Subscribe(arguments) => subscribe::run(&arguments),
             Command::Request(arguments) => request::run(&arguments),

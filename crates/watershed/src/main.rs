@@ -9,8 +9,10 @@ mod exit;
 mod load;
 mod moment;
 mod private;
+mod rewrite;
 mod saved;
 mod secret;
+mod stored;
 mod tree;
 mod ui;
 

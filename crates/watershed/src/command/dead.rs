@@ -14,7 +14,7 @@ use super::{ServerArguments, block_on};
 use crate::exit::{Exit, Mistyped};
 use crate::moment::exact;
 use crate::ui;
-use crate::ui::message::Shown;
+use crate::ui::message::{Shown, tame_line};
 use crate::ui::prompt::confirm;
 
 /// List, show, send again or drop messages that were given up.
@@ -262,7 +262,8 @@ fn table(cases: &[Case]) -> String {
         &[3, 6],
     );
     for case in cases {
-        let error = case.error();
+        // It is a worker's, and may hold anything.
+        let error = tame_line(case.error());
         let shown: String = error.chars().take(ERROR_SHOWN).collect();
         let more = if shown.len() < error.len() { "…" } else { "" };
         table.add_row([
@@ -270,7 +271,7 @@ fn table(cases: &[Case]) -> String {
             case.time.to_string(),
             format!("{}/{}", case.stream(), case.consumer()),
             format!("#{}", case.sequence()),
-            case.subject().unwrap_or("-").to_owned(),
+            tame_line(case.subject().unwrap_or("-")).into_owned(),
             case.reason().to_string(),
             case.deliveries().to_string(),
             kept(case).to_owned(),
@@ -318,7 +319,7 @@ async fn show(arguments: &ShowArguments) -> anyhow::Result<Exit> {
             case.reason()
         ));
         if !case.error().is_empty() {
-            ui::out(&format!("  {}", case.error()));
+            ui::out(&format!("  {}", tame_line(case.error())));
         }
         match (&message, whole) {
             (Some(message), Some(body)) => Shown {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use watershed_topology::diagnostic::Edit;
 use watershed_topology::source::FileId;
@@ -11,6 +10,7 @@ use watershed_topology::{Severity, Version};
 
 use crate::exit::Exit;
 use crate::load::{Reading, Workspace, load};
+use crate::rewrite::rewrite;
 use crate::ui;
 
 /// Find what a server would refuse, ignore or destroy.
@@ -124,15 +124,9 @@ fn fix(workspace: &Workspace) -> anyhow::Result<bool> {
         // From the end, so that places in front stay where they are.
         for edit in edits.into_iter().rev() {
             let (start, end) = (edit.span.start as usize, edit.span.end as usize);
-            let word = !matches!(edit.text.as_str(), "true" | "false");
-            // JSON has no words but those two, and no keys without quotes.
-            if end <= before && !(is_json && edit.text.starts_with('{')) {
-                let quoted = text.get(start..end).is_some_and(|old| old.starts_with('"'));
-                let new = if word && (is_json || quoted && !edit.text.starts_with('{')) {
-                    format!("\"{}\"", edit.text)
-                } else {
-                    edit.text.clone()
-                };
+            if end <= before
+                && let Some(new) = edit.written(&text, is_json)
+            {
                 text.replace_range(start..end, &new);
                 before = start;
                 count += 1;
@@ -142,23 +136,8 @@ fn fix(workspace: &Workspace) -> anyhow::Result<bool> {
             continue;
         }
         any = true;
-        replace(&file.name, &text)?;
+        rewrite(Path::new(&file.name), &text)?;
         ui::say(&format!("{}: fixed {}", file.name, ui::count(count, "problem")));
     }
     Ok(any)
-}
-
-/// A file is replaced as a whole, or not at all.
-fn replace(name: &str, text: &str) -> anyhow::Result<()> {
-    let path = std::fs::canonicalize(name).with_context(|| format!("cannot find {name}"))?;
-    let folder = path.parent().context("a file is in a folder")?;
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.as_file().set_permissions(std::fs::metadata(&path)?.permissions())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {name}"))
 }

@@ -1,10 +1,12 @@
 //! `watershed status`: what an account has.
 
+use std::time::Duration;
+
 use clap::Args;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::stream::PersistMode;
 
-use super::{ServerArguments, block_on};
+use super::{ServerArguments, block_on, top};
 use crate::exit::Exit;
 use crate::ui;
 
@@ -15,6 +17,9 @@ pub(crate) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Show it on the whole screen, anew every 2s; the same as `watershed top`.
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -24,6 +29,9 @@ fn is_async(config: &StreamConfig) -> bool {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if arguments.watch {
+        return top::watch(&arguments.server, Duration::from_secs(2));
+    }
     block_on(async {
         let client = arguments.server.connect().await?;
         let observed = client.observe_everything().await?;

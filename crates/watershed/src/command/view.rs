@@ -1,19 +1,16 @@
 //! `watershed view`: shows what a stream holds, without a consumer.
 
-use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use anyhow::bail;
 use clap::Args;
-use serde_json::json;
-use watershed_client::{Client, Newest};
+use watershed_client::Client;
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
-use watershed_wire::jetstream::message::StoredMessage;
 use watershed_wire::jetstream::stream::StreamState;
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
+use crate::stored::{decode, first_from, headers, newest};
 use crate::ui;
 use crate::ui::message::Shown;
 
@@ -45,11 +42,6 @@ struct Held {
     state: StreamState,
 }
 
-#[derive(serde::Deserialize)]
-struct Found {
-    message: StoredMessage,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let name = &arguments.stream;
     block_on(async {
@@ -62,12 +54,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             other => other?,
         };
         let state = &info.state;
+        let filter = arguments.subject.as_deref().unwrap_or(">");
         let mut next = start(&client, arguments, state).await?;
         let mut shown = 0;
         while let Some(sequence) = next.filter(|next| *next <= state.last_seq)
             && shown < arguments.last
         {
-            let Some(message) = first_from(&client, arguments, sequence).await? else { break };
+            let Some(message) = first_from(&client, name, sequence, filter).await? else { break };
             Shown {
                 subject: &message.subject,
                 headers: headers(&decode(&message.hdrs)?),
@@ -100,38 +93,6 @@ async fn start(
     if arguments.subject.is_none() && state.messages <= arguments.last {
         return Ok((state.messages > 0).then_some(state.first_seq));
     }
-    let mut newest = Newest::new(state.first_seq, state.last_seq, arguments.last);
-    while let Some(sequence) = newest.next() {
-        let found = first_from(client, arguments, sequence).await?;
-        newest.found(sequence, found.map(|message| message.seq));
-    }
-    Ok(newest.start())
-}
-
-/// The first message from `sequence` on that is to be shown.
-async fn first_from(
-    client: &Client,
-    arguments: &Arguments,
-    sequence: u64,
-) -> anyhow::Result<Option<StoredMessage>> {
     let filter = arguments.subject.as_deref().unwrap_or(">");
-    let body = json!({"seq": sequence, "next_by_subj": filter});
-    let reply = client.call(&Request::new(Call::MessageGet(&arguments.stream), &body)).await?;
-    match answer::<Found>(&reply) {
-        Ok(found) => Ok(Some(found.message)),
-        Err(CallError::Refused(error)) if error.code == 404 => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Header block and payload come in base64.
-fn decode(text: &str) -> anyhow::Result<Vec<u8>> {
-    BASE64.decode(text).context("the server sent a message that cannot be read")
-}
-
-/// The lines of a header block.
-fn headers(block: &[u8]) -> Vec<(String, String)> {
-    let text = String::from_utf8_lossy(block);
-    let pairs = text.lines().skip(1).filter_map(|line| line.split_once(':'));
-    pairs.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect()
+    newest(client, &arguments.stream, state, arguments.last, filter).await
 }

@@ -49,19 +49,32 @@ impl Shown<'_> {
             Some(2..) => format!("  delivery {}", self.delivery.unwrap_or_default()),
             _ => String::new(),
         };
-        out(&format!("{sequence}{}{time}{again}", tame(self.subject)));
+        out(&format!("{sequence}{}{time}{again}", tame_line(self.subject)));
         for (name, value) in &self.headers {
-            out(&format!("  {}: {}", tame(name), tame(value)));
+            out(&format!("  {}: {}", tame_line(name), tame_line(value)));
         }
         out(&format!("  {}", tame(&text)));
     }
 }
 
 /// A text of somebody else's, without what a terminal would obey: control characters but line ends and tabs are shown
-/// as what they are.
-fn tame(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
-    if !text.contains(obeyed) {
+/// as what they are, and so are signs that turn the order of a line around or are not to be seen.
+pub(crate) fn tame(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| is_obeyed(c) && c != '\n' && c != '\t')
+}
+
+/// The same in one line.
+pub(crate) fn tame_line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_obeyed)
+}
+
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn escaped(text: &str, obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&obeyed) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -73,11 +86,13 @@ fn tame(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::tame;
+    use super::{tame, tame_line};
 
     #[test]
     fn a_terminal_obeys_no_message() {
         assert_eq!(tame("two\nlines\tö"), "two\nlines\tö");
         assert_eq!(tame("\x1b[2Jx\u{9b}1m\x07\r"), "\\u{1b}[2Jx\\u{9b}1m\\u{7}\\r");
+        assert_eq!(tame("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(tame_line("a\nb\tc"), "a\\nb\\tc");
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod diagnostic;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod github;
 pub(crate) mod json;
 pub(crate) mod junit;

@@ -169,6 +169,16 @@ pub fn consumer_changes(old: &ConsumerConfig, new: &ConsumerConfig) -> Vec<(&'st
     changes(CONSUMER, old, new)
 }
 
+/// What changing a field of a stream is, whatever the values; `None` for what is no such field.
+pub fn stream_rule(field: &str) -> Option<Rule> {
+    STREAM.iter().find(|row| row.field == field).map(|row| row.rule)
+}
+
+/// What changing a field of a consumer is, whatever the values; `None` for what is no such field.
+pub fn consumer_rule(field: &str) -> Option<Rule> {
+    CONSUMER.iter().find(|row| row.field == field).map(|row| row.rule)
+}
+
 fn changes<C>(rows: &[Row<C>], old: &C, new: &C) -> Vec<(&'static str, Rule)> {
     let mut changes: Vec<_> = rows
         .iter()
