@@ -126,6 +126,7 @@ impl Core {
             lang: about.lang.clone(),
             version: about.version.clone(),
             user: session.user.clone(),
+            key: session.key.clone(),
             account,
             ended: None,
             listens: keys.into_iter().map(|key| self.subscription(key)).collect(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
@@ -207,6 +208,9 @@ impl Core {
         let id = ConnId { slot, number: self.connections_ever };
         let must_authenticate = peer.anonymous.is_none();
         let session = entry.insert(Session::new(id, peer.anonymous));
+        if peer.signs {
+            session.nonce = unique_id(self.secrets.next());
+        }
         session.about.started = now.wall;
         session.about.ip = peer.ip;
         session.about.port = peer.port;
@@ -236,6 +240,7 @@ impl Core {
         let mut info = self.settings.info.clone();
         info.client_id = session.id.number;
         info.client_ip.clone_from(&session.about.ip);
+        info.nonce.clone_from(&session.nonce);
         if session.phase == Phase::Ready {
             info.connect_info = true;
             self.account_name(session.account).clone_into(&mut info.remote_account);
@@ -466,10 +471,9 @@ impl Core {
             Some(identity) if !offered => self.admit(slot, identity),
             _ => {
                 session.phase = Phase::Authenticating;
-                let conn = session.id;
-                self.clients
-                    .outputs
-                    .push(Output::Authenticate { conn, connect: Box::new(connect) });
+                let (conn, nonce) = (session.id, session.nonce.clone());
+                let connect = Box::new(connect);
+                self.clients.outputs.push(Output::Authenticate { conn, connect, nonce });
             }
         }
     }

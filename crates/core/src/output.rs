@@ -24,6 +24,8 @@ pub enum Output {
         conn: ConnId,
         /// What it says of itself, with its secret.
         connect: Box<Connect>,
+        /// What it was given to sign; empty for nothing.
+        nonce: String,
     },
     /// Write what is in the outbox, as far as the peer takes it at once, and close.
     Close {

@@ -25,6 +25,26 @@ pub struct Identity {
     pub user: String,
     /// What the user may do; `None` for everything.
     pub permissions: Option<Arc<Permissions>>,
+    /// The key that proved it, if one did.
+    pub key: Option<Arc<Key>>,
+}
+
+impl Identity {
+    /// Somebody who needed no key.
+    pub fn new(account: AccountId, user: &str, permissions: Option<Arc<Permissions>>) -> Self {
+        Self { account, user: user.to_owned(), permissions, key: None }
+    }
+}
+
+/// What people are told of a user who is known by a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Who vouches for it: a public key, or the account whose configuration names it.
+    pub issuer: String,
+    /// Name that its issuer gave it.
+    pub name: String,
+    /// Tags that its issuer gave it.
+    pub tags: Vec<String>,
 }
 
 /// What the shell knows of a new connection.
@@ -38,6 +58,8 @@ pub struct Peer {
     pub handshake: Duration,
     /// Who it is if it shows no credential; `None` if it must show one.
     pub anonymous: Option<Identity>,
+    /// Whether it is given something to sign.
+    pub signs: bool,
 }
 
 /// Messages, and the bytes of their headers and payloads.
@@ -102,6 +124,9 @@ pub(crate) struct Session {
     pub(crate) account: AccountId,
     /// Name of the user; empty for nobody in particular.
     pub(crate) user: String,
+    pub(crate) key: Option<Arc<Key>>,
+    /// What it has to sign, until it is known who it is.
+    pub(crate) nonce: String,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
     pub(crate) about: Box<About>,
@@ -160,6 +185,8 @@ impl Session {
             // Of no effect before the session is ready, when its identity sets it.
             account: AccountId(u32::MAX),
             user: String::new(),
+            key: None,
+            nonce: String::new(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
             about: Box::default(),
@@ -178,6 +205,8 @@ impl Session {
         self.account = identity.account;
         self.user = identity.user;
         self.permit = Permit::new(identity.permissions);
+        self.key = identity.key;
+        self.nonce = String::new();
         self.phase = Phase::Ready;
     }
 }

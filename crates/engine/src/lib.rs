@@ -15,7 +15,7 @@ pub use on_disk::{OnDisk, StartError};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
     About, AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Counts, Flow,
-    Identity, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
+    Identity, Key, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
     Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Which, permit,
     server,
 };

@@ -10,7 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject::transform::Transform;
 
-use crate::auth::User;
+use crate::auth::{Credential, User};
 
 /// The name of the account that nobody names, as nats-server has it.
 pub(crate) const DEFAULT_ACCOUNT: &str = "$G";
@@ -136,6 +136,9 @@ pub struct Config {
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody.
     pub users: Vec<User>,
+    /// What everybody may show instead of being a user: their connections live in the account `$G`, and may
+    /// do everything there.
+    pub token: Option<Credential>,
     /// Account whose users may ask about the server, by `$SYS.REQ.SERVER.PING` and the like. It keeps no streams.
     pub system_account: String,
     /// The user that a connection without any credential is, as in nats.conf. A credential that is
@@ -180,9 +183,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether nobody is known, so that everybody is nobody in particular.
+    pub fn is_open(&self) -> bool {
+        self.users.is_empty() && self.token.is_none()
+    }
+
     /// Whether everybody needs a credential.
     pub(crate) fn needs_credentials(&self) -> bool {
-        !self.users.is_empty() && self.no_auth_user.is_none() && self.open_account.is_none()
+        !self.is_open() && self.no_auth_user.is_none() && self.open_account.is_none()
+    }
+
+    /// Whether anybody is known by a key.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.users.iter().any(|user| matches!(user.credential, Credential::Nkey(_)))
     }
 }
 
@@ -196,6 +209,7 @@ impl Default for Config {
             http_timeout: Duration::from_secs(5),
             server_name: None,
             users: Vec::new(),
+            token: None,
             system_account: SYSTEM_ACCOUNT.to_owned(),
             no_auth_user: None,
             open_account: None,

@@ -44,7 +44,7 @@ mod tls;
 mod transport;
 mod turns;
 
-pub use auth::{Credential, User};
+pub use auth::{ConnectionTypes, Credential, Nkey, User};
 pub use conf::{ConfigError, Process, read_config};
 pub use config::{Config, HandshakeFirst, JetStreamConfig, Passage, PassageKind, TlsConfig};
 pub use descriptors::raise_descriptor_limit;

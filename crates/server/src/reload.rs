@@ -6,7 +6,7 @@ use std::io;
 use thiserror::Error;
 use watershed_engine::{Changeable, Engine, Standing};
 
-use crate::auth::User;
+use crate::auth::{TOKEN_HOLDER, User};
 use crate::config::Config;
 use crate::tls::TlsError;
 
@@ -74,11 +74,13 @@ pub(crate) fn standing(old: &Config, new: &Config) -> impl Fn(&str, &str) -> Sta
         config.users.iter().map(|user| (user.name.clone(), user.clone())).collect()
     };
     let (before, after) = (by_name(old), by_name(new));
-    let open = new.open_account.is_some() || new.users.is_empty();
+    let open = new.open_account.is_some() || new.is_open();
+    let token = new.token.is_some() && old.token == new.token;
     move |account, name| {
         let Some(user) = after.get(name) else {
-            // Somebody without a name may stay where nobody needs one.
-            let stays = !before.contains_key(name) && open;
+            // Somebody without a name may stay where nobody needs one, or with the token that they had.
+            let stays =
+                !before.contains_key(name) && if name == TOKEN_HOLDER { token } else { open };
             return if stays { Standing::Same } else { Standing::Gone };
         };
         let known = before.get(name);
@@ -100,7 +102,7 @@ mod tests {
     use watershed_engine::permit::Permissions;
 
     use super::*;
-    use crate::auth::Credential;
+    use crate::auth::{ConnectionTypes, Credential};
 
     fn config(users: &[(&str, &str, &str)]) -> Config {
         let users = users.iter().map(|(name, password, account)| User {
@@ -108,6 +110,7 @@ mod tests {
             credential: Credential::from_config(password),
             account: (*account).into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         });
         Config { users: users.collect(), ..Config::default() }
     }

@@ -18,7 +18,7 @@ use watershed_engine::{
     Output, Peer, Question, Tick,
 };
 
-use crate::auth::{Authenticator, Verdict};
+use crate::auth::{Authenticator, Claim, Verdict};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::{Connection, Scratch, Turn};
@@ -57,7 +57,7 @@ pub(crate) type Look = Box<dyn FnOnce(&mut Engine, &Facts) + Send>;
 
 /// What other threads ask of a shard.
 pub(crate) enum Command {
-    /// A password was checked.
+    /// A password, a token or a signature was checked.
     Authenticated(ConnId, Option<Identity>),
     /// A step of a TLS handshake was made.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has handshakes"))]
@@ -315,6 +315,7 @@ impl Shard {
             port: source.port(),
             handshake: self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.acceptor.timeout()),
             anonymous: self.authenticator.anonymous(),
+            signs: self.authenticator.wants_signatures(),
         };
         let id = self.engine.opened(now, peer);
         let slot = id.slot as usize;
@@ -629,9 +630,10 @@ impl Shard {
     fn carry_out_one(&mut self, now: Now, output: Output) {
         match output {
             Output::Flush(conn) => self.flush(conn),
-            Output::Authenticate { conn, connect } => {
+            Output::Authenticate { conn, connect, nonce } => {
                 let Some(source) = self.source_of(conn) else { return };
-                match self.authenticator.check(conn, source, *connect) {
+                let claim = Claim { conn, source, connect: *connect, nonce };
+                match self.authenticator.check(claim) {
                     Verdict::Now(identity) => self.authenticated(now, conn, identity),
                     Verdict::Later => {}
                 }

@@ -39,7 +39,7 @@ mod tests {
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use crate::{Config, Credential, JetStreamConfig, Server, User};
+    use crate::{Config, ConnectionTypes, Credential, JetStreamConfig, Nkey, Server, User};
 
     /// Names the thread that is to panic in the child process.
     const PANICS: &str = "WATERSHED_TEST_PANICS";
@@ -63,10 +63,17 @@ mod tests {
             credential: Credential::Bcrypt(bcrypt::hash("b", 4).unwrap()),
             account: "A".into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
+        };
+        let key = nkeys::KeyPair::new_user().public_key();
+        let with_key = User {
+            name: key.clone(),
+            credential: Credential::Nkey(Box::new(Nkey::of_user(&key).unwrap())),
+            ..user.clone()
         };
         let config = Config {
             http: Some(([127, 0, 0, 1], 0).into()),
-            users: vec![user],
+            users: vec![user, with_key],
             jetstream: Some(JetStreamConfig::new(folder.path())),
             ..Config::default()
         };
@@ -82,7 +89,9 @@ mod tests {
     fn a_panic_ends_the_process() {
         // What the children leave behind goes with it.
         let folder = tempfile::tempdir().unwrap();
-        for name in ["watershed", "committer", "keeper", "reader", "passwords", "http"] {
+        for name in
+            ["watershed", "committer", "keeper", "reader", "passwords", "signatures", "http"]
+        {
             let output = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "thread::tests::child", "--nocapture"])
                 .env(PANICS, name)

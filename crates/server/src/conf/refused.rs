@@ -8,7 +8,6 @@ use super::{error, unknown};
 /// Keys that nats-server knows, in whatever block, and that are refused here.
 const KNOWN: &[&str] = &[
     "advertise",
-    "allowed_connection_types",
     "auth_callout",
     "cert_match",
     "cert_match_by",
@@ -66,7 +65,6 @@ const KNOWN: &[&str] = &[
     "min_version",
     "mqtt",
     "msg_trace",
-    "nkey",
     "no_advertise",
     "no_auth_user",
     "no_fast_producer_stall",
@@ -104,7 +102,6 @@ const KNOWN: &[&str] = &[
     "strict",
     "syslog",
     "timeout",
-    "token",
     "trace_verbose",
     "trusted",
     "trusted_keys",

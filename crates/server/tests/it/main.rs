@@ -5,6 +5,7 @@ mod access;
 mod apart;
 mod door;
 mod keeper;
+mod keys;
 mod memory;
 mod stop;
 mod transcript;

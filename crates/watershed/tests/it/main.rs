@@ -15,6 +15,7 @@ mod faults;
 mod faulty;
 mod folder;
 mod handing;
+mod identity;
 mod keeping;
 mod kill;
 mod leader;
