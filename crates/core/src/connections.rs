@@ -216,6 +216,7 @@ impl Core {
         detail.ended = Some((self.now.wall, reason.map_or("Client Closed", CloseReason::words)));
         detail.subscriptions = 0;
         if let Some(account) = self.accounts.get_mut(session.account.index()) {
+            account.connected -= 1;
             account.past.connections += 1;
             account.past.counts += session.counts;
             account.past.slow_consumers += u64::from(reason == Some(CloseReason::SlowConsumer));

@@ -17,7 +17,7 @@ use crate::clients::Clients;
 use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
-use crate::passage::{Passage, Replies};
+use crate::passage::{Passage, Passages, Replies};
 use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
@@ -41,6 +41,8 @@ pub struct Settings {
     pub key: [u64; 2],
     /// Account whose users may ask about the server.
     pub system_account: String,
+    /// Whether they may ask for the JWTs of accounts, and change them.
+    pub keeps_claims: bool,
 }
 
 impl Default for Settings {
@@ -58,9 +60,13 @@ impl Default for Settings {
             seed: 0,
             key: [0; 2],
             system_account: SYSTEM_ACCOUNT.to_owned(),
+            keeps_claims: false,
         }
     }
 }
+
+/// What a connection is told for whose account there are too many.
+pub(crate) const ACCOUNT_FULL: &str = "maximum account active connections exceeded";
 
 /// What a deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +75,8 @@ enum TimerKey {
     Authentication(ConnId),
     /// A connection is pinged, or has not answered.
     Ping(ConnId),
+    /// A connection's time is over.
+    Expiry(ConnId),
 }
 
 /// Core NATS of one node. See the crate's documentation.
@@ -171,6 +179,14 @@ impl Core {
         self.shares = true;
     }
 
+    /// Lets nothing pass between accounts any more.
+    pub fn forget_passages(&mut self) {
+        for account in &mut self.accounts {
+            account.passages = Passages::default();
+        }
+        self.shares = false;
+    }
+
     /// Captures what a valid filter takes in an account, under a name of the caller's. Captures of
     /// one account must not overlap.
     pub fn capture(&mut self, account: AccountId, filter: &[u8], capture: Capture) {
@@ -241,6 +257,7 @@ impl Core {
         info.client_id = session.id.number;
         info.client_ip.clone_from(&session.about.ip);
         info.nonce.clone_from(&session.nonce);
+        info.max_payload = session.bounds.payload.unwrap_or(usize::MAX).min(info.max_payload);
         if session.phase == Phase::Ready {
             info.connect_info = true;
             self.account_name(session.account).clone_into(&mut info.remote_account);
@@ -265,7 +282,7 @@ impl Core {
             return;
         }
         match identity {
-            Some(identity) => self.admit(slot, identity),
+            Some(identity) => self.introduce(slot, identity),
             None => self.refuse(slot, "Authorization Violation", CloseReason::Authentication),
         }
     }
@@ -321,8 +338,7 @@ impl Core {
                     self.refuse(slot, "Authorization Violation", CloseReason::Authentication);
                     return Err(Flow::Close);
                 };
-                session.admit(identity);
-                Ok(slot)
+                if self.admit(slot, identity) { Ok(slot) } else { Err(Flow::Close) }
             }
         }
     }
@@ -354,6 +370,7 @@ impl Core {
         self.drop_subscriptions(slot);
         self.timers.cancel(TimerKey::Authentication(conn));
         self.timers.cancel(TimerKey::Ping(conn));
+        self.timers.cancel(TimerKey::Expiry(conn));
         self.clients.remove(slot)
     }
 
@@ -370,6 +387,11 @@ impl Core {
                     }
                 }
                 TimerKey::Ping(conn) => self.ping(now, conn),
+                TimerKey::Expiry(conn) => {
+                    let Some(slot) = self.clients.slot(conn) else { continue };
+                    let until = self.clients.sessions[slot].bounds.until;
+                    self.expire(slot, until.is_some_and(|until| until.of_account));
+                }
             }
         }
         self.close_overflowed();
@@ -409,7 +431,7 @@ impl Core {
         }
     }
 
-    fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
+    pub(crate) fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
         self.clients.send(slot, |out| encode::error(out, text));
         self.close(slot, reason);
     }
@@ -468,7 +490,7 @@ impl Core {
             .into_iter()
             .any(|part| part.as_ref().is_some_and(|text| !text.is_empty()));
         match session.anonymous.clone() {
-            Some(identity) if !offered => self.admit(slot, identity),
+            Some(identity) if !offered => self.introduce(slot, identity),
             _ => {
                 session.phase = Phase::Authenticating;
                 let (conn, nonce) = (session.id, session.nonce.clone());
@@ -478,13 +500,45 @@ impl Core {
         }
     }
 
-    fn admit(&mut self, slot: usize, identity: Identity) {
-        let session = &mut self.clients.sessions[slot];
-        session.admit(identity);
-        let conn = session.id;
-        self.timers.cancel(TimerKey::Authentication(conn));
-        self.tell_connected(slot);
-        self.acknowledge(slot);
+    fn introduce(&mut self, slot: usize, identity: Identity) {
+        if self.admit(slot, identity) {
+            let conn = self.clients.sessions[slot].id;
+            self.timers.cancel(TimerKey::Authentication(conn));
+            self.tell_connected(slot);
+            self.acknowledge(slot);
+        }
+    }
+
+    /// A connection becomes this user's. Says whether its account has room for it.
+    fn admit(&mut self, slot: usize, identity: Identity) -> bool {
+        let account = &mut self.accounts[identity.account.index()];
+        if account.connections_max.is_some_and(|max| account.connected >= max) {
+            self.refuse(slot, ACCOUNT_FULL, CloseReason::AccountConnections);
+            return false;
+        }
+        account.connected += 1;
+        self.clients.sessions[slot].admit(identity);
+        self.watch_end(slot);
+        true
+    }
+
+    /// Sees to it that a connection goes when its time is over.
+    pub(crate) fn watch_end(&mut self, slot: usize) {
+        let session = &self.clients.sessions[slot];
+        let key = TimerKey::Expiry(session.id);
+        let Some(until) = session.bounds.until else {
+            self.timers.cancel(key);
+            return;
+        };
+        let left = until.time.0.saturating_sub(self.now.wall.0);
+        let left = Duration::from_nanos(u64::try_from(left).unwrap_or_default());
+        self.timers.set(key, self.now.tick.after(left));
+    }
+
+    /// A connection's time, or that of its account, is over.
+    pub(crate) fn expire(&mut self, slot: usize, of_account: bool) {
+        let whose = if of_account { "Account" } else { "User" };
+        self.refuse(slot, &format!("{whose} Authentication Expired"), CloseReason::Expired);
     }
 
     /// `+OK`, to those who want it.
@@ -507,7 +561,8 @@ impl Core {
             self.clients.send(slot, |out| encode::error(out, &text));
             return;
         }
-        if session.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+        let most = session.bounds.subscriptions.unwrap_or(SUBSCRIPTIONS_MAX);
+        if session.subscriptions.len() >= most.min(SUBSCRIPTIONS_MAX) {
             let reason = CloseReason::Subscriptions;
             self.refuse(slot, "maximum subscriptions exceeded", reason);
             return;

@@ -47,6 +47,12 @@ impl Core {
             self.close(slot, CloseReason::Protocol);
             return Err(Flow::Close);
         }
+        let length = message.header.len() + message.payload.len();
+        if session.bounds.payload.is_some_and(|most| length > most) {
+            self.refuse(slot, "Maximum Payload Violation", CloseReason::Payload);
+            return Err(Flow::Close);
+        }
+        let session = &mut self.clients.sessions[slot];
         if session.options.pedantic && !subject::is_literal(message.subject) {
             // nats-server says so, and delivers all the same.
             self.clients.send(slot, |out| encode::error(out, "Invalid Publish Subject"));
@@ -264,7 +270,9 @@ impl Core {
         else {
             return false;
         };
-        if self.accounts[account.index()].name != self.settings.system_account {
+        if self.accounts[account.index()].name != self.settings.system_account
+            || (matches!(about, About::Claims(_)) && !self.settings.keeps_claims)
+        {
             return false;
         }
         let (reply, payload) = (reply.into(), message.payload.into());

@@ -17,7 +17,7 @@ use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
 
 /// Somebody that the shell has proven a connection to be. The core never sees a secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Account that the connection lives in.
     pub account: AccountId,
@@ -27,12 +27,34 @@ pub struct Identity {
     pub permissions: Option<Arc<Permissions>>,
     /// The key that proved it, if one did.
     pub key: Option<Arc<Key>>,
+    /// What bounds it beside the server's own limits.
+    pub bounds: Bounds,
+}
+
+/// What bounds a connection beside the server's own limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most subscriptions at once.
+    pub subscriptions: Option<usize>,
+    /// Longest message in bytes, headers included.
+    pub payload: Option<usize>,
+    /// When it has to go.
+    pub until: Option<Until>,
+}
+
+/// When a connection has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Until {
+    /// The time.
+    pub time: UnixNanos,
+    /// Whether it is the account's, and not only the user's.
+    pub of_account: bool,
 }
 
 impl Identity {
     /// Somebody who needed no key.
     pub fn new(account: AccountId, user: &str, permissions: Option<Arc<Permissions>>) -> Self {
-        Self { account, user: user.to_owned(), permissions, key: None }
+        Self { account, user: user.to_owned(), permissions, key: None, bounds: Bounds::default() }
     }
 }
 
@@ -127,6 +149,7 @@ pub(crate) struct Session {
     pub(crate) key: Option<Arc<Key>>,
     /// What it has to sign, until it is known who it is.
     pub(crate) nonce: String,
+    pub(crate) bounds: Bounds,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
     pub(crate) about: Box<About>,
@@ -187,6 +210,7 @@ impl Session {
             user: String::new(),
             key: None,
             nonce: String::new(),
+            bounds: Bounds::default(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
             about: Box::default(),
@@ -206,6 +230,7 @@ impl Session {
         self.user = identity.user;
         self.permit = Permit::new(identity.permissions);
         self.key = identity.key;
+        self.bounds = identity.bounds;
         self.nonce = String::new();
         self.phase = Phase::Ready;
     }

@@ -116,6 +116,21 @@ impl Engine {
         self.core.pass_requests(from, to, transform, many);
     }
 
+    /// The names of all accounts.
+    pub fn account_names(&self) -> Vec<String> {
+        self.core.account_names()
+    }
+
+    /// Lets nothing pass between accounts any more.
+    pub fn forget_passages(&mut self) {
+        self.core.forget_passages();
+    }
+
+    /// Bounds the connections of an account; the newest beyond that have to go.
+    pub fn bound_connections(&mut self, account: AccountId, most: Option<usize>) {
+        self.core.bound_connections(account, most);
+    }
+
     /// A connection opened. Its first bytes are in its outbox.
     pub fn opened(&mut self, now: Now, peer: Peer) -> ConnId {
         self.core.opened(now, peer)
@@ -330,7 +345,7 @@ impl Engine {
     }
 
     /// Judges everybody who is connected anew: by account and name of the user.
-    pub fn judge(&mut self, standing: impl Fn(&str, &str) -> Standing) {
+    pub fn judge(&mut self, standing: impl Fn(ConnId, &str, &str) -> Standing) {
         self.core.judge(standing);
     }
 

@@ -3,6 +3,8 @@
 //! `.ci/peers` fetches them and prints the variables that say where they are. Tests that need one are
 //! ignored without it: see `at_hand.rs`, which their build scripts include.
 
+pub mod jwt;
+
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -120,6 +120,42 @@ impl TlsConfig {
     }
 }
 
+/// Who vouches for accounts, and where their JWTs are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OperatorConfig {
+    /// JWTs of the operators that are trusted.
+    pub operators: Vec<String>,
+    /// Where the JWTs of accounts are.
+    pub resolver: Resolver,
+    /// JWTs of accounts by public key, which are there from the start.
+    pub preload: BTreeMap<String, String>,
+}
+
+/// Shows no JWT.
+impl std::fmt::Debug for OperatorConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OperatorConfig").field("resolver", &self.resolver).finish_non_exhaustive()
+    }
+}
+
+/// Where the JWTs of accounts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolver {
+    /// In the configuration.
+    Memory,
+    /// In a folder, which users of the system account change.
+    Full {
+        /// The folder.
+        folder: PathBuf,
+        /// Whether accounts may be deleted.
+        allow_delete: bool,
+        /// Whether what is deleted is gone, and not only put aside.
+        hard_delete: bool,
+        /// Most accounts, if there is a limit.
+        limit: Option<usize>,
+    },
+}
+
 /// What a server is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -139,6 +175,8 @@ pub struct Config {
     /// What everybody may show instead of being a user: their connections live in the account `$G`, and may
     /// do everything there.
     pub token: Option<Credential>,
+    /// Operator mode, where there are no users but those for whom JWTs vouch.
+    pub operator: Option<OperatorConfig>,
     /// Account whose users may ask about the server, by `$SYS.REQ.SERVER.PING` and the like. It keeps no streams.
     pub system_account: String,
     /// The user that a connection without any credential is, as in nats.conf. A credential that is
@@ -185,7 +223,7 @@ pub struct Config {
 impl Config {
     /// Whether nobody is known, so that everybody is nobody in particular.
     pub fn is_open(&self) -> bool {
-        self.users.is_empty() && self.token.is_none()
+        self.users.is_empty() && self.token.is_none() && self.operator.is_none()
     }
 
     /// Whether everybody needs a credential.
@@ -210,6 +248,7 @@ impl Default for Config {
             server_name: None,
             users: Vec::new(),
             token: None,
+            operator: None,
             system_account: SYSTEM_ACCOUNT.to_owned(),
             no_auth_user: None,
             open_account: None,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use thiserror::Error;
-use watershed_engine::{Changeable, Engine, Standing};
+use watershed_engine::{Changeable, ConnId, Engine, Standing};
 
 use crate::auth::{TOKEN_HOLDER, User};
-use crate::config::Config;
+use crate::config::{Config, Resolver};
 use crate::tls::TlsError;
+use crate::trust::TrustError;
 
 /// Why a configuration was not taken over.
 #[derive(Debug, Error)]
@@ -19,6 +20,9 @@ pub enum ReloadError {
     /// Certificates or keys cannot be used. Nothing was changed.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Accounts cannot be vouched for. Nothing was changed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The system refused something.
     #[error("cannot start a thread")]
     System(#[source] io::Error),
@@ -41,6 +45,13 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let own = config.jetstream.as_ref();
         own.map(|own| (own.store_dir.clone(), own.max_file_store, own.max_memory_store))
     };
+    // The accounts of a configuration may be others, where they are nowhere else.
+    let operators = |config: &Config| {
+        config.operator.as_ref().map(|own| {
+            let kept = (own.resolver != Resolver::Memory).then(|| own.preload.clone());
+            (own.operators.clone(), own.resolver.clone(), kept)
+        })
+    };
     let tls = |config: &Config| config.tls.as_ref().map(|tls| (tls.verify, tls.allow_non_tls));
     let differs = [
         // Any free port stays the one that was found.
@@ -50,6 +61,7 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("jetstream", jetstream(old) != jetstream(new)),
         ("system_account", old.system_account != new.system_account),
         ("exports and imports", old.passages != new.passages),
+        ("operator and resolver", operators(old) != operators(new)),
         ("leafnodes", old.leaf_nodes != new.leaf_nodes),
         // Certificates and keys may be others; whether there are any is what clients were told.
         ("tls", tls(old) != tls(new)),
@@ -69,14 +81,14 @@ pub(crate) fn changeable(new: &Config) -> Changeable {
 }
 
 /// What becomes of those who are connected, by account and name.
-pub(crate) fn standing(old: &Config, new: &Config) -> impl Fn(&str, &str) -> Standing {
+pub(crate) fn standing(old: &Config, new: &Config) -> impl Fn(ConnId, &str, &str) -> Standing {
     let by_name = |config: &Config| -> BTreeMap<String, User> {
         config.users.iter().map(|user| (user.name.clone(), user.clone())).collect()
     };
     let (before, after) = (by_name(old), by_name(new));
     let open = new.open_account.is_some() || new.is_open();
     let token = new.token.is_some() && old.token == new.token;
-    move |account, name| {
+    move |_, account, name| {
         let Some(user) = after.get(name) else {
             // Somebody without a name may stay where nobody needs one, or with the token that they had.
             let stays =
@@ -121,7 +133,9 @@ mod tests {
         let mut new = config(&[("a", "1", "A"), ("b", "2", "A"), ("c", "1", "B"), ("e", "1", "A")]);
         let permissions = Some(Arc::new(Permissions::default()));
         new.users.push(User { permissions: permissions.clone(), ..new.users[0].clone() });
-        let judged = |new: &Config, name: &str| standing(&old, new)("A", name);
+        let judged = |new: &Config, name: &str| {
+            standing(&old, new)(ConnId { slot: 0, number: 1 }, "A", name)
+        };
         for name in ["b", "c", "d", ""] {
             assert_eq!(judged(&new, name), Standing::Gone, "{name}");
         }

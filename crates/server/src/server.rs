@@ -15,7 +15,7 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 
 use crate::auth::Authenticator;
 use crate::clock::{Clock, entropy};
-use crate::config::{Config, JetStreamConfig, PassageKind};
+use crate::config::{Config, JetStreamConfig, PassageKind, Resolver};
 use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
@@ -28,6 +28,7 @@ use crate::shard::{Command, Parts, Remote, Shard, Tls};
 use crate::store::{Store, StoreError};
 use crate::thread::spawn;
 use crate::tls::{Acceptor, Handshakes, TlsError};
+use crate::trust::{Gate, TrustError};
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -46,6 +47,9 @@ pub enum StartError {
     /// TLS cannot be offered.
     #[error("cannot offer TLS")]
     Tls(#[from] TlsError),
+    /// Accounts cannot be vouched for.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The system refused something that every server needs.
     #[error("cannot {what}")]
     System {
@@ -118,6 +122,7 @@ impl Builder {
             |acceptor| Ok(Tls { acceptor, handshakes: Handshakes::start(&remote)? });
         let tls = acceptor.map(with_handshakes).transpose().map_err(system("start a thread"))?;
         let clock = Clock::new();
+        let gate = Gate::start(&config, &mut engine, &remote, clock.now().wall)?;
         let folder = config.jetstream.as_ref().map(|own| store_folder(&own.store_dir));
         let storage = match &folder {
             None => None,
@@ -145,6 +150,7 @@ impl Builder {
             listener,
             engine,
             authenticator,
+            gate,
             tls,
             door: Door::new(connections_max(config.max_connections), config.connect_timeout),
             inbound: Inbound::new(config.max_half_received),
@@ -203,6 +209,10 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
             seed,
             key,
             system_account: config.system_account.clone(),
+            keeps_claims: config
+                .operator
+                .as_ref()
+                .is_some_and(|operator| operator.resolver != Resolver::Memory),
         },
         jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
             bounds: jetstream.bounds,

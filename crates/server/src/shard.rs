@@ -6,7 +6,7 @@
 //! the queue of commands.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
-    CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity, Now,
-    Output, Peer, Question, Tick,
+    About, CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity,
+    Now, Output, Peer, Question, Tick,
 };
 
-use crate::auth::{Authenticator, Claim, Verdict};
+use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::{Connection, Scratch, Turn};
@@ -31,7 +31,8 @@ use crate::reload::{self, ReloadError};
 use crate::store::Storage;
 use crate::tls::{Acceptor, Handshakes, Session, Stepped};
 use crate::transport::Transport;
-use crate::turns::{MUCH, Turns};
+use crate::trust::{Answers, Change, Gate, Vouched};
+use crate::turns::Turns;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -59,6 +60,10 @@ pub(crate) type Look = Box<dyn FnOnce(&mut Engine, &Facts) + Send>;
 pub(crate) enum Command {
     /// A password, a token or a signature was checked.
     Authenticated(ConnId, Option<Identity>),
+    /// A JWT and a signature were checked.
+    Vouched(ConnId, Box<Vouched>),
+    /// A request about JWTs of accounts was carried out.
+    Kept(Box<Question>, Answers, Vec<Change>),
     /// A step of a TLS handshake was made.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has handshakes"))]
     Stepped(ConnId, Stepped),
@@ -103,6 +108,8 @@ pub(crate) struct Parts {
     pub(crate) listener: TcpListener,
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
+    /// Operator mode, if it is on.
+    pub(crate) gate: Option<Gate>,
     pub(crate) tls: Option<Tls>,
     pub(crate) door: Door,
     pub(crate) inbound: Inbound,
@@ -126,18 +133,19 @@ pub(crate) struct Shard {
     lame_duck: Option<LameDuck>,
     remote: Remote,
     config: Box<Config>,
-    engine: Engine,
-    authenticator: Authenticator,
-    tls: Option<Tls>,
-    door: Door,
-    inbound: Inbound,
+    pub(crate) engine: Engine,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) door: Door,
+    pub(crate) inbound: Inbound,
     storage: Option<Storage>,
-    clock: Clock,
-    facts: Facts,
+    pub(crate) clock: Clock,
+    pub(crate) facts: Facts,
     payload_bytes_max: usize,
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
-    connections: Vec<Option<Connection>>,
+    pub(crate) connections: Vec<Option<Connection>>,
     /// Connections that may have bytes to read.
     turns: Turns,
     /// Connections that publish faster than others read, and until when they are held back.
@@ -160,7 +168,8 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, facts, remote, config, tls, .. } = parts;
+        let Parts { inbound, commands, clock, storage, facts, remote, config, tls, gate, .. } =
+            parts;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -170,6 +179,7 @@ impl Shard {
             config,
             engine,
             authenticator,
+            gate,
             tls,
             door,
             inbound,
@@ -210,6 +220,9 @@ impl Shard {
                 self.engine.timeout(now);
             }
             self.leave(now);
+            if let Some(gate) = &mut self.gate {
+                gate.timeout(&mut self.engine, now.wall);
+            }
             self.carry_out(now);
         }
         self.finish(&mut events);
@@ -250,7 +263,11 @@ impl Shard {
         let stalled = self.stalled.iter().map(|(_, until)| *until);
         let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
         let leaving = self.lame_duck.as_ref().map(LameDuck::next_deadline);
-        let own = [self.accept_paused, self.door.next_deadline(), leaving];
+        let ends = self.gate.as_ref().and_then(Gate::next_deadline).map(|end| {
+            let left = u64::try_from(end.0.saturating_sub(now.wall.0)).unwrap_or_default();
+            now.tick.after(Duration::from_nanos(left))
+        });
+        let own = [self.accept_paused, self.door.next_deadline(), leaving, ends];
         let next = deadlines.chain(own.into_iter().flatten()).min()?;
         Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
     }
@@ -315,7 +332,7 @@ impl Shard {
             port: source.port(),
             handshake: self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.acceptor.timeout()),
             anonymous: self.authenticator.anonymous(),
-            signs: self.authenticator.wants_signatures(),
+            signs: self.gate.is_some() || self.authenticator.wants_signatures(),
         };
         let id = self.engine.opened(now, peer);
         let slot = id.slot as usize;
@@ -395,13 +412,17 @@ impl Shard {
                 Command::Authenticated(conn, identity) => {
                     self.authenticated(now, conn, identity);
                 }
+                Command::Vouched(conn, vouched) => self.vouched(now, conn, vouched),
+                Command::Kept(question, answers, changes) => {
+                    self.kept(now, &question, answers, changes);
+                }
                 Command::Stepped(conn, stepped) => self.stepped(now, conn, stepped),
                 Command::Completed(done) => {
                     self.engine.completed(now, done);
                 }
                 #[cfg(feature = "monitoring")]
                 Command::Look(look) => look(&mut self.engine, &self.facts),
-                Command::Reload(config, answer) => answer(self.reload(*config)),
+                Command::Reload(config, answer) => answer(self.reload(now, *config)),
                 Command::LameDuck(over) => self.begin_to_leave(now, over),
                 Command::Stop => self.stopping = true,
             }
@@ -409,21 +430,30 @@ impl Shard {
     }
 
     /// Takes over a configuration.
-    fn reload(&mut self, new: Config) -> Result<(), ReloadError> {
+    fn reload(&mut self, now: Now, new: Config) -> Result<(), ReloadError> {
         let refused = reload::needs_restart(&self.config, &new);
         if !refused.is_empty() {
             return Err(ReloadError::Restart(refused));
         }
         let acceptor = new.tls.as_ref().map(Acceptor::load).transpose()?;
+        let changes = match (&self.gate, &new.operator) {
+            (Some(gate), Some(operator)) => gate.changes(operator)?,
+            _ => Vec::new(),
+        };
         let authenticator = Authenticator::new(&new, &mut self.engine, &self.remote)
             .map_err(ReloadError::System)?;
         self.authenticator = authenticator;
+        if let Some(gate) = &mut self.gate {
+            gate.change(changes, &mut self.engine, now.wall);
+        }
         if let (Some(tls), Some(acceptor)) = (&mut self.tls, acceptor) {
             tls.acceptor = acceptor;
         }
         reload::limit_accounts(&mut self.engine, &new);
         self.engine.change(&reload::changeable(&new));
-        self.engine.judge(reload::standing(&self.config, &new));
+        if self.gate.is_none() {
+            self.engine.judge(reload::standing(&self.config, &new));
+        }
         self.door.set_room(connections_max(new.max_connections), new.connect_timeout);
         self.payload_bytes_max = new.max_payload;
         let mut info = self.facts.info.clone();
@@ -454,57 +484,7 @@ impl Shard {
         }
     }
 
-    fn authenticated(&mut self, now: Now, conn: ConnId, identity: Option<Identity>) {
-        let admitted = identity.is_some();
-        self.engine.authenticated(conn, identity);
-        let slot = conn.slot as usize;
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        if connection.id != conn {
-            return;
-        }
-        connection.waiting = false;
-        if admitted {
-            connection.admit();
-        }
-        let turn = connection.resume(self.clock, MUCH, &mut self.engine);
-        self.after(now, slot, turn);
-    }
-
-    /// Hands a step of a handshake to those who make them.
-    fn step(&mut self, slot: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        let (Some(step), Some(tls)) = (connection.transport.step(), &self.tls) else { return };
-        connection.waiting = true;
-        tls.handshakes.make(connection.source, connection.id, step);
-    }
-
-    /// Goes on with a handshake.
-    fn stepped(&mut self, now: Now, conn: ConnId, stepped: Stepped) {
-        let slot = conn.slot as usize;
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        let Some(session) = connection.transport.tls_mut().filter(|_| connection.id == conn) else {
-            return;
-        };
-        let outcome = session.stepped(stepped);
-        let open = session.is_open();
-        connection.waiting = false;
-        if let Err(error) = outcome {
-            tracing::debug!(connection = conn.number, source = %connection.source, error, "TLS handshake error");
-            let _ = connection.transport.flush();
-            self.door.refused(now.tick, "TLS handshake error");
-            self.drop_connection(slot);
-            return;
-        }
-        self.inbound.count(connection);
-        if open {
-            self.engine.secured(now, conn);
-        }
-        // What came meanwhile was not looked at.
-        self.enqueue(slot);
-        self.write(slot);
-    }
-
-    fn enqueue(&mut self, slot: usize) {
+    pub(crate) fn enqueue(&mut self, slot: usize) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         connection.readable = true;
         if !connection.queued && !connection.waiting {
@@ -547,7 +527,7 @@ impl Shard {
         }
     }
 
-    fn after(&mut self, now: Now, slot: usize, turn: Turn) {
+    pub(crate) fn after(&mut self, now: Now, slot: usize, turn: Turn) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         self.inbound.count(connection);
         match turn {
@@ -631,15 +611,18 @@ impl Shard {
         match output {
             Output::Flush(conn) => self.flush(conn),
             Output::Authenticate { conn, connect, nonce } => {
-                let Some(source) = self.source_of(conn) else { return };
-                let claim = Claim { conn, source, connect: *connect, nonce };
-                match self.authenticator.check(claim) {
-                    Verdict::Now(identity) => self.authenticated(now, conn, identity),
-                    Verdict::Later => {}
-                }
+                self.authenticate(now, conn, *connect, nonce);
             }
             Output::Close { conn, reason } => self.close(now, conn, reason),
-            Output::Answer(question) => self.answer(now, &question),
+            Output::Answer(question) => match (question.about, &self.gate) {
+                (About::Claims(claims), Some(gate)) => {
+                    let account = question.of.clone();
+                    if !gate.ask(claims, *question) {
+                        tracing::error!(?claims, ?account, "too many requests about accounts wait");
+                    }
+                }
+                _ => self.answer(now, &question),
+            },
         }
     }
 
@@ -648,12 +631,6 @@ impl Shard {
         if let Some(answer) = self.facts.answer(question, &mut self.engine, now.wall) {
             self.engine.answer(question, answer.to_string().as_bytes());
         }
-    }
-
-    /// Address that a connection comes from; `None` if it is gone.
-    fn source_of(&self, conn: ConnId) -> Option<IpAddr> {
-        let connection = self.connections.get(conn.slot as usize)?.as_ref()?;
-        (connection.id == conn).then_some(connection.source)
     }
 
     fn flush(&mut self, conn: ConnId) {
@@ -665,7 +642,7 @@ impl Shard {
     }
 
     /// Writes what waits for a connection; one that was full goes on when it is all gone.
-    fn write(&mut self, slot: usize) {
+    pub(crate) fn write(&mut self, slot: usize) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         if connection.flush(&mut self.engine).is_err() {
             self.drop_connection(slot);
@@ -688,7 +665,7 @@ impl Shard {
         }
     }
 
-    fn drop_connection(&mut self, slot: usize) {
+    pub(crate) fn drop_connection(&mut self, slot: usize) {
         let Some(Some(mut connection)) = self.connections.get_mut(slot).map(Option::take) else {
             return;
         };
@@ -697,6 +674,9 @@ impl Shard {
         self.door.leave();
         self.inbound.forget(&connection);
         connection.transport.close();
+        if let Some(gate) = &mut self.gate {
+            gate.forget(connection.id, connection.source);
+        }
         if connection.waiting {
             self.authenticator.forget(connection.id, connection.source);
             if let Some(tls) = &self.tls {

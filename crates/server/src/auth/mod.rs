@@ -15,7 +15,8 @@ use watershed_wire::handshake::Connect;
 
 pub use self::credential::Credential;
 pub use self::nkey::Nkey;
-use self::workers::{Hashed, Hashes, Signed, Worker, signatures};
+pub(crate) use self::workers::Worker;
+use self::workers::{Hashed, Hashes, Signed, signatures};
 use crate::config::{Config, DEFAULT_ACCOUNT};
 use crate::shard::Remote;
 

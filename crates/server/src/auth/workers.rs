@@ -18,34 +18,34 @@ use crate::thread::spawn;
 const CHECKS: Share = Share { of_source: 64, of_all: 1024 };
 
 /// A thread that checks what is in its queue.
-pub(super) struct Worker<J> {
+pub(crate) struct Worker<J> {
     queue: Arc<Queue<J>>,
 }
 
 impl<J: Send + 'static> Worker<J> {
-    /// Starts a thread; who it was comes as a [`Command::Authenticated`].
-    fn start(
+    /// Starts a thread; what it finds comes as a command.
+    pub(crate) fn start(
         name: &'static str,
         remote: &Remote,
-        check: impl Fn(J) -> Option<Identity> + Send + 'static,
+        check: impl Fn(ConnId, J) -> Command + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Arc::new(Queue::new(CHECKS));
         let (jobs, remote) = (Arc::clone(&queue), remote.clone());
         spawn(name, move || {
             while let Some((conn, job)) = jobs.next() {
-                remote.send(Command::Authenticated(conn, check(job)));
+                remote.send(check(conn, job));
             }
         })?;
         Ok(Self { queue })
     }
 
     /// Adds a check. Says whether there was room for it.
-    pub(super) fn check(&self, source: IpAddr, conn: ConnId, job: J) -> bool {
+    pub(crate) fn check(&self, source: IpAddr, conn: ConnId, job: J) -> bool {
         self.queue.push(source, conn, job)
     }
 
     /// A connection is gone.
-    pub(super) fn forget(&self, source: IpAddr, conn: ConnId) {
+    pub(crate) fn forget(&self, source: IpAddr, conn: ConnId) {
         self.queue.forget(source, conn);
     }
 }
@@ -76,9 +76,9 @@ pub(super) struct Hashes {
 
 impl Hashes {
     pub(super) fn start(hashes: Vec<String>, remote: &Remote) -> io::Result<Self> {
-        let check = |job: Hashed| {
+        let check = |conn, job: Hashed| {
             let right = is_hashed(&job.offered, &job.hash);
-            job.identity.filter(|_| right)
+            Command::Authenticated(conn, job.identity.filter(|_| right))
         };
         let worker = Worker::start("passwords", remote, check)?;
         Ok(Self { worker, all: hashes, choice: RandomState::new() })
@@ -103,8 +103,8 @@ pub(super) struct Signed {
 
 /// Starts the thread that checks signatures.
 pub(super) fn signatures(remote: &Remote) -> io::Result<Worker<Signed>> {
-    Worker::start("signatures", remote, |job: Signed| {
+    Worker::start("signatures", remote, |conn, job: Signed| {
         let right = job.key.has_signed(job.nonce.as_bytes(), &job.signature);
-        right.then_some(job.identity)
+        Command::Authenticated(conn, right.then_some(job.identity))
     })
 }

@@ -2,6 +2,7 @@
 //! ignore one would be to run another server than the one that was asked for.
 
 mod bounds;
+mod operator;
 mod refused;
 mod sharing;
 mod tls;
@@ -80,6 +81,8 @@ pub fn read_config(
         http_port: None,
         no_auth_user: None,
         allow_non_tls: false,
+        trust: operator::Trust::default(),
+        system_account: None,
         referred: BTreeSet::new(),
     };
     let pairs = load(path, 0)?;
@@ -131,7 +134,9 @@ struct Reader<'a> {
     port: Option<u16>,
     http_port: Option<u16>,
     no_auth_user: Option<(String, usize)>,
+    system_account: Option<String>,
     allow_non_tls: bool,
+    trust: operator::Trust,
     /// Names that variables have.
     referred: BTreeSet<String>,
 }
@@ -163,7 +168,11 @@ impl Reader<'_> {
                 "tls" => self.config.tls = Some(tls::tls(pair)?),
                 "allow_non_tls" => self.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
-                "system_account" | "system" => self.config.system_account = text(pair)?,
+                "system_account" | "system" => self.system_account = Some(text(pair)?),
+                "operator" | "operators" | "root" | "roots" | "root_operator"
+                | "root_operators" => self.operator(pair)?,
+                "resolver" | "account_resolver" | "accounts_resolver" => self.resolver(pair)?,
+                "resolver_preload" => self.resolver_preload(pair)?,
                 "no_auth_user" => {
                     self.no_auth_user = Some((text(pair)?, pair.place.line));
                 }
@@ -327,6 +336,11 @@ impl Reader<'_> {
         if let Some(tls) = &mut self.config.tls {
             tls.allow_non_tls = self.allow_non_tls;
         }
+        let system_said = self.system_account.is_some();
+        if let Some(name) = self.system_account.take() {
+            self.config.system_account = name;
+        }
+        self.finish_trust(system_said)?;
         if let Some((name, line)) = self.no_auth_user {
             if !self.config.users.iter().any(|user| user.name == name) {
                 let what = format!("`no_auth_user` names `{name}`, and there is no such user");

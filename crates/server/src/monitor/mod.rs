@@ -229,6 +229,7 @@ impl Facts {
             About::Routes => self.routes(now),
             About::Gateways => self.gateways(now),
             About::LeafNodes => self.leaf_nodes(now),
+            About::Claims(_) => return Err("there are no claims".to_owned()),
         }))
     }
 
@@ -297,6 +298,12 @@ impl Facts {
     /// What a question is answered that cannot be read.
     fn refusal(&self, why: &str, now: UnixNanos) -> Json {
         json!({"server": self.server(now), "error": {"code": 400, "description": why}})
+    }
+
+    /// An answer beside who says it.
+    pub(crate) fn beside(&self, mut answer: Json, now: UnixNanos) -> Json {
+        answer["server"] = self.server(now);
+        answer
     }
 
     fn server(&self, now: UnixNanos) -> Json {

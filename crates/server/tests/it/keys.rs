@@ -60,11 +60,11 @@ fn try_out(address: SocketAddr, client: &Client<'_>) -> (Option<[String; 2]>, bo
     panic!("the server closed without a word");
 }
 
+/// A client, and its account and name where it is let in.
+type Tried<'a> = (Client<'a>, Option<[&'static str; 2]>);
+
 /// Configurations, whether they ask for signatures, and what becomes of clients.
-fn cases<'a>(
-    known: &'a KeyPair,
-    other: &'a KeyPair,
-) -> Vec<(String, bool, Vec<(Client<'a>, Option<[&'static str; 2]>)>)> {
+fn cases<'a>(known: &'a KeyPair, other: &'a KeyPair) -> Vec<(String, bool, Vec<Tried<'a>>)> {
     let (key, stranger) = (known.public_key(), other.public_key());
     let hash = bcrypt::hash("t", 4).unwrap();
     let user = "{ user: a, password: p }";

@@ -7,8 +7,10 @@ mod door;
 mod keeper;
 mod keys;
 mod memory;
+mod resolver;
 mod stop;
 mod transcript;
+mod trust;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
