@@ -116,6 +116,7 @@ impl Core {
             number: session.id.number,
             ip: about.ip.clone(),
             port: about.port,
+            websocket: about.websocket.is_some(),
             start: about.started,
             active: session.active,
             round_trip: session.round_trip,

@@ -155,7 +155,7 @@ impl Core {
             ver: about.version.clone(),
             server: self.settings.info.server_id.clone(),
             kind: "Client".into(),
-            client_type: "nats".into(),
+            client_type: if about.websocket.is_some() { "websocket" } else { "nats" }.into(),
         })
     }
 
@@ -230,6 +230,7 @@ impl Core {
         session.about.started = now.wall;
         session.about.ip = peer.ip;
         session.about.port = peer.port;
+        session.about.websocket = peer.websocket;
         session.active = now.wall;
         self.send_info(id.slot as usize);
         if must_authenticate {
@@ -240,7 +241,14 @@ impl Core {
         id
     }
 
-    /// A connection has agreed on TLS: its time to say who it is begins now.
+    /// A connection brought credentials with it, which stand in for what its `CONNECT` leaves out.
+    pub fn carries(&mut self, conn: ConnId, carried: Box<Connect>) {
+        if let Some(slot) = self.clients.slot(conn) {
+            self.clients.sessions[slot].carried = Some(carried);
+        }
+    }
+
+    /// A connection has agreed on TLS, or on WebSocket: its time to say who it is begins now.
     pub fn secured(&mut self, now: Now, conn: ConnId) {
         let Some(slot) = self.clients.slot(conn) else { return };
         let session = &self.clients.sessions[slot];
@@ -257,6 +265,12 @@ impl Core {
         info.client_id = session.id.number;
         info.client_ip.clone_from(&session.about.ip);
         info.nonce.clone_from(&session.nonce);
+        info.auth_required &= session.anonymous.is_none();
+        if let Some(port) = session.about.websocket {
+            // TLS is below that.
+            (info.port, info.tls_required, info.tls_available, info.tls_verify) =
+                (port, false, false, false);
+        }
         info.max_payload = session.bounds.payload.unwrap_or(usize::MAX).min(info.max_payload);
         if session.phase == Phase::Ready {
             info.connect_info = true;
@@ -463,7 +477,7 @@ impl Core {
     }
 
     fn connect(&mut self, slot: usize, json: &[u8]) {
-        let Some(connect) = Connect::decode(json) else {
+        let Some(mut connect) = Connect::decode(json) else {
             self.close(slot, CloseReason::Protocol);
             return;
         };
@@ -481,6 +495,9 @@ impl Core {
             // Who it is was settled by its first operation.
             self.acknowledge(slot);
             return;
+        }
+        if let Some(carried) = session.carried.take() {
+            connect.fill_in(*carried);
         }
         session.options = Options::from(&connect);
         session.about.introduce(&connect);

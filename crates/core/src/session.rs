@@ -82,6 +82,8 @@ pub struct Peer {
     pub anonymous: Option<Identity>,
     /// Whether it is given something to sign.
     pub signs: bool,
+    /// The port that it comes in at by WebSocket, if it does.
+    pub websocket: Option<u16>,
 }
 
 /// Messages, and the bytes of their headers and payloads.
@@ -149,6 +151,8 @@ pub(crate) struct Session {
     pub(crate) key: Option<Arc<Key>>,
     /// What it has to sign, until it is known who it is.
     pub(crate) nonce: String,
+    /// What stands in for what its `CONNECT` leaves out.
+    pub(crate) carried: Option<Box<Connect>>,
     pub(crate) bounds: Bounds,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
@@ -210,6 +214,7 @@ impl Session {
             user: String::new(),
             key: None,
             nonce: String::new(),
+            carried: None,
             bounds: Bounds::default(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
@@ -232,6 +237,7 @@ impl Session {
         self.key = identity.key;
         self.bounds = identity.bounds;
         self.nonce = String::new();
+        self.carried = None;
         self.phase = Phase::Ready;
     }
 }

@@ -100,6 +100,8 @@ pub struct ConnectionDetail {
     pub ip: String,
     /// Its port.
     pub port: u16,
+    /// Whether it came by WebSocket.
+    pub websocket: bool,
     /// When it began.
     pub start: UnixNanos,
     /// When it last did something.

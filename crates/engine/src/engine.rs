@@ -19,6 +19,7 @@ use watershed_store::blocks::BlockReader;
 use watershed_store::bytes::BadState;
 use watershed_store::opening::{Finding, Opened};
 use watershed_store::{Disk, LogId};
+use watershed_wire::handshake::Connect;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError};
@@ -134,6 +135,11 @@ impl Engine {
     /// A connection opened. Its first bytes are in its outbox.
     pub fn opened(&mut self, now: Now, peer: Peer) -> ConnId {
         self.core.opened(now, peer)
+    }
+
+    /// A connection brought credentials with it, which stand in for what its `CONNECT` leaves out.
+    pub fn carries(&mut self, conn: ConnId, carried: Box<Connect>) {
+        self.core.carries(conn, carried);
     }
 
     /// A connection has agreed on TLS: its time to say who it is begins now.

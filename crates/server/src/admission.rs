@@ -6,17 +6,18 @@ use std::net::IpAddr;
 use watershed_engine::{ConnId, Identity, Now, Question};
 use watershed_wire::handshake::Connect;
 
-use crate::auth::{Claim, Verdict};
+use crate::auth::{Claim, Verdict, Way};
 use crate::shard::Shard;
 use crate::tls::Stepped;
-use crate::trust::{Answers, Change, Visitor, Vouched, Way};
+use crate::trust::{Answers, Change, Visitor, Vouched};
 use crate::turns::MUCH;
+use crate::web::WebSession;
 
 impl Shard {
     /// Finds out who a connection is, at once or later.
     pub(crate) fn authenticate(&mut self, now: Now, conn: ConnId, connect: Connect, nonce: String) {
-        let Some(source) = self.source_of(conn) else { return };
-        let claim = Claim { conn, source, connect, nonce };
+        let Some((source, way)) = self.origin_of(conn) else { return };
+        let claim = Claim { conn, source, way, connect, nonce };
         let verdict = match &self.gate {
             Some(gate) => {
                 if gate.check(claim) {
@@ -51,8 +52,10 @@ impl Shard {
 
     /// Lets somebody in whose JWT was checked, if their account does.
     pub(crate) fn vouched(&mut self, now: Now, conn: ConnId, vouched: Box<Vouched>) {
-        let (Some(source), Some(gate)) = (self.source_of(conn), &mut self.gate) else { return };
-        let visitor = Visitor { source, way: Way::Standard };
+        let (Some((source, way)), Some(gate)) = (self.origin_of(conn), &mut self.gate) else {
+            return;
+        };
+        let visitor = Visitor { source, way };
         let identity = gate.admit(conn, vouched, visitor, &mut self.engine, now.wall);
         self.authenticated(now, conn, identity);
     }
@@ -86,9 +89,11 @@ impl Shard {
     /// Hands a step of a handshake to those who make them.
     pub(crate) fn step(&mut self, slot: usize) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        let (Some(step), Some(tls)) = (connection.transport.step(), &self.tls) else { return };
+        let (Some(step), Some(handshakes)) = (connection.transport.step(), &self.handshakes) else {
+            return;
+        };
         connection.waiting = true;
-        tls.handshakes.make(connection.source, connection.id, step);
+        handshakes.make(connection.source, connection.id, step);
     }
 
     /// Goes on with a handshake.
@@ -109,7 +114,7 @@ impl Shard {
             return;
         }
         self.inbound.count(connection);
-        if open {
+        if open && connection.way() == Way::Standard {
             self.engine.secured(now, conn);
         }
         // What came meanwhile was not looked at.
@@ -117,9 +122,21 @@ impl Shard {
         self.write(slot);
     }
 
-    /// Address that a connection comes from; `None` if it is gone.
-    pub(crate) fn source_of(&self, conn: ConnId) -> Option<IpAddr> {
+    /// A request became a WebSocket: its client can say who it is from now on.
+    pub(crate) fn upgraded(&mut self, now: Now, slot: usize) {
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
+        let conn = connection.id;
+        if let Some(carried) = connection.transport.web_mut().and_then(WebSession::carried) {
+            self.engine.carries(conn, carried);
+        }
+        self.engine.secured(now, conn);
+        self.enqueue(slot);
+        self.write(slot);
+    }
+
+    /// Where a connection comes from, and how; `None` if it is gone.
+    pub(crate) fn origin_of(&self, conn: ConnId) -> Option<(IpAddr, Way)> {
         let connection = self.connections.get(conn.slot as usize)?.as_ref()?;
-        (connection.id == conn).then_some(connection.source)
+        (connection.id == conn).then(|| (connection.source, connection.way()))
     }
 }

@@ -120,6 +120,53 @@ impl TlsConfig {
     }
 }
 
+/// WebSocket for clients.
+#[derive(Debug, Clone)]
+pub struct WebSocketConfig {
+    /// Address; port 0 for any free one.
+    pub listen: SocketAddr,
+    /// TLS, if there is any.
+    pub tls: Option<TlsConfig>,
+    /// Whether pages may only come from the host that they connect to.
+    pub same_origin: bool,
+    /// Where pages may come from, as `https://example.org:8443`; empty for everywhere.
+    pub allowed_origins: Vec<String>,
+    /// Time for the request that becomes a connection.
+    pub handshake_timeout: Duration,
+    /// Cookies that hold credentials.
+    pub cookies: WebSocketCookies,
+    /// The user that a connection without any credential is; as for others without.
+    pub no_auth_user: Option<String>,
+}
+
+/// Names of cookies that hold what a client leaves out of its `CONNECT`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSocketCookies {
+    /// The JWT of a user.
+    pub jwt: Option<String>,
+    /// A user's name.
+    pub user: Option<String>,
+    /// Their password.
+    pub password: Option<String>,
+    /// The token.
+    pub token: Option<String>,
+}
+
+impl WebSocketConfig {
+    /// WebSocket without TLS, at this address.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            tls: None,
+            same_origin: false,
+            allowed_origins: Vec::new(),
+            handshake_timeout: Duration::from_secs(2),
+            cookies: WebSocketCookies::default(),
+            no_auth_user: None,
+        }
+    }
+}
+
 /// Who vouches for accounts, and where their JWTs are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OperatorConfig {
@@ -163,6 +210,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// TLS for clients, if there is any.
     pub tls: Option<TlsConfig>,
+    /// WebSocket for clients, if there is any.
+    pub websocket: Option<WebSocketConfig>,
     /// Address for monitoring; none without.
     pub http: Option<SocketAddr>,
     /// Time in which a monitoring request must have been sent, and in which the next one of the same
@@ -242,6 +291,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             tls: None,
+            websocket: None,
             http: None,
             // As nats-server.
             http_timeout: Duration::from_secs(5),

@@ -14,6 +14,7 @@
 //! async runtime. TLS is the feature `tls`, on by default; it needs `ring`, which has parts in C.
 
 mod admission;
+mod arrivals;
 mod auth;
 mod clock;
 mod committer;
@@ -45,12 +46,13 @@ mod tls;
 mod transport;
 mod trust;
 mod turns;
+mod web;
 
 pub use auth::{ConnectionTypes, Credential, Nkey, User};
 pub use conf::{ConfigError, Process, read_config};
 pub use config::{
     Config, HandshakeFirst, JetStreamConfig, OperatorConfig, Passage, PassageKind, Resolver,
-    TlsConfig,
+    TlsConfig, WebSocketConfig, WebSocketCookies,
 };
 pub use descriptors::raise_descriptor_limit;
 pub use reload::ReloadError;

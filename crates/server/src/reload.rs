@@ -52,6 +52,15 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             (own.operators.clone(), own.resolver.clone(), kept)
         })
     };
+    let websocket = |config: &Config| {
+        config.websocket.as_ref().map(|own| {
+            let tls = own.tls.as_ref().map(|tls| tls.verify);
+            let whence = (own.same_origin, own.allowed_origins.clone(), own.cookies.clone());
+            // Any free port stays the one that was found.
+            let listen = (own.listen.port() != 0).then_some(own.listen);
+            (listen, tls, whence, own.handshake_timeout)
+        })
+    };
     let tls = |config: &Config| config.tls.as_ref().map(|tls| (tls.verify, tls.allow_non_tls));
     let differs = [
         // Any free port stays the one that was found.
@@ -62,6 +71,7 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("system_account", old.system_account != new.system_account),
         ("exports and imports", old.passages != new.passages),
         ("operator and resolver", operators(old) != operators(new)),
+        ("websocket", websocket(old) != websocket(new)),
         ("leafnodes", old.leaf_nodes != new.leaf_nodes),
         // Certificates and keys may be others; whether there are any is what clients were told.
         ("tls", tls(old) != tls(new)),

@@ -6,36 +6,36 @@
 //! the queue of commands.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
     About, CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity,
-    Now, Output, Peer, Question, Tick,
+    Now, Output, Question, Tick,
 };
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Way};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::{Connection, Scratch, Turn};
 use crate::descriptors::connections_max;
-use crate::door::{Door, Wait};
+use crate::door::Door;
 use crate::inbound::Inbound;
 use crate::lame_duck::LameDuck;
 use crate::monitor::Facts;
 use crate::reload::{self, ReloadError};
 use crate::store::Storage;
-use crate::tls::{Acceptor, Handshakes, Session, Stepped};
-use crate::transport::Transport;
+use crate::tls::{Acceptor, Handshakes, Stepped};
 use crate::trust::{Answers, Change, Gate, Vouched};
 use crate::turns::Turns;
+use crate::web::{WebEntry, WebSession};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
+const WEB_LISTENER: Token = Token(usize::MAX - 2);
 
 /// Longest time that a publisher is held back for a subscriber that can't keep up.
 const STALL: Duration = Duration::from_millis(5);
@@ -45,12 +45,6 @@ const STOP: Duration = Duration::from_secs(10);
 
 /// Longest sleep between looks at whether a server that is to stop may.
 const SETTLE: Duration = Duration::from_millis(1);
-
-/// Connections accepted in one turn, so that a flood of them does not starve those that are there.
-const ACCEPTED_PER_TURN: usize = 64;
-
-/// Time without a new connection after running out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What somebody wants to know of an engine.
 #[cfg(feature = "monitoring")]
@@ -96,12 +90,6 @@ impl Remote {
     }
 }
 
-/// TLS of those who come in.
-pub(crate) struct Tls {
-    pub(crate) acceptor: Acceptor,
-    pub(crate) handshakes: Handshakes,
-}
-
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
@@ -110,7 +98,12 @@ pub(crate) struct Parts {
     pub(crate) authenticator: Authenticator,
     /// Operator mode, if it is on.
     pub(crate) gate: Option<Gate>,
-    pub(crate) tls: Option<Tls>,
+    /// TLS of those who come in.
+    pub(crate) acceptor: Option<Acceptor>,
+    /// Where steps of TLS handshakes are made, if there are any.
+    pub(crate) handshakes: Option<Handshakes>,
+    /// Where those come in who speak WebSocket.
+    pub(crate) web: Option<WebEntry>,
     pub(crate) door: Door,
     pub(crate) inbound: Inbound,
     pub(crate) commands: Receiver<Command>,
@@ -127,22 +120,24 @@ pub(crate) struct Parts {
 
 /// The loop and what it owns.
 pub(crate) struct Shard {
-    poll: Poll,
+    pub(crate) poll: Poll,
     /// `None` when no connection is taken any more.
-    listener: Option<TcpListener>,
+    pub(crate) listener: Option<TcpListener>,
     lame_duck: Option<LameDuck>,
     remote: Remote,
     config: Box<Config>,
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
     pub(crate) gate: Option<Gate>,
-    pub(crate) tls: Option<Tls>,
+    pub(crate) acceptor: Option<Acceptor>,
+    pub(crate) handshakes: Option<Handshakes>,
+    pub(crate) web: Option<WebEntry>,
     pub(crate) door: Door,
     pub(crate) inbound: Inbound,
     storage: Option<Storage>,
     pub(crate) clock: Clock,
     pub(crate) facts: Facts,
-    payload_bytes_max: usize,
+    pub(crate) payload_bytes_max: usize,
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
     pub(crate) connections: Vec<Option<Connection>>,
@@ -151,7 +146,7 @@ pub(crate) struct Shard {
     /// Connections that publish faster than others read, and until when they are held back.
     stalled: Vec<(ConnId, Tick)>,
     /// Until when no connection is accepted.
-    accept_paused: Option<Tick>,
+    pub(crate) accept_paused: Option<Tick>,
     scratch: Scratch,
     outputs: Vec<Output>,
     disk_outputs: Vec<DiskOutput>,
@@ -168,8 +163,11 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, facts, remote, config, tls, gate, .. } =
-            parts;
+        let Parts { inbound, commands, clock, storage, facts, remote, config, gate, .. } = parts;
+        let Parts { acceptor, handshakes, mut web, .. } = parts;
+        if let Some(listener) = web.as_mut().and_then(|web| web.listener.as_mut()) {
+            poll.registry().register(listener, WEB_LISTENER, Interest::READABLE)?;
+        }
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -180,7 +178,9 @@ impl Shard {
             engine,
             authenticator,
             gate,
-            tls,
+            acceptor,
+            handshakes,
+            web,
             door,
             inbound,
             storage,
@@ -275,7 +275,8 @@ impl Shard {
     fn collect(&mut self, now: Now, events: &Events) {
         for event in events {
             match event.token() {
-                LISTENER => self.accept(now),
+                LISTENER => self.accept(now, Way::Standard),
+                WEB_LISTENER => self.accept(now, Way::WebSocket),
                 WAKER => self.obey(now),
                 Token(slot) => {
                     let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
@@ -299,111 +300,9 @@ impl Shard {
         }
         if self.accept_paused.is_some_and(|until| until <= now.tick) {
             self.accept_paused = None;
-            self.accept(now);
+            self.accept(now, Way::Standard);
+            self.accept(now, Way::WebSocket);
         }
-    }
-
-    fn accept(&mut self, now: Now) {
-        for _ in 0..ACCEPTED_PER_TURN {
-            let Some(listener) = &self.listener else { return };
-            match listener.accept() {
-                Ok((stream, address)) => self.open(now, stream, address),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The peer left before it was looked at.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // Most likely the system is out of file descriptors; those who are connected
-                    // go on.
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    self.door.refused(now.tick, "the system refuses to accept them");
-                    self.accept_paused = Some(now.tick.after(ACCEPT_PAUSE));
-                    return;
-                }
-            }
-        }
-        // There may be more: come back after the others had their turn.
-        self.accept_paused = Some(now.tick);
-    }
-
-    fn open(&mut self, now: Now, mut stream: TcpStream, source: SocketAddr) {
-        let _ = stream.set_nodelay(true);
-        let peer = Peer {
-            ip: source.ip().to_string(),
-            port: source.port(),
-            handshake: self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.acceptor.timeout()),
-            anonymous: self.authenticator.anonymous(),
-            signs: self.gate.is_some() || self.authenticator.wants_signatures(),
-        };
-        let id = self.engine.opened(now, peer);
-        let slot = id.slot as usize;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
-            tracing::warn!(%error, "a connection could not be watched");
-            self.engine.closed(id);
-            return;
-        }
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
-        }
-        tracing::debug!(connection = id.number, %source, "connection opened");
-        let known = self.authenticator.anonymous().is_some();
-        let transport = match &self.tls {
-            None => Transport::plain(stream),
-            Some(tls) => {
-                self.door.wait(now.tick, id, Wait::Handshake, tls.acceptor.timeout());
-                if let Some(patience) = tls.acceptor.patience() {
-                    self.door.wait(now.tick, id, Wait::FirstByte, patience);
-                }
-                Transport::secure(stream, tls.acceptor.session())
-            }
-        };
-        let connection = Connection::new(id, source.ip(), transport, self.payload_bytes_max, known);
-        self.connections[slot] = Some(connection);
-        if !self.door.enter(now.tick, id) {
-            self.turn_away(now, slot, "maximum connections exceeded");
-        }
-    }
-
-    /// Closes those who hold most of what was half received, when that is too much.
-    fn shed(&mut self, now: Now) {
-        for slot in self.inbound.too_much(now.tick, &self.connections) {
-            self.turn_away(now, slot, "Inbound Memory Exceeded");
-        }
-    }
-
-    /// Closes those who said nothing in time, and tells who was refused.
-    fn clear_door(&mut self, now: Now) {
-        while let Some((conn, wait)) = self.door.overdue(now.tick) {
-            let slot = conn.slot as usize;
-            let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
-            if connection.id != conn {
-                continue;
-            }
-            match wait {
-                Wait::Word if !connection.is_known() => {
-                    self.turn_away(now, slot, "Authentication Timeout");
-                }
-                Wait::Handshake if connection.transport.tls().is_some_and(Session::is_shaking) => {
-                    self.door.refused(now.tick, "TLS handshake timeout");
-                    self.drop_connection(slot);
-                }
-                Wait::FirstByte => {
-                    if connection.transport.tls_mut().is_some_and(Session::greet) {
-                        self.write(slot);
-                    }
-                }
-                Wait::Word | Wait::Handshake => {}
-            }
-        }
-        self.door.report(now.tick);
-    }
-
-    /// Tells a connection why it may not stay, and closes it.
-    fn turn_away(&mut self, now: Now, slot: usize, text: &'static str) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        connection.refuse(&mut self.engine, text);
-        self.door.refused(now.tick, text);
-        self.drop_connection(slot);
     }
 
     fn obey(&mut self, now: Now) {
@@ -436,6 +335,8 @@ impl Shard {
             return Err(ReloadError::Restart(refused));
         }
         let acceptor = new.tls.as_ref().map(Acceptor::load).transpose()?;
+        let by_web = new.websocket.as_ref().and_then(|web| web.tls.as_ref());
+        let by_web = by_web.map(Acceptor::load).transpose()?;
         let changes = match (&self.gate, &new.operator) {
             (Some(gate), Some(operator)) => gate.changes(operator)?,
             _ => Vec::new(),
@@ -446,8 +347,11 @@ impl Shard {
         if let Some(gate) = &mut self.gate {
             gate.change(changes, &mut self.engine, now.wall);
         }
-        if let (Some(tls), Some(acceptor)) = (&mut self.tls, acceptor) {
-            tls.acceptor = acceptor;
+        if self.acceptor.is_some() {
+            self.acceptor = acceptor;
+        }
+        if let (Some(web), Some(acceptor)) = (&mut self.web, by_web) {
+            web.set_acceptor(acceptor);
         }
         reload::limit_accounts(&mut self.engine, &new);
         self.engine.change(&reload::changeable(&new));
@@ -469,6 +373,9 @@ impl Shard {
             return;
         }
         if let Some(mut listener) = self.listener.take() {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
+        if let Some(mut listener) = self.web.as_mut().and_then(|web| web.listener.take()) {
             let _ = self.poll.registry().deregister(&mut listener);
         }
         let Config { lame_duck_duration, lame_duck_grace, .. } = *self.config;
@@ -530,6 +437,10 @@ impl Shard {
     pub(crate) fn after(&mut self, now: Now, slot: usize, turn: Turn) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         self.inbound.count(connection);
+        if connection.transport.web().is_some_and(WebSession::has_words) {
+            self.write(slot);
+        }
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         match turn {
             Turn::More => {
                 if connection.readable {
@@ -550,6 +461,7 @@ impl Shard {
             // Writing makes room.
             Turn::Full => {}
             Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
+            Turn::Upgraded => self.upgraded(now, slot),
             Turn::Step => self.step(slot),
             Turn::Insecure => {
                 let text = "Secure Connection - TLS Required";
@@ -661,6 +573,7 @@ impl Shard {
                 self.door.refused(now.tick, reason.text());
             }
             let _ = connection.flush(&mut self.engine);
+            connection.part(reason.words());
             self.drop_connection(slot);
         }
     }
@@ -679,8 +592,8 @@ impl Shard {
         }
         if connection.waiting {
             self.authenticator.forget(connection.id, connection.source);
-            if let Some(tls) = &self.tls {
-                tls.handshakes.forget(connection.source, connection.id);
+            if let Some(handshakes) = &self.handshakes {
+                handshakes.forget(connection.source, connection.id);
             }
         }
         tracing::debug!(connection = connection.id.number, "connection closed");

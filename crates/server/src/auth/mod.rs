@@ -43,14 +43,37 @@ pub struct User {
 pub struct ConnectionTypes {
     /// Over TCP, with TLS or without.
     pub standard: bool,
+    /// By WebSocket.
+    pub websocket: bool,
+}
+
+/// How somebody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over TCP, with TLS or without.
+    Standard,
+    /// By WebSocket.
+    WebSocket,
 }
 
 impl ConnectionTypes {
+    /// Nothing is allowed.
+    pub(crate) const NONE: Self = Self { standard: false, websocket: false };
+
+    /// Whether somebody may come like this.
+    pub(crate) fn allows(self, way: Way) -> bool {
+        match way {
+            Way::Standard => self.standard,
+            Way::WebSocket => self.websocket,
+        }
+    }
+
     /// Allows a way by nats-server's name for it. Says whether that is one.
     pub(crate) fn allow(&mut self, name: &str) -> bool {
         match name.to_ascii_uppercase().as_str() {
             "STANDARD" => self.standard = true,
-            "WEBSOCKET" | "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS" => {}
+            "WEBSOCKET" => self.websocket = true,
+            "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS" => {}
             _ => return false,
         }
         true
@@ -59,7 +82,7 @@ impl ConnectionTypes {
 
 impl Default for ConnectionTypes {
     fn default() -> Self {
-        Self { standard: true }
+        Self { standard: true, websocket: true }
     }
 }
 
@@ -70,6 +93,8 @@ pub(crate) struct Authenticator {
     token: Option<(Credential, Identity)>,
     /// Who it is that shows no credential, if nobody needs one.
     anonymous: Option<Identity>,
+    /// The same of those who come by WebSocket.
+    anonymous_by_web: Option<Identity>,
     /// Who it is that shows a credential of no known user; nobody unless the server is open.
     stranger: Option<Identity>,
     /// Where hashes are checked, if there are any.
@@ -98,6 +123,7 @@ pub(crate) struct Claim {
     pub(crate) conn: ConnId,
     /// Address that it comes from.
     pub(crate) source: IpAddr,
+    pub(crate) way: Way,
     pub(crate) connect: Connect,
     /// What it was given to sign.
     pub(crate) nonce: String,
@@ -114,6 +140,9 @@ impl Authenticator {
         let stranger = open.map(|name| Identity::new(engine.account(name), "", None));
         let named = config.no_auth_user.as_ref().and_then(|name| users.get(name));
         let anonymous = named.map(|user| user.identity.clone()).or_else(|| stranger.clone());
+        let named = config.websocket.as_ref().and_then(|web| web.no_auth_user.as_ref());
+        let named = named.and_then(|name| users.get(name)).map(|user| user.identity.clone());
+        let anonymous_by_web = named.or_else(|| anonymous.clone());
         let token = config.token.clone().map(|token| {
             (token, Identity::new(engine.account(DEFAULT_ACCOUNT), TOKEN_HOLDER, None))
         });
@@ -123,12 +152,15 @@ impl Authenticator {
             credentials.filter_map(|own| own.hash()).map(str::to_owned).collect();
         let hashes = if hashes.is_empty() { None } else { Some(Hashes::start(hashes, remote)?) };
         let signatures = config.has_keys().then(|| signatures(remote)).transpose()?;
-        Ok(Self { users, token, anonymous, stranger, hashes, signatures })
+        Ok(Self { users, token, anonymous, anonymous_by_web, stranger, hashes, signatures })
     }
 
     /// Who a connection without a credential is.
-    pub(crate) fn anonymous(&self) -> Option<Identity> {
-        self.anonymous.clone()
+    pub(crate) fn anonymous(&self, way: Way) -> Option<Identity> {
+        match way {
+            Way::Standard => self.anonymous.clone(),
+            Way::WebSocket => self.anonymous_by_web.clone(),
+        }
     }
 
     /// Whether connections are given something to sign.
@@ -147,12 +179,12 @@ impl Authenticator {
     }
 
     fn check_key(&self, claim: Claim, signatures: &Worker<Signed>) -> Verdict {
-        let Claim { conn, source, connect, nonce } = claim;
+        let Claim { conn, source, way, connect, nonce } = claim;
         let user = self.users.get(connect.nkey.as_deref().unwrap_or_default());
         let Some(Known { credential: Credential::Nkey(key), identity, connections }) = user else {
             return Verdict::Now(None);
         };
-        if !connections.standard {
+        if !connections.allows(way) {
             return Verdict::Now(None);
         }
         let (key, identity) = (Nkey::clone(key), identity.clone());
@@ -162,9 +194,9 @@ impl Authenticator {
     }
 
     fn check_secret(&self, claim: Claim) -> Verdict {
-        let Claim { conn, source, connect, .. } = claim;
+        let Claim { conn, source, way, connect, .. } = claim;
         let name = connect.user.unwrap_or_default();
-        let user = self.users.get(&name).filter(|user| user.connections.standard);
+        let user = self.users.get(&name).filter(|user| user.connections.allows(way));
         let (known, offered) = match (user, &self.token) {
             (None, Some((token, identity))) if name.is_empty() => {
                 (Some((token, identity)), connect.auth_token)
@@ -243,7 +275,8 @@ mod tests {
             let connect = Connect { user, pass, ..Connect::default() };
             let conn = ConnId { slot: 0, number: 1 };
             let (source, nonce) = ([10, 0, 0, 1].into(), String::new());
-            let verdict = authenticator.check(Claim { conn, source, connect, nonce });
+            let verdict =
+                authenticator.check(Claim { conn, source, way: Way::Standard, connect, nonce });
             let found = matches!(verdict, Verdict::Now(Some(_)));
             assert_eq!(found, at_once, "{name}");
             assert!(found || matches!(verdict, Verdict::Later), "{name}");

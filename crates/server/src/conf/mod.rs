@@ -7,6 +7,7 @@ mod refused;
 mod sharing;
 mod tls;
 mod users;
+mod websocket;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -83,6 +84,7 @@ pub fn read_config(
         allow_non_tls: false,
         trust: operator::Trust::default(),
         system_account: None,
+        web_guest_line: 0,
         referred: BTreeSet::new(),
     };
     let pairs = load(path, 0)?;
@@ -135,6 +137,8 @@ struct Reader<'a> {
     http_port: Option<u16>,
     no_auth_user: Option<(String, usize)>,
     system_account: Option<String>,
+    /// Line of `no_auth_user` in `websocket`.
+    web_guest_line: usize,
     allow_non_tls: bool,
     trust: operator::Trust,
     /// Names that variables have.
@@ -166,6 +170,7 @@ impl Reader<'_> {
                 "jetstream" => self.jetstream(pair)?,
                 "authorization" => self.authorization(pair)?,
                 "tls" => self.config.tls = Some(tls::tls(pair)?),
+                "websocket" | "ws" => self.websocket(pair)?,
                 "allow_non_tls" => self.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
                 "system_account" | "system" => self.system_account = Some(text(pair)?),
@@ -341,13 +346,15 @@ impl Reader<'_> {
             self.config.system_account = name;
         }
         self.finish_trust(system_said)?;
-        if let Some((name, line)) = self.no_auth_user {
-            if !self.config.users.iter().any(|user| user.name == name) {
+        let of_web = self.config.websocket.as_ref().and_then(|web| web.no_auth_user.clone());
+        let of_web = of_web.map(|name| (name, self.web_guest_line));
+        for (name, line) in self.no_auth_user.iter().chain(&of_web) {
+            if !self.config.users.iter().any(|user| user.name == *name) {
                 let what = format!("`no_auth_user` names `{name}`, and there is no such user");
-                return Err(ConfError { line, what });
+                return Err(ConfError { line: *line, what });
             }
-            self.config.no_auth_user = Some(name);
         }
+        self.config.no_auth_user = self.no_auth_user.map(|(name, _)| name);
         Ok((self.config, self.process))
     }
 }
@@ -567,7 +574,7 @@ mod tests {
             ("cluster { }", "line 1: `cluster` is not supported by this server"),
             ("leafnodes { remotes: [] }", "line 1: `remotes` is not supported by this server"),
             ("lame_duck_duration: 1s", "line 1: `lame_duck_duration` is at least 30 seconds"),
-            ("authorization { users: [ { user: a } ] }", "line 1: this user has no `password`"),
+            ("authorization { users: [ { user: a } ] }", "line 1: missing `password` of a user"),
             ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
             (
                 "server_name: $NONE",

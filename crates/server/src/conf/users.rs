@@ -120,8 +120,8 @@ impl Entry {
             (None, None, Some(nkey)) => (nkey.to_string(), Credential::Nkey(Box::new(nkey))),
             (_, _, Some(_)) => return Err("a user with an `nkey` has neither name nor password"),
             (Some(name), Some(password), None) => (name, Credential::from_config(&password)),
-            (None, _, None) => return Err("this user has no `user`"),
-            (Some(_), None, None) => return Err("this user has no `password`"),
+            (None, _, None) => return Err("missing `user` of a user"),
+            (Some(_), None, None) => return Err("missing `password` of a user"),
         };
         Ok(User { name, credential, account: account.to_owned(), permissions, connections })
     }
@@ -135,7 +135,7 @@ fn nkey(pair: &Pair) -> Read<Nkey> {
 /// How a user may connect. Ways that this server does not have are ways in which nobody comes.
 fn connection_types(pair: &Pair) -> Read<ConnectionTypes> {
     let Value::List(items) = &pair.item.value else { return Err(wrong(pair, "a list")) };
-    let mut types = ConnectionTypes { standard: false };
+    let mut types = ConnectionTypes::NONE;
     for item in items {
         let Value::Text { text, .. } = &item.value else { return Err(wrong(pair, "names")) };
         if !types.allow(text) {
@@ -181,7 +181,7 @@ fn filters(pair: &Pair) -> Read<Vec<Filter>> {
     let filter = |item: &Item| match &item.value {
         Value::Text { text, .. } => Filter::new(text).map_err(|problem| ConfError {
             line: item.place.line,
-            what: format!("`{text}` is no subject: {problem}"),
+            what: format!("invalid subject `{text}`: {problem}"),
         }),
         _ => Err(wrong(pair, "subjects")),
     };

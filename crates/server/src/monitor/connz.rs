@@ -196,7 +196,7 @@ impl Connection {
         Self {
             cid: own.number,
             kind: "Client",
-            protocol: "nats",
+            protocol: if own.websocket { "websocket" } else { "nats" },
             ip: own.ip,
             port: own.port,
             start: own.start,

@@ -84,7 +84,7 @@ impl Account {
                 }
             };
             if !is_account(key) {
-                return Err(AccountError::Invalid("a signing key is no key of an account"));
+                return Err(AccountError::Invalid("a signing key is not a key of an account"));
             }
             signers.insert(key.clone(), signer);
         }

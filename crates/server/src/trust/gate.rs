@@ -104,7 +104,7 @@ impl Gate {
 
     /// Hands what somebody shows to who checks it. Says whether it was worth it, and there was room.
     pub(crate) fn check(&self, claim: Claim) -> bool {
-        let Claim { conn, source, connect, nonce } = claim;
+        let Claim { conn, source, connect, nonce, .. } = claim;
         let (jwt, signature) = (connect.jwt.unwrap_or_default(), connect.sig.unwrap_or_default());
         !jwt.is_empty() && self.signatures.check(source, conn, Shown { jwt, nonce, signature })
     }

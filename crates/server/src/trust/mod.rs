@@ -23,4 +23,4 @@ pub(crate) use self::keeper::Answers;
 pub(crate) use self::operators::Operators;
 pub use self::token::TokenError;
 pub(crate) use self::token::is_account;
-pub(crate) use self::user::{Visitor, Vouched, Way};
+pub(crate) use self::user::{Visitor, Vouched};

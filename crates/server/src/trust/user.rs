@@ -12,7 +12,7 @@ use super::claims::{Sources, UserClaims, UserPermissions};
 use super::schedule::Schedule;
 use super::template::{Names, filled};
 use super::token::{Kind, Token, is_account};
-use crate::auth::{ConnectionTypes, Nkey};
+use crate::auth::{ConnectionTypes, Nkey, Way};
 
 /// A JWT whose issuer has signed it, and whether its user has signed what the server gave it.
 #[derive(Debug, Clone)]
@@ -20,13 +20,6 @@ pub(crate) struct Vouched {
     pub(crate) token: Token<UserClaims>,
     schedule: Schedule,
     signed: bool,
-}
-
-/// How somebody comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// Over TCP, with TLS or without.
-    Standard,
 }
 
 /// Where somebody comes from, and how.
@@ -184,13 +177,11 @@ fn comes_as_allowed(allowed: &[String], way: Way) -> bool {
     if allowed.is_empty() {
         return true;
     }
-    let mut types = ConnectionTypes { standard: false };
+    let mut types = ConnectionTypes::NONE;
     for name in allowed {
         types.allow(name);
     }
-    match way {
-        Way::Standard => types.standard,
-    }
+    types.allows(way)
 }
 
 /// Whether one of the networks has the address. No list has all.

@@ -11,6 +11,7 @@ mod resolver;
 mod stop;
 mod transcript;
 mod trust;
+mod websocket;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;

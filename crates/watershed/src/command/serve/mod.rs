@@ -209,6 +209,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Some(address) = server.http_addr() {
         tracing::info!("Starting http monitor on {address}");
     }
+    if let Some(url) = server.websocket_url() {
+        tracing::info!("Listening for websocket clients on {url}");
+    }
     if let Some(address) = server.leaf_nodes_addr() {
         tracing::info!("Listening for leafnode connections on {address}");
         tracing::warn!("leaf nodes are not supported: whoever connects there is refused");
