@@ -63,8 +63,10 @@ impl Identity {
 pub struct Key {
     /// Who vouches for it: a public key, or the account whose configuration names it.
     pub issuer: String,
-    /// Name that its issuer gave it.
+    /// Name that its issuer gave it; empty for none.
     pub name: String,
+    /// Name of its account, for people.
+    pub account_name: String,
     /// Tags that its issuer gave it.
     pub tags: Vec<String>,
 }

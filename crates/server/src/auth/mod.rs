@@ -233,8 +233,8 @@ fn known(user: &User, engine: &mut Engine) -> Known {
     let account = engine.account(&user.account);
     let mut identity = Identity::new(account, &user.name, user.permissions.clone());
     if matches!(user.credential, Credential::Nkey(_)) {
-        let (issuer, name) = (user.account.clone(), user.account.clone());
-        identity.key = Some(Arc::new(Key { issuer, name, tags: Vec::new() }));
+        let (issuer, account_name) = (user.account.clone(), user.account.clone());
+        identity.key = Some(Arc::new(Key { issuer, account_name, ..Key::default() }));
     }
     let (credential, connections) = (user.credential.clone(), user.connections);
     Known { credential, identity, connections }

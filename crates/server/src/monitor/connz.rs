@@ -218,7 +218,7 @@ impl Connection {
             authorized_user: named(own.user),
             account: named(own.account),
             issuer_key: key.issuer.clone(),
-            name_tag: key.name.clone(),
+            name_tag: key.account_name.clone(),
             tags: key.tags.clone(),
             subscriptions_list: listed.0,
             subscriptions_list_detail: listed.1,

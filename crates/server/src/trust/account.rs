@@ -8,7 +8,10 @@ use watershed_engine::AccountStore;
 use watershed_engine::permit::Permissions;
 use watershed_wire::jetstream::check::Bounds;
 
-use super::claims::{AccountClaims, AccountLimits, SigningKey, StoreLimits, UserPermissions};
+use super::claims::{
+    AccountClaims, AccountLimits, ActivationClaims, Import, SigningKey, StoreLimits,
+    UserPermissions,
+};
 use super::operators::Operators;
 use super::schedule::Schedule;
 use super::token::{Kind, Token, TokenError, is_account};
@@ -39,6 +42,8 @@ pub(crate) struct Account {
     pub(crate) token: Token<AccountClaims>,
     /// Keys that issue users: the account's own, and signing keys, of which some say what those may do.
     signers: HashMap<String, Signer>,
+    /// What allows each import to be made, where it has a token that counts.
+    activations: Vec<Option<Token<ActivationClaims>>>,
     /// What users may do of whom nothing is said; `None` for everything.
     pub(crate) default_permissions: Option<Arc<Permissions>>,
 }
@@ -89,7 +94,16 @@ impl Account {
             signers.insert(key.clone(), signer);
         }
         let default = claims.default_permissions.permissions().map_err(AccountError::Invalid)?;
-        Ok(Self { token, signers, default_permissions: default.map(Arc::new) })
+        let activation = |own: &Import| Token::read(&own.token, Kind::Activation).ok();
+        let activations = claims.imports.iter().map(activation).collect();
+        Ok(Self { token, signers, activations, default_permissions: default.map(Arc::new) })
+    }
+
+    /// What it imports, each with what allows it.
+    pub(crate) fn imports(
+        &self,
+    ) -> impl Iterator<Item = (&Import, Option<&Token<ActivationClaims>>)> {
+        self.token.claims.imports.iter().zip(self.activations.iter().map(Option::as_ref))
     }
 
     /// A key that issues users; `None` for one that issues none.

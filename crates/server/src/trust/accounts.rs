@@ -10,7 +10,7 @@ use watershed_wire::time::UnixNanos;
 use super::account::{Account, AccountError, is_revoked};
 use super::claims::{ActivationClaims, Export, Import, Sharing};
 use super::operators::Operators;
-use super::token::{Kind, Token};
+use super::token::Token;
 use super::user::{Refusal, Visitor, Vouched};
 use crate::config::PassageKind;
 
@@ -119,25 +119,22 @@ impl Accounts {
     }
 
     /// Tells the engine what accounts may keep, what passes between them, and what becomes of those users of the
-    /// `touched` ones who are connected. Says when it has to be told again, because something ends.
+    /// `touched` ones, or of all, who are connected. Says when it has to be told again, because something ends.
     pub(crate) fn tell(
         &self,
         engine: &mut Engine,
         now: UnixNanos,
-        touched: &[String],
+        touched: Option<&[String]>,
     ) -> Option<UnixNanos> {
-        let none = AccountStore { enabled: false, ..AccountStore::default() };
-        for name in engine.account_names() {
-            if !self.all.contains_key(&name) {
-                let account = engine.account(&name);
-                engine.limit_account(account, none);
-            }
-        }
-        for (name, own) in &self.all {
+        let all = || engine.account_names().into_iter().chain(self.all.keys().cloned());
+        let names = touched.map_or_else(|| all().collect(), <[String]>::to_vec);
+        for name in &names {
+            let own = self.all.get(name).filter(|_| *name != self.system_account);
+            let none = AccountStore { enabled: false, ..AccountStore::default() };
             let account = engine.account(name);
-            let system = *name == self.system_account;
-            engine.limit_account(account, if system { none } else { own.store() });
-            engine.bound_connections(account, own.connections_max());
+            engine.limit_account(account, own.map_or(none, Account::store));
+            let most = self.all.get(name).and_then(Account::connections_max);
+            engine.bound_connections(account, most);
         }
         let mut next = None;
         engine.forget_passages();
@@ -150,7 +147,7 @@ impl Accounts {
         }
         let mut standings: HashMap<ConnId, Standing> = HashMap::new();
         for (conn, (vouched, visitor)) in &self.present {
-            if !touched.iter().any(|key| key == vouched.account()) {
+            if !names.iter().any(|key| key == vouched.account()) {
                 continue;
             }
             let standing = match self.identity(vouched, visitor, engine, now) {
@@ -172,8 +169,8 @@ impl Accounts {
             if account.token.is_over(now) {
                 continue;
             }
-            for import in &account.token.claims.imports {
-                match self.passage(to, import, now, next) {
+            for (import, token) in account.imports() {
+                match self.passage(to, import, token, now, next) {
                     Ok(passing) => all.push(passing),
                     Err(why) => tracing::warn!(
                         account = to,
@@ -191,6 +188,7 @@ impl Accounts {
         &self,
         importer: &str,
         own: &Import,
+        token: Option<&Token<ActivationClaims>>,
         now: UnixNanos,
         next: &mut Option<UnixNanos>,
     ) -> Result<Passing, String> {
@@ -212,8 +210,9 @@ impl Accounts {
             return Err("its subject does not name the account that imports".to_owned());
         }
         if export.token_req {
-            let end = allowance(importer, there, own, exporter, export, now)?;
-            *next = next.iter().copied().chain(end).min();
+            let token = token.ok_or("it takes a token, and has none that counts")?;
+            allows(token, importer, there, own, exporter, export, now)?;
+            *next = next.iter().copied().chain(token.end()).min();
         }
         let subject = own.subject.as_str();
         let prefix = Some(own.to.as_str()).filter(|prefix| !prefix.is_empty());
@@ -233,27 +232,26 @@ impl Accounts {
     }
 }
 
-/// Until when an account may import what is exported to those who have a token.
-fn allowance(
+/// Fails unless a token allows an account to import.
+fn allows(
+    token: &Token<ActivationClaims>,
     importer: &str,
     subject: &str,
     own: &Import,
     exporter: &Account,
     export: &Export,
     now: UnixNanos,
-) -> Result<Option<UnixNanos>, String> {
-    let token: Token<ActivationClaims> =
-        Token::read(&own.token, Kind::Activation).map_err(|error| error.to_string())?;
+) -> Result<(), &'static str> {
     let is_issuer = exporter.signer(&token.issuer).is_some()
         && [token.issuer.as_str(), &token.claims.issuer_account].contains(&own.account.as_str());
     if !is_issuer || token.subject != importer {
-        return Err("its token is not for it, or not of the account that exports".to_owned());
+        return Err("its token is not for it, or not of the account that exports");
     }
     if token.claims.kind != own.sharing || !import::offers(&token.claims.subject, subject) {
-        return Err("its token is for another subject".to_owned());
+        return Err("its token is for another subject");
     }
     if !token.is_current(now) || is_revoked(&export.revocations, importer, token.issued) {
-        return Err("its token has expired or was revoked".to_owned());
+        return Err("its token has expired or was revoked");
     }
-    Ok(token.end())
+    Ok(())
 }

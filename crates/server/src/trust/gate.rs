@@ -98,7 +98,7 @@ impl Gate {
             }
         };
         let signatures = Worker::start("signatures", remote, check).map_err(TrustError::Thread)?;
-        let next = accounts.tell(engine, now, &[]);
+        let next = accounts.tell(engine, now, None);
         Ok(Some(Self { accounts, signatures, keeper, next }))
     }
 
@@ -136,7 +136,7 @@ impl Gate {
     pub(crate) fn change(&mut self, changes: Vec<Change>, engine: &mut Engine, now: UnixNanos) {
         let touched: Vec<String> = changes.iter().map(|change| change.key.clone()).collect();
         self.accounts.take(changes);
-        self.next = self.accounts.tell(engine, now, &touched);
+        self.next = self.accounts.tell(engine, now, Some(&touched));
     }
 
     /// What a new configuration changes in accounts, if it can be taken over.
@@ -157,7 +157,7 @@ impl Gate {
     /// What was said before may have ended.
     pub(crate) fn timeout(&mut self, engine: &mut Engine, now: UnixNanos) {
         if self.next.is_some_and(|next| next <= now) {
-            self.next = self.accounts.tell(engine, now, &[]);
+            self.next = self.accounts.tell(engine, now, Some(&[]));
         }
     }
 }

@@ -135,8 +135,13 @@ impl Vouched {
         let permissions = may.permissions().map_err(Refusal::Because)?;
         let permissions = permissions.map(Arc::new).or_else(|| account.default_permissions.clone());
         let bounds = bounds(may, account, until, unlimited);
-        let (issuer, name) = (issuer.clone(), self.token.name.clone());
-        Ok(Admitted { permissions, bounds, key: Key { issuer, name, tags: claims.tags.clone() } })
+        let key = Key {
+            issuer: issuer.clone(),
+            name: self.token.name.clone(),
+            account_name: account.token.name.clone(),
+            tags: claims.tags.clone(),
+        };
+        Ok(Admitted { permissions, bounds, key })
     }
 
     fn names<'a>(&'a self, account: &'a Account) -> Names<'a> {

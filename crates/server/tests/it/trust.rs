@@ -385,3 +385,40 @@ fn a_reload_takes_accounts_over() {
     let error = server.reload(other).unwrap_err().to_string();
     assert_eq!(error, "`operator and resolver` cannot change without a restart");
 }
+
+/// What a user is told of itself.
+fn users_are_told_who_they_are(start: Start<'_>) {
+    let operator = Operator::new();
+    let account = KeyPair::new_account();
+    let own = KeyPair::new_user();
+    let jwt = operator.account_issued(&account, json!({}), &[("name", "shop".into())]);
+    let (address, _server) = start(&operator.configuration(&[(&account, jwt)]));
+    let ends = seconds() + 1000;
+    let claims = json!({"pub": {"allow": ["$SYS.REQ.USER.INFO"]}, "sub": {"deny": ["secret"]}});
+    let jwt = user(&own, &account, claims, &[("name", "bob".into()), ("exp", ends.into())]);
+    let asks = "SUB r 1\r\nPUB $SYS.REQ.USER.INFO r 0\r\n\r\n";
+    let mut client = Client::show(address, &jwt, Some(&own), asks);
+    assert!(client.next().unwrap().starts_with("MSG r 1 "));
+    let reply: Value = serde_json::from_str(&client.next().unwrap()).unwrap();
+    let told = &reply["data"];
+    let permissions = json!({
+        "publish": {"allow": ["$SYS.REQ.USER.INFO"]}, "subscribe": {"deny": ["secret"]},
+    });
+    assert_eq!(told["permissions"], permissions);
+    assert_eq!((&told["user_name"], &told["account_name"]), (&json!("bob"), &json!("shop")));
+    let names = (told["user"].as_str().unwrap(), told["account"].as_str().unwrap());
+    assert_eq!(names, (own.public_key().as_str(), account.public_key().as_str()));
+    let left = told["expires"].as_i64().unwrap();
+    assert!(left % 1_000_000_000 == 0 && (900_000_000_000..=1_000_000_000_000).contains(&left));
+}
+
+#[test]
+fn own_users_are_told_who_they_are() {
+    on_own(users_are_told_who_they_are);
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn peer_users_are_told_who_they_are() {
+    on_peer(users_are_told_who_they_are);
+}
