@@ -42,17 +42,16 @@ impl Core {
         let slot = self.ready_slot(now, conn)?;
         let session = &mut self.clients.sessions[slot];
         session.counts.in_msgs += 1;
-        session.counts.in_bytes += (message.header.len() + message.payload.len()) as u64;
+        let length = message.header.len() + message.payload.len();
+        session.counts.in_bytes += length as u64;
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
             return Err(Flow::Close);
         }
-        let length = message.header.len() + message.payload.len();
         if session.bounds.payload.is_some_and(|most| length > most) {
             self.refuse(slot, "Maximum Payload Violation", CloseReason::Payload);
             return Err(Flow::Close);
         }
-        let session = &mut self.clients.sessions[slot];
         if session.options.pedantic && !subject::is_literal(message.subject) {
             // nats-server says so, and delivers all the same.
             self.clients.send(slot, |out| encode::error(out, "Invalid Publish Subject"));

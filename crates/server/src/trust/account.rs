@@ -23,7 +23,7 @@ pub enum AccountError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// Whoever issued it vouches for no account here.
-    #[error("invalid account: its issuer is no trusted operator")]
+    #[error("invalid account: its issuer is not a trusted operator")]
     Untrusted,
     /// It holds more than its own limits allow.
     #[error("invalid account: more {0} than the operator allows")]

@@ -29,7 +29,7 @@ impl Directory {
         if is_account(key) {
             return Ok(self.folder.join(format!("{key}.jwt")));
         }
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no key of an account"))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid key of an account"))
     }
 
     /// The accounts that there are.

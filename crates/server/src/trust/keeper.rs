@@ -106,7 +106,7 @@ impl Desk {
     fn update(&self, question: &Question, changes: &mut Vec<Change>) -> Answers {
         const FAILED: &str = "jwt update resulted in error";
         let Ok(jwt) = std::str::from_utf8(&question.payload) else {
-            return failure("n/a", &format!("{FAILED} - this is no JWT"));
+            return failure("n/a", &format!("{FAILED} - invalid JWT"));
         };
         let jwt = jwt.trim();
         let account = match Account::read(jwt, &self.operators) {

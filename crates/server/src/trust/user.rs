@@ -81,7 +81,7 @@ impl Vouched {
             return because("JWT of the user has expired, or is not valid yet");
         }
         if !claims.issuer_account.is_empty() && !is_account(&claims.issuer_account) {
-            return because("`issuer_account` is no key of an account");
+            return because("invalid `issuer_account`");
         }
         let Some(signer) = account.signer(issuer) else {
             return because("issuer of the user is unknown to its account");

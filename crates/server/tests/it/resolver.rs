@@ -153,7 +153,7 @@ fn what_nobody_vouches_for_is_not_kept() {
         for (jwt, expected) in [
             (
                 Operator::new().account(&account, json!({})),
-                "invalid account: its issuer is no trusted operator",
+                "invalid account: its issuer is not a trusted operator",
             ),
             (
                 operator.account(&account, unsupported),

@@ -17,7 +17,7 @@ use watershed_server::Server;
 type Start<'a> = &'a dyn Fn(&str) -> (SocketAddr, Box<dyn std::any::Any>);
 
 fn address(url: &str) -> SocketAddr {
-    url.trim_start_matches("ws://").parse().unwrap()
+    url.trim_start_matches("ws://").trim_start_matches("wss://").parse().unwrap()
 }
 
 fn configuration(web: &str, more: &str) -> String {
@@ -178,6 +178,61 @@ fn pages_show_where_they_come_from_and_cookies(start: Start<'_>) {
     assert_eq!(who("x=y", named("other", "r")), "nobody");
 }
 
+/// The same inside TLS, which comes first.
+fn tls_is_below(start: Start<'_>) {
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    fs::write(&cert, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let conf = format!(
+        "websocket {{ listen: \"127.0.0.1:-1\", tls {{ cert_file: '{}', key_file: '{}' }} }}\n",
+        cert.display(),
+        key.display()
+    );
+    let (address, _server) = start(&conf);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&cert).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    let request = format!("wss://localhost:{}/", address.port()).into_client_request().unwrap();
+    let (mut socket, _) = tungstenite::client(request, StreamOwned::new(tls, stream)).unwrap();
+    let mut next = || loop {
+        if let Message::Binary(bytes) = socket.read().unwrap() {
+            return String::from_utf8(bytes.to_vec()).unwrap();
+        }
+    };
+    let mut all = next();
+    assert!(all.starts_with("INFO "), "{all}");
+    let body = "x".repeat(500_000);
+    let said = format!(
+        "CONNECT {{\"verbose\":false}}\r\nSUB a 1\r\nPUB a {}\r\n{body}\r\nPING\r\n",
+        body.len()
+    );
+    socket.send(Message::binary(said)).unwrap();
+    all.clear();
+    while !all.contains("PONG") || !all.contains("x\r\n") {
+        if let Message::Binary(bytes) = socket.read().unwrap() {
+            all += std::str::from_utf8(&bytes).unwrap();
+        }
+    }
+    assert!(all.contains(&format!("MSG a 1 {}\r\n{body}\r\n", body.len())));
+}
+
 /// Runs a test on both servers.
 macro_rules! on_both {
     ($($name:ident: $own:ident, $peer:ident;)*) => {
@@ -199,5 +254,6 @@ macro_rules! on_both {
 on_both! {
     the_protocol_goes_in_frames: own_protocol_goes_in_frames, peer_protocol_goes_in_frames;
     what_is_wrong_ends_it: what_is_wrong_ends_it_here, what_is_wrong_ends_it_there;
+    tls_is_below: own_tls_is_below, peer_tls_is_below;
     pages_show_where_they_come_from_and_cookies: own_pages_show_cookies, peer_pages_show_cookies;
 }
