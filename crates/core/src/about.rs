@@ -12,6 +12,8 @@ pub(crate) struct About {
     pub(crate) started: UnixNanos,
     pub(crate) ip: String,
     pub(crate) port: u16,
+    /// The port that it came in at by WebSocket, if it did.
+    pub(crate) websocket: Option<u16>,
     pub(crate) name: String,
     pub(crate) lang: String,
     pub(crate) version: String,

@@ -13,6 +13,10 @@ pub(crate) struct Account {
     pub(crate) router: Router,
     /// What passes to others.
     pub(crate) passages: Passages,
+    /// Connections whose operations have effect.
+    pub(crate) connected: usize,
+    /// Most of them at once.
+    pub(crate) connections_max: Option<usize>,
     /// Of connections that are gone.
     pub(crate) past: Past,
 }
@@ -31,6 +35,8 @@ impl Account {
             name: name.to_owned(),
             router: Router::default(),
             passages: Passages::default(),
+            connected: 0,
+            connections_max: None,
             past: Past::default(),
         }
     }

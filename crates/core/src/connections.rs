@@ -116,6 +116,7 @@ impl Core {
             number: session.id.number,
             ip: about.ip.clone(),
             port: about.port,
+            websocket: about.websocket.is_some(),
             start: about.started,
             active: session.active,
             round_trip: session.round_trip,
@@ -126,6 +127,7 @@ impl Core {
             lang: about.lang.clone(),
             version: about.version.clone(),
             user: session.user.clone(),
+            key: session.key.clone(),
             account,
             ended: None,
             listens: keys.into_iter().map(|key| self.subscription(key)).collect(),
@@ -215,6 +217,7 @@ impl Core {
         detail.ended = Some((self.now.wall, reason.map_or("Client Closed", CloseReason::words)));
         detail.subscriptions = 0;
         if let Some(account) = self.accounts.get_mut(session.account.index()) {
+            account.connected -= 1;
             account.past.connections += 1;
             account.past.counts += session.counts;
             account.past.slow_consumers += u64::from(reason == Some(CloseReason::SlowConsumer));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
+use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
@@ -16,7 +17,7 @@ use crate::clients::Clients;
 use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
-use crate::passage::{Passage, Replies};
+use crate::passage::{Passage, Passages, Replies};
 use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub key: [u64; 2],
     /// Account whose users may ask about the server.
     pub system_account: String,
+    /// Whether they may ask for the JWTs of accounts, and change them.
+    pub keeps_claims: bool,
 }
 
 impl Default for Settings {
@@ -57,9 +60,13 @@ impl Default for Settings {
             seed: 0,
             key: [0; 2],
             system_account: SYSTEM_ACCOUNT.to_owned(),
+            keeps_claims: false,
         }
     }
 }
+
+/// What a connection is told for whose account there are too many.
+pub(crate) const ACCOUNT_FULL: &str = "maximum account active connections exceeded";
 
 /// What a deadline is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +75,8 @@ enum TimerKey {
     Authentication(ConnId),
     /// A connection is pinged, or has not answered.
     Ping(ConnId),
+    /// A connection's time is over.
+    Expiry(ConnId),
 }
 
 /// Core NATS of one node. See the crate's documentation.
@@ -146,7 +155,7 @@ impl Core {
             ver: about.version.clone(),
             server: self.settings.info.server_id.clone(),
             kind: "Client".into(),
-            client_type: "nats".into(),
+            client_type: if about.websocket.is_some() { "websocket" } else { "nats" }.into(),
         })
     }
 
@@ -168,6 +177,14 @@ impl Core {
         let passage = Passage { transform, to, many };
         self.accounts[from.index()].passages.requests.push(passage);
         self.shares = true;
+    }
+
+    /// Lets nothing pass between accounts any more.
+    pub fn forget_passages(&mut self) {
+        for account in &mut self.accounts {
+            account.passages = Passages::default();
+        }
+        self.shares = false;
     }
 
     /// Captures what a valid filter takes in an account, under a name of the caller's. Captures of
@@ -207,9 +224,13 @@ impl Core {
         let id = ConnId { slot, number: self.connections_ever };
         let must_authenticate = peer.anonymous.is_none();
         let session = entry.insert(Session::new(id, peer.anonymous));
+        if peer.signs {
+            session.nonce = unique_id(self.secrets.next());
+        }
         session.about.started = now.wall;
         session.about.ip = peer.ip;
         session.about.port = peer.port;
+        session.about.websocket = peer.websocket;
         session.active = now.wall;
         self.send_info(id.slot as usize);
         if must_authenticate {
@@ -220,7 +241,14 @@ impl Core {
         id
     }
 
-    /// A connection has agreed on TLS: its time to say who it is begins now.
+    /// A connection brought credentials with it, which stand in for what its `CONNECT` leaves out.
+    pub fn carries(&mut self, conn: ConnId, carried: Box<Connect>) {
+        if let Some(slot) = self.clients.slot(conn) {
+            self.clients.sessions[slot].carried = Some(carried);
+        }
+    }
+
+    /// A connection has agreed on TLS, or on WebSocket: its time to say who it is begins now.
     pub fn secured(&mut self, now: Now, conn: ConnId) {
         let Some(slot) = self.clients.slot(conn) else { return };
         let session = &self.clients.sessions[slot];
@@ -236,6 +264,14 @@ impl Core {
         let mut info = self.settings.info.clone();
         info.client_id = session.id.number;
         info.client_ip.clone_from(&session.about.ip);
+        info.nonce.clone_from(&session.nonce);
+        info.auth_required &= session.anonymous.is_none();
+        if let Some(port) = session.about.websocket {
+            // TLS is below that.
+            (info.port, info.tls_required, info.tls_available, info.tls_verify) =
+                (port, false, false, false);
+        }
+        info.max_payload = session.bounds.payload.unwrap_or(usize::MAX).min(info.max_payload);
         if session.phase == Phase::Ready {
             info.connect_info = true;
             self.account_name(session.account).clone_into(&mut info.remote_account);
@@ -260,7 +296,7 @@ impl Core {
             return;
         }
         match identity {
-            Some(identity) => self.admit(slot, identity),
+            Some(identity) => self.introduce(slot, identity),
             None => self.refuse(slot, "Authorization Violation", CloseReason::Authentication),
         }
     }
@@ -316,8 +352,7 @@ impl Core {
                     self.refuse(slot, "Authorization Violation", CloseReason::Authentication);
                     return Err(Flow::Close);
                 };
-                session.admit(identity);
-                Ok(slot)
+                if self.admit(slot, identity) { Ok(slot) } else { Err(Flow::Close) }
             }
         }
     }
@@ -349,6 +384,7 @@ impl Core {
         self.drop_subscriptions(slot);
         self.timers.cancel(TimerKey::Authentication(conn));
         self.timers.cancel(TimerKey::Ping(conn));
+        self.timers.cancel(TimerKey::Expiry(conn));
         self.clients.remove(slot)
     }
 
@@ -365,6 +401,11 @@ impl Core {
                     }
                 }
                 TimerKey::Ping(conn) => self.ping(now, conn),
+                TimerKey::Expiry(conn) => {
+                    let Some(slot) = self.clients.slot(conn) else { continue };
+                    let until = self.clients.sessions[slot].bounds.until;
+                    self.expire(slot, until.is_some_and(|until| until.of_account));
+                }
             }
         }
         self.close_overflowed();
@@ -404,7 +445,7 @@ impl Core {
         }
     }
 
-    fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
+    pub(crate) fn refuse(&mut self, slot: usize, text: &str, reason: CloseReason) {
         self.clients.send(slot, |out| encode::error(out, text));
         self.close(slot, reason);
     }
@@ -436,7 +477,7 @@ impl Core {
     }
 
     fn connect(&mut self, slot: usize, json: &[u8]) {
-        let Some(connect) = Connect::decode(json) else {
+        let Some(mut connect) = Connect::decode(json) else {
             self.close(slot, CloseReason::Protocol);
             return;
         };
@@ -455,6 +496,9 @@ impl Core {
             self.acknowledge(slot);
             return;
         }
+        if let Some(carried) = session.carried.take() {
+            connect.fill_in(*carried);
+        }
         session.options = Options::from(&connect);
         session.about.introduce(&connect);
         // Whoever shows a credential is who it proves, or nobody: only the shell knows.
@@ -463,24 +507,55 @@ impl Core {
             .into_iter()
             .any(|part| part.as_ref().is_some_and(|text| !text.is_empty()));
         match session.anonymous.clone() {
-            Some(identity) if !offered => self.admit(slot, identity),
+            Some(identity) if !offered => self.introduce(slot, identity),
             _ => {
                 session.phase = Phase::Authenticating;
-                let conn = session.id;
-                self.clients
-                    .outputs
-                    .push(Output::Authenticate { conn, connect: Box::new(connect) });
+                let (conn, nonce) = (session.id, session.nonce.clone());
+                let connect = Box::new(connect);
+                self.clients.outputs.push(Output::Authenticate { conn, connect, nonce });
             }
         }
     }
 
-    fn admit(&mut self, slot: usize, identity: Identity) {
-        let session = &mut self.clients.sessions[slot];
-        session.admit(identity);
-        let conn = session.id;
-        self.timers.cancel(TimerKey::Authentication(conn));
-        self.tell_connected(slot);
-        self.acknowledge(slot);
+    fn introduce(&mut self, slot: usize, identity: Identity) {
+        if self.admit(slot, identity) {
+            let conn = self.clients.sessions[slot].id;
+            self.timers.cancel(TimerKey::Authentication(conn));
+            self.tell_connected(slot);
+            self.acknowledge(slot);
+        }
+    }
+
+    /// A connection becomes this user's. Says whether its account has room for it.
+    fn admit(&mut self, slot: usize, identity: Identity) -> bool {
+        let account = &mut self.accounts[identity.account.index()];
+        if account.connections_max.is_some_and(|max| account.connected >= max) {
+            self.refuse(slot, ACCOUNT_FULL, CloseReason::AccountConnections);
+            return false;
+        }
+        account.connected += 1;
+        self.clients.sessions[slot].admit(identity);
+        self.watch_end(slot);
+        true
+    }
+
+    /// Sees to it that a connection goes when its time is over.
+    pub(crate) fn watch_end(&mut self, slot: usize) {
+        let session = &self.clients.sessions[slot];
+        let key = TimerKey::Expiry(session.id);
+        let Some(until) = session.bounds.until else {
+            self.timers.cancel(key);
+            return;
+        };
+        let left = until.time.0.saturating_sub(self.now.wall.0);
+        let left = Duration::from_nanos(u64::try_from(left).unwrap_or_default());
+        self.timers.set(key, self.now.tick.after(left));
+    }
+
+    /// A connection's time, or that of its account, is over.
+    pub(crate) fn expire(&mut self, slot: usize, of_account: bool) {
+        let whose = if of_account { "Account" } else { "User" };
+        self.refuse(slot, &format!("{whose} Authentication Expired"), CloseReason::Expired);
     }
 
     /// `+OK`, to those who want it.
@@ -503,7 +578,8 @@ impl Core {
             self.clients.send(slot, |out| encode::error(out, &text));
             return;
         }
-        if session.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+        let most = session.bounds.subscriptions.unwrap_or(SUBSCRIPTIONS_MAX);
+        if session.subscriptions.len() >= most.min(SUBSCRIPTIONS_MAX) {
             let reason = CloseReason::Subscriptions;
             self.refuse(slot, "maximum subscriptions exceeded", reason);
             return;

@@ -34,8 +34,8 @@ pub use output::{CloseReason, ConnId, Flow, Output};
 pub use published::{Hop, Published};
 pub use reform::{Changeable, Standing};
 pub use router::Capture;
-pub use session::{Counts, Identity, Peer};
-pub use system::{About, Question, SYSTEM_ACCOUNT, server};
+pub use session::{Bounds, Counts, Identity, Key, Peer, Until};
+pub use system::{About, Claims, Question, SYSTEM_ACCOUNT, server};
 pub use watched::{
     AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Traffic, Which,
 };

@@ -24,6 +24,8 @@ pub enum Output {
         conn: ConnId,
         /// What it says of itself, with its secret.
         connect: Box<Connect>,
+        /// What it was given to sign; empty for nothing.
+        nonce: String,
     },
     /// Write what is in the outbox, as far as the peer takes it at once, and close.
     Close {
@@ -53,6 +55,12 @@ pub enum CloseReason {
     SlowConsumer,
     /// A limit on subscriptions.
     Subscriptions,
+    /// The user's time, or that of the account, is over.
+    Expired,
+    /// Who issued the credential has taken it back.
+    Revoked,
+    /// Too many connections of one account.
+    AccountConnections,
     /// The server stops.
     Shutdown,
 }
@@ -68,6 +76,9 @@ impl CloseReason {
             Self::Stale => "Stale Connection",
             Self::SlowConsumer => "Slow Consumer (Pending Bytes)",
             Self::Subscriptions => "Maximum Subscriptions Exceeded",
+            Self::Expired => "Authentication Expired",
+            Self::Revoked => "Credentials Revoked",
+            Self::AccountConnections => "Maximum Account Connections Exceeded",
             Self::Shutdown => "Server Shutdown",
         }
     }
@@ -82,6 +93,9 @@ impl CloseReason {
             Self::Stale => "stale connection",
             Self::SlowConsumer => "slow consumer",
             Self::Subscriptions => "maximum subscriptions exceeded",
+            Self::Expired => "authentication expired",
+            Self::Revoked => "credentials revoked",
+            Self::AccountConnections => "maximum account connections exceeded",
             Self::Shutdown => "server shutdown",
         }
     }

@@ -42,9 +42,14 @@ impl Core {
         let slot = self.ready_slot(now, conn)?;
         let session = &mut self.clients.sessions[slot];
         session.counts.in_msgs += 1;
-        session.counts.in_bytes += (message.header.len() + message.payload.len()) as u64;
+        let length = message.header.len() + message.payload.len();
+        session.counts.in_bytes += length as u64;
         if message.has_header && !session.options.headers {
             self.close(slot, CloseReason::Protocol);
+            return Err(Flow::Close);
+        }
+        if session.bounds.payload.is_some_and(|most| length > most) {
+            self.refuse(slot, "Maximum Payload Violation", CloseReason::Payload);
             return Err(Flow::Close);
         }
         if session.options.pedantic && !subject::is_literal(message.subject) {
@@ -264,7 +269,9 @@ impl Core {
         else {
             return false;
         };
-        if self.accounts[account.index()].name != self.settings.system_account {
+        if self.accounts[account.index()].name != self.settings.system_account
+            || (matches!(about, About::Claims(_)) && !self.settings.keeps_claims)
+        {
             return false;
         }
         let (reply, payload) = (reply.into(), message.payload.into());

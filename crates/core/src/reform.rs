@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use watershed_base::AccountId;
 use watershed_wire::encode;
 
-use crate::core::Core;
+use crate::core::{ACCOUNT_FULL, Core};
 use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
-use crate::session::Phase;
+use crate::session::{Identity, Phase};
 
 /// What a new configuration says of a user who is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,14 @@ pub enum Standing {
     Same,
     /// Their permissions from now on; `None` for everything.
     May(Option<Arc<Permissions>>),
+    /// Who they are from now on, in the same account.
+    Is(Box<Identity>),
     /// They have to go.
     Gone,
+    /// They have to go: who issued their credential has taken it back.
+    Revoked,
+    /// They have to go: their account is no more.
+    Over,
 }
 
 /// What may change in [`crate::Settings`] while the core runs.
@@ -51,20 +58,44 @@ impl Core {
         }
     }
 
+    /// Bounds the connections of an account; the newest beyond that have to go.
+    pub fn bound_connections(&mut self, account: AccountId, most: Option<usize>) {
+        self.accounts[account.index()].connections_max = most;
+        let Some(most) = most else { return };
+        let all = self.connected().into_iter().filter_map(|conn| self.clients.slot(conn));
+        let own = all.filter(|slot| {
+            let session = &self.clients.sessions[*slot];
+            session.phase == Phase::Ready && session.account == account
+        });
+        for slot in own.skip(most).collect::<Vec<_>>() {
+            self.refuse(slot, ACCOUNT_FULL, CloseReason::AccountConnections);
+        }
+        self.close_overflowed();
+    }
+
     /// Judges everybody who is connected anew: by account and name of the user, empty for nobody in particular.
-    pub fn judge(&mut self, standing: impl Fn(&str, &str) -> Standing) {
+    pub fn judge(&mut self, standing: impl Fn(ConnId, &str, &str) -> Standing) {
         for slot in self.slots() {
             let session = &self.clients.sessions[slot];
             if session.phase != Phase::Ready {
                 continue;
             }
-            match standing(self.account_name(session.account), &session.user) {
+            match standing(session.id, self.account_name(session.account), &session.user) {
                 Standing::Same => {}
                 Standing::May(permissions) => self.permit(slot, permissions),
-                Standing::Gone => {
-                    self.clients.send(slot, |out| encode::error(out, "Authorization Violation"));
-                    self.close(slot, CloseReason::Authentication);
+                Standing::Is(identity) => {
+                    let session = &mut self.clients.sessions[slot];
+                    (session.key, session.bounds) = (identity.key, identity.bounds);
+                    self.permit(slot, identity.permissions);
+                    self.watch_end(slot);
                 }
+                Standing::Gone => {
+                    self.refuse(slot, "Authorization Violation", CloseReason::Authentication);
+                }
+                Standing::Revoked => {
+                    self.refuse(slot, "User Authentication Revoked", CloseReason::Revoked);
+                }
+                Standing::Over => self.expire(slot, true),
             }
         }
         self.close_overflowed();

@@ -17,7 +17,7 @@ use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
 
 /// Somebody that the shell has proven a connection to be. The core never sees a secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Account that the connection lives in.
     pub account: AccountId,
@@ -25,6 +25,50 @@ pub struct Identity {
     pub user: String,
     /// What the user may do; `None` for everything.
     pub permissions: Option<Arc<Permissions>>,
+    /// The key that proved it, if one did.
+    pub key: Option<Arc<Key>>,
+    /// What bounds it beside the server's own limits.
+    pub bounds: Bounds,
+}
+
+/// What bounds a connection beside the server's own limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most subscriptions at once.
+    pub subscriptions: Option<usize>,
+    /// Longest message in bytes, headers included.
+    pub payload: Option<usize>,
+    /// When it has to go.
+    pub until: Option<Until>,
+}
+
+/// When a connection has to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Until {
+    /// The time.
+    pub time: UnixNanos,
+    /// Whether it is the account's, and not only the user's.
+    pub of_account: bool,
+}
+
+impl Identity {
+    /// Somebody who needed no key.
+    pub fn new(account: AccountId, user: &str, permissions: Option<Arc<Permissions>>) -> Self {
+        Self { account, user: user.to_owned(), permissions, key: None, bounds: Bounds::default() }
+    }
+}
+
+/// What people are told of a user who is known by a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Who vouches for it: a public key, or the account whose configuration names it.
+    pub issuer: String,
+    /// Name that its issuer gave it; empty for none.
+    pub name: String,
+    /// Name of its account, for people.
+    pub account_name: String,
+    /// Tags that its issuer gave it.
+    pub tags: Vec<String>,
 }
 
 /// What the shell knows of a new connection.
@@ -38,6 +82,10 @@ pub struct Peer {
     pub handshake: Duration,
     /// Who it is if it shows no credential; `None` if it must show one.
     pub anonymous: Option<Identity>,
+    /// Whether it is given something to sign.
+    pub signs: bool,
+    /// The port that it comes in at by WebSocket, if it does.
+    pub websocket: Option<u16>,
 }
 
 /// Messages, and the bytes of their headers and payloads.
@@ -102,6 +150,12 @@ pub(crate) struct Session {
     pub(crate) account: AccountId,
     /// Name of the user; empty for nobody in particular.
     pub(crate) user: String,
+    pub(crate) key: Option<Arc<Key>>,
+    /// What it has to sign, until it is known who it is.
+    pub(crate) nonce: String,
+    /// What stands in for what its `CONNECT` leaves out.
+    pub(crate) carried: Option<Box<Connect>>,
+    pub(crate) bounds: Bounds,
     pub(crate) permit: Permit,
     pub(crate) options: Options,
     pub(crate) about: Box<About>,
@@ -160,6 +214,10 @@ impl Session {
             // Of no effect before the session is ready, when its identity sets it.
             account: AccountId(u32::MAX),
             user: String::new(),
+            key: None,
+            nonce: String::new(),
+            carried: None,
+            bounds: Bounds::default(),
             permit: Permit::default(),
             options: Options::from(&Connect::default()),
             about: Box::default(),
@@ -178,6 +236,10 @@ impl Session {
         self.account = identity.account;
         self.user = identity.user;
         self.permit = Permit::new(identity.permissions);
+        self.key = identity.key;
+        self.bounds = identity.bounds;
+        self.nonce = String::new();
+        self.carried = None;
         self.phase = Phase::Ready;
     }
 }

@@ -62,6 +62,23 @@ pub enum About {
     Gateways,
     /// `LEAFZ`: leaf nodes.
     LeafNodes,
+    /// `CLAIMS.…`: the JWTs of accounts.
+    Claims(Claims),
+}
+
+/// What is asked of the JWTs of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claims {
+    /// To keep one.
+    Update,
+    /// Whose there are.
+    List,
+    /// To forget some.
+    Delete,
+    /// All of them.
+    Pack,
+    /// That of one account.
+    Lookup,
 }
 
 impl About {
@@ -70,11 +87,32 @@ impl About {
         if let Some(rest) = subject.strip_prefix(b"$SYS.REQ.ACCOUNT.") {
             return Self::of_account(rest);
         }
+        if let Some(rest) = subject.strip_prefix(b"$SYS.ACCOUNT.") {
+            let name = rest.strip_suffix(b".CLAIMS.UPDATE")?;
+            return Some((Self::Claims(Claims::Update), Some(name.into())));
+        }
+        if let Some(rest) = subject.strip_prefix(b"$SYS.REQ.CLAIMS.") {
+            let what = match rest {
+                b"UPDATE" => Claims::Update,
+                b"LIST" => Claims::List,
+                b"DELETE" => Claims::Delete,
+                b"PACK" => Claims::Pack,
+                _ => return None,
+            };
+            return Some((Self::Claims(what), None));
+        }
         Some((Self::of_server(subject, id)?, None))
     }
 
     /// What is asked of one account, or of `PING`: of each.
     fn of_account(rest: &[u8]) -> Option<(Self, Option<Box<[u8]>>)> {
+        for (end, what) in
+            [(&b".CLAIMS.UPDATE"[..], Claims::Update), (b".CLAIMS.LOOKUP", Claims::Lookup)]
+        {
+            if let Some(name) = rest.strip_suffix(end) {
+                return Some((Self::Claims(what), Some(name.into())));
+            }
+        }
         let dot = rest.iter().rposition(|byte| *byte == b'.')?;
         let (name, what) = (&rest[..dot], &rest[dot + 1..]);
         let about = match what {
@@ -125,6 +163,11 @@ mod tests {
         assert_eq!(account, Some((About::Connections, Some((*b"A.B").into()))));
         assert_eq!(of("$SYS.REQ.ACCOUNT.PING.STATZ"), Some((About::AccountStatistics, None)));
         assert_eq!(about("$SYS.REQ.SERVER.PING"), Some(About::Stats));
+        let claims = |what| Some(About::Claims(what));
+        assert_eq!(about("$SYS.REQ.CLAIMS.LIST"), claims(Claims::List));
+        let update = Some((About::Claims(Claims::Update), Some((*b"A").into())));
+        assert_eq!(of("$SYS.REQ.ACCOUNT.A.CLAIMS.UPDATE"), update);
+        assert_eq!(of("$SYS.ACCOUNT.A.CLAIMS.UPDATE"), update);
         assert_eq!(about("$SYS.REQ.SERVER.PING.JSZ"), Some(About::JetStream));
         assert_eq!(about("$SYS.REQ.SERVER.NABC.VARZ"), Some(About::Variables));
         for other in [
@@ -133,7 +176,8 @@ mod tests {
             "$SYS.REQ.SERVER.PING.FOO",
             "$SYS.REQ.SERVER.PINGX",
             "$SYS.REQ.ACCOUNT.CONNZ",
-            "$SYS.REQ.ACCOUNT.A.CLAIMS.UPDATE",
+            "$SYS.REQ.CLAIMS.FOO",
+            "$SYS.ACCOUNT.A.CONNECT",
             "$SYS.REQ",
         ] {
             assert_eq!(about(other), None, "{other}");

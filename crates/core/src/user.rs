@@ -6,7 +6,7 @@ use watershed_base::Now;
 use watershed_wire::handshake::Info;
 
 use crate::permit::{Permissions, Rules};
-use crate::session::Session;
+use crate::session::{Session, Until};
 use crate::system::server;
 
 /// The subject of the request. The one system request that every user may make.
@@ -22,20 +22,30 @@ struct UserInfo<'a> {
 struct Somebody<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     user: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user_name: &'a str,
     account: &'a str,
     account_name: &'a str,
+    /// Time that is left, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<Value>,
 }
 
 /// Who somebody is, as JSON.
 pub(crate) fn describe(info: &Info, now: Now, account: &str, session: &Session) -> Vec<u8> {
+    let key = session.key.as_deref();
+    let whole_seconds = |left: i64| left - left % 1_000_000_000;
+    let left = |until: Until| whole_seconds(until.time.0.saturating_sub(now.wall.0).max(0));
     let reply = UserInfo {
         server: server(info, now.wall),
         data: Somebody {
             user: &session.user,
             account,
-            account_name: account,
+            user_name: key.map_or("", |key| &key.name),
+            account_name: key.map_or(account, |key| &key.account_name),
+            expires: session.bounds.until.map(left),
             permissions: session.permit.permissions().map(shown),
         },
     };
@@ -43,6 +53,15 @@ pub(crate) fn describe(info: &Info, now: Now, account: &str, session: &Session) 
 }
 
 fn shown(permissions: &Permissions) -> Value {
-    let rules = |rules: &Rules| json!({"allow": rules.allow, "deny": rules.deny});
+    let rules = |rules: &Rules| {
+        let mut shown = json!({});
+        if let Some(allow) = &rules.allow {
+            shown["allow"] = json!(allow);
+        }
+        if !rules.deny.is_empty() {
+            shown["deny"] = json!(rules.deny);
+        }
+        shown
+    };
     json!({"publish": rules(&permissions.publish), "subscribe": rules(&permissions.subscribe)})
 }

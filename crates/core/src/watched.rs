@@ -1,10 +1,11 @@
 //! What is told of connections, and asked of them, as plain data for whoever watches.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use watershed_wire::time::UnixNanos;
 
-use crate::session::Counts;
+use crate::session::{Counts, Key};
 
 /// Which connections are meant by their state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,6 +100,8 @@ pub struct ConnectionDetail {
     pub ip: String,
     /// Its port.
     pub port: u16,
+    /// Whether it came by WebSocket.
+    pub websocket: bool,
     /// When it began.
     pub start: UnixNanos,
     /// When it last did something.
@@ -119,6 +122,8 @@ pub struct ConnectionDetail {
     pub version: String,
     /// User; empty for nobody in particular.
     pub user: String,
+    /// The key that proves the user, if one does.
+    pub key: Option<Arc<Key>>,
     /// Account; empty while it is not known who this is.
     pub account: String,
     /// When and why it ended.

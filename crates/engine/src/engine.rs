@@ -19,6 +19,7 @@ use watershed_store::blocks::BlockReader;
 use watershed_store::bytes::BadState;
 use watershed_store::opening::{Finding, Opened};
 use watershed_store::{Disk, LogId};
+use watershed_wire::handshake::Connect;
 use watershed_wire::op::Publish;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError};
@@ -116,9 +117,29 @@ impl Engine {
         self.core.pass_requests(from, to, transform, many);
     }
 
+    /// The names of all accounts.
+    pub fn account_names(&self) -> Vec<String> {
+        self.core.account_names()
+    }
+
+    /// Lets nothing pass between accounts any more.
+    pub fn forget_passages(&mut self) {
+        self.core.forget_passages();
+    }
+
+    /// Bounds the connections of an account; the newest beyond that have to go.
+    pub fn bound_connections(&mut self, account: AccountId, most: Option<usize>) {
+        self.core.bound_connections(account, most);
+    }
+
     /// A connection opened. Its first bytes are in its outbox.
     pub fn opened(&mut self, now: Now, peer: Peer) -> ConnId {
         self.core.opened(now, peer)
+    }
+
+    /// A connection brought credentials with it, which stand in for what its `CONNECT` leaves out.
+    pub fn carries(&mut self, conn: ConnId, carried: Box<Connect>) {
+        self.core.carries(conn, carried);
     }
 
     /// A connection has agreed on TLS: its time to say who it is begins now.
@@ -330,7 +351,7 @@ impl Engine {
     }
 
     /// Judges everybody who is connected anew: by account and name of the user.
-    pub fn judge(&mut self, standing: impl Fn(&str, &str) -> Standing) {
+    pub fn judge(&mut self, standing: impl Fn(ConnId, &str, &str) -> Standing) {
         self.core.judge(standing);
     }
 

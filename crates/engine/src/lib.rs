@@ -14,10 +14,10 @@ pub use engine::{Engine, RestoreError, Settings, Snapshot};
 pub use on_disk::{OnDisk, StartError};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
-    About, AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Counts, Flow,
-    Identity, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
-    Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Which, permit,
-    server,
+    About, AccountStatistics, Bounds, Changeable, Claims, CloseReason, ConnId, ConnectionDetail,
+    Counts, Flow, Identity, Key, OUTBOX_BYTES_MAX, Outbox, Output, Peer, Question, SYSTEM_ACCOUNT,
+    Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic, Until, Which,
+    permit, server,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

@@ -24,7 +24,7 @@ impl Clients {
 
     fn connect(&mut self) -> ConnId {
         let account = self.engine.account("A");
-        let identity = Identity { account, user: String::new(), permissions: None };
+        let identity = Identity::new(account, "", None);
         let peer =
             Peer { ip: "test".into(), port: 1, anonymous: Some(identity), ..Peer::default() };
         let conn = self.engine.opened(Now::default(), peer);

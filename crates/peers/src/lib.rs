@@ -3,6 +3,8 @@
 //! `.ci/peers` fetches them and prints the variables that say where they are. Tests that need one are
 //! ignored without it: see `at_hand.rs`, which their build scripts include.
 
+pub mod jwt;
+
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -61,6 +63,8 @@ pub struct NatsServer {
     pub url: String,
     /// The same as an address.
     pub address: SocketAddr,
+    /// What it says of all its ports, as JSON.
+    pub ports: Value,
     child: Child,
     _folder: TempDir,
 }
@@ -87,19 +91,19 @@ impl NatsServer {
         let child = child.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         let file = folder.path().join(format!("nats-server_{}.ports", child.id()));
         let deadline = Instant::now() + PATIENCE;
-        let url = loop {
+        let (url, ports) = loop {
             assert!(Instant::now() < deadline, "{} did not start", program.display());
             let json = std::fs::read_to_string(&file).unwrap_or_default();
             let ports: Value = serde_json::from_str(&json).unwrap_or_default();
             match ports["nats"][0].as_str() {
-                Some(url) => break url.to_owned(),
+                Some(url) => break (url.to_owned(), ports),
                 // It says that it is ready by a file, and nothing else.
                 None => std::thread::yield_now(),
             }
         };
         let address = url.trim_start_matches("nats://").trim_start_matches("tls://");
         let address = address.parse().expect("a URL with an address");
-        Self { url, address, child, _folder: folder }
+        Self { url, address, ports, child, _folder: folder }
     }
 
     /// Starts the reference.

@@ -10,7 +10,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject::transform::Transform;
 
-use crate::auth::User;
+use crate::auth::{Credential, User};
 
 /// The name of the account that nobody names, as nats-server has it.
 pub(crate) const DEFAULT_ACCOUNT: &str = "$G";
@@ -120,6 +120,89 @@ impl TlsConfig {
     }
 }
 
+/// WebSocket for clients.
+#[derive(Debug, Clone)]
+pub struct WebSocketConfig {
+    /// Address; port 0 for any free one.
+    pub listen: SocketAddr,
+    /// TLS, if there is any.
+    pub tls: Option<TlsConfig>,
+    /// Whether pages may only come from the host that they connect to.
+    pub same_origin: bool,
+    /// Where pages may come from, as `https://example.org:8443`; empty for everywhere.
+    pub allowed_origins: Vec<String>,
+    /// Time for the request that becomes a connection.
+    pub handshake_timeout: Duration,
+    /// Cookies that hold credentials.
+    pub cookies: WebSocketCookies,
+    /// The user that a connection without any credential is; as for others without.
+    pub no_auth_user: Option<String>,
+}
+
+/// Names of cookies that hold what a client leaves out of its `CONNECT`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebSocketCookies {
+    /// The JWT of a user.
+    pub jwt: Option<String>,
+    /// A user's name.
+    pub user: Option<String>,
+    /// Their password.
+    pub password: Option<String>,
+    /// The token.
+    pub token: Option<String>,
+}
+
+impl WebSocketConfig {
+    /// WebSocket without TLS, at this address.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            tls: None,
+            same_origin: false,
+            allowed_origins: Vec::new(),
+            handshake_timeout: Duration::from_secs(2),
+            cookies: WebSocketCookies::default(),
+            no_auth_user: None,
+        }
+    }
+}
+
+/// Who vouches for accounts, and where their JWTs are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OperatorConfig {
+    /// JWTs of the operators that are trusted.
+    pub operators: Vec<String>,
+    /// Where the JWTs of accounts are.
+    pub resolver: Resolver,
+    /// JWTs of accounts by public key, which are there from the start.
+    pub preload: BTreeMap<String, String>,
+}
+
+/// Shows no JWT.
+impl std::fmt::Debug for OperatorConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OperatorConfig").field("resolver", &self.resolver).finish_non_exhaustive()
+    }
+}
+
+/// Where the JWTs of accounts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolver {
+    /// In the configuration.
+    Memory,
+    /// In a folder, which users of the system account change.
+    Full {
+        /// The folder.
+        folder: PathBuf,
+        /// Whether accounts may be deleted.
+        allow_delete: bool,
+        /// Whether what is deleted is gone, and not only put aside.
+        hard_delete: bool,
+        /// Most accounts, if there is a limit.
+        limit: Option<usize>,
+    },
+}
+
 /// What a server is told at its start.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -127,6 +210,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// TLS for clients, if there is any.
     pub tls: Option<TlsConfig>,
+    /// WebSocket for clients, if there is any.
+    pub websocket: Option<WebSocketConfig>,
     /// Address for monitoring; none without.
     pub http: Option<SocketAddr>,
     /// Time in which a monitoring request must have been sent, and in which the next one of the same
@@ -136,6 +221,11 @@ pub struct Config {
     pub server_name: Option<String>,
     /// Who may connect. Empty: everybody.
     pub users: Vec<User>,
+    /// What everybody may show instead of being a user: their connections live in the account `$G`, and may
+    /// do everything there.
+    pub token: Option<Credential>,
+    /// Operator mode, where there are no users but those for whom JWTs vouch.
+    pub operator: Option<OperatorConfig>,
     /// Account whose users may ask about the server, by `$SYS.REQ.SERVER.PING` and the like. It keeps no streams.
     pub system_account: String,
     /// The user that a connection without any credential is, as in nats.conf. A credential that is
@@ -180,9 +270,19 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether nobody is known, so that everybody is nobody in particular.
+    pub fn is_open(&self) -> bool {
+        self.users.is_empty() && self.token.is_none() && self.operator.is_none()
+    }
+
     /// Whether everybody needs a credential.
     pub(crate) fn needs_credentials(&self) -> bool {
-        !self.users.is_empty() && self.no_auth_user.is_none() && self.open_account.is_none()
+        !self.is_open() && self.no_auth_user.is_none() && self.open_account.is_none()
+    }
+
+    /// Whether anybody is known by a key.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.users.iter().any(|user| matches!(user.credential, Credential::Nkey(_)))
     }
 }
 
@@ -191,11 +291,14 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             tls: None,
+            websocket: None,
             http: None,
             // As nats-server.
             http_timeout: Duration::from_secs(5),
             server_name: None,
             users: Vec::new(),
+            token: None,
+            operator: None,
             system_account: SYSTEM_ACCOUNT.to_owned(),
             no_auth_user: None,
             open_account: None,

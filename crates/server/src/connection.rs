@@ -8,9 +8,11 @@ use watershed_engine::{ConnId, Engine, Flow, Now, Outbox, Tick};
 use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
 use watershed_wire::{ClientDecoder, ClientOp, DecodeError, DecodeErrorKind};
 
+use crate::auth::Way;
 use crate::clock::Clock;
 use crate::transport::{Halt, Transport};
 use crate::turns::MUCH;
+use crate::web::POLICY;
 
 /// Bytes that are read at once. Large enough that the system call costs nothing beside the
 /// messages it brings, small enough to stay in a core's cache.
@@ -44,6 +46,8 @@ pub(crate) enum Turn {
     Full,
     /// Somebody unknown sent something else than who they are.
     Unknown,
+    /// Its request became a WebSocket.
+    Upgraded,
     /// A step of its TLS handshake is due.
     Step,
     /// It speaks without TLS, and must not.
@@ -178,6 +182,18 @@ impl Connection {
         }
     }
 
+    /// Tells a peer that speaks WebSocket why nothing more will be said.
+    pub(crate) fn part(&mut self, why: &str) {
+        if let Some(web) = self.transport.web_mut() {
+            web.close(POLICY, why);
+        }
+    }
+
+    /// How it came.
+    pub(crate) fn way(&self) -> Way {
+        if self.transport.web().is_some() { Way::WebSocket } else { Way::Standard }
+    }
+
     /// Reads once and hands whole operations to the engine, as many as fit `time`. What is carried
     /// goes to the front of `scratch`, which all connections share; a frame too long for that is
     /// gathered where it is.
@@ -238,6 +254,7 @@ impl Connection {
                 Turn::Drained
             }
             Halt::Again => Turn::More,
+            Halt::Upgraded => Turn::Upgraded,
             Halt::Step => Turn::Step,
             Halt::Insecure => Turn::Insecure,
             Halt::Gone => Turn::Gone,

@@ -35,6 +35,8 @@ pub(crate) enum Wait {
     FirstByte,
     /// Agreed on TLS.
     Handshake,
+    /// Asked for a WebSocket.
+    Request,
 }
 
 /// Keeps count of those who come.

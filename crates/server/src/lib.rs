@@ -13,6 +13,8 @@
 //! Monitoring over HTTP is the feature `monitoring`, on by default. Without it a server needs no
 //! async runtime. TLS is the feature `tls`, on by default; it needs `ring`, which has parts in C.
 
+mod admission;
+mod arrivals;
 mod auth;
 mod clock;
 mod committer;
@@ -42,16 +44,22 @@ mod thread;
 #[cfg_attr(not(feature = "tls"), path = "tls_absent.rs")]
 mod tls;
 mod transport;
+mod trust;
 mod turns;
+mod web;
 
-pub use auth::{Credential, User};
+pub use auth::{ConnectionTypes, Credential, Nkey, User};
 pub use conf::{ConfigError, Process, read_config};
-pub use config::{Config, HandshakeFirst, JetStreamConfig, Passage, PassageKind, TlsConfig};
+pub use config::{
+    Config, HandshakeFirst, JetStreamConfig, OperatorConfig, Passage, PassageKind, Resolver,
+    TlsConfig, WebSocketConfig, WebSocketCookies,
+};
 pub use descriptors::raise_descriptor_limit;
 pub use reload::ReloadError;
 pub use server::{Builder, Server, StartError};
 pub use store::StoreError;
 pub use tls::TlsError;
+pub use trust::{AccountError, TokenError, TrustError};
 pub use watershed_engine::permit::{Permissions, Rules};
 pub use watershed_engine::{AccountStore, SYSTEM_ACCOUNT};
 pub use watershed_wire::jetstream::check::Bounds;

@@ -1,5 +1,5 @@
-//! Work for connections that is too long for the loop: passwords, which are slow to check on purpose, and
-//! steps of TLS handshakes.
+//! Work for connections that is too long for the loop: passwords, which are slow to check on purpose,
+//! signatures, and steps of TLS handshakes.
 //!
 //! Sources take turns, and each has a bounded share: whoever asks for much holds up himself.
 

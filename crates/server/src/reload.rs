@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 
 use thiserror::Error;
-use watershed_engine::{Changeable, Engine, Standing};
+use watershed_engine::{Changeable, ConnId, Engine, Standing};
 
-use crate::auth::User;
-use crate::config::Config;
+use crate::auth::{TOKEN_HOLDER, User};
+use crate::config::{Config, Resolver};
 use crate::tls::TlsError;
+use crate::trust::TrustError;
 
 /// Why a configuration was not taken over.
 #[derive(Debug, Error)]
@@ -19,6 +20,9 @@ pub enum ReloadError {
     /// Certificates or keys cannot be used. Nothing was changed.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Accounts cannot be vouched for. Nothing was changed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The system refused something.
     #[error("cannot start a thread")]
     System(#[source] io::Error),
@@ -41,6 +45,22 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         let own = config.jetstream.as_ref();
         own.map(|own| (own.store_dir.clone(), own.max_file_store, own.max_memory_store))
     };
+    // The accounts of a configuration may be others, where they are nowhere else.
+    let operators = |config: &Config| {
+        config.operator.as_ref().map(|own| {
+            let kept = (own.resolver != Resolver::Memory).then(|| own.preload.clone());
+            (own.operators.clone(), own.resolver.clone(), kept)
+        })
+    };
+    let websocket = |config: &Config| {
+        config.websocket.as_ref().map(|own| {
+            let tls = own.tls.as_ref().map(|tls| tls.verify);
+            let whence = (own.same_origin, own.allowed_origins.clone(), own.cookies.clone());
+            // Any free port stays the one that was found.
+            let listen = (own.listen.port() != 0).then_some(own.listen);
+            (listen, tls, whence, own.handshake_timeout)
+        })
+    };
     let tls = |config: &Config| config.tls.as_ref().map(|tls| (tls.verify, tls.allow_non_tls));
     let differs = [
         // Any free port stays the one that was found.
@@ -50,6 +70,8 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("jetstream", jetstream(old) != jetstream(new)),
         ("system_account", old.system_account != new.system_account),
         ("exports and imports", old.passages != new.passages),
+        ("operator and resolver", operators(old) != operators(new)),
+        ("websocket", websocket(old) != websocket(new)),
         ("leafnodes", old.leaf_nodes != new.leaf_nodes),
         // Certificates and keys may be others; whether there are any is what clients were told.
         ("tls", tls(old) != tls(new)),
@@ -69,16 +91,18 @@ pub(crate) fn changeable(new: &Config) -> Changeable {
 }
 
 /// What becomes of those who are connected, by account and name.
-pub(crate) fn standing(old: &Config, new: &Config) -> impl Fn(&str, &str) -> Standing {
+pub(crate) fn standing(old: &Config, new: &Config) -> impl Fn(ConnId, &str, &str) -> Standing {
     let by_name = |config: &Config| -> BTreeMap<String, User> {
         config.users.iter().map(|user| (user.name.clone(), user.clone())).collect()
     };
     let (before, after) = (by_name(old), by_name(new));
-    let open = new.open_account.is_some() || new.users.is_empty();
-    move |account, name| {
+    let open = new.open_account.is_some() || new.is_open();
+    let token = new.token.is_some() && old.token == new.token;
+    move |_, account, name| {
         let Some(user) = after.get(name) else {
-            // Somebody without a name may stay where nobody needs one.
-            let stays = !before.contains_key(name) && open;
+            // Somebody without a name may stay where nobody needs one, or with the token that they had.
+            let stays =
+                !before.contains_key(name) && if name == TOKEN_HOLDER { token } else { open };
             return if stays { Standing::Same } else { Standing::Gone };
         };
         let known = before.get(name);
@@ -100,7 +124,7 @@ mod tests {
     use watershed_engine::permit::Permissions;
 
     use super::*;
-    use crate::auth::Credential;
+    use crate::auth::{ConnectionTypes, Credential};
 
     fn config(users: &[(&str, &str, &str)]) -> Config {
         let users = users.iter().map(|(name, password, account)| User {
@@ -108,6 +132,7 @@ mod tests {
             credential: Credential::from_config(password),
             account: (*account).into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         });
         Config { users: users.collect(), ..Config::default() }
     }
@@ -118,7 +143,9 @@ mod tests {
         let mut new = config(&[("a", "1", "A"), ("b", "2", "A"), ("c", "1", "B"), ("e", "1", "A")]);
         let permissions = Some(Arc::new(Permissions::default()));
         new.users.push(User { permissions: permissions.clone(), ..new.users[0].clone() });
-        let judged = |new: &Config, name: &str| standing(&old, new)("A", name);
+        let judged = |new: &Config, name: &str| {
+            standing(&old, new)(ConnId { slot: 0, number: 1 }, "A", name)
+        };
         for name in ["b", "c", "d", ""] {
             assert_eq!(judged(&new, name), Standing::Gone, "{name}");
         }

@@ -15,7 +15,7 @@ use watershed_wire::jetstream::{API_LEVEL, NATS_VERSION};
 
 use crate::auth::Authenticator;
 use crate::clock::{Clock, entropy};
-use crate::config::{Config, JetStreamConfig, PassageKind};
+use crate::config::{Config, JetStreamConfig, PassageKind, Resolver, WebSocketConfig};
 use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
@@ -24,10 +24,12 @@ use crate::leaf_nodes::LeafNodes;
 use crate::monitor::Facts;
 use crate::place::store_folder;
 use crate::reload::{ReloadError, limit_accounts};
-use crate::shard::{Command, Parts, Remote, Shard, Tls};
-use crate::store::{Store, StoreError};
+use crate::shard::{Command, Parts, Remote, Shard};
+use crate::store::{Storage, Store, StoreError};
 use crate::thread::spawn;
 use crate::tls::{Acceptor, Handshakes, TlsError};
+use crate::trust::{Gate, TrustError};
+use crate::web::WebEntry;
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -46,6 +48,9 @@ pub enum StartError {
     /// TLS cannot be offered.
     #[error("cannot offer TLS")]
     Tls(#[from] TlsError),
+    /// Accounts cannot be vouched for.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The system refused something that every server needs.
     #[error("cannot {what}")]
     System {
@@ -94,17 +99,10 @@ impl Builder {
         let config = self.config;
         // Before anything that would have to be undone.
         let acceptor = config.tls.as_ref().map(Acceptor::load).transpose()?;
-        let address = config.listen;
-        let listener =
-            door::listen(address).map_err(|source| StartError::Bind { address, source })?;
-        let address =
-            listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
+        let (listener, address) = listen(config.listen)?;
+        let (web, websocket_url) = config.websocket.as_ref().map(web_entry).transpose()?.unzip();
         let system = |what| move |source| StartError::System { what, source };
-        let mut random = [0; 5];
-        for word in &mut random {
-            *word = entropy().map_err(|error| system("get random numbers")(error.into()))?;
-        }
-        let [seed, id_low, id_high, key @ ..] = random;
+        let [seed, id_low, id_high, key @ ..] = random()?;
         let poll = Poll::new().map_err(system("wait for sockets"))?;
         let (remote, commands) = Shard::remote(&poll).map_err(system("wake a thread"))?;
         let monitoring = config.http.map(bind).transpose()?;
@@ -114,18 +112,12 @@ impl Builder {
         tell_accounts(&mut engine, &config);
         let authenticator =
             Authenticator::new(&config, &mut engine, &remote).map_err(system("start a thread"))?;
-        let with_handshakes =
-            |acceptor| Ok(Tls { acceptor, handshakes: Handshakes::start(&remote)? });
-        let tls = acceptor.map(with_handshakes).transpose().map_err(system("start a thread"))?;
+        let shakes = acceptor.is_some() || web.as_ref().is_some_and(WebEntry::is_secure);
+        let handshakes = shakes.then(|| Handshakes::start(&remote)).transpose();
+        let handshakes = handshakes.map_err(system("start a thread"))?;
         let clock = Clock::new();
-        let folder = config.jetstream.as_ref().map(|own| store_folder(&own.store_dir));
-        let storage = match &folder {
-            None => None,
-            Some(folder) => {
-                let store = Store::open(folder, &mut engine, clock.now())?;
-                Some(store.start(&remote).map_err(system("start a thread"))?)
-            }
-        };
+        let gate = Gate::start(&config, &mut engine, &remote, clock.now().wall)?;
+        let storage = storage(&config, &mut engine, clock, &remote)?;
         let mut facts = Facts::new(&config, info, clock.now().wall);
         if let Some(listener) = &monitoring {
             facts.http = listener.local_addr().ok();
@@ -139,32 +131,74 @@ impl Builder {
         };
         let leaf_nodes = config.leaf_nodes.map(leaf_nodes).transpose()?;
         let payload_bytes_max = config.max_payload;
+        let config = Box::new(config);
         let parts = Parts {
             facts,
             poll,
             listener,
             engine,
             authenticator,
-            tls,
+            gate,
+            acceptor,
+            handshakes,
+            web,
             door: Door::new(connections_max(config.max_connections), config.connect_timeout),
             inbound: Inbound::new(config.max_half_received),
             commands,
             clock,
             storage,
             remote: remote.clone(),
-            config: Box::new(config),
+            config,
         };
         let shard =
             Shard::new(parts, payload_bytes_max).map_err(system("watch the listening socket"))?;
         let thread = spawn("watershed", move || shard.run()).map_err(system("start a thread"))?;
-        Ok(Server { address, http, leaf_nodes, remote, thread: Some(thread) })
+        Ok(Server { address, websocket_url, http, leaf_nodes, remote, thread: Some(thread) })
     }
+}
+
+/// Random numbers, which nobody can guess.
+fn random() -> Result<[u64; 5], StartError> {
+    let mut random = [0; 5];
+    for word in &mut random {
+        let what = "get random numbers";
+        *word = entropy().map_err(|error| StartError::System { what, source: error.into() })?;
+    }
+    Ok(random)
+}
+
+/// Listens for clients, and where.
+fn listen(address: SocketAddr) -> Result<(mio::net::TcpListener, SocketAddr), StartError> {
+    let bind = |source| StartError::Bind { address, source };
+    let listener = door::listen(address).map_err(bind)?;
+    let address = listener.local_addr().map_err(bind)?;
+    Ok((listener, address))
+}
+
+/// Opens the store, if there is to be one.
+fn storage(
+    config: &Config,
+    engine: &mut Engine,
+    clock: Clock,
+    remote: &Remote,
+) -> Result<Option<Storage>, StartError> {
+    let Some(jetstream) = &config.jetstream else { return Ok(None) };
+    let store = Store::open(&store_folder(&jetstream.store_dir), engine, clock.now())?;
+    let system = |source| StartError::System { what: "start a thread", source };
+    Ok(Some(store.start(remote).map_err(system)?))
 }
 
 /// Tells whoever asks for leaf nodes that there are none.
 fn leaf_nodes(address: SocketAddr) -> Result<LeafNodes, StartError> {
     let system = |source| StartError::System { what: "start a thread", source };
     LeafNodes::start(bind(address)?).map_err(system)
+}
+
+/// Listens for those who speak WebSocket.
+fn web_entry(config: &WebSocketConfig) -> Result<(WebEntry, String), StartError> {
+    let (listener, address) = listen(config.listen)?;
+    let scheme = if config.tls.is_some() { "wss" } else { "ws" };
+    Ok((WebEntry::new(config, listener, address.port())?, format!("{scheme}://{address}")))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -203,6 +237,10 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
             seed,
             key,
             system_account: config.system_account.clone(),
+            keeps_claims: config
+                .operator
+                .as_ref()
+                .is_some_and(|operator| operator.resolver != Resolver::Memory),
         },
         jetstream: config.jetstream.as_ref().map(|jetstream| JetStreamSettings {
             bounds: jetstream.bounds,
@@ -231,6 +269,7 @@ fn tell_accounts(engine: &mut Engine, config: &Config) {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    websocket_url: Option<String>,
     http: Option<Http>,
     leaf_nodes: Option<LeafNodes>,
     remote: Remote,
@@ -246,6 +285,11 @@ impl Server {
     /// Address that clients connect to.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// URL that clients connect to by WebSocket, if they may.
+    pub fn websocket_url(&self) -> Option<&str> {
+        self.websocket_url.as_deref()
     }
 
     /// Address of the monitoring, if there is any.

@@ -6,35 +6,36 @@
 //! the queue of commands.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use watershed_engine::{
-    CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity, Now,
-    Output, Peer, Question, Tick,
+    About, CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity,
+    Now, Output, Question, Tick,
 };
 
-use crate::auth::{Authenticator, Verdict};
+use crate::auth::{Authenticator, Way};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::{Connection, Scratch, Turn};
 use crate::descriptors::connections_max;
-use crate::door::{Door, Wait};
+use crate::door::Door;
 use crate::inbound::Inbound;
 use crate::lame_duck::LameDuck;
 use crate::monitor::Facts;
 use crate::reload::{self, ReloadError};
 use crate::store::Storage;
-use crate::tls::{Acceptor, Handshakes, Session, Stepped};
-use crate::transport::Transport;
-use crate::turns::{MUCH, Turns};
+use crate::tls::{Acceptor, Handshakes, Stepped};
+use crate::trust::{Answers, Change, Gate, Vouched};
+use crate::turns::Turns;
+use crate::web::{WebEntry, WebSession};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
+const WEB_LISTENER: Token = Token(usize::MAX - 2);
 
 /// Longest time that a publisher is held back for a subscriber that can't keep up.
 const STALL: Duration = Duration::from_millis(5);
@@ -45,20 +46,18 @@ const STOP: Duration = Duration::from_secs(10);
 /// Longest sleep between looks at whether a server that is to stop may.
 const SETTLE: Duration = Duration::from_millis(1);
 
-/// Connections accepted in one turn, so that a flood of them does not starve those that are there.
-const ACCEPTED_PER_TURN: usize = 64;
-
-/// Time without a new connection after running out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// What somebody wants to know of an engine.
 #[cfg(feature = "monitoring")]
 pub(crate) type Look = Box<dyn FnOnce(&mut Engine, &Facts) + Send>;
 
 /// What other threads ask of a shard.
 pub(crate) enum Command {
-    /// A password was checked.
+    /// A password, a token or a signature was checked.
     Authenticated(ConnId, Option<Identity>),
+    /// A JWT and a signature were checked.
+    Vouched(ConnId, Box<Vouched>),
+    /// A request about JWTs of accounts was carried out.
+    Kept(Box<Question>, Answers, Vec<Change>),
     /// A step of a TLS handshake was made.
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has handshakes"))]
     Stepped(ConnId, Stepped),
@@ -91,19 +90,20 @@ impl Remote {
     }
 }
 
-/// TLS of those who come in.
-pub(crate) struct Tls {
-    pub(crate) acceptor: Acceptor,
-    pub(crate) handshakes: Handshakes,
-}
-
 /// What a shard is made of.
 pub(crate) struct Parts {
     pub(crate) poll: Poll,
     pub(crate) listener: TcpListener,
     pub(crate) engine: Engine,
     pub(crate) authenticator: Authenticator,
-    pub(crate) tls: Option<Tls>,
+    /// Operator mode, if it is on.
+    pub(crate) gate: Option<Gate>,
+    /// TLS of those who come in.
+    pub(crate) acceptor: Option<Acceptor>,
+    /// Where steps of TLS handshakes are made, if there are any.
+    pub(crate) handshakes: Option<Handshakes>,
+    /// Where those come in who speak WebSocket.
+    pub(crate) web: Option<WebEntry>,
     pub(crate) door: Door,
     pub(crate) inbound: Inbound,
     pub(crate) commands: Receiver<Command>,
@@ -120,30 +120,33 @@ pub(crate) struct Parts {
 
 /// The loop and what it owns.
 pub(crate) struct Shard {
-    poll: Poll,
+    pub(crate) poll: Poll,
     /// `None` when no connection is taken any more.
-    listener: Option<TcpListener>,
+    pub(crate) listener: Option<TcpListener>,
     lame_duck: Option<LameDuck>,
     remote: Remote,
     config: Box<Config>,
-    engine: Engine,
-    authenticator: Authenticator,
-    tls: Option<Tls>,
-    door: Door,
-    inbound: Inbound,
+    pub(crate) engine: Engine,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) gate: Option<Gate>,
+    pub(crate) acceptor: Option<Acceptor>,
+    pub(crate) handshakes: Option<Handshakes>,
+    pub(crate) web: Option<WebEntry>,
+    pub(crate) door: Door,
+    pub(crate) inbound: Inbound,
     storage: Option<Storage>,
-    clock: Clock,
-    facts: Facts,
-    payload_bytes_max: usize,
+    pub(crate) clock: Clock,
+    pub(crate) facts: Facts,
+    pub(crate) payload_bytes_max: usize,
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
-    connections: Vec<Option<Connection>>,
+    pub(crate) connections: Vec<Option<Connection>>,
     /// Connections that may have bytes to read.
     turns: Turns,
     /// Connections that publish faster than others read, and until when they are held back.
     stalled: Vec<(ConnId, Tick)>,
     /// Until when no connection is accepted.
-    accept_paused: Option<Tick>,
+    pub(crate) accept_paused: Option<Tick>,
     scratch: Scratch,
     outputs: Vec<Output>,
     disk_outputs: Vec<DiskOutput>,
@@ -160,7 +163,11 @@ impl Shard {
 
     pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
-        let Parts { inbound, commands, clock, storage, facts, remote, config, tls, .. } = parts;
+        let Parts { inbound, commands, clock, storage, facts, remote, config, gate, .. } = parts;
+        let Parts { acceptor, handshakes, mut web, .. } = parts;
+        if let Some(listener) = web.as_mut().and_then(|web| web.listener.as_mut()) {
+            poll.registry().register(listener, WEB_LISTENER, Interest::READABLE)?;
+        }
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         Ok(Self {
             poll,
@@ -170,7 +177,10 @@ impl Shard {
             config,
             engine,
             authenticator,
-            tls,
+            gate,
+            acceptor,
+            handshakes,
+            web,
             door,
             inbound,
             storage,
@@ -210,6 +220,9 @@ impl Shard {
                 self.engine.timeout(now);
             }
             self.leave(now);
+            if let Some(gate) = &mut self.gate {
+                gate.timeout(&mut self.engine, now.wall);
+            }
             self.carry_out(now);
         }
         self.finish(&mut events);
@@ -250,7 +263,11 @@ impl Shard {
         let stalled = self.stalled.iter().map(|(_, until)| *until);
         let deadlines = self.engine.next_deadline().into_iter().chain(stalled);
         let leaving = self.lame_duck.as_ref().map(LameDuck::next_deadline);
-        let own = [self.accept_paused, self.door.next_deadline(), leaving];
+        let ends = self.gate.as_ref().and_then(Gate::next_deadline).map(|end| {
+            let left = u64::try_from(end.0.saturating_sub(now.wall.0)).unwrap_or_default();
+            now.tick.after(Duration::from_nanos(left))
+        });
+        let own = [self.accept_paused, self.door.next_deadline(), leaving, ends];
         let next = deadlines.chain(own.into_iter().flatten()).min()?;
         Some(Duration::from_nanos(next.0.saturating_sub(now.tick.0)))
     }
@@ -258,7 +275,8 @@ impl Shard {
     fn collect(&mut self, now: Now, events: &Events) {
         for event in events {
             match event.token() {
-                LISTENER => self.accept(now),
+                LISTENER => self.accept(now, Way::Standard),
+                WEB_LISTENER => self.accept(now, Way::WebSocket),
                 WAKER => self.obey(now),
                 Token(slot) => {
                     let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
@@ -282,110 +300,9 @@ impl Shard {
         }
         if self.accept_paused.is_some_and(|until| until <= now.tick) {
             self.accept_paused = None;
-            self.accept(now);
+            self.accept(now, Way::Standard);
+            self.accept(now, Way::WebSocket);
         }
-    }
-
-    fn accept(&mut self, now: Now) {
-        for _ in 0..ACCEPTED_PER_TURN {
-            let Some(listener) = &self.listener else { return };
-            match listener.accept() {
-                Ok((stream, address)) => self.open(now, stream, address),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // The peer left before it was looked at.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    // Most likely the system is out of file descriptors; those who are connected
-                    // go on.
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    self.door.refused(now.tick, "the system refuses to accept them");
-                    self.accept_paused = Some(now.tick.after(ACCEPT_PAUSE));
-                    return;
-                }
-            }
-        }
-        // There may be more: come back after the others had their turn.
-        self.accept_paused = Some(now.tick);
-    }
-
-    fn open(&mut self, now: Now, mut stream: TcpStream, source: SocketAddr) {
-        let _ = stream.set_nodelay(true);
-        let peer = Peer {
-            ip: source.ip().to_string(),
-            port: source.port(),
-            handshake: self.tls.as_ref().map_or(Duration::ZERO, |tls| tls.acceptor.timeout()),
-            anonymous: self.authenticator.anonymous(),
-        };
-        let id = self.engine.opened(now, peer);
-        let slot = id.slot as usize;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        if let Err(error) = self.poll.registry().register(&mut stream, Token(slot), interest) {
-            tracing::warn!(%error, "a connection could not be watched");
-            self.engine.closed(id);
-            return;
-        }
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
-        }
-        tracing::debug!(connection = id.number, %source, "connection opened");
-        let known = self.authenticator.anonymous().is_some();
-        let transport = match &self.tls {
-            None => Transport::plain(stream),
-            Some(tls) => {
-                self.door.wait(now.tick, id, Wait::Handshake, tls.acceptor.timeout());
-                if let Some(patience) = tls.acceptor.patience() {
-                    self.door.wait(now.tick, id, Wait::FirstByte, patience);
-                }
-                Transport::secure(stream, tls.acceptor.session())
-            }
-        };
-        let connection = Connection::new(id, source.ip(), transport, self.payload_bytes_max, known);
-        self.connections[slot] = Some(connection);
-        if !self.door.enter(now.tick, id) {
-            self.turn_away(now, slot, "maximum connections exceeded");
-        }
-    }
-
-    /// Closes those who hold most of what was half received, when that is too much.
-    fn shed(&mut self, now: Now) {
-        for slot in self.inbound.too_much(now.tick, &self.connections) {
-            self.turn_away(now, slot, "Inbound Memory Exceeded");
-        }
-    }
-
-    /// Closes those who said nothing in time, and tells who was refused.
-    fn clear_door(&mut self, now: Now) {
-        while let Some((conn, wait)) = self.door.overdue(now.tick) {
-            let slot = conn.slot as usize;
-            let Some(Some(connection)) = self.connections.get_mut(slot) else { continue };
-            if connection.id != conn {
-                continue;
-            }
-            match wait {
-                Wait::Word if !connection.is_known() => {
-                    self.turn_away(now, slot, "Authentication Timeout");
-                }
-                Wait::Handshake if connection.transport.tls().is_some_and(Session::is_shaking) => {
-                    self.door.refused(now.tick, "TLS handshake timeout");
-                    self.drop_connection(slot);
-                }
-                Wait::FirstByte => {
-                    if connection.transport.tls_mut().is_some_and(Session::greet) {
-                        self.write(slot);
-                    }
-                }
-                Wait::Word | Wait::Handshake => {}
-            }
-        }
-        self.door.report(now.tick);
-    }
-
-    /// Tells a connection why it may not stay, and closes it.
-    fn turn_away(&mut self, now: Now, slot: usize, text: &'static str) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        connection.refuse(&mut self.engine, text);
-        self.door.refused(now.tick, text);
-        self.drop_connection(slot);
     }
 
     fn obey(&mut self, now: Now) {
@@ -394,13 +311,17 @@ impl Shard {
                 Command::Authenticated(conn, identity) => {
                     self.authenticated(now, conn, identity);
                 }
+                Command::Vouched(conn, vouched) => self.vouched(now, conn, vouched),
+                Command::Kept(question, answers, changes) => {
+                    self.kept(now, &question, answers, changes);
+                }
                 Command::Stepped(conn, stepped) => self.stepped(now, conn, stepped),
                 Command::Completed(done) => {
                     self.engine.completed(now, done);
                 }
                 #[cfg(feature = "monitoring")]
                 Command::Look(look) => look(&mut self.engine, &self.facts),
-                Command::Reload(config, answer) => answer(self.reload(*config)),
+                Command::Reload(config, answer) => answer(self.reload(now, *config)),
                 Command::LameDuck(over) => self.begin_to_leave(now, over),
                 Command::Stop => self.stopping = true,
             }
@@ -408,21 +329,35 @@ impl Shard {
     }
 
     /// Takes over a configuration.
-    fn reload(&mut self, new: Config) -> Result<(), ReloadError> {
+    fn reload(&mut self, now: Now, new: Config) -> Result<(), ReloadError> {
         let refused = reload::needs_restart(&self.config, &new);
         if !refused.is_empty() {
             return Err(ReloadError::Restart(refused));
         }
         let acceptor = new.tls.as_ref().map(Acceptor::load).transpose()?;
+        let by_web = new.websocket.as_ref().and_then(|web| web.tls.as_ref());
+        let by_web = by_web.map(Acceptor::load).transpose()?;
+        let changes = match (&self.gate, &new.operator) {
+            (Some(gate), Some(operator)) => gate.changes(operator)?,
+            _ => Vec::new(),
+        };
         let authenticator = Authenticator::new(&new, &mut self.engine, &self.remote)
             .map_err(ReloadError::System)?;
         self.authenticator = authenticator;
-        if let (Some(tls), Some(acceptor)) = (&mut self.tls, acceptor) {
-            tls.acceptor = acceptor;
+        if let Some(gate) = &mut self.gate {
+            gate.change(changes, &mut self.engine, now.wall);
+        }
+        if self.acceptor.is_some() {
+            self.acceptor = acceptor;
+        }
+        if let (Some(web), Some(acceptor)) = (&mut self.web, by_web) {
+            web.set_acceptor(acceptor);
         }
         reload::limit_accounts(&mut self.engine, &new);
         self.engine.change(&reload::changeable(&new));
-        self.engine.judge(reload::standing(&self.config, &new));
+        if self.gate.is_none() {
+            self.engine.judge(reload::standing(&self.config, &new));
+        }
         self.door.set_room(connections_max(new.max_connections), new.connect_timeout);
         self.payload_bytes_max = new.max_payload;
         let mut info = self.facts.info.clone();
@@ -440,6 +375,9 @@ impl Shard {
         if let Some(mut listener) = self.listener.take() {
             let _ = self.poll.registry().deregister(&mut listener);
         }
+        if let Some(mut listener) = self.web.as_mut().and_then(|web| web.listener.take()) {
+            let _ = self.poll.registry().deregister(&mut listener);
+        }
         let Config { lame_duck_duration, lame_duck_grace, .. } = *self.config;
         let engine = &mut self.engine;
         let leaving = LameDuck::begin(now, engine, lame_duck_duration, lame_duck_grace, over);
@@ -453,57 +391,7 @@ impl Shard {
         }
     }
 
-    fn authenticated(&mut self, now: Now, conn: ConnId, identity: Option<Identity>) {
-        let admitted = identity.is_some();
-        self.engine.authenticated(conn, identity);
-        let slot = conn.slot as usize;
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        if connection.id != conn {
-            return;
-        }
-        connection.waiting = false;
-        if admitted {
-            connection.admit();
-        }
-        let turn = connection.resume(self.clock, MUCH, &mut self.engine);
-        self.after(now, slot, turn);
-    }
-
-    /// Hands a step of a handshake to those who make them.
-    fn step(&mut self, slot: usize) {
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        let (Some(step), Some(tls)) = (connection.transport.step(), &self.tls) else { return };
-        connection.waiting = true;
-        tls.handshakes.make(connection.source, connection.id, step);
-    }
-
-    /// Goes on with a handshake.
-    fn stepped(&mut self, now: Now, conn: ConnId, stepped: Stepped) {
-        let slot = conn.slot as usize;
-        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
-        let Some(session) = connection.transport.tls_mut().filter(|_| connection.id == conn) else {
-            return;
-        };
-        let outcome = session.stepped(stepped);
-        let open = session.is_open();
-        connection.waiting = false;
-        if let Err(error) = outcome {
-            tracing::debug!(connection = conn.number, source = %connection.source, error, "TLS handshake error");
-            let _ = connection.transport.flush();
-            self.door.refused(now.tick, "TLS handshake error");
-            self.drop_connection(slot);
-            return;
-        }
-        self.inbound.count(connection);
-        if open {
-            self.engine.secured(now, conn);
-        }
-        // What came meanwhile was not looked at.
-        self.enqueue(slot);
-        self.write(slot);
-    }
-
-    fn enqueue(&mut self, slot: usize) {
+    pub(crate) fn enqueue(&mut self, slot: usize) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         connection.readable = true;
         if !connection.queued && !connection.waiting {
@@ -546,9 +434,13 @@ impl Shard {
         }
     }
 
-    fn after(&mut self, now: Now, slot: usize, turn: Turn) {
+    pub(crate) fn after(&mut self, now: Now, slot: usize, turn: Turn) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         self.inbound.count(connection);
+        if connection.transport.web().is_some_and(WebSession::has_words) {
+            self.write(slot);
+        }
+        let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         match turn {
             Turn::More => {
                 if connection.readable {
@@ -569,6 +461,7 @@ impl Shard {
             // Writing makes room.
             Turn::Full => {}
             Turn::Unknown => self.turn_away(now, slot, "Authorization Violation"),
+            Turn::Upgraded => self.upgraded(now, slot),
             Turn::Step => self.step(slot),
             Turn::Insecure => {
                 let text = "Secure Connection - TLS Required";
@@ -629,15 +522,19 @@ impl Shard {
     fn carry_out_one(&mut self, now: Now, output: Output) {
         match output {
             Output::Flush(conn) => self.flush(conn),
-            Output::Authenticate { conn, connect } => {
-                let Some(source) = self.source_of(conn) else { return };
-                match self.authenticator.check(conn, source, *connect) {
-                    Verdict::Now(identity) => self.authenticated(now, conn, identity),
-                    Verdict::Later => {}
-                }
+            Output::Authenticate { conn, connect, nonce } => {
+                self.authenticate(now, conn, *connect, nonce);
             }
             Output::Close { conn, reason } => self.close(now, conn, reason),
-            Output::Answer(question) => self.answer(now, &question),
+            Output::Answer(question) => match (question.about, &self.gate) {
+                (About::Claims(claims), Some(gate)) => {
+                    let account = question.of.clone();
+                    if !gate.ask(claims, *question) {
+                        tracing::error!(?claims, ?account, "too many requests about accounts wait");
+                    }
+                }
+                _ => self.answer(now, &question),
+            },
         }
     }
 
@@ -646,12 +543,6 @@ impl Shard {
         if let Some(answer) = self.facts.answer(question, &mut self.engine, now.wall) {
             self.engine.answer(question, answer.to_string().as_bytes());
         }
-    }
-
-    /// Address that a connection comes from; `None` if it is gone.
-    fn source_of(&self, conn: ConnId) -> Option<IpAddr> {
-        let connection = self.connections.get(conn.slot as usize)?.as_ref()?;
-        (connection.id == conn).then_some(connection.source)
     }
 
     fn flush(&mut self, conn: ConnId) {
@@ -663,7 +554,7 @@ impl Shard {
     }
 
     /// Writes what waits for a connection; one that was full goes on when it is all gone.
-    fn write(&mut self, slot: usize) {
+    pub(crate) fn write(&mut self, slot: usize) {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         if connection.flush(&mut self.engine).is_err() {
             self.drop_connection(slot);
@@ -682,11 +573,12 @@ impl Shard {
                 self.door.refused(now.tick, reason.text());
             }
             let _ = connection.flush(&mut self.engine);
+            connection.part(reason.words());
             self.drop_connection(slot);
         }
     }
 
-    fn drop_connection(&mut self, slot: usize) {
+    pub(crate) fn drop_connection(&mut self, slot: usize) {
         let Some(Some(mut connection)) = self.connections.get_mut(slot).map(Option::take) else {
             return;
         };
@@ -695,10 +587,13 @@ impl Shard {
         self.door.leave();
         self.inbound.forget(&connection);
         connection.transport.close();
+        if let Some(gate) = &mut self.gate {
+            gate.forget(connection.id, connection.source);
+        }
         if connection.waiting {
             self.authenticator.forget(connection.id, connection.source);
-            if let Some(tls) = &self.tls {
-                tls.handshakes.forget(connection.source, connection.id);
+            if let Some(handshakes) = &self.handshakes {
+                handshakes.forget(connection.source, connection.id);
             }
         }
         tracing::debug!(connection = connection.id.number, "connection closed");

@@ -35,11 +35,16 @@ pub(crate) fn spawn(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use crate::{Config, Credential, JetStreamConfig, Server, User};
+    use crate::{
+        Config, ConnectionTypes, Credential, JetStreamConfig, Nkey, OperatorConfig, Resolver,
+        Server, User,
+    };
+    use watershed_peers::jwt::Operator;
 
     /// Names the thread that is to panic in the child process.
     const PANICS: &str = "WATERSHED_TEST_PANICS";
@@ -63,16 +68,38 @@ mod tests {
             credential: Credential::Bcrypt(bcrypt::hash("b", 4).unwrap()),
             account: "A".into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         };
+        let key = nkeys::KeyPair::new_user().public_key();
+        let with_key = User {
+            name: key.clone(),
+            credential: Credential::Nkey(Box::new(Nkey::of_user(&key).unwrap())),
+            ..user.clone()
+        };
+        if std::env::var(PANICS).as_deref() == Ok("accounts") {
+            let operator = Operator::new();
+            let folder = folder.path().join("jwt");
+            let (allow_delete, hard_delete, limit) = (false, false, None);
+            let resolver = Resolver::Full { folder, allow_delete, hard_delete, limit };
+            let operators = vec![operator.jwt()];
+            let operator = Some(OperatorConfig { operators, resolver, preload: BTreeMap::new() });
+            let _server =
+                Server::builder().config(Config { operator, ..Config::default() }).start().unwrap();
+            wait_for_the_end();
+        }
         let config = Config {
             http: Some(([127, 0, 0, 1], 0).into()),
-            users: vec![user],
+            users: vec![user, with_key],
             jetstream: Some(JetStreamConfig::new(folder.path())),
             ..Config::default()
         };
         let _server = Server::builder().config(config).start().unwrap();
+        wait_for_the_end();
+    }
+
+    /// The thread panics as soon as it runs; who survives that fails in the parent.
+    fn wait_for_the_end() {
         let start = Instant::now();
-        // The thread panics as soon as it runs; who survives that fails in the parent.
         while start.elapsed() < Duration::from_secs(3) {
             std::thread::yield_now();
         }
@@ -82,7 +109,16 @@ mod tests {
     fn a_panic_ends_the_process() {
         // What the children leave behind goes with it.
         let folder = tempfile::tempdir().unwrap();
-        for name in ["watershed", "committer", "keeper", "reader", "passwords", "http"] {
+        for name in [
+            "watershed",
+            "committer",
+            "keeper",
+            "reader",
+            "passwords",
+            "signatures",
+            "accounts",
+            "http",
+        ] {
             let output = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "thread::tests::child", "--nocapture"])
                 .env(PANICS, name)

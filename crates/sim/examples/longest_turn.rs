@@ -52,7 +52,7 @@ impl Node {
         let mut engine = Engine::new(Settings { core, jetstream });
         let account = engine.account("$G");
         let now = Now { tick: Tick(0), wall: UnixNanos(1_000_000_000_000) };
-        let identity = Identity { account, user: String::new(), permissions: None };
+        let identity = Identity::new(account, "", None);
         let conn = engine.opened(
             now,
             Peer { ip: "here".into(), port: 1, anonymous: Some(identity), ..Peer::default() },

@@ -82,7 +82,7 @@ impl Node {
         engine.limit_account(account, store);
         let (mut own, findings) = OnDisk::start(engine, disk, now).map_err(text)?;
         let applied = own.journal.next_round() - 1;
-        let identity = Identity { account, user: String::new(), permissions: None };
+        let identity = Identity::new(account, "", None);
         let conn = own.engine.opened(
             now,
             Peer { ip: "sim".into(), port: 1, anonymous: Some(identity), ..Peer::default() },

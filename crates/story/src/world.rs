@@ -126,7 +126,7 @@ impl World {
     /// Connects somebody.
     pub(crate) fn connect(&mut self, user: &str, permissions: Option<Arc<Permissions>>) -> Link {
         let account = self.node.engine.account(&self.machine.account);
-        let identity = Identity { account, user: user.to_owned(), permissions };
+        let identity = Identity::new(account, user, permissions);
         let peer = Peer { ip: "story".into(), anonymous: Some(identity), ..Peer::default() };
         let conn = self.node.engine.opened(self.now, peer);
         let decoder = ServerDecoder::default();

@@ -114,6 +114,21 @@ impl Connect {
     pub fn decode(json: &[u8]) -> Option<Self> {
         object(json).ok()
     }
+
+    /// Takes credentials that it does not have itself.
+    pub fn fill_in(&mut self, other: Self) {
+        let Self { auth_token, user, pass, jwt, .. } = self;
+        for (own, other) in [
+            (auth_token, other.auth_token),
+            (user, other.user),
+            (pass, other.pass),
+            (jwt, other.jwt),
+        ] {
+            if own.as_ref().is_none_or(String::is_empty) {
+                *own = other;
+            }
+        }
+    }
 }
 
 impl Default for Connect {

@@ -1,27 +1,32 @@
 //! Who is who. Secrets come in with the configuration and with `CONNECT`, and go no further.
 
-mod password;
+mod credential;
+mod nkey;
+mod workers;
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use watershed_engine::permit::Permissions;
-use watershed_engine::{ConnId, Engine, Identity};
+use watershed_engine::{ConnId, Engine, Identity, Key};
 use watershed_wire::handshake::Connect;
 
-pub use self::password::Credential;
+pub use self::credential::Credential;
+pub use self::nkey::Nkey;
+pub(crate) use self::workers::Worker;
+use self::workers::{Hashed, Hashes, Signed, signatures};
 use crate::config::{Config, DEFAULT_ACCOUNT};
-use crate::queue::{Queue, Share};
-use crate::shard::{Command, Remote};
-use crate::thread::spawn;
+use crate::shard::Remote;
+
+/// Name that stands for whoever shows the token, as on nats-server.
+pub(crate) const TOKEN_HOLDER: &str = "[REDACTED]";
 
 /// Somebody who may connect.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Name.
+    /// Name; of a user with a key, that key.
     pub name: String,
     /// What proves that it is them.
     pub credential: Credential,
@@ -29,150 +34,210 @@ pub struct User {
     pub account: String,
     /// What they may do; `None` for everything.
     pub permissions: Option<Arc<Permissions>>,
+    /// How they may connect.
+    pub connections: ConnectionTypes,
+}
+
+/// How a user may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionTypes {
+    /// Over TCP, with TLS or without.
+    pub standard: bool,
+    /// By WebSocket.
+    pub websocket: bool,
+}
+
+/// How somebody comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over TCP, with TLS or without.
+    Standard,
+    /// By WebSocket.
+    WebSocket,
+}
+
+impl ConnectionTypes {
+    /// Nothing is allowed.
+    pub(crate) const NONE: Self = Self { standard: false, websocket: false };
+
+    /// Whether somebody may come like this.
+    pub(crate) fn allows(self, way: Way) -> bool {
+        match way {
+            Way::Standard => self.standard,
+            Way::WebSocket => self.websocket,
+        }
+    }
+
+    /// Allows a way by nats-server's name for it. Says whether that is one.
+    pub(crate) fn allow(&mut self, name: &str) -> bool {
+        match name.to_ascii_uppercase().as_str() {
+            "STANDARD" => self.standard = true,
+            "WEBSOCKET" => self.websocket = true,
+            "LEAFNODE" | "LEAFNODE_WS" | "MQTT" | "MQTT_WS" | "IN_PROCESS" => {}
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Default for ConnectionTypes {
+    fn default() -> Self {
+        Self { standard: true, websocket: true }
+    }
 }
 
 /// Decides who a connection is.
 pub(crate) struct Authenticator {
-    users: HashMap<String, (Credential, Identity)>,
+    users: HashMap<String, Known>,
+    /// What all show that are nobody in particular.
+    token: Option<(Credential, Identity)>,
     /// Who it is that shows no credential, if nobody needs one.
     anonymous: Option<Identity>,
+    /// The same of those who come by WebSocket.
+    anonymous_by_web: Option<Identity>,
     /// Who it is that shows a credential of no known user; nobody unless the server is open.
     stranger: Option<Identity>,
     /// Where hashes are checked, if there are any.
-    slow: Option<Slow>,
+    hashes: Option<Hashes>,
+    /// Where signatures are checked, if anybody has a key.
+    signatures: Option<Worker<Signed>>,
 }
 
-/// Passwords that may wait to be checked.
-const PASSWORDS: Share = Share { of_source: 64, of_all: 1024 };
-
-/// A password to check.
-struct Job {
-    offered: String,
-    hash: String,
-    /// Who it is if the password is right; `None` for a user that does not exist, whose password
-    /// is checked all the same so that the answer takes as long.
-    identity: Option<Identity>,
-}
-
-/// Checks passwords against hashes, on a thread of its own.
-struct Slow {
-    queue: Arc<Queue<Job>>,
-    /// All hashes. One of them stands for each name that is nobody's, so that an answer says nothing
-    /// about names.
-    hashes: Vec<String>,
-    choice: RandomState,
+/// A user, as the engine is told of them.
+struct Known {
+    credential: Credential,
+    identity: Identity,
+    connections: ConnectionTypes,
 }
 
 /// What is known at once.
 pub(crate) enum Verdict {
     /// This is who it is, or that it is nobody.
     Now(Option<Identity>),
-    /// The answer comes as a [`Command::Authenticated`].
+    /// The answer comes as a [`crate::shard::Command::Authenticated`].
     Later,
+}
+
+/// A connection that says who it is.
+pub(crate) struct Claim {
+    pub(crate) conn: ConnId,
+    /// Address that it comes from.
+    pub(crate) source: IpAddr,
+    pub(crate) way: Way,
+    pub(crate) connect: Connect,
+    /// What it was given to sign.
+    pub(crate) nonce: String,
 }
 
 impl Authenticator {
     pub(crate) fn new(config: &Config, engine: &mut Engine, remote: &Remote) -> io::Result<Self> {
-        let users: HashMap<_, _> = config
-            .users
-            .iter()
-            .map(|user| {
-                let identity = Identity {
-                    account: engine.account(&user.account),
-                    user: user.name.clone(),
-                    permissions: user.permissions.clone(),
-                };
-                (user.name.clone(), (user.credential.clone(), identity))
-            })
-            .collect();
+        let users: HashMap<_, _> =
+            config.users.iter().map(|user| (user.name.clone(), known(user, engine))).collect();
         let open = match &config.open_account {
             Some(name) => Some(name.as_str()),
-            None => users.is_empty().then_some(DEFAULT_ACCOUNT),
+            None => config.is_open().then_some(DEFAULT_ACCOUNT),
         };
-        let stranger = open.map(|name| Identity {
-            account: engine.account(name),
-            user: String::new(),
-            permissions: None,
-        });
+        let stranger = open.map(|name| Identity::new(engine.account(name), "", None));
         let named = config.no_auth_user.as_ref().and_then(|name| users.get(name));
-        let anonymous = named.map(|(_, identity)| identity.clone()).or_else(|| stranger.clone());
-        let hashes = users.values().filter_map(|(credential, _)| credential.hash());
-        let hashes: Vec<String> = hashes.map(str::to_owned).collect();
-        let slow = if hashes.is_empty() { None } else { Some(Slow::start(hashes, remote)?) };
-        Ok(Self { users, anonymous, stranger, slow })
+        let anonymous = named.map(|user| user.identity.clone()).or_else(|| stranger.clone());
+        let named = config.websocket.as_ref().and_then(|web| web.no_auth_user.as_ref());
+        let named = named.and_then(|name| users.get(name)).map(|user| user.identity.clone());
+        let anonymous_by_web = named.or_else(|| anonymous.clone());
+        let token = config.token.clone().map(|token| {
+            (token, Identity::new(engine.account(DEFAULT_ACCOUNT), TOKEN_HOLDER, None))
+        });
+        let credentials = users.values().map(|user| &user.credential);
+        let credentials = credentials.chain(token.iter().map(|(token, _)| token));
+        let hashes: Vec<String> =
+            credentials.filter_map(|own| own.hash()).map(str::to_owned).collect();
+        let hashes = if hashes.is_empty() { None } else { Some(Hashes::start(hashes, remote)?) };
+        let signatures = config.has_keys().then(|| signatures(remote)).transpose()?;
+        Ok(Self { users, token, anonymous, anonymous_by_web, stranger, hashes, signatures })
     }
 
     /// Who a connection without a credential is.
-    pub(crate) fn anonymous(&self) -> Option<Identity> {
-        self.anonymous.clone()
+    pub(crate) fn anonymous(&self, way: Way) -> Option<Identity> {
+        match way {
+            Way::Standard => self.anonymous.clone(),
+            Way::WebSocket => self.anonymous_by_web.clone(),
+        }
     }
 
-    /// Who shows this credential. Whoever has a plain password gets in at once; where there are hashes,
-    /// everybody who may not takes as long as one of them.
-    pub(crate) fn check(&self, conn: ConnId, source: IpAddr, connect: Connect) -> Verdict {
-        let offered = connect.pass.unwrap_or_default();
-        let name = connect.user.unwrap_or_default();
-        let user = self.users.get(&name);
-        if user.is_none() && self.stranger.is_some() {
-            return Verdict::Now(self.stranger.clone());
+    /// Whether connections are given something to sign.
+    pub(crate) fn wants_signatures(&self) -> bool {
+        self.signatures.is_some()
+    }
+
+    /// Who shows this credential. Whoever has a plain password or token gets in at once; where there are
+    /// hashes, everybody whose password or token is wrong waits as long as for one of them.
+    pub(crate) fn check(&self, claim: Claim) -> Verdict {
+        let nkey = claim.connect.nkey.as_deref().unwrap_or_default();
+        match &self.signatures {
+            Some(signatures) if !nkey.is_empty() => self.check_key(claim, signatures),
+            _ => self.check_secret(claim),
         }
-        let hashed = match user {
-            Some((Credential::Plain(_), identity))
-                if user.is_some_and(|u| u.0.accepts(&offered)) =>
-            {
+    }
+
+    fn check_key(&self, claim: Claim, signatures: &Worker<Signed>) -> Verdict {
+        let Claim { conn, source, way, connect, nonce } = claim;
+        let user = self.users.get(connect.nkey.as_deref().unwrap_or_default());
+        let Some(Known { credential: Credential::Nkey(key), identity, connections }) = user else {
+            return Verdict::Now(None);
+        };
+        if !connections.allows(way) {
+            return Verdict::Now(None);
+        }
+        let (key, identity) = (Nkey::clone(key), identity.clone());
+        let signature = connect.sig.unwrap_or_default();
+        let fits = signatures.check(source, conn, Signed { key, nonce, signature, identity });
+        if fits { Verdict::Later } else { Verdict::Now(None) }
+    }
+
+    fn check_secret(&self, claim: Claim) -> Verdict {
+        let Claim { conn, source, way, connect, .. } = claim;
+        let name = connect.user.unwrap_or_default();
+        let user = self.users.get(&name).filter(|user| user.connections.allows(way));
+        let (known, offered) = match (user, &self.token) {
+            (None, Some((token, identity))) if name.is_empty() => {
+                (Some((token, identity)), connect.auth_token)
+            }
+            (user, _) => (user.map(|user| (&user.credential, &user.identity)), connect.pass),
+        };
+        let offered = offered.unwrap_or_default();
+        let (hash, identity) = match known {
+            None if self.stranger.is_some() => return Verdict::Now(self.stranger.clone()),
+            Some((Credential::Bcrypt(hash), identity)) => (Some(hash), Some(identity.clone())),
+            Some((plain, identity)) if plain.accepts(&offered) => {
                 return Verdict::Now(Some(identity.clone()));
             }
-            Some((Credential::Bcrypt(hash), identity)) => Some((hash, identity.clone())),
-            _ => None,
+            _ => (None, None),
         };
-        let Some(slow) = &self.slow else { return Verdict::Now(None) };
-        let (hash, identity) = match hashed {
-            Some((hash, identity)) => (hash.clone(), Some(identity)),
-            None => (slow.any_hash(&name), None),
-        };
-        if slow.queue.push(source, conn, Job { offered, hash, identity }) {
-            Verdict::Later
-        } else {
-            Verdict::Now(None)
-        }
+        let Some(hashes) = &self.hashes else { return Verdict::Now(None) };
+        let hash = hash.cloned().unwrap_or_else(|| hashes.any(&name));
+        let fits = hashes.worker.check(source, conn, Hashed { offered, hash, identity });
+        if fits { Verdict::Later } else { Verdict::Now(None) }
     }
 
     /// A connection whose credential was being checked is gone.
     pub(crate) fn forget(&self, conn: ConnId, source: IpAddr) {
-        if let Some(slow) = &self.slow {
-            slow.queue.forget(source, conn);
+        if let Some(hashes) = &self.hashes {
+            hashes.worker.forget(source, conn);
+        }
+        if let Some(signatures) = &self.signatures {
+            signatures.forget(source, conn);
         }
     }
 }
 
-impl Slow {
-    fn start(hashes: Vec<String>, remote: &Remote) -> io::Result<Self> {
-        let queue = Arc::new(Queue::new(PASSWORDS));
-        let (jobs, remote) = (Arc::clone(&queue), remote.clone());
-        spawn("passwords", move || check_slowly(&jobs, &remote))?;
-        Ok(Self { queue, hashes, choice: RandomState::new() })
+fn known(user: &User, engine: &mut Engine) -> Known {
+    let account = engine.account(&user.account);
+    let mut identity = Identity::new(account, &user.name, user.permissions.clone());
+    if matches!(user.credential, Credential::Nkey(_)) {
+        let (issuer, account_name) = (user.account.clone(), user.account.clone());
+        identity.key = Some(Arc::new(Key { issuer, account_name, ..Key::default() }));
     }
-
-    /// The hash that stands for a name, always the same.
-    fn any_hash(&self, name: &str) -> String {
-        let count = self.hashes.len() as u64;
-        let index = usize::try_from(self.choice.hash_one(name) % count).unwrap_or_default();
-        self.hashes[index].clone()
-    }
-}
-
-impl Drop for Slow {
-    fn drop(&mut self) {
-        self.queue.close();
-    }
-}
-
-fn check_slowly(jobs: &Queue<Job>, remote: &Remote) {
-    while let Some((conn, job)) = jobs.next() {
-        let right = password::is_hashed(&job.offered, &job.hash);
-        let identity = job.identity.filter(|_| right);
-        remote.send(Command::Authenticated(conn, identity));
-    }
+    let (credential, connections) = (user.credential.clone(), user.connections);
+    Known { credential, identity, connections }
 }
 
 #[cfg(test)]
@@ -192,6 +257,7 @@ mod tests {
             credential: Credential::from_config(password),
             account: "A".into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         };
         let config =
             Config { users: vec![user("plain", "s3"), user("hashed", &hash)], ..Config::default() };
@@ -208,7 +274,9 @@ mod tests {
             let (user, pass) = (Some(name.into()), Some(pass.into()));
             let connect = Connect { user, pass, ..Connect::default() };
             let conn = ConnId { slot: 0, number: 1 };
-            let verdict = authenticator.check(conn, [10, 0, 0, 1].into(), connect);
+            let (source, nonce) = ([10, 0, 0, 1].into(), String::new());
+            let verdict =
+                authenticator.check(Claim { conn, source, way: Way::Standard, connect, nonce });
             let found = matches!(verdict, Verdict::Now(Some(_)));
             assert_eq!(found, at_once, "{name}");
             assert!(found || matches!(verdict, Verdict::Later), "{name}");

@@ -2,26 +2,25 @@
 //! ignore one would be to run another server than the one that was asked for.
 
 mod bounds;
+mod operator;
 mod refused;
 mod sharing;
 mod tls;
+mod users;
+mod websocket;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 use watershed_engine::AccountStore;
-use watershed_engine::permit::{Permissions, Rules};
 use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
-use watershed_wire::subject::Filter;
 use watershed_wire::time::parse_go_duration;
 
 use self::sharing::Sharing;
-use crate::auth::{Credential, User};
-use crate::config::{Config, DEFAULT_ACCOUNT, JetStreamConfig};
+use crate::config::{Config, JetStreamConfig};
 
 /// Files that include each other.
 const INCLUDE_DEPTH_MAX: usize = 8;
@@ -83,6 +82,9 @@ pub fn read_config(
         http_port: None,
         no_auth_user: None,
         allow_non_tls: false,
+        trust: operator::Trust::default(),
+        system_account: None,
+        web_guest_line: 0,
         referred: BTreeSet::new(),
     };
     let pairs = load(path, 0)?;
@@ -134,7 +136,11 @@ struct Reader<'a> {
     port: Option<u16>,
     http_port: Option<u16>,
     no_auth_user: Option<(String, usize)>,
+    system_account: Option<String>,
+    /// Line of `no_auth_user` in `websocket`.
+    web_guest_line: usize,
     allow_non_tls: bool,
+    trust: operator::Trust,
     /// Names that variables have.
     referred: BTreeSet<String>,
 }
@@ -164,9 +170,14 @@ impl Reader<'_> {
                 "jetstream" => self.jetstream(pair)?,
                 "authorization" => self.authorization(pair)?,
                 "tls" => self.config.tls = Some(tls::tls(pair)?),
+                "websocket" | "ws" => self.websocket(pair)?,
                 "allow_non_tls" => self.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
-                "system_account" | "system" => self.config.system_account = text(pair)?,
+                "system_account" | "system" => self.system_account = Some(text(pair)?),
+                "operator" | "operators" | "root" | "roots" | "root_operator"
+                | "root_operators" => self.operator(pair)?,
+                "resolver" | "account_resolver" | "accounts_resolver" => self.resolver(pair)?,
+                "resolver_preload" => self.resolver_preload(pair)?,
                 "no_auth_user" => {
                     self.no_auth_user = Some((text(pair)?, pair.place.line));
                 }
@@ -300,50 +311,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn authorization(&mut self, pair: &Pair) -> Read<()> {
-        let (mut user, mut password) = (None, None);
-        for pair in map(pair)? {
-            match pair.key.as_str() {
-                "user" | "username" => user = Some(self.literal(pair)?),
-                "pass" | "password" => password = Some(self.literal(pair)?),
-                "users" => self.users(pair, DEFAULT_ACCOUNT)?,
-                "timeout" => self.config.auth_timeout = duration(pair)?,
-                _ => self.not_a_setting(pair)?,
-            }
-        }
-        match (user, password) {
-            (None, None) => Ok(()),
-            (Some(name), Some(password)) => self.add(
-                pair,
-                User {
-                    name,
-                    credential: Credential::from_config(&password),
-                    account: DEFAULT_ACCOUNT.into(),
-                    permissions: None,
-                },
-            ),
-            _ => Err(error(pair, "a user has a password, and a password a user")),
-        }
-    }
-
-    /// A name or a password. In quotes, what looks like a variable is none.
-    fn literal(&mut self, pair: &Pair) -> Read<String> {
-        let text = text(pair)?;
-        let inner = text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
-        let names = |name: &str| {
-            !name.starts_with(|c: char| c.is_ascii_digit())
-                && !name.is_empty()
-                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        };
-        if let Some(name) = inner.filter(|name| names(name)) {
-            self.process.warnings.push(format!(
-                "line {}: in quotes, `{}` is the text `{text}` and not the variable: write ${name} without quotes",
-                pair.place.line, pair.key
-            ));
-        }
-        Ok(text)
-    }
-
     fn accounts(&mut self, pair: &Pair) -> Read<()> {
         let mut sharing = Sharing::default();
         for account in map(pair)? {
@@ -364,46 +331,6 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn users(&mut self, pair: &Pair, account: &str) -> Read<()> {
-        let Value::List(items) = &pair.item.value else { return Err(wrong(pair, "a list")) };
-        for item in items {
-            let Value::Map(pairs) = &item.value else {
-                return Err(ConfError { line: item.place.line, what: "a user is a block".into() });
-            };
-            let (mut name, mut password, mut permissions) = (None, None, None);
-            for pair in pairs {
-                match pair.key.as_str() {
-                    "user" | "username" => name = Some(self.literal(pair)?),
-                    "pass" | "password" => password = Some(self.literal(pair)?),
-                    "permissions" | "permission" | "authorization" => {
-                        permissions = Some(Arc::new(permissions_of(pair)?));
-                    }
-                    _ => self.not_a_setting(pair)?,
-                }
-            }
-            let missing = |what: &str| ConfError {
-                line: item.place.line,
-                what: format!("this user has no `{what}`"),
-            };
-            let user = User {
-                name: name.ok_or_else(|| missing("user"))?,
-                credential: Credential::from_config(&password.ok_or_else(|| missing("password"))?),
-                account: account.to_owned(),
-                permissions,
-            };
-            self.add(pair, user)?;
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, pair: &Pair, user: User) -> Read<()> {
-        if self.config.users.iter().any(|other| other.name == user.name) {
-            return Err(error(pair, format!("there are two users `{}`", user.name)));
-        }
-        self.config.users.push(user);
-        Ok(())
-    }
-
     fn finish(mut self) -> Read<(Config, Process)> {
         self.process.host_is_said = self.host.is_some();
         let host = self.host.unwrap_or(IpAddr::from([0, 0, 0, 0]));
@@ -414,13 +341,20 @@ impl Reader<'_> {
         if let Some(tls) = &mut self.config.tls {
             tls.allow_non_tls = self.allow_non_tls;
         }
-        if let Some((name, line)) = self.no_auth_user {
-            if !self.config.users.iter().any(|user| user.name == name) {
-                let what = format!("`no_auth_user` names `{name}`, and there is no such user");
-                return Err(ConfError { line, what });
-            }
-            self.config.no_auth_user = Some(name);
+        let system_said = self.system_account.is_some();
+        if let Some(name) = self.system_account.take() {
+            self.config.system_account = name;
         }
+        self.finish_trust(system_said)?;
+        let of_web = self.config.websocket.as_ref().and_then(|web| web.no_auth_user.clone());
+        let of_web = of_web.map(|name| (name, self.web_guest_line));
+        for (name, line) in self.no_auth_user.iter().chain(&of_web) {
+            if !self.config.users.iter().any(|user| user.name == *name) {
+                let what = format!("`no_auth_user` names `{name}`, and there is no such user");
+                return Err(ConfError { line: *line, what });
+            }
+        }
+        self.config.no_auth_user = self.no_auth_user.map(|(name, _)| name);
         Ok((self.config, self.process))
     }
 }
@@ -536,49 +470,6 @@ fn duration(pair: &Pair) -> Read<Duration> {
     nanos.map(Duration::from_nanos).ok_or_else(|| wrong(pair, "a duration such as `2m`"))
 }
 
-fn permissions_of(pair: &Pair) -> Read<Permissions> {
-    let mut permissions = Permissions::default();
-    for pair in map(pair)? {
-        match pair.key.as_str() {
-            "publish" | "pub" => permissions.publish = rules(pair)?,
-            "subscribe" | "sub" => permissions.subscribe = rules(pair)?,
-            _ => return Err(unknown(pair)),
-        }
-    }
-    Ok(permissions)
-}
-
-fn rules(pair: &Pair) -> Read<Rules> {
-    let Value::Map(pairs) = &pair.item.value else {
-        return Ok(Rules { allow: Some(filters(pair)?), deny: Vec::new() });
-    };
-    let mut rules = Rules::default();
-    for pair in pairs {
-        match pair.key.as_str() {
-            "allow" => rules.allow = Some(filters(pair)?),
-            "deny" => rules.deny = filters(pair)?,
-            _ => return Err(unknown(pair)),
-        }
-    }
-    Ok(rules)
-}
-
-/// A subject, or a list of them.
-fn filters(pair: &Pair) -> Read<Vec<Filter>> {
-    let items = match &pair.item.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(&pair.item),
-    };
-    let filter = |item: &Item| match &item.value {
-        Value::Text { text, .. } => Filter::new(text).map_err(|problem| ConfError {
-            line: item.place.line,
-            what: format!("`{text}` is no subject: {problem}"),
-        }),
-        _ => Err(wrong(pair, "subjects")),
-    };
-    items.iter().map(filter).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -663,7 +554,7 @@ mod tests {
         )
         .unwrap();
         let [reader, writer] = config.users.as_slice() else { panic!() };
-        let allowed = |user: &User| {
+        let allowed = |user: &crate::User| {
             let publish = &user.permissions.as_ref().unwrap().publish;
             publish.allow.as_ref().unwrap().len()
         };
@@ -683,7 +574,7 @@ mod tests {
             ("cluster { }", "line 1: `cluster` is not supported by this server"),
             ("leafnodes { remotes: [] }", "line 1: `remotes` is not supported by this server"),
             ("lame_duck_duration: 1s", "line 1: `lame_duck_duration` is at least 30 seconds"),
-            ("authorization { users: [ { user: a } ] }", "line 1: this user has no `password`"),
+            ("authorization { users: [ { user: a } ] }", "line 1: missing `password` of a user"),
             ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
             (
                 "server_name: $NONE",

@@ -168,6 +168,12 @@ struct Connection {
     authorized_user: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     account: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    issuer_key: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name_tag: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     subscriptions_list: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -186,10 +192,11 @@ impl Connection {
         } else if options.subscriptions {
             listed.0 = own.listens.into_iter().map(|listens| listens.subject).collect();
         }
+        let key = own.key.filter(|_| options.auth).unwrap_or_default();
         Self {
             cid: own.number,
             kind: "Client",
-            protocol: "nats",
+            protocol: if own.websocket { "websocket" } else { "nats" },
             ip: own.ip,
             port: own.port,
             start: own.start,
@@ -210,6 +217,9 @@ impl Connection {
             version: own.version,
             authorized_user: named(own.user),
             account: named(own.account),
+            issuer_key: key.issuer.clone(),
+            name_tag: key.account_name.clone(),
+            tags: key.tags.clone(),
             subscriptions_list: listed.0,
             subscriptions_list_detail: listed.1,
         }

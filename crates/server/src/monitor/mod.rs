@@ -18,7 +18,7 @@ use watershed_wire::time::UnixNanos;
 
 use self::connz::{Options, SubsOptions};
 use self::uptime::uptime;
-use crate::config::{Config, JetStreamConfig};
+use crate::config::{Config, JetStreamConfig, WebSocketConfig};
 
 /// What does not change while a server runs.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub(crate) struct Facts {
     accounts_with_streams: Option<Vec<String>>,
     max_connections: usize,
     auth_timeout: Duration,
+    /// What `/varz` says of WebSocket.
+    websocket: Json,
 }
 
 /// What is said: all of it, or what stands beside who says it.
@@ -61,6 +63,7 @@ impl Facts {
             }),
             max_connections: config.max_connections,
             auth_timeout: config.auth_timeout,
+            websocket: config.websocket.as_ref().map_or_else(|| json!({}), websocket),
         }
     }
 
@@ -95,7 +98,7 @@ impl Facts {
             "max_payload": self.max_payload,
             "max_pending": OUTBOX_BYTES_MAX,
             "system_account": self.system_account,
-            "cluster": {}, "gateway": {}, "leaf": {}, "mqtt": {}, "websocket": {},
+            "cluster": {}, "gateway": {}, "leaf": {}, "mqtt": {}, "websocket": self.websocket,
             "routes": 0, "remotes": 0, "leafnodes": 0,
             "start": self.start,
             "now": now,
@@ -229,6 +232,7 @@ impl Facts {
             About::Routes => self.routes(now),
             About::Gateways => self.gateways(now),
             About::LeafNodes => self.leaf_nodes(now),
+            About::Claims(_) => return Err("there are no claims".to_owned()),
         }))
     }
 
@@ -299,6 +303,12 @@ impl Facts {
         json!({"server": self.server(now), "error": {"code": 400, "description": why}})
     }
 
+    /// An answer beside who says it.
+    pub(crate) fn beside(&self, mut answer: Json, now: UnixNanos) -> Json {
+        answer["server"] = self.server(now);
+        answer
+    }
+
     fn server(&self, now: UnixNanos) -> Json {
         server(&self.info, now)
     }
@@ -351,6 +361,21 @@ impl Facts {
             "sync_always": true,
         })
     }
+}
+
+/// How WebSocket is configured.
+fn websocket(config: &WebSocketConfig) -> Json {
+    let nanos = u64::try_from(config.handshake_timeout.as_nanos()).unwrap_or(u64::MAX);
+    json!({
+        "host": config.listen.ip().to_string(),
+        "port": config.listen.port(),
+        "handshake_timeout": nanos,
+        "same_origin": config.same_origin,
+        "allowed_origins": config.allowed_origins,
+        "compression": false,
+        "no_tls": config.tls.is_none(),
+        "no_auth_user": config.no_auth_user,
+    })
 }
 
 /// What is wrong with a server, for people.

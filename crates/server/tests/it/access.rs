@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use watershed_server::{Config, Credential, Server, User};
+use watershed_server::{Config, ConnectionTypes, Credential, Server, User};
 
 /// What a configuration says of users.
 struct Shape {
@@ -209,6 +209,7 @@ fn an_open_server_has_users_of_its_own() {
         credential: Credential::from_config("s3"),
         account: "K".into(),
         permissions: None,
+        connections: ConnectionTypes::default(),
     };
     let config =
         Config { users: vec![keeper], open_account: Some("A".into()), ..Config::default() };
@@ -235,6 +236,7 @@ fn wrong_passwords_hold_up_nobody() {
         credential: Credential::from_config(password),
         account: "A".into(),
         permissions: None,
+        connections: ConnectionTypes::default(),
     };
     let hash = bcrypt::hash("s3", 9).unwrap();
     let users = vec![user("hashed", &hash), user("plain", "s3")];

@@ -5,9 +5,13 @@ mod access;
 mod apart;
 mod door;
 mod keeper;
+mod keys;
 mod memory;
+mod resolver;
 mod stop;
 mod transcript;
+mod trust;
+mod websocket;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;

@@ -17,6 +17,7 @@ mod faulty;
 mod fmt;
 mod folder;
 mod handing;
+mod identity;
 mod keeping;
 mod kill;
 mod leader;

@@ -90,7 +90,7 @@ fn a_damaged_store_is_named_and_left_alone() {
 #[test]
 fn nobody_else_gets_in_without_a_password() {
     let expected = "error: 0.0.0.0 can be reached from other machines, and nobody would need a \
-                    password: set --user and --pass, or listen on 127.0.0.1";
+                    password: set --user and --pass or --auth, or listen on 127.0.0.1";
     check(&["-p", "-1", "-a", "0.0.0.0"], Path::new("none"), expected);
 }
 

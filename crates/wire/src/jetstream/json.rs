@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::{ApiError, table};
 
 /// Parses an object as Go does: `null` is absence, fields that the type does not have are ignored.
-pub(crate) fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first.is_some_and(|byte| *byte != b'{') {
         return Err(serde::de::Error::custom("this is no object"));

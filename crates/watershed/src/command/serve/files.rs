@@ -27,6 +27,9 @@ impl Files {
             if let Some(address) = server.http_addr() {
                 urls["monitoring"] = json!([format!("http://{address}")]);
             }
+            if let Some(url) = server.websocket_url() {
+                urls["websocket"] = json!([url]);
+            }
             files.add(folder.join(format!("nats-server_{number}.ports")), &urls.to_string())?;
         }
         Ok(files)

@@ -14,8 +14,8 @@ use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use watershed_server::{
-    Config, Credential, JetStreamConfig, Process, Server, TlsConfig, User, raise_descriptor_limit,
-    read_config,
+    Config, ConnectionTypes, Credential, JetStreamConfig, Process, Server, TlsConfig, User,
+    raise_descriptor_limit, read_config,
 };
 use watershed_wire::jetstream::NATS_VERSION;
 
@@ -63,6 +63,15 @@ pub(crate) struct Arguments {
     /// Password of that user. Visible to other users of this machine; prefer a configuration file.
     #[arg(long, requires = "user", env = "WATERSHED_PASS", hide_env_values = true)]
     pass: Option<String>,
+    /// Token required for connections. Visible to other users of this machine; prefer a configuration file.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        conflicts_with_all = ["user", "pass"],
+        env = "WATERSHED_AUTH",
+        hide_env_values = true
+    )]
+    auth: Option<String>,
     #[command(flatten)]
     tls: Tls,
     /// Write the addresses in use to a file in this folder.
@@ -200,6 +209,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Some(address) = server.http_addr() {
         tracing::info!("Starting http monitor on {address}");
     }
+    if let Some(url) = server.websocket_url() {
+        tracing::info!("Listening for websocket clients on {url}");
+    }
     if let Some(address) = server.leaf_nodes_addr() {
         tracing::info!("Listening for leafnode connections on {address}");
         tracing::warn!("leaf nodes are not supported: whoever connects there is refused");
@@ -296,7 +308,14 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
             credential: Credential::from_config(password),
             account: "$G".into(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         });
+    }
+    if let Some(token) = &arguments.auth {
+        if !config.users.is_empty() {
+            anyhow::bail!("--auth excludes users: give them passwords, or leave them out");
+        }
+        config.token = Some(Credential::from_config(token));
     }
     arguments.tls.apply(&mut config);
     if let Some(folder) = &arguments.store_dir {
@@ -305,7 +324,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
     } else if arguments.jetstream && config.jetstream.is_none() {
         config.jetstream = Some(JetStreamConfig::new(".watershed/serve"));
     }
-    let anybody = config.users.is_empty();
+    let anybody = config.is_open();
     let mut host = config.listen.ip();
     if let Some(said) = arguments.addr {
         host = said;
@@ -315,7 +334,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
     if anybody && !host.is_loopback() && !arguments.as_nats_server {
         anyhow::bail!(
             "{host} can be reached from other machines, and nobody would need a password: \
-             set --user and --pass, or listen on 127.0.0.1"
+             set --user and --pass or --auth, or listen on 127.0.0.1"
         );
     }
     if arguments.server_name.is_some() {

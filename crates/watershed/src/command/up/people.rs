@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use watershed_server::{Credential, Permissions, Rules, User};
+use watershed_server::{ConnectionTypes, Credential, Permissions, Rules, User};
 use watershed_topology::model::Access;
 use watershed_topology::permission;
 
@@ -96,6 +96,7 @@ impl People {
             credential: Credential::Plain(password.clone()),
             account: account.to_owned(),
             permissions: None,
+            connections: ConnectionTypes::default(),
         });
         self.keepers.insert(account.to_owned(), password);
         Ok(())
@@ -188,6 +189,7 @@ impl People {
             credential,
             account: account.to_owned(),
             permissions: permissions.transpose()?,
+            connections: ConnectionTypes::default(),
         });
         let shown = self.shown.entry(account.to_owned()).or_default();
         shown.push(Shown { name: name.to_owned(), password: said });

@@ -1,6 +1,8 @@
-//! Passwords.
+//! What proves that somebody is a user.
 
 use std::fmt;
+
+use super::nkey::Nkey;
 
 /// What proves that somebody is a user. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -9,10 +11,12 @@ pub enum Credential {
     Plain(String),
     /// A bcrypt hash (`$2a$…`, `$2b$…`, `$2y$…`), as nats-server takes it.
     Bcrypt(String),
+    /// A public key, with whose seed clients sign what the server gives them.
+    Nkey(Box<Nkey>),
 }
 
 impl Credential {
-    /// Reads a password from a configuration: a bcrypt hash if it looks like one.
+    /// Reads a password or a token from a configuration: a bcrypt hash if it looks like one.
     pub fn from_config(text: &str) -> Self {
         let hash = ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
         if hash { Self::Bcrypt(text.to_owned()) } else { Self::Plain(text.to_owned()) }
@@ -21,16 +25,17 @@ impl Credential {
     /// The hash, if checking takes long on purpose.
     pub(super) fn hash(&self) -> Option<&str> {
         match self {
-            Self::Plain(_) => None,
             Self::Bcrypt(hash) => Some(hash),
+            Self::Plain(_) | Self::Nkey(_) => None,
         }
     }
 
-    /// Whether `offered` is the password.
+    /// Whether `offered` is the password; a key has none.
     pub(crate) fn accepts(&self, offered: &str) -> bool {
         match self {
             Self::Plain(password) => same(password.as_bytes(), offered.as_bytes()),
             Self::Bcrypt(hash) => is_hashed(offered, hash),
+            Self::Nkey(_) => false,
         }
     }
 }
@@ -51,6 +56,7 @@ impl fmt::Debug for Credential {
         f.write_str(match self {
             Self::Plain(_) => "Plain(…)",
             Self::Bcrypt(_) => "Bcrypt(…)",
+            Self::Nkey(_) => "Nkey(…)",
         })
     }
 }

@@ -1,0 +1,189 @@
+//! Who may connect, and what they may do: `authorization`, and `users` of an account.
+
+use std::sync::Arc;
+
+use watershed_engine::permit::{Permissions, Rules};
+use watershed_wire::conf::{ConfError, Item, Pair, Value};
+use watershed_wire::subject::Filter;
+
+use super::{Read, Reader, duration, error, map, text, unknown, wrong};
+use crate::auth::{ConnectionTypes, Credential, Nkey, User};
+use crate::config::DEFAULT_ACCOUNT;
+
+/// What a `users` entry says, before it is known whether it is whole.
+#[derive(Default)]
+struct Entry {
+    name: Option<String>,
+    password: Option<String>,
+    nkey: Option<Nkey>,
+    permissions: Option<Arc<Permissions>>,
+    connections: ConnectionTypes,
+}
+
+impl Reader<'_> {
+    pub(super) fn authorization(&mut self, pair: &Pair) -> Read<()> {
+        let (mut user, mut password, mut token, mut users) = (None, None, None, false);
+        for pair in map(pair)? {
+            match pair.key.as_str() {
+                "user" | "username" => user = Some(self.literal(pair)?),
+                "pass" | "password" => password = Some(self.literal(pair)?),
+                "token" => token = Some(self.literal(pair)?).filter(|token| !token.is_empty()),
+                "users" => {
+                    users = true;
+                    self.users(pair, DEFAULT_ACCOUNT)?;
+                }
+                "timeout" => self.config.auth_timeout = duration(pair)?,
+                _ => self.not_a_setting(pair)?,
+            }
+        }
+        if token.is_some() && (user.is_some() || password.is_some() || users) {
+            return Err(error(pair, "`token` stands alone: it excludes `user` and `users`"));
+        }
+        self.config.token = token.as_deref().map(Credential::from_config);
+        let (name, password) = match (user, password) {
+            (None, None) => return Ok(()),
+            (Some(name), Some(password)) => (name, password),
+            _ => return Err(error(pair, "a user has a password, and a password a user")),
+        };
+        self.add(
+            pair,
+            User {
+                name,
+                credential: Credential::from_config(&password),
+                account: DEFAULT_ACCOUNT.into(),
+                permissions: None,
+                connections: ConnectionTypes::default(),
+            },
+        )
+    }
+
+    /// A name, a password or a token. In quotes, what looks like a variable is none.
+    fn literal(&mut self, pair: &Pair) -> Read<String> {
+        let text = text(pair)?;
+        let inner = text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));
+        let names = |name: &str| {
+            !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        if let Some(name) = inner.filter(|name| names(name)) {
+            self.process.warnings.push(format!(
+                "line {}: in quotes, `{}` is the text `{text}` and not the variable: write ${name} without quotes",
+                pair.place.line, pair.key
+            ));
+        }
+        Ok(text)
+    }
+
+    pub(super) fn users(&mut self, pair: &Pair, account: &str) -> Read<()> {
+        let Value::List(items) = &pair.item.value else { return Err(wrong(pair, "a list")) };
+        for item in items {
+            let Value::Map(pairs) = &item.value else {
+                return Err(ConfError { line: item.place.line, what: "a user is a block".into() });
+            };
+            let mut entry = Entry::default();
+            for pair in pairs {
+                match pair.key.as_str() {
+                    "user" | "username" => entry.name = Some(self.literal(pair)?),
+                    "pass" | "password" => entry.password = Some(self.literal(pair)?),
+                    "nkey" => entry.nkey = Some(nkey(pair)?),
+                    "permissions" | "permission" | "authorization" => {
+                        entry.permissions = Some(Arc::new(permissions_of(pair)?));
+                    }
+                    "allowed_connection_types" | "connection_types" | "clients" => {
+                        entry.connections = connection_types(pair)?;
+                    }
+                    _ => self.not_a_setting(pair)?,
+                }
+            }
+            let user = entry
+                .user(account)
+                .map_err(|what| ConfError { line: item.place.line, what: what.into() })?;
+            self.add(pair, user)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, pair: &Pair, user: User) -> Read<()> {
+        if self.config.users.iter().any(|other| other.name == user.name) {
+            return Err(error(pair, format!("there are two users `{}`", user.name)));
+        }
+        self.config.users.push(user);
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn user(self, account: &str) -> Result<User, &'static str> {
+        let Self { name, password, nkey, permissions, connections } = self;
+        let (name, credential) = match (name, password, nkey) {
+            (None, None, Some(nkey)) => (nkey.to_string(), Credential::Nkey(Box::new(nkey))),
+            (_, _, Some(_)) => return Err("a user with an `nkey` has neither name nor password"),
+            (Some(name), Some(password), None) => (name, Credential::from_config(&password)),
+            (None, _, None) => return Err("missing `user` of a user"),
+            (Some(_), None, None) => return Err("missing `password` of a user"),
+        };
+        Ok(User { name, credential, account: account.to_owned(), permissions, connections })
+    }
+}
+
+fn nkey(pair: &Pair) -> Read<Nkey> {
+    Nkey::of_user(&text(pair)?)
+        .ok_or_else(|| error(pair, "`nkey` is the public key of a user, which begins with U"))
+}
+
+/// How a user may connect. Ways that this server does not have are ways in which nobody comes.
+fn connection_types(pair: &Pair) -> Read<ConnectionTypes> {
+    let Value::List(items) = &pair.item.value else { return Err(wrong(pair, "a list")) };
+    let mut types = ConnectionTypes::NONE;
+    for item in items {
+        let Value::Text { text, .. } = &item.value else { return Err(wrong(pair, "names")) };
+        if !types.allow(text) {
+            return Err(error(pair, format!("unknown connection type `{text}`")));
+        }
+    }
+    Ok(types)
+}
+
+fn permissions_of(pair: &Pair) -> Read<Permissions> {
+    let mut permissions = Permissions::default();
+    for pair in map(pair)? {
+        match pair.key.as_str() {
+            "publish" | "pub" => permissions.publish = rules(pair)?,
+            "subscribe" | "sub" => permissions.subscribe = rules(pair)?,
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(permissions)
+}
+
+fn rules(pair: &Pair) -> Read<Rules> {
+    let Value::Map(pairs) = &pair.item.value else {
+        return Ok(Rules { allow: Some(filters(pair)?), deny: Vec::new() });
+    };
+    let mut rules = Rules::default();
+    for pair in pairs {
+        match pair.key.as_str() {
+            "allow" => rules.allow = Some(filters(pair)?),
+            "deny" => rules.deny = filters(pair)?,
+            _ => return Err(unknown(pair)),
+        }
+    }
+    Ok(rules)
+}
+
+/// A subject, or a list of them.
+fn filters(pair: &Pair) -> Read<Vec<Filter>> {
+    let items = match &pair.item.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&pair.item),
+    };
+    let filter = |item: &Item| match &item.value {
+        Value::Text { text, .. } => Filter::new(text).map_err(|problem| ConfError {
+            line: item.place.line,
+            what: format!("invalid subject `{text}`: {problem}"),
+        }),
+        _ => Err(wrong(pair, "subjects")),
+    };
+    items.iter().map(filter).collect()
+}
