@@ -101,31 +101,7 @@ pub(crate) async fn alone<T>(
             None => std::future::pending().await,
         }
     };
-    let ended = {
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
-        let (mut task, mut lost) = (pin!(task), pin!(lost));
-        let ended = tokio::select! {
-            done = &mut task => Ended::Itself(done),
-            lost = &mut lost => lost,
-            _ = interrupt.recv() => Ended::Interrupted(SIGINT),
-            _ = terminate.recv() => Ended::Interrupted(SIGTERM),
-        };
-        match ended {
-            Ended::Interrupted(signal) if gap.is_open() => {
-                ui::say("interrupted: stops as soon as others have their stream again");
-                tokio::select! {
-                    done = &mut task => Ended::Itself(done),
-                    lost = &mut lost => lost,
-                    () = gap.over() => Ended::Interrupted(signal),
-                    () = tokio::time::sleep(GAP_MAX) => Ended::Interrupted(signal),
-                    _ = interrupt.recv() => Ended::Interrupted(SIGINT),
-                    _ = terminate.recv() => Ended::Interrupted(SIGTERM),
-                }
-            }
-            ended => ended,
-        }
-    };
+    let ended = ended(task, lost, gap).await?;
     match ended {
         Ended::Itself(done) => {
             if let Some(guard) = guard {
@@ -155,6 +131,37 @@ pub(crate) async fn alone<T>(
             Ok(Err(Exit::Error))
         }
     }
+}
+
+/// Runs `task` to its end, or to where it is stopped.
+async fn ended<T>(
+    task: impl Future<Output = anyhow::Result<T>>,
+    lost: impl Future<Output = Ended<anyhow::Result<T>>>,
+    gap: &Gap,
+) -> anyhow::Result<Ended<anyhow::Result<T>>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    let (mut task, mut lost) = (pin!(task), pin!(lost));
+    let ended = tokio::select! {
+        done = &mut task => Ended::Itself(done),
+        lost = &mut lost => lost,
+        _ = interrupt.recv() => Ended::Interrupted(SIGINT),
+        _ = terminate.recv() => Ended::Interrupted(SIGTERM),
+    };
+    Ok(match ended {
+        Ended::Interrupted(signal) if gap.is_open() => {
+            ui::say("interrupted: stops as soon as others have their stream again");
+            tokio::select! {
+                done = &mut task => Ended::Itself(done),
+                lost = &mut lost => lost,
+                () = gap.over() => Ended::Interrupted(signal),
+                () = tokio::time::sleep(GAP_MAX) => Ended::Interrupted(signal),
+                _ = interrupt.recv() => Ended::Interrupted(SIGINT),
+                _ = terminate.recv() => Ended::Interrupted(SIGTERM),
+            }
+        }
+        ended => ended,
+    })
 }
 
 /// Whether there may be one more stream than a plan makes.
