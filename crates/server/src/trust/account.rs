@@ -162,11 +162,15 @@ pub(crate) fn is_revoked(
 
 /// Refuses what this server does not have, and what is more than the account may have.
 fn check(claims: &AccountClaims) -> Result<(), AccountError> {
+    let traces = claims.exports.iter().any(|own| own.allow_trace)
+        || claims.imports.iter().any(|own| own.allow_trace);
     let unsupported = [
         ("mappings", !claims.mappings.is_empty()),
         ("authorization", !claims.authorization.auth_users.is_empty()),
         ("trace", claims.trace.is_some()),
         ("service_latency", claims.exports.iter().any(|own| own.service_latency.is_some())),
+        ("response_threshold", claims.exports.iter().any(|own| own.response_threshold != 0)),
+        ("allow_trace", traces),
         ("share", claims.imports.iter().any(|own| own.share)),
     ];
     if let Some((name, _)) = unsupported.iter().find(|(_, there)| *there) {
@@ -189,4 +193,34 @@ fn check(claims: &AccountClaims) -> Result<(), AccountError> {
         return Err(AccountError::Invalid("limits both by number of copies and without"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_carried_out_is_refused_by_name() {
+        for (name, claims) in [
+            ("mappings", json!({"mappings": {"a": [{"subject": "b"}]}})),
+            ("authorization", json!({"authorization": {"auth_users": ["U"]}})),
+            ("trace", json!({"trace": {"dest": "a"}})),
+            (
+                "service_latency",
+                json!({"exports": [{"type": "service", "service_latency": {"results": "a"}}]}),
+            ),
+            (
+                "response_threshold",
+                json!({"exports": [{"type": "service", "response_threshold": 1}]}),
+            ),
+            ("allow_trace", json!({"exports": [{"type": "service", "allow_trace": true}]})),
+            ("allow_trace", json!({"imports": [{"type": "stream", "allow_trace": true}]})),
+            ("share", json!({"imports": [{"type": "service", "share": true}]})),
+        ] {
+            let claims: AccountClaims = serde_json::from_value(claims).unwrap();
+            assert_eq!(check(&claims), Err(AccountError::Unsupported(name)));
+        }
+    }
 }

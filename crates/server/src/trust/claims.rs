@@ -109,6 +109,8 @@ pub(crate) struct Import {
     pub(crate) local_subject: String,
     #[serde(default)]
     pub(crate) share: bool,
+    #[serde(default)]
+    pub(crate) allow_trace: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -125,6 +127,11 @@ pub(crate) struct Export {
     pub(crate) response_type: String,
     #[serde(default)]
     pub(crate) service_latency: Option<Value>,
+    /// How long an answer may take, in nanoseconds.
+    #[serde(default)]
+    pub(crate) response_threshold: i64,
+    #[serde(default)]
+    pub(crate) allow_trace: bool,
     /// Which token of the subject, counted from 1, must be the importing account; 0 for none.
     #[serde(default)]
     pub(crate) account_token_position: usize,
