@@ -10,7 +10,6 @@ use crate::batch_reads::{Batch, Stage};
 use crate::chunk::{CHUNK_BYTES, Chunk};
 use crate::jetstream::JetStream;
 use crate::network::{Network, Taken};
-use crate::output::DiskOutput;
 use crate::reading::{DAMAGED, Reading};
 use crate::searching::SEARCHED_PER_TURN;
 use crate::shown::header;
@@ -141,8 +140,7 @@ impl JetStream {
         let (log, block, offset) = (batch.log, position.block, position.offset);
         let length = CHUNK_BYTES.max(position.length as usize);
         let batch = Box::new(batch);
-        let ticket = self.expect_read(Reading::Batch { batch, sequence, block, offset });
-        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        self.read_block(Reading::Batch { batch, sequence, block, offset }, log, position, length);
     }
 
     /// Messages of a batch were read.

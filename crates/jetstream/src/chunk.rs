@@ -17,6 +17,11 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// What was read from a position on.
+    pub(crate) fn at(log: LogId, position: Position, bytes: Vec<u8>) -> Self {
+        Self { log, block: position.block, offset: position.offset, bytes }
+    }
+
     /// The record at `position`, if it is in here and whole. One wrong bit is repaired.
     pub(crate) fn record(&mut self, log: LogId, position: Position) -> Option<&[u8]> {
         if (self.log, self.block) != (log, position.block) {

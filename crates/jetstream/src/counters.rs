@@ -21,7 +21,6 @@ use crate::limits::PUBLISH_BYTES_WAITING_MAX;
 use crate::live::admit::seen;
 use crate::live::{Counters, Intake, Unknown};
 use crate::network::Network;
-use crate::output::DiskOutput;
 use crate::publishes::Waiting;
 use crate::reading::{DAMAGED, Reading};
 use crate::rounds::{Asked, Owed};
@@ -252,10 +251,8 @@ impl JetStream {
     fn read_counter(&mut self, net: &mut impl Network, waiting: Uncounted, wanted: Wanted) {
         let Some(waiting) = self.wait_to_count(net, waiting) else { return };
         let (log, position) = (wanted.log, wanted.position);
-        let (block, offset) = (position.block, position.offset);
-        let length = position.length as usize;
-        let ticket = self.expect_read(Reading::Counter { waiting: Box::new(waiting), wanted });
-        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        let reading = Reading::Counter { waiting: Box::new(waiting), wanted };
+        self.read_record(reading, log, position);
     }
 
     /// Sees to it that not too much waits.
@@ -289,8 +286,7 @@ impl JetStream {
         if let Some(key) = self.state.by_log(log)
             && self.state.stream(key).log.position(sequence).is_some()
         {
-            let (block, offset) = (position.block, position.offset);
-            let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
+            let mut chunk = bytes.map(|bytes| Chunk::at(log, position, bytes));
             let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
             let Some(record) = record.map(Record::view) else {
                 self.note_damage(log, sequence);

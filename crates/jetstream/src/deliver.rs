@@ -16,7 +16,6 @@ use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::EVENT_BYTES_MAX;
 use crate::live::{Pick, is_exhausted};
 use crate::network::{Network, Taken};
-use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::{Command, Event};
 use crate::rounds::Owed;
@@ -195,8 +194,8 @@ impl JetStream {
         dispatcher.reading = true;
         let (block, offset) = (position.block, position.offset);
         let length = CHUNK_BYTES.max(position.length as usize);
-        let ticket = self.expect_read(Reading::Consumer { consumer: key, log, block, offset });
-        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        let reading = Reading::Consumer { consumer: key, log, block, offset };
+        self.read_block(reading, log, position, length);
         Step::Rest
     }
 

@@ -20,7 +20,6 @@ use crate::limits::ROUND_BYTES_WAITING_MAX;
 use crate::live::admit::{refuse_full, refuse_size, seen};
 use crate::markers::lengthened;
 use crate::network::Network;
-use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::record::kind;
 use crate::rounds::Owed;
@@ -168,8 +167,8 @@ impl JetStream {
     fn read_for_follower(&mut self, key: StreamKey, index: usize, log: LogId, position: Position) {
         let (block, offset) = (position.block, position.offset);
         let length = CHUNK_BYTES.max(position.length as usize);
-        let ticket = self.expect_read(Reading::Follower { stream: key, index, log, block, offset });
-        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        let reading = Reading::Follower { stream: key, index, log, block, offset };
+        self.read_block(reading, log, position, length);
     }
 
     /// Makes a copy of an origin's message a record of the follower.

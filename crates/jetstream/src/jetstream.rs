@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watershed_base::{AccountId, Now, Random, Tick, Timers};
+use watershed_store::log::Position;
 use watershed_store::log::{BLOCK_BYTES, Sealed};
 use watershed_store::{LogId, Record};
 use watershed_wire::header::HeaderWriter;
@@ -403,11 +404,24 @@ impl JetStream {
         self.live.get_mut(key).expect("a stream that is there is at work")
     }
 
-    /// Remembers who waits for a read; names it.
-    pub(crate) fn expect_read(&mut self, reading: Reading) -> u64 {
+    /// Has `length` bytes of a log read from a position on; `reading` is who waits for them.
+    pub(crate) fn read_block(
+        &mut self,
+        reading: Reading,
+        log: LogId,
+        position: Position,
+        length: usize,
+    ) {
         self.last_ticket += 1;
-        self.reads.insert(self.last_ticket, reading);
-        self.last_ticket
+        let ticket = self.last_ticket;
+        self.reads.insert(ticket, reading);
+        let (block, offset) = (position.block, position.offset);
+        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+    }
+
+    /// Has the record at a position of a log read, and nothing behind it.
+    pub(crate) fn read_record(&mut self, reading: Reading, log: LogId, position: Position) {
+        self.read_block(reading, log, position, position.length as usize);
     }
 
     /// A message could not be read: people are told, once.

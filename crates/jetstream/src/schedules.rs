@@ -24,7 +24,6 @@ use crate::jetstream::{JetStream, TimerKey};
 use crate::limits::LOOK_AGAIN;
 use crate::live::admit::refuse_size;
 use crate::network::Network;
-use crate::output::DiskOutput;
 use crate::reading::Reading;
 use crate::rounds::Owed;
 use crate::state::{Stored, StreamKey};
@@ -115,11 +114,9 @@ impl JetStream {
         let wait = match self.make_scheduled(net, key, &mut firing) {
             Ok(()) => return None,
             Err(Unfired::Unread(sequence, position)) => {
-                let (log, block, offset) = (firing.log, position.block, position.offset);
-                let length = position.length as usize;
+                let log = firing.log;
                 let reading = Reading::Schedule { firing: Box::new(firing), sequence, position };
-                let ticket = self.expect_read(reading);
-                self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+                self.read_record(reading, log, position);
                 return None;
             }
             Err(Unfired::Gone) => None,
@@ -217,8 +214,7 @@ impl JetStream {
             return;
         }
         if self.state.stream(key).log.position(sequence).is_some() {
-            let (block, offset) = (position.block, position.offset);
-            let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
+            let mut chunk = bytes.map(|bytes| Chunk::at(log, position, bytes));
             let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
             let Some(record) = record else {
                 // It rests: to leave it out would be to lose it.

@@ -253,9 +253,8 @@ impl JetStream {
                         let (block, offset, log) = (position.block, position.offset, own.log);
                         let id = id.to_owned();
                         let reading = Reading::Snapshot { id, log, block, offset };
-                        let ticket = self.expect_read(reading);
                         own.reading = true;
-                        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+                        self.read_block(reading, log, position, length);
                         return Step::Rest;
                     };
                     put(&record, own);

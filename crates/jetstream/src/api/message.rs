@@ -15,7 +15,6 @@ use crate::chunk::Chunk;
 use crate::jetstream::{JetStream, Work};
 use crate::limits::{BATCH_GET_BYTES_MAX, BATCH_SUBJECTS_MAX};
 use crate::network::Network;
-use crate::output::DiskOutput;
 use crate::reading::{DAMAGED, Form, MESSAGE_GET as GET, Reading};
 use crate::record::Command;
 use crate::shown::show;
@@ -204,11 +203,8 @@ impl JetStream {
         };
         let log = stream.log.id();
         let (account, reply) = (request.account, request.reply.to_vec());
-        let ticket =
-            self.expect_read(Reading::Client { account, reply, form, log, sequence, position });
-        let (block, offset) = (position.block, position.offset);
-        let length = position.length as usize;
-        self.outputs.push(DiskOutput::Read { ticket, log, block, offset, length });
+        let reading = Reading::Client { account, reply, form, log, sequence, position };
+        self.read_record(reading, log, position);
         Answer::Later
     }
 
@@ -222,8 +218,7 @@ impl JetStream {
         match self.reads.remove(&ticket) {
             None => {}
             Some(Reading::Client { account, reply, form, log, sequence, position }) => {
-                let (block, offset) = (position.block, position.offset);
-                let mut chunk = bytes.map(|bytes| Chunk { log, block, offset, bytes });
+                let mut chunk = bytes.map(|bytes| Chunk::at(log, position, bytes));
                 let record = chunk.as_mut().and_then(|chunk| chunk.record(log, position));
                 let found = record.is_some();
                 let (header, payload) = match (record, &form) {
