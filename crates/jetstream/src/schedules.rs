@@ -34,6 +34,9 @@ const FIRED_PER_TURN: usize = 64;
 /// Those of them that are on their way.
 const FIRING_MAX: usize = 256;
 
+/// Those of them that rest, as what they make does not fit. The others wait for any more.
+const RESTING_MAX: usize = 1024;
+
 /// Time until one is looked at again that could not make its message.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -41,8 +44,10 @@ const RETRY: Duration = Duration::from_millis(100);
 enum Unfired {
     /// Something is to happen first.
     Soon,
-    /// It cannot be stored as things are.
+    /// Nothing can be stored as things are.
     Later,
+    /// What this one makes cannot.
+    Unfit,
     /// This message is to be read first.
     Unread(u64, Position),
     /// It is gone, or was moved.
@@ -73,13 +78,26 @@ impl JetStream {
         let durable = stream.log.last();
         let Some(live) = self.live.get_mut(key) else { return };
         live.firing.retain(|_, made| *made > durable);
-        let firing = &live.firing;
-        let mut waiting = stream.schedules.in_order();
-        let next = waiting.find(|(_, sequence)| !firing.contains_key(sequence));
-        let Some((due, _)) = next else { return };
-        let left = u64::try_from(due.saturating_sub(self.now.wall.0)).unwrap_or(0);
-        let wait = Duration::from_nanos(left).min(LOOK_AGAIN);
-        self.timers.set(TimerKey::Schedules(key), self.now.tick.after(wait));
+        let (firing, resting) = (&live.firing, &live.resting);
+        let waits =
+            |sequence: &u64| !firing.contains_key(sequence) && !resting.contains_key(sequence);
+        let next = stream.schedules.in_order().find(|(_, sequence)| waits(sequence));
+        let next = next.map(|(due, _)| {
+            let left = u64::try_from(due.saturating_sub(self.now.wall.0)).unwrap_or(0);
+            self.now.tick.after(Duration::from_nanos(left).min(LOOK_AGAIN))
+        });
+        let next = next.into_iter().chain(resting.values().copied()).min();
+        if let Some(next) = next {
+            self.timers.set(TimerKey::Schedules(key), next);
+        }
+    }
+
+    /// The same; if something is to be tried again, not before `retry`.
+    fn rearm_schedules(&mut self, key: StreamKey, retry: Option<Duration>) {
+        self.arm_schedules(key);
+        if let Some(wait) = retry {
+            self.timers.set(TimerKey::Schedules(key), self.now.tick.after(wait));
+        }
     }
 
     /// The time of a schedule may have come.
@@ -89,9 +107,12 @@ impl JetStream {
             return self.timers.set(TimerKey::Schedules(key), self.now.tick.after(RETRY));
         }
         let Some(live) = self.live.get_mut(key) else { return };
-        let firing = &live.firing;
+        let now = self.now.tick;
+        live.resting.retain(|_, until| *until > now);
+        let (firing, resting) = (&live.firing, &live.resting);
         let due = stream.schedules.due(self.now.wall.0);
-        let due = due.filter(|sequence| !firing.contains_key(sequence));
+        let due = due
+            .filter(|sequence| !firing.contains_key(sequence) && !resting.contains_key(sequence));
         let room = FIRING_MAX.saturating_sub(firing.len());
         let due: Vec<u64> = due.take(FIRED_PER_TURN.min(room)).collect();
         let log = stream.log.id();
@@ -102,10 +123,7 @@ impl JetStream {
             let wait = self.fire(net, firing);
             retry = [retry, wait].into_iter().flatten().min();
         }
-        self.arm_schedules(key);
-        if let Some(wait) = retry {
-            self.timers.set(TimerKey::Schedules(key), self.now.tick.after(wait));
-        }
+        self.rearm_schedules(key, retry);
     }
 
     /// Lets a schedule make its message. Says when to try again, if it could not.
@@ -122,6 +140,15 @@ impl JetStream {
             Err(Unfired::Gone) => None,
             Err(Unfired::Soon) => Some(RETRY),
             Err(Unfired::Later) => Some(LOOK_AGAIN),
+            Err(Unfired::Unfit) => {
+                let until = self.now.tick.after(LOOK_AGAIN);
+                let resting = &mut self.live(key).resting;
+                let has_room = resting.len() < RESTING_MAX;
+                if has_room {
+                    resting.insert(firing.sequence, until);
+                }
+                (!has_room).then_some(LOOK_AGAIN)
+            }
         };
         self.live(key).firing.remove(&firing.sequence);
         wait
@@ -149,7 +176,7 @@ impl JetStream {
         let bytes = firing.schedule.as_deref().unwrap_or_default();
         let own = Record::view(bytes);
         let read = Schedule::read(HeaderBlock(own.head));
-        let Ok(Some(schedule)) = read else { return Err(Unfired::Later) };
+        let Ok(Some(schedule)) = read else { return Err(Unfired::Unfit) };
         let source = schedule.source().and_then(|subject| stream.last_stored(subject));
         if let Some(source) = source
             && firing.source.as_ref().is_none_or(|(sequence, _)| *sequence != source)
@@ -191,10 +218,10 @@ impl JetStream {
             return Err(Unfired::Soon);
         }
         let weight = stream.weigh(message.subject, message.header, message.payload);
-        let fits = !room.server_full
-            && u64::from(weight) <= room.account
-            && message.header.len() <= HEADER_BYTES_MAX
-            && refuse_size(stream, message).is_none();
+        if message.header.len() > HEADER_BYTES_MAX || refuse_size(stream, message).is_some() {
+            return Err(Unfired::Unfit);
+        }
+        let fits = !room.server_full && u64::from(weight) <= room.account;
         if fits { Ok(()) } else { Err(Unfired::Later) }
     }
 
@@ -227,9 +254,6 @@ impl JetStream {
             }
         }
         let retry = self.fire(net, firing);
-        self.arm_schedules(key);
-        if let Some(wait) = retry {
-            self.timers.set(TimerKey::Schedules(key), self.now.tick.after(wait));
-        }
+        self.rearm_schedules(key, retry);
     }
 }

@@ -14,7 +14,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watershed_base::{Now, Random};
+use watershed_base::{Now, Random, Tick};
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::subject::transform::Transform;
 
@@ -51,6 +51,8 @@ pub(crate) struct Live {
     pub(crate) sweeping: bool,
     /// Schedules whose time has come, with the sequence of what each makes; the highest while it is read.
     pub(crate) firing: BTreeMap<u64, u64>,
+    /// Schedules whose message does not fit, and when they are looked at again.
+    pub(crate) resting: BTreeMap<u64, Tick>,
     /// Whether a record that removes what is too old is on its way.
     pub(crate) expiring: bool,
     /// The last message that was acknowledged before it was durable.
@@ -73,6 +75,7 @@ impl Live {
             sweeping: false,
             expiring: false,
             firing: BTreeMap::new(),
+            resting: BTreeMap::new(),
             acknowledged: 0,
         };
         for (index, consumer) in stream.consumers.iter() {

@@ -5,7 +5,7 @@ use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::Node;
 
-use crate::talk::{SECOND, ask, pass, tell};
+use crate::talk::{SECOND, ask, messages, pass, tell};
 
 fn settings() -> JetStreamSettings {
     JetStreamSettings {
@@ -33,19 +33,14 @@ fn send(node: &mut Node, id: u64, number: u64, last: u64) {
 /// How many messages there are of each batch, in the order of their first ones.
 fn content(node: &mut Node) -> Vec<(u64, u64)> {
     let mut found: Vec<(u64, u64)> = Vec::new();
-    let mut next = 1;
-    loop {
-        let body = format!("{{\"seq\":{next},\"next_by_subj\":\">\"}}");
-        let answer = ask(node, "STREAM.MSG.GET.S", &body);
-        let message = &answer["message"];
-        let Some(sequence) = message["seq"].as_u64() else { return found };
+    for message in messages(node, "S") {
         let id = message["subject"].as_str().unwrap().strip_prefix("s.").unwrap().parse().unwrap();
         match found.last_mut() {
             Some((last, count)) if *last == id => *count += 1,
             _ => found.push((id, 1)),
         }
-        next = sequence + 1;
     }
+    found
 }
 
 /// Batches of two publishers, interleaved, and the disk that fails, or the power that goes.

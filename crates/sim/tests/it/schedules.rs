@@ -3,12 +3,13 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fastrand::Rng;
+use serde_json::Value;
 use watershed_engine::JetStreamSettings;
 use watershed_sim::disk::{SimDisk, Survival};
 use watershed_sim::node::Node;
 use watershed_wire::time::UnixNanos;
 
-use crate::talk::{SECOND, ask, pass, tell};
+use crate::talk::{SECOND, ask, messages, pass, tell};
 
 fn settings() -> JetStreamSettings {
     JetStreamSettings {
@@ -44,13 +45,7 @@ fn schedule(node: &mut Node, subject: &str, pattern: &str, fields: &str, payload
 
 /// Subject, payload and what is said of the schedule, of each message that is there.
 fn content(node: &mut Node) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut next = 1;
-    loop {
-        let body = format!("{{\"seq\":{next},\"next_by_subj\":\">\"}}");
-        let answer = ask(node, "STREAM.MSG.GET.S", &body);
-        let message = &answer["message"];
-        let Some(sequence) = message["seq"].as_u64() else { return found };
+    let show = |message: &Value| {
         let decoded = |field: &str| {
             let bytes = BASE64_STANDARD.decode(message[field].as_str().unwrap_or_default());
             String::from_utf8(bytes.unwrap()).unwrap()
@@ -58,9 +53,9 @@ fn content(node: &mut Node) -> Vec<String> {
         let header = decoded("hdrs");
         let by = header.lines().find_map(|line| line.strip_prefix("Nats-Scheduler: "));
         let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
-        found.push(format!("{} {}{by}", message["subject"].as_str().unwrap(), decoded("data")));
-        next = sequence + 1;
-    }
+        format!("{} {}{by}", message["subject"].as_str().unwrap(), decoded("data"))
+    };
+    messages(node, "S").iter().map(show).collect()
 }
 
 #[test]
@@ -182,4 +177,23 @@ fn an_interval_that_passed_while_nobody_was_there_makes_one_message() {
     let mut node = Node::start_at(now, &disk.after_kill(), settings(), 1).unwrap();
     pass(&mut node, SECOND);
     assert_eq!(content(&mut node), ["s.a x", "s.b x by s.a"]);
+}
+
+/// What a schedule makes may be longer than its stream allows. The others go on in their time.
+#[test]
+fn a_schedule_that_cannot_make_its_message_holds_up_no_other() {
+    let mut node = Node::start(&SimDisk::default(), settings(), 1).unwrap();
+    create(&mut node, ",\"max_msg_size\":200");
+    tell(&mut node, "s.src", &"x".repeat(190));
+    let long = "Nats-Schedule-Target: s.long|Nats-Schedule-Source: s.src";
+    schedule(&mut node, "s.a", "@every 1s", long, "");
+    schedule(&mut node, "s.b", "@every 1s", "Nats-Schedule-Target: s.made", "x");
+    pass(&mut node, 10 * SECOND + SECOND / 2);
+    let found = content(&mut node);
+    let made = |subject: &str| found.iter().filter(|own| own.starts_with(subject)).count();
+    assert_eq!((made("s.long"), made("s.made")), (0, 10), "{found:?}");
+    // It makes it when it can.
+    tell(&mut node, "s.src", "short");
+    pass(&mut node, 61 * SECOND);
+    assert!(content(&mut node).contains(&"s.long short by s.a".to_owned()));
 }

@@ -24,6 +24,20 @@ pub(crate) fn ask(node: &mut Node, subject: &str, body: &str) -> Value {
     serde_json::from_str(&answer.payload).unwrap()
 }
 
+/// All messages that a stream has, as `STREAM.MSG.GET` shows them.
+pub(crate) fn messages(node: &mut Node, stream: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut next = 1;
+    loop {
+        let body = format!("{{\"seq\":{next},\"next_by_subj\":\">\"}}");
+        let mut answer = ask(node, &format!("STREAM.MSG.GET.{stream}"), &body);
+        let message = answer["message"].take();
+        let Some(sequence) = message["seq"].as_u64() else { return all };
+        all.push(message);
+        next = sequence + 1;
+    }
+}
+
 /// Lets time pass, the disk keeping up.
 pub(crate) fn pass(node: &mut Node, nanos: u64) {
     let mut left = nanos;
