@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
-use watershed_topology::diagnostic::ServerSays;
 use watershed_topology::lint::{FILE_RULES, FileRule, find};
 use watershed_topology::meaning::{Of, change_sentence, meaning};
 use watershed_topology::source::{Span, offset};
@@ -151,11 +150,7 @@ fn code_at(text: &str, byte: usize) -> Option<(usize, &str)> {
 /// What a rule is about.
 pub(crate) fn rule(code: &str) -> Option<String> {
     if let Some(rule) = find(code) {
-        let server = match rule.server {
-            ServerSays::Nothing => String::new(),
-            ServerSays::Refuses(code) => format!("\n\nThe server refuses it with error {code}."),
-            ServerSays::Accepts => "\n\nThe server accepts it silently.".to_owned(),
-        };
+        let server = rule.server.sentence().map(|says| format!("\n\n{says}")).unwrap_or_default();
         let (bad, good) = (rule.bad.trim_end(), rule.good.trim_end());
         return Some(format!(
             "**{} {}** ({})\n\n{}{server}\n\n```yaml\n# wrong\n{bad}\n# right\n{good}\n```",

@@ -50,6 +50,17 @@ pub enum ServerSays {
     Accepts,
 }
 
+impl ServerSays {
+    /// A sentence for people; `None` where the server has nothing to say.
+    pub fn sentence(self) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Refuses(code) => Some(format!("The server refuses it with error {code}.")),
+            Self::Accepts => Some("The server accepts it silently.".to_owned()),
+        }
+    }
+}
+
 /// A change of a text that puts something right without changing what is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {

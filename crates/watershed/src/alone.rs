@@ -69,7 +69,8 @@ pub(crate) async fn alone<T>(
     topology: &str,
     plan: &Plan,
     patience: Duration,
-    (task, gap): (impl Future<Output = anyhow::Result<T>>, &Gap),
+    gap: &Gap,
+    task: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<Result<T, Exit>> {
     let holder = holder(client, topology);
     let mut said = None;

@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             let observed = client.observe(&loaded.topology).await?;
             let now = plan_by(&loaded.topology, &observed, &policy.ways());
             if now.does_the_same_as(&plan) {
-                return carry_out(&client, loaded, &plan, &policy, (arguments.json, &gap)).await;
+                return carry_out(&client, loaded, &plan, &policy, arguments.json, &gap).await;
             }
             if !now.steps.iter().any(|step| policy.allows(step)) && now.refused.is_empty() {
                 ui::say("somebody else has done this since: nothing to do");
@@ -93,10 +93,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             if let Some(exit) = refused(&now, &policy) {
                 return Ok(exit);
             }
-            carry_out(&client, loaded, &now, &policy, (arguments.json, &gap)).await
+            carry_out(&client, loaded, &now, &policy, arguments.json, &gap).await
         });
         let patience = arguments.lock.lock_wait;
-        let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
+        let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
         Ok(done.unwrap_or_else(|exit| exit))
     })
 }
@@ -161,10 +161,10 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
             ));
             return Ok(Err(Exit::Refused));
         }
-        run_steps(&client, backups, &plan, &policy, (arguments.json, &gap)).await
+        run_steps(&client, backups, &plan, &policy, arguments.json, &gap).await
     });
     let patience = arguments.lock.lock_wait;
-    let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
+    let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
     Ok(match done.flatten() {
         Ok(steps) => {
             end(steps, arguments.json);
@@ -199,10 +199,11 @@ pub(crate) async fn carry_out(
     loaded: &Loaded,
     plan: &Plan,
     policy: &Policy,
-    (json, gap): (bool, &Gap),
+    json: bool,
+    gap: &Gap,
 ) -> anyhow::Result<Exit> {
     let backups = data::backups(&data::backup_home(loaded), plan, policy)?;
-    let mut steps = match run_steps(client, backups.clone(), plan, policy, (json, gap)).await? {
+    let mut steps = match run_steps(client, backups.clone(), plan, policy, json, gap).await? {
         Ok(steps) => steps,
         Err(exit) => return Ok(exit),
     };
@@ -215,7 +216,7 @@ pub(crate) async fn carry_out(
     if migrates {
         // What concerns the consumers that went along, and what was kept.
         let rest = plan_by(&loaded.topology, &observed, &policy.ways());
-        steps += match run_steps(client, backups, &rest, policy, (json, gap)).await? {
+        steps += match run_steps(client, backups, &rest, policy, json, gap).await? {
             Ok(steps) => steps,
             Err(exit) => return Ok(exit),
         };
@@ -255,7 +256,8 @@ pub(crate) async fn run_steps(
     backups: PathBuf,
     plan: &Plan,
     policy: &Policy,
-    (json, gap): (bool, &Gap),
+    json: bool,
+    gap: &Gap,
 ) -> anyhow::Result<Result<usize, Exit>> {
     let backups = Backups::below(backups);
     let mut steps = Steps::new(json);

@@ -65,10 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 ui::say(CHANGED_SINCE);
                 return Ok(Err(Exit::Refused));
             }
-            run_steps(&client, PathBuf::new(), &plan, &policy, (false, &gap)).await
+            run_steps(&client, PathBuf::new(), &plan, &policy, false, &gap).await
         });
         let patience = arguments.lock.lock_wait;
-        let done = alone(&client, &plan.topology, &plan, patience, (task, &gap)).await?;
+        let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
         Ok(match done.flatten() {
             Ok(steps) => {
                 ui::say(&format!("deleted {}", ui::count(steps, "asset")));

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use watershed_topology::diagnostic::ServerSays;
 use watershed_topology::lint::{FILE_RULES, FileRule, RULES, Rule, find, server_error};
 use watershed_topology::permission::reasoned;
 use watershed_topology::trace::trace;
@@ -137,11 +136,7 @@ pub(crate) fn text(code: &str) -> Option<String> {
 
 fn about(rule: &Rule) -> String {
     let head = format!("{} {} ({})", rule.code, rule.name, rule.severity.word());
-    let server = match rule.server {
-        ServerSays::Nothing => String::new(),
-        ServerSays::Refuses(code) => format!("\n\nThe server refuses it with error {code}."),
-        ServerSays::Accepts => "\n\nThe server accepts it silently.".to_owned(),
-    };
+    let server = rule.server.sentence().map(|says| format!("\n\n{says}")).unwrap_or_default();
     let example = |text: &str| text.trim_end().replace('\n', "\n  ");
     let (bad, good) = (example(rule.bad), example(rule.good));
     format!("{head}\n\n{}{server}\n\nWrong:\n  {bad}\n\nRight:\n  {good}", rule.about)

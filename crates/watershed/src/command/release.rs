@@ -39,9 +39,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let backups = PathBuf::new();
         let policy = Policy::default();
         let gap = Gap::default();
-        let task = Box::pin(run_steps(&client, backups, &plan, &policy, (false, &gap)));
+        let task = Box::pin(run_steps(&client, backups, &plan, &policy, false, &gap));
         let (names, patience) = (arguments.names.join(", "), arguments.lock.lock_wait);
-        let done = alone(&client, &names, &plan, patience, (task, &gap)).await?;
+        let done = alone(&client, &names, &plan, patience, &gap, task).await?;
         Ok(match done.flatten() {
             Ok(_) => {
                 ui::say("a topology that declares them takes them over again with --adopt");

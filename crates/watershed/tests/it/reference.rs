@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use watershed_topology::SourceMap;
-use watershed_topology::diagnostic::ServerSays;
 use watershed_topology::json_schema::json_schema;
 use watershed_topology::lint::{FILE_RULES, RULES, Rule};
 use watershed_topology::read::{Document, read};
@@ -41,13 +40,9 @@ fn the_rules_are_what_the_page_says() {
     for rule in RULES {
         let _ = writeln!(page, "\n## {} {}\n\n{}.", rule.code, rule.name, rule.severity.word());
         let _ = writeln!(page, "{}", rule.about);
-        let _ = match rule.server {
-            ServerSays::Nothing => Ok(()),
-            ServerSays::Refuses(code) => {
-                writeln!(page, "The server refuses it with error {code}.")
-            }
-            ServerSays::Accepts => writeln!(page, "The server accepts it silently."),
-        };
+        if let Some(says) = rule.server.sentence() {
+            let _ = writeln!(page, "{says}");
+        }
         let (bad, good) = (rule.bad.trim_end(), rule.good.trim_end());
         let _ = writeln!(page, "\n```yaml\n# wrong\n{bad}\n# right\n{good}\n```");
         let _ = writeln!(page, "\n```\n{}\n```", finding(rule));
