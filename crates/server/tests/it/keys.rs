@@ -1,6 +1,5 @@
 //! Tokens and nkeys: who gets in with what, on this server and on nats-server.
 
-use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -9,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
-use watershed_server::Server;
+
+use crate::both::{Start, on_own, on_peer};
 
 /// How a client signs what it was given.
 #[derive(Clone, Copy)]
@@ -127,44 +127,29 @@ fn cases<'a>(known: &'a KeyPair, other: &'a KeyPair) -> Vec<(String, bool, Vec<T
     ]
 }
 
-fn check(who: &str, start: impl Fn(&str) -> (SocketAddr, Box<dyn std::any::Any>)) {
+fn tokens_and_keys_lead_to_their_own_account(start: Start<'_>) {
     let (known, other) = (KeyPair::new_user(), KeyPair::new_user());
     let key = known.public_key();
     for (conf, signs, clients) in cases(&known, &other) {
-        let (address, _server) = start(&conf);
+        let server = start(&conf);
         for (client, expected) in clients {
-            let (found, signed) = try_out(address, &client);
+            let (found, signed) = try_out(server.address(), &client);
             let expected = expected.map(|[account, user]| {
                 [account, if user == "key" { &key } else { user }].map(str::to_owned)
             });
-            assert_eq!(found, expected, "{who}: {conf}: {}", client.0);
-            assert_eq!(signed, signs, "{who}: {conf}");
+            assert_eq!(found, expected, "{conf}: {}", client.0);
+            assert_eq!(signed, signs, "{conf}");
         }
     }
 }
 
 #[test]
-fn tokens_and_keys_lead_to_their_own_account() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    check("watershed", |conf| {
-        fs::write(&path, format!("listen: \"127.0.0.1:0\"\n{conf}")).unwrap();
-        let (config, _) = watershed_server::read_config(&path, &|_| None).unwrap();
-        let server = Server::builder().config(config).start().unwrap();
-        (server.local_addr(), Box::new(server))
-    });
+fn own_tokens_and_keys_lead_to_their_own_account() {
+    on_own(tokens_and_keys_lead_to_their_own_account);
 }
 
 #[test]
 #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
-fn nats_server_leads_tokens_and_keys_to_the_same_account() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    let program = watershed_peers::nats_server();
-    check("nats-server", |conf| {
-        fs::write(&path, conf).unwrap();
-        let arguments = ["-c", path.to_str().unwrap()];
-        let server = watershed_peers::NatsServer::start_with(&program, &arguments);
-        (server.address, Box::new(server))
-    });
+fn peer_tokens_and_keys_lead_to_their_own_account() {
+    on_peer(tokens_and_keys_lead_to_their_own_account);
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod apart;
+mod both;
 mod door;
 mod keeper;
 mod keys;

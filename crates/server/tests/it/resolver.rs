@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 
-use crate::trust::{Client, Start, on_own, on_peer};
+use crate::both::{Start, on_own, on_peer};
+use crate::trust::Client;
 use watershed_peers::jwt::{ISSUED, Operator, sign, user};
 
 /// A user of the system account, who asks.
@@ -58,7 +59,8 @@ fn accounts_change_while_the_server_runs(start: Start<'_>) {
     let connect =
         |address| Client::show(address, &jwt, Some(&own), "SUB a 1\r\nPUB a 1\r\nx\r\n").next();
     {
-        let (address, _server) = start(&conf);
+        let server = start(&conf);
+        let address = server.address();
         let mut asker = Asker::new(&operator, address);
         assert_eq!(asker.ask("$SYS.REQ.CLAIMS.LIST", "")["data"], json!([system]));
         assert_eq!(connect(address).as_deref(), Some("-ERR 'Authorization Violation'"));
@@ -68,7 +70,7 @@ fn accounts_change_while_the_server_runs(start: Start<'_>) {
         assert_eq!(connect(address).as_deref(), Some("MSG a 1 1"));
         let of_account = format!("$SYS.REQ.ACCOUNT.{key}.CLAIMS.UPDATE");
         assert_eq!(asker.ask(&of_account, &first)["data"], updated);
-        // What is no account's JWT changes nothing.
+        // A JWT that is not an account's changes nothing.
         for wrong in ["", "x", "..", &jwt] {
             let answer = asker.ask(UPDATE, wrong);
             assert_eq!(answer["error"]["code"], 500, "{answer}");
@@ -96,7 +98,8 @@ fn accounts_change_while_the_server_runs(start: Start<'_>) {
     }
     // It is on disk, and deleted from there.
     assert!(dir.join(format!("{key}.jwt")).exists());
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.address();
     let mut asker = Asker::new(&operator, address);
     let mut client = Client::show(address, &jwt, Some(&own), "SUB a 1\r\nPUB a 1\r\nx\r\n");
     assert_eq!(client.next().as_deref(), Some("MSG a 1 1"));
@@ -146,7 +149,8 @@ fn what_nobody_vouches_for_is_not_kept() {
         operator.system_account(),
     );
     on_own(|start| {
-        let (address, _server) = start(&conf);
+        let server = start(&conf);
+        let address = server.address();
         let mut asker = Asker::new(&operator, address);
         let said = |claims: &str| format!("jwt update resulted in error - {claims}");
         let unsupported = json!({"mappings": {"a": [{"subject": "b"}]}});

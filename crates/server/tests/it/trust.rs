@@ -11,6 +11,7 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 use watershed_server::Server;
 
+use crate::both::{Start, on_own, on_peer};
 use watershed_peers::jwt::{ISSUED, Operator, sign, signed, user};
 
 /// A client, after it has shown a JWT.
@@ -58,35 +59,6 @@ fn outcome(address: SocketAddr, jwt: &str, key: Option<&KeyPair>) -> String {
     reply["data"]["account"].as_str().unwrap().to_owned()
 }
 
-/// A server with a configuration, on which something is tried.
-pub(crate) type Start<'a> = &'a dyn Fn(&str) -> (SocketAddr, Box<dyn std::any::Any>);
-
-/// Runs a test on this server.
-pub(crate) fn on_own(run: impl Fn(Start<'_>)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    run(&|conf| {
-        fs::write(&path, format!("listen: \"127.0.0.1:0\"\n{conf}")).unwrap();
-        let (config, _) = watershed_server::read_config(&path, &|_| None).unwrap();
-        let server = Server::builder().config(config).start().unwrap();
-        (server.local_addr(), Box::new(server))
-    });
-}
-
-/// Runs a test on nats-server.
-#[cfg_attr(not(peer = "nats-server"), expect(dead_code, reason = "there is none"))]
-pub(crate) fn on_peer(run: impl Fn(Start<'_>)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    let program = watershed_peers::nats_server();
-    run(&|conf| {
-        fs::write(&path, conf).unwrap();
-        let arguments = ["-c", path.to_str().unwrap()];
-        let server = watershed_peers::NatsServer::start_with(&program, &arguments);
-        (server.address, Box::new(server))
-    });
-}
-
 fn seconds() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap()
@@ -112,7 +84,8 @@ fn jwts_lead_to_their_account(start: Start<'_>) {
         (&account, operator.account(&account, claims)),
         (&other, operator.account(&other, json!({"limits": {"disallow_bearer": true}}))),
     ]);
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.address();
     let name = account.public_key();
     let by = |issuer: &KeyPair, claims: Value| user(&own, issuer, claims, &[]);
     let of_account = json!({"issuer_account": name});
@@ -217,7 +190,8 @@ fn limits_hold(start: Start<'_>) {
         (&account, operator.account(&account, default)),
         (&small, operator.account(&small, limits)),
     ]);
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.address();
     let try_out = |issuer: &KeyPair, claims: Value, more: &str| {
         let jwt = user(&own, issuer, claims, &[]);
         Client::show(address, &jwt, Some(&own), &format!("{more}PING\r\n"))
@@ -264,7 +238,8 @@ fn expiry_ends_a_connection(start: Start<'_>) {
         (&account, operator.account(&account, json!({}))),
         (&short, operator.account_issued(&short, json!({}), &ends)),
     ]);
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.address();
     let of_user = user(&own, &account, json!({}), &ends);
     let of_account = user(&own, &short, json!({}), &[]);
     let mut clients =
@@ -313,7 +288,8 @@ fn accounts_share(start: Start<'_>) {
         (&giver, operator.account(&giver, exports)),
         (&taker, operator.account(&taker, imports)),
     ]);
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.address();
     let connect = |account: &KeyPair, more: &str| {
         Client::show(address, &user(&own, account, json!({}), &[]), Some(&own), more)
     };
@@ -392,7 +368,8 @@ fn users_are_told_who_they_are(start: Start<'_>) {
     let account = KeyPair::new_account();
     let own = KeyPair::new_user();
     let jwt = operator.account_issued(&account, json!({}), &[("name", "shop".into())]);
-    let (address, _server) = start(&operator.configuration(&[(&account, jwt)]));
+    let server = start(&operator.configuration(&[(&account, jwt)]));
+    let address = server.address();
     let ends = seconds() + 1000;
     let claims = json!({"pub": {"allow": ["$SYS.REQ.USER.INFO"]}, "sub": {"deny": ["secret"]}});
     let jwt = user(&own, &account, claims, &[("name", "bob".into()), ("exp", ends.into())]);

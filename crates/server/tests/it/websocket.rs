@@ -11,40 +11,11 @@ use tungstenite::http::HeaderValue;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Message, WebSocket};
-use watershed_server::Server;
 
-/// A server with a configuration, at a port for WebSocket.
-type Start<'a> = &'a dyn Fn(&str) -> (SocketAddr, Box<dyn std::any::Any>);
-
-fn address(url: &str) -> SocketAddr {
-    url.trim_start_matches("ws://").trim_start_matches("wss://").parse().unwrap()
-}
+use crate::both::{Start, on_own, on_peer};
 
 fn configuration(web: &str, more: &str) -> String {
     format!("websocket {{ listen: \"127.0.0.1:-1\", no_tls: true, {web} }}\n{more}\n")
-}
-
-fn on_own(run: impl Fn(Start<'_>)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    run(&|conf| {
-        fs::write(&path, format!("listen: \"127.0.0.1:0\"\n{conf}")).unwrap();
-        let (config, _) = watershed_server::read_config(&path, &|_| None).unwrap();
-        let server = Server::builder().config(config).start().unwrap();
-        (address(server.websocket_url().unwrap()), Box::new(server))
-    });
-}
-
-fn on_peer(run: impl Fn(Start<'_>)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("nats.conf");
-    let program = watershed_peers::nats_server();
-    run(&|conf| {
-        fs::write(&path, conf).unwrap();
-        let arguments = ["-c", path.to_str().unwrap()];
-        let server = watershed_peers::NatsServer::start_with(&program, &arguments);
-        (address(server.ports["websocket"][0].as_str().unwrap()), Box::new(server))
-    });
 }
 
 /// A client.
@@ -98,7 +69,8 @@ impl Client {
 }
 
 fn the_protocol_goes_in_frames(start: Start<'_>) {
-    let (address, _server) = start(&configuration("", ""));
+    let server = start(&configuration("", ""));
+    let address = server.web_address();
     let mut client = Client::say(address, "");
     let info = client.until("\r\n");
     let info: Value = serde_json::from_str(info.strip_prefix("INFO ").unwrap()).unwrap();
@@ -126,7 +98,8 @@ fn the_protocol_goes_in_frames(start: Start<'_>) {
 
 fn what_is_wrong_ends_it(start: Start<'_>) {
     let user = "authorization { users: [ { user: a, password: p } ] }";
-    let (address, _server) = start(&configuration("handshake_timeout: 1s", user));
+    let server = start(&configuration("handshake_timeout: 1s", user));
+    let address = server.web_address();
     let mut client = Client::say(address, "CONNECT {\"user\":\"a\",\"pass\":\"q\"}\r\n");
     let said = client.until("!");
     assert!(said.ends_with("-ERR 'Authorization Violation'\r\nclosed: 1008"), "{said}");
@@ -155,7 +128,8 @@ fn pages_show_where_they_come_from_and_cookies(start: Start<'_>) {
         { user: other, password: r, allowed_connection_types: [standard] }
     ] }";
     let web = "same_origin: true, user_cookie: who, pass_cookie: key, no_auth_user: page";
-    let (address, _server) = start(&configuration(web, users));
+    let server = start(&configuration(web, users));
+    let address = server.web_address();
     let own = format!("http://{address}");
     let status = |origin: &str| Client::ask(address, &[("Origin", origin)]).err();
     assert_eq!((status(&own), status("http://example.org")), (None, Some(403)));
@@ -196,7 +170,8 @@ fn tls_is_below(start: Start<'_>) {
         cert.display(),
         key.display()
     );
-    let (address, _server) = start(&conf);
+    let server = start(&conf);
+    let address = server.web_address();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&cert).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
