@@ -25,7 +25,7 @@ pub enum Standing {
     Gone,
     /// They have to go: who issued their credential has taken it back.
     Revoked,
-    /// They have to go: their account is no more.
+    /// They have to go: their account was deleted or has expired.
     Over,
 }
 

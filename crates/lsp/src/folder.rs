@@ -16,7 +16,7 @@ use crate::shape::Shapes;
 pub(crate) enum Kind {
     /// A topology, or a part of one.
     Part,
-    /// What an environment says otherwise.
+    /// Overrides of one environment.
     Overlay,
     /// Stories about a topology.
     Story,

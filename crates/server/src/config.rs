@@ -270,7 +270,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether nobody is known, so that everybody is nobody in particular.
+    /// Whether no credentials are configured, so that anybody may connect.
     pub fn is_open(&self) -> bool {
         self.users.is_empty() && self.token.is_none() && self.operator.is_none()
     }

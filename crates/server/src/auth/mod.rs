@@ -1,4 +1,4 @@
-//! Who is who. Secrets come in with the configuration and with `CONNECT`, and go no further.
+//! Authentication. Secrets come in with the configuration and with `CONNECT`, and go no further.
 
 mod credential;
 mod nkey;
@@ -20,7 +20,7 @@ use self::workers::{Hashed, Hashes, Signed, signatures};
 use crate::config::{Config, DEFAULT_ACCOUNT};
 use crate::shard::Remote;
 
-/// Name that stands for whoever shows the token, as on nats-server.
+/// Name of a client that connects with the token, as on nats-server.
 pub(crate) const TOKEN_HOLDER: &str = "[REDACTED]";
 
 /// Somebody who may connect.
@@ -89,7 +89,7 @@ impl Default for ConnectionTypes {
 /// Decides who a connection is.
 pub(crate) struct Authenticator {
     users: HashMap<String, Known>,
-    /// What all show that are nobody in particular.
+    /// The token that all clients without a name of their own share.
     token: Option<(Credential, Identity)>,
     /// Who it is that shows no credential, if nobody needs one.
     anonymous: Option<Identity>,

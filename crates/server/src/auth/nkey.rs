@@ -15,7 +15,7 @@ pub struct Nkey {
 }
 
 impl Nkey {
-    /// Reads the public key of a user (`U…`); `None` for what is none.
+    /// Reads the public key of a user (`U…`); `None` if it is invalid.
     pub fn of_user(text: &str) -> Option<Self> {
         let key = KeyPair::from_public_key(text).ok()?;
         (key.key_pair_type() == KeyPairType::User).then(|| Self { text: text.to_owned(), key })

@@ -57,7 +57,7 @@ impl Reader<'_> {
         )
     }
 
-    /// A name, a password or a token. In quotes, what looks like a variable is none.
+    /// A name, a password or a token. In quotes, a `$NAME` is text and not a variable.
     fn literal(&mut self, pair: &Pair) -> Read<String> {
         let text = text(pair)?;
         let inner = text.strip_prefix('$').map(|name| name.trim_matches(['{', '}']));

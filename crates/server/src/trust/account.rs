@@ -19,7 +19,7 @@ use super::token::{Kind, Token, TokenError, is_account};
 /// Why an account's JWT does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AccountError {
-    /// It is none.
+    /// The token is invalid.
     #[error(transparent)]
     Token(#[from] TokenError),
     /// Whoever issued it vouches for no account here.
@@ -44,7 +44,7 @@ pub(crate) struct Account {
     signers: HashMap<String, Signer>,
     /// What allows each import to be made, where it has a token that counts.
     activations: Vec<Option<Token<ActivationClaims>>>,
-    /// What users may do of whom nothing is said; `None` for everything.
+    /// What users without permissions of their own may do; `None` for everything.
     pub(crate) default_permissions: Option<Arc<Permissions>>,
 }
 
@@ -146,7 +146,7 @@ impl Account {
     }
 }
 
-/// A limit, of which a negative one is none.
+/// A limit; `None` if it is negative, which means unlimited.
 pub(crate) fn limit(number: i64) -> Option<usize> {
     usize::try_from(number).ok()
 }

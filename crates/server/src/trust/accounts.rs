@@ -1,6 +1,6 @@
 //! All accounts, and who of their users is connected.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use watershed_engine::{AccountStore, ConnId, Engine, Identity, Standing};
 use watershed_wire::subject::import;
@@ -18,7 +18,7 @@ use crate::config::PassageKind;
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) key: String,
-    /// What it is from now on; `None` where it is no more.
+    /// What it is from now on; `None` if it was deleted.
     pub(crate) account: Option<Box<Account>>,
 }
 
@@ -127,7 +127,8 @@ impl Accounts {
         touched: Option<&[String]>,
     ) -> Option<UnixNanos> {
         let all = || engine.account_names().into_iter().chain(self.all.keys().cloned());
-        let names = touched.map_or_else(|| all().collect(), <[String]>::to_vec);
+        let names: BTreeSet<String> =
+            touched.map_or_else(|| all().collect(), |touched| touched.iter().cloned().collect());
         for name in &names {
             let own = self.all.get(name).filter(|_| *name != self.system_account);
             let none = AccountStore { enabled: false, ..AccountStore::default() };
@@ -147,7 +148,7 @@ impl Accounts {
         }
         let mut standings: HashMap<ConnId, Standing> = HashMap::new();
         for (conn, (vouched, visitor)) in &self.present {
-            if !names.iter().any(|key| key == vouched.account()) {
+            if !names.contains(vouched.account()) {
                 continue;
             }
             let standing = match self.identity(vouched, visitor, engine, now) {

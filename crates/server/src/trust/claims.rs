@@ -1,5 +1,5 @@
-//! What stands in JWTs, as ADR-14 and their libraries have it. A number that is not there is 0, which allows nothing;
-//! -1 allows everything.
+//! The claims of JWTs (ADR-14), as the JWT libraries write them. A missing number is 0, which allows nothing; -1 allows
+//! everything.
 
 use std::collections::BTreeMap;
 
@@ -199,8 +199,8 @@ impl UserPermissions {
                 }
     }
 
-    /// What may be published and subscribed to; `None` for everything. Fails on what is no subject, which
-    /// a subject with a queue is not here.
+    /// What may be published and subscribed to; `None` for everything. Fails on an invalid subject; one with a queue
+    /// is invalid here.
     pub(crate) fn permissions(&self) -> Result<Option<Permissions>, &'static str> {
         if self.resp.is_some() {
             return Err("permission to respond (`resp`) is not supported");

@@ -21,10 +21,10 @@ use crate::shard::{Command, Remote};
 /// Why accounts cannot be vouched for.
 #[derive(Debug, Error)]
 pub enum TrustError {
-    /// What is said to be an operator is none.
+    /// Invalid operator.
     #[error("cannot trust an operator: {0}")]
     Operator(String),
-    /// What is said to be an account is none.
+    /// Invalid account.
     #[error("cannot take account `{key}`")]
     Account {
         /// Its key, as the configuration has it.

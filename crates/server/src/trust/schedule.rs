@@ -33,7 +33,7 @@ impl Schedule {
         self.ranges.is_empty()
     }
 
-    /// Until when it is one of the times; `None` if it is none.
+    /// When the current time span ends; `None` outside of all spans.
     pub(crate) fn until(&self, now: UnixNanos) -> Option<UnixNanos> {
         let here = Timestamp::from_nanosecond(i128::from(now.0)).ok()?;
         let here = here.to_zoned(self.zone.clone());

@@ -35,7 +35,7 @@ pub(crate) fn filled(
     Ok(UserPermissions { publish, subscribe, ..template.clone() })
 }
 
-/// A list of subjects. What is no subject is left out, or an error where it must not be.
+/// A list of subjects. Invalid subjects are left out, or are an error if `strict`.
 fn all(list: &[String], names: &Names<'_>, strict: bool) -> Result<Vec<String>, &'static str> {
     if list.iter().all(|subject| next(subject).is_none()) {
         return Ok(list.to_vec());

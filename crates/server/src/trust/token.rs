@@ -16,7 +16,7 @@ pub(crate) const JWT_BYTES_MAX: usize = 1024 * 1024;
 /// Newest version of claims that is known.
 const VERSION: i64 = 2;
 
-/// Why something is no JWT that counts. Says nothing of what stands in it.
+/// Why a JWT is not accepted. Tells nothing of its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenError {
     /// It is longer than a megabyte.
@@ -82,11 +82,11 @@ impl Kind {
 /// Claims that their issuer has signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Token<C> {
-    /// Key of whom it is about.
+    /// Key of the subject.
     pub(crate) subject: String,
     /// Key of who signed it.
     pub(crate) issuer: String,
-    /// Name of whom it is about.
+    /// Name of the subject.
     pub(crate) name: String,
     /// When it was issued, in seconds.
     pub(crate) issued: i64,
@@ -201,7 +201,7 @@ impl<C: DeserializeOwned> Token<C> {
 }
 
 impl Token<serde_json::Map<String, Value>> {
-    /// When a JWT was issued, in seconds, whatever it says; `None` for what is none.
+    /// When a JWT was issued, in seconds, whatever its claims; `None` if it is invalid.
     pub(crate) fn issued_of(text: &str, kind: Kind) -> Option<i64> {
         Self::read(text, kind).ok().map(|token| token.issued)
     }

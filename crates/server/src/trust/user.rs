@@ -34,7 +34,7 @@ pub(crate) struct Visitor {
 pub(crate) enum Refusal {
     /// Their account has taken the credential back.
     Revoked,
-    /// Their account is over, or no more.
+    /// Their account has expired or was deleted.
     Over,
     /// Anything else, for the log.
     Because(&'static str),
@@ -202,7 +202,7 @@ fn comes_from(networks: &Sources, address: IpAddr) -> bool {
     !any
 }
 
-/// Whether a network, as `10.0.0.0/8`, has an address; `None` for what is no network.
+/// Whether a network such as `10.0.0.0/8` contains an address; `None` if the network is invalid.
 fn has(network: &str, address: IpAddr) -> Option<bool> {
     let (base, length) = network.split_once('/')?;
     let length: u32 = length.parse().ok()?;

@@ -41,7 +41,7 @@ pub(super) enum Answer {
 }
 
 impl Policy {
-    /// What a configuration asks for. From what is no origin nobody comes.
+    /// What a configuration asks for. An invalid origin in it matches no page.
     pub(crate) fn new(config: &WebSocketConfig) -> Self {
         let allowed = config.allowed_origins.iter();
         Self {
@@ -79,7 +79,7 @@ impl Policy {
         Ok(Answer::Open { response: bytes, carried, length })
     }
 
-    /// Whether a page from there may connect. Who is no page says nothing of it.
+    /// Whether a client with these headers may connect. One that is not a browser sends no origin.
     fn allows(&self, headers: &HeaderMap, host: &str) -> bool {
         if !self.same_origin && !self.is_restricted {
             return true;

@@ -23,7 +23,7 @@ pub(crate) const NORMAL: u16 = 1000;
 /// Status of a close: the client may not stay.
 pub(crate) const POLICY: u16 = 1008;
 
-/// Status of a close: the client sent what is no WebSocket.
+/// Status of a close: the client broke the WebSocket protocol.
 const PROTOCOL_ERROR: u16 = 1002;
 
 /// How far it is.
@@ -87,7 +87,7 @@ impl WebSession {
         self.request.capacity()
     }
 
-    /// Whether it has something to say that is no frame of the client protocol.
+    /// Whether it has something to send below the client protocol.
     pub(crate) fn has_words(&self) -> bool {
         !self.control.is_empty()
     }
