@@ -166,8 +166,9 @@ impl JetStream {
             Saved::Record | Saved::Impossible => {}
             // Nothing is to be kept, or nothing new: true as soon as what came before is.
             Saved::Nothing => {
-                let durable = self.state.stream(key.stream).is_memory();
-                self.reply_when(net, durable, owed, Vec::new());
+                let stream = self.state.stream(key.stream);
+                let at_once = stream.is_memory() || stream.consumers[key.index()].in_memory;
+                self.reply_when(net, at_once, owed, Vec::new());
             }
         }
     }

@@ -147,6 +147,26 @@ impl JetStream {
         self.effects = effects;
     }
 
+    /// Whether no journal keeps a change of a stream.
+    fn is_local(&self, key: StreamKey, command: &Command) -> bool {
+        let stream = self.state.stream(key);
+        let in_memory = |name: &str| {
+            let found = stream.consumers.find(name);
+            found.map(|(_, consumer)| consumer.in_memory)
+        };
+        match command {
+            Command::UpdateStream { .. } | Command::DeleteStream => false,
+            _ if stream.is_memory() => true,
+            Command::PutConsumer { config, .. } => {
+                in_memory(&config.name).unwrap_or_else(|| stream.keeps_in_memory(config))
+            }
+            Command::PauseConsumer { name, .. }
+            | Command::ResetConsumer { name, .. }
+            | Command::DeleteConsumer { name } => in_memory(name).unwrap_or(false),
+            _ => false,
+        }
+    }
+
     /// Accepts a change of a stream: a record, or done at once where no journal keeps it. Says
     /// whether there was room.
     pub(crate) fn submit(
@@ -157,10 +177,8 @@ impl JetStream {
         owed: Owed<'_>,
     ) -> bool {
         self.save_events_of(net, key);
-        let stream = self.state.stream(key);
-        let log = stream.log.id();
-        let local = !matches!(command, Command::UpdateStream { .. } | Command::DeleteStream);
-        if local && stream.is_memory() {
+        let log = self.state.stream(key).log.id();
+        if self.is_local(key, command) {
             let body = command.encode();
             self.apply_local(net, &command_record(log, self.now.wall, &body), owed);
             return true;
@@ -225,7 +243,12 @@ impl JetStream {
                 Self::reply(net, owed.account, owed.subject, b"", b"");
             }
             Outcome::Created(key) => self.stream_created(net, key, owed),
-            Outcome::Updated(key, subjects) => self.stream_updated(net, key, &subjects, owed),
+            Outcome::Updated(key, subjects) => {
+                for (index, name) in effects.ended.drain(..) {
+                    self.consumer_removed(net, ConsumerKey::new(key, index), &name);
+                }
+                self.stream_updated(net, key, &subjects, owed);
+            }
             Outcome::Deleted(gone) => self.stream_deleted(net, *gone, owed),
             Outcome::Purged(key, purged, more) => {
                 if more
@@ -253,9 +276,8 @@ impl JetStream {
                 self.consumer_reset_done(net, ConsumerKey::new(key, index), owed);
             }
             Outcome::Removed(key, index) => {
-                self.end_dispatcher(net, ConsumerKey::new(key, index), "Consumer Deleted");
                 if let Some(Command::DeleteConsumer { name }) = Command::decode(record.body) {
-                    self.notice_consumer_deleted(net, key, &name);
+                    self.consumer_removed(net, ConsumerKey::new(key, index), &name);
                 }
                 self.done(net, owed, &Success { success: true });
             }
@@ -455,14 +477,15 @@ impl JetStream {
     }
 
     /// A consumer is gone from the state: those who wait at it are told.
-    fn end_dispatcher(&mut self, net: &mut impl Network, key: ConsumerKey, why: &str) {
+    fn consumer_removed(&mut self, net: &mut impl Network, key: ConsumerKey, name: &str) {
         for keys in self.targets.values_mut() {
             keys.remove(&key);
         }
         self.targets.retain(|_, keys| !keys.is_empty());
-        self.end_requests(net, key, why);
+        self.end_requests(net, key, "Consumer Deleted");
         self.forget_counting(net, key);
         self.live(key.stream).end(key.index());
+        self.notice_consumer_deleted(net, key.stream, name);
     }
 
     fn forget_target(
@@ -580,8 +603,12 @@ impl JetStream {
     /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
     fn begin_anew(&mut self) {
         let Self { state, acknowledging, rescheduling, .. } = self;
-        acknowledging.retain(|key, _| state.stream(key.stream).is_memory());
-        rescheduling.retain(|key| state.stream(key.stream).is_memory());
+        let in_memory = |key: &ConsumerKey| {
+            let stream = state.stream(key.stream);
+            stream.is_memory() || stream.consumers[key.index()].in_memory
+        };
+        acknowledging.retain(|key, _| in_memory(key));
+        rescheduling.retain(in_memory);
         self.work.nothing_comes();
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
@@ -593,18 +620,19 @@ impl JetStream {
             }
             let mut fresh = Live::new(stream, self.now);
             if let Some(old) = self.live.get_mut(key) {
-                for (new, old) in fresh.dispatchers.iter_mut().zip(&mut old.dispatchers) {
-                    if let (Some(new), Some(old)) = (new, old) {
-                        new.go_on_from(old);
-                    }
-                }
+                fresh.go_on_from(old, stream);
             }
+            let unsaved = fresh.unsaved;
             self.live.insert(key, fresh);
             self.keep_later(key);
-            self.unsaved.remove(&key);
+            if !unsaved {
+                self.unsaved.remove(&key);
+            }
             let keys = self.consumers_of(key);
             for place in &keys {
-                self.tell_lasts_again(*place);
+                if !self.state.stream(key).consumers[place.index()].in_memory {
+                    self.tell_lasts_again(*place);
+                }
             }
             self.ready.extend(keys);
         }

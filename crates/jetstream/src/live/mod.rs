@@ -84,6 +84,22 @@ impl Live {
         live
     }
 
+    /// Goes on for one that has failed. What the disk has refused concerns no consumer that is in memory.
+    pub(crate) fn go_on_from(&mut self, old: &mut Self, stream: &Stream) {
+        for (index, consumer) in stream.consumers.iter() {
+            let (Some(new), Some(old)) = (self.dispatcher(index), old.dispatcher(index)) else {
+                continue;
+            };
+            if consumer.in_memory {
+                std::mem::swap(new, old);
+                new.awaits = None;
+                self.unsaved |= new.unsaved_len() > 0;
+            } else {
+                new.go_on_from(old);
+            }
+        }
+    }
+
     /// The stream has another configuration.
     pub(crate) fn configure(&mut self, stream: &Stream) {
         let before = std::mem::take(&mut self.copiers);

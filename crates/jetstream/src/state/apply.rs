@@ -243,6 +243,10 @@ impl State {
         let stream = &mut self.streams[key.index()];
         stream.origins = origins(&config, &stream.origins, &mut stream.places);
         let old = std::mem::replace(&mut stream.config, config);
+        if stream.config.retention != old.retention {
+            // What they have finished with would decide what is stored, and no record says it.
+            effects.ended = stream.consumers.remove_in_memory();
+        }
         stream.chores.extend(chore_of_change(&old, &stream.config));
         if stream.config.duplicate_window > old.duplicate_window {
             stream.dedup.lengthen(time, old.duplicate_window);
@@ -375,7 +379,9 @@ impl State {
             }
             return Ok(Outcome::Put(key, index, true));
         }
-        let consumer = Consumer::new(config, created, cursor, &stream.log);
+        let in_memory = stream.keeps_in_memory(&config);
+        let mut consumer = Consumer::new(config, created, cursor, &stream.log);
+        consumer.in_memory = in_memory;
         let index = stream.consumers.insert(consumer, &stream.log);
         let index = index.ok_or(table::CONSUMER_NAME_EXIST)?;
         Ok(Outcome::Put(key, index, false))

@@ -27,6 +27,8 @@ pub(super) const LASTS_BY_SEQUENCE: u32 = 4;
 pub(crate) struct Consumer {
     pub(crate) config: ConsumerConfig,
     pub(crate) created: UnixNanos,
+    /// Whether neither the journal nor a checkpoint has it: it goes with the process.
+    pub(crate) in_memory: bool,
     /// The next sequence that was never delivered.
     pub(crate) cursor: u64,
     /// Up to this sequence, only the last message of each subject is delivered: what was the last
@@ -95,6 +97,7 @@ impl Consumer {
         let mut consumer = Self {
             config,
             created,
+            in_memory: false,
             cursor: log.first(),
             lasts_upto: 0,
             not_last: BTreeSet::new(),
@@ -525,6 +528,7 @@ impl Consumer {
         let mut consumer = Self {
             config,
             created,
+            in_memory: false,
             cursor: reader.u64()?,
             deliveries: reader.u64()?,
             delivered: reader.u64()?,

@@ -64,6 +64,21 @@ impl Consumers {
         self.all.iter()
     }
 
+    /// Those that a checkpoint has, by their names.
+    pub(super) fn kept(&self) -> impl Iterator<Item = usize> {
+        self.names.values().copied().filter(|index| !self.all[*index].in_memory)
+    }
+
+    /// Lets those go that no journal has. Says which they were, and where.
+    pub(super) fn remove_in_memory(&mut self) -> Vec<(usize, String)> {
+        let all = self.all.iter().filter(|(_, own)| own.in_memory);
+        let gone: Vec<_> = all.map(|(index, own)| (index, own.config.name.clone())).collect();
+        for (_, name) in &gone {
+            self.remove(name);
+        }
+        gone
+    }
+
     /// All of them, by their names.
     pub(crate) fn by_name(&self) -> impl ExactSizeIterator<Item = (&str, usize)> {
         self.names.iter().map(|(name, index)| (name.as_str(), *index))

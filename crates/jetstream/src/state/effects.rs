@@ -62,6 +62,8 @@ pub(crate) struct Effects {
     pub(crate) fed: Vec<usize>,
     /// Consumers of other streams that have lost a message, and which.
     pub(crate) lost_elsewhere: Vec<(StreamKey, usize, u64)>,
+    /// Consumers of the stream that went with its old configuration.
+    pub(crate) ended: Vec<(usize, String)>,
     /// Messages that were finished by an acknowledgement of many.
     pub(crate) finished: u64,
     /// The last sequence of its subject before the message that was stored, where it is published again.
@@ -77,6 +79,7 @@ impl Effects {
         self.changes.clear();
         self.fed.clear();
         self.lost_elsewhere.clear();
+        self.ended.clear();
         self.finished = 0;
         self.expiry = None;
         self.last_of_subject = 0;

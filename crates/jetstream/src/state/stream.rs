@@ -9,9 +9,9 @@ use watershed_store::bytes::{BadState, Reader, put_count, put_counted, put_i64};
 use watershed_store::log::Position as BlockPosition;
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
-use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::asked::{Asked, Rollup};
 use watershed_wire::jetstream::stream::{Retention, Storage, StreamState};
+use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
 use super::changes::Changes;
@@ -105,6 +105,13 @@ impl Stream {
 
     pub(crate) fn is_memory(&self) -> bool {
         self.config.storage == Storage::Memory
+    }
+
+    /// Whether a new consumer is kept by no journal, because its client can do without it: its position
+    /// is in memory by its own word, it ends when nobody is there, and no message goes by it.
+    pub(crate) fn keeps_in_memory(&self, consumer: &ConsumerConfig) -> bool {
+        let ends_by_itself = !consumer.is_durable();
+        consumer.mem_storage && ends_by_itself && self.config.retention == Retention::Limits
     }
 
     /// Whether it is being made out of an archive: no other name has a space.

@@ -107,9 +107,9 @@ impl Part {
             }
             Self::Origins => {
                 super::origins::checkpoint(&stream.origins, &stream.places, out);
-                let consumers = stream.consumers.by_name().map(|(_, index)| index);
+                let consumers: VecDeque<usize> = stream.consumers.kept().collect();
                 put_count(out, consumers.len());
-                Self::Consumers(consumers.collect(), 0)
+                Self::Consumers(consumers, 0)
             }
             Self::Consumers(mut left, from) => {
                 let consumer = &stream.consumers[*left.front()?];

@@ -227,8 +227,15 @@ impl Client<'_> {
         let policy = self.one_of(&["all", "all", "new", "last", "last_per_subject"]);
         let filtered = !filter.is_empty() || policy != "last_per_subject";
         let policy = if filtered { policy } else { "all" };
+        // On a stream with limits, no record is made of one that is in memory.
+        let in_memory = self.rng.u8(..4) == 0;
+        let (named, call) = if in_memory {
+            ("\"mem_storage\":true,\"name\"", "CREATE")
+        } else {
+            ("\"durable_name\"", "DURABLE.CREATE")
+        };
         let config = format!(
-            "\"durable_name\":\"{name}\",\"ack_policy\":\"{}\",\"ack_wait\":{},\
+            "{named}:\"{name}\",\"ack_policy\":\"{}\",\"ack_wait\":{},\
              \"max_deliver\":{},\"deliver_policy\":\"{policy}\",\"max_ack_pending\":{},\
              \"inactive_threshold\":{}{filter}",
             self.one_of(&["explicit", "explicit", "explicit", "all", "none"]),
@@ -241,7 +248,7 @@ impl Client<'_> {
         let paused = self.rng.u8(..8) == 0;
         let pause = if paused { format!(",\"pause_until\":\"{until}\"") } else { String::new() };
         let config = format!("{config}{pause}");
-        let subject = format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}");
+        let subject = format!("$JS.API.CONSUMER.{call}.{stream}.{name}");
         let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{{{config}}}}}");
         self.request(node, &subject, &body);
     }

@@ -11,6 +11,7 @@ mod counters;
 mod coverage;
 mod damage;
 mod history;
+mod in_memory;
 mod journal;
 mod limits;
 mod markers;
