@@ -112,8 +112,10 @@ impl<D: Disk + Clone> OnDisk<D> {
 
     /// Tells the engine of a part of the slow work that is done.
     pub fn kept(&mut self, now: Now, done: &Done) {
-        if let Done::Checkpointed { release, .. } = done {
-            self.journal.release(*release);
+        match done {
+            Done::Checkpointed { release, .. } => self.journal.release(*release),
+            Done::Compressed((log, block)) => self.reader.forget(*log, *block),
+            _ => {}
         }
         if let Some(completion) = Completion::done(done) {
             self.complete(now, completion);

@@ -368,6 +368,7 @@ impl JetStream {
         self.arm_expiry(net, key);
         self.do_chores(net, key);
         self.arm_schedules(key);
+        self.compress_full_blocks(key);
     }
 
     pub(crate) fn consumers_of(&self, key: StreamKey) -> Vec<ConsumerKey> {
@@ -409,6 +410,7 @@ impl JetStream {
             self.batches.forget(key);
         }
         self.arm_expiry(net, key);
+        self.compress_full_blocks(key);
         self.notice_updated(net, key);
         let info = self.stream_info(key);
         self.done(net, owed, &info);

@@ -84,7 +84,7 @@ impl Completion {
             Done::Placed { round } => Some(Self::Placed { round: *round }),
             Done::Checkpointed { .. } => Some(Self::Checkpointed { made: true }),
             Done::Skipped => Some(Self::Checkpointed { made: false }),
-            Done::Sealed | Done::Dropped => None,
+            Done::Sealed | Done::Dropped | Done::Uncompressed | Done::Compressed(_) => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use watershed_store::keeper::Job;
 
 use crate::jetstream::JetStream;
 use crate::output::DiskOutput;
+use crate::state::StreamKey;
 
 /// Records and keys of footers that are looked at in one turn: a quarter of a millisecond's work.
 pub(crate) const SEALED_PER_TURN: usize = 4096;
@@ -38,6 +39,16 @@ impl JetStream {
         false
     }
 
+    /// Has the blocks of a stream compressed that are full, if it wants that: they may be from before it did.
+    pub(crate) fn compress_full_blocks(&mut self, key: StreamKey) {
+        let stream = self.state.stream(key);
+        if stream.is_compressed() && !stream.is_memory() {
+            let log = stream.log.id();
+            let blocks = stream.log.full_blocks().map(|block| (log, block)).collect();
+            self.outputs.push(DiskOutput::Keep(Job::CompressLater(blocks)));
+        }
+    }
+
     /// Has the footers written that are made, unless records of their blocks are still to be.
     pub(crate) fn write_footers(&mut self) {
         if self.sealed.is_empty() || self.rounds.is_between() {
@@ -45,9 +56,11 @@ impl JetStream {
         }
         let mut made = std::mem::take(&mut self.sealed);
         // What was given up meanwhile would come back.
-        made.retain(|(log, sealed)| {
-            let key = self.state.by_log(*log);
-            key.is_some_and(|key| self.state.stream(key).log.has_block(sealed.block))
+        made.retain_mut(|(log, sealed)| {
+            let Some(key) = self.state.by_log(*log) else { return false };
+            let stream = self.state.stream(key);
+            sealed.compressed = stream.is_compressed();
+            stream.log.has_block(sealed.block)
         });
         if !made.is_empty() {
             self.outputs.push(DiskOutput::Keep(Job::Seal(made)));

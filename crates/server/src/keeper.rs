@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use watershed_engine::{Completion, Keeping};
 use watershed_store::Keeper;
+use watershed_store::blocks::BlockKey;
 use watershed_store::keeper::{Done, Job, KeepError};
 
 use crate::disk::OsDisk;
@@ -17,18 +18,20 @@ const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// The keeper, and whom it reports to.
-pub(crate) struct KeeperThread<R> {
+pub(crate) struct KeeperThread<R, F> {
     keeper: Keeper<OsDisk>,
     /// Lets the journal go up to a round.
     release: R,
+    /// Says that the file of a block was replaced.
+    replaced: F,
     remote: Remote,
     keeping: Keeping,
     pause: Duration,
 }
 
-impl<R: Fn(u64)> KeeperThread<R> {
-    pub(crate) fn new(keeper: Keeper<OsDisk>, release: R, remote: Remote) -> Self {
-        Self { keeper, release, remote, keeping: Keeping::Well, pause: PAUSE }
+impl<R: Fn(u64), F: Fn(BlockKey)> KeeperThread<R, F> {
+    pub(crate) fn new(keeper: Keeper<OsDisk>, release: R, replaced: F, remote: Remote) -> Self {
+        Self { keeper, release, replaced, remote, keeping: Keeping::Well, pause: PAUSE }
     }
 
     /// Works until nobody gives it anything more to do, and all is done that can be.
@@ -58,7 +61,9 @@ impl<R: Fn(u64)> KeeperThread<R> {
                 }
             };
             if !open {
-                while let Ok(Some(done)) = self.keeper.step() {
+                while self.keeper.has_jobs()
+                    && let Ok(Some(done)) = self.keeper.step()
+                {
                     self.report(&done);
                 }
                 return;
@@ -115,6 +120,9 @@ impl<R: Fn(u64)> KeeperThread<R> {
                 tracing::warn!(%error, "blocks that hold nothing any more cannot be removed");
             }
             (self.release)(*release);
+        }
+        if let Done::Compressed(block) = done {
+            (self.replaced)(*block);
         }
         let Some(completion) = Completion::done(done) else { return };
         self.remote.send(Command::Completed(completion));

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use thiserror::Error;
 use watershed_engine::{Completion, Detail, Engine, Now, RestoreError};
 use watershed_store::blocks::{BlockReader, BlockWriter};
-use watershed_store::format::Origin;
+use watershed_store::format::{FORMAT, Origin};
 use watershed_store::identity::FormatError;
 use watershed_store::keeper::Job;
 use watershed_store::opening::{self, Finding, Opened, OpeningError};
@@ -107,8 +107,11 @@ impl Store {
         let fresh = Origin::random(entropy().map_err(|error| io("make")(error.into()))?);
         let mut opened = opening::open(&disk, fresh).map_err(|error| of_folder(folder, error))?;
         engine.restore(now, &disk, &mut opened)?;
-        let Opened { journal, checkpoints, referred, findings, .. } = opened;
+        let Opened { journal, checkpoints, referred, findings, earlier, .. } = opened;
         say(engine, &findings);
+        if let Some(earlier) = earlier {
+            tracing::info!(earlier, now = FORMAT, "the store has this program's format now");
+        }
         let blocks = BlockWriter::new(disk.clone()).map_err(io("open"))?;
         let mut blocks = blocks.with_open_files(open_blocks_max());
         let known = engine.known_blocks();
@@ -129,7 +132,9 @@ impl Store {
         threads.push(spawn("committer", move || commit(journal, &commits, &to))?);
         let (to, release) = (remote.clone(), committer.clone());
         let release = move |round| drop(release.send(Commit::Release(round)));
-        let keep = KeeperThread::new(keep, release, to);
+        let forget = reader.clone();
+        let replaced = move |block| drop(forget.send(Read::Forget(vec![block])));
+        let keep = KeeperThread::new(keep, release, replaced, to);
         threads.push(spawn("keeper", move || keep.run(&keeps))?);
         let to = remote.clone();
         let blocks = BlockReader::new(disk).with_open_files(open_blocks_max());

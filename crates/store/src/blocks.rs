@@ -8,16 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 
-use crate::disk::{Disk, DiskFile};
-use crate::log::{
-    BLOCK_HEADER_BYTES, BlockHeader, FOOTER_TRAILER_BYTES, Footer, Position, Sealed, footer_lens,
-    is_footer, mend_footer,
-};
+use crate::disk::{Disk, DiskFile, read_all};
+use crate::frames::{self, Frames, read_framed};
+use crate::log::{BLOCK_HEADER_BYTES, BlockHeader, Position, Sealed, is_footer};
 use crate::record::{LogId, Record};
 use crate::round::{Place, Round};
 
 /// Folder of the block files.
 pub const BLOCKS_FOLDER: &str = "blocks";
+
+const HEADER_BYTES: usize = BLOCK_HEADER_BYTES as usize;
+
+/// End of a block's file, and that of one which is to take its place.
+const SUFFIX: &str = ".wb";
+const UNFINISHED_SUFFIX: &str = ".wb.new";
 
 /// Block files that are kept open, unless somebody says otherwise.
 const OPEN_FILES_MAX: usize = 256;
@@ -42,14 +46,28 @@ pub fn block_path(log: LogId, block: u32) -> String {
 }
 
 fn path((log, block): BlockKey) -> String {
-    format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}.wb", log.0)
+    format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}{SUFFIX}", log.0)
+}
+
+fn unfinished_path((log, block): BlockKey) -> String {
+    format!("{BLOCKS_FOLDER}/{:08x}-{block:08x}{UNFINISHED_SUFFIX}", log.0)
+}
+
+/// An open block file.
+#[derive(Debug)]
+struct Open<F> {
+    file: F,
+    /// When it was used last.
+    used: u64,
+    /// Its frames, if it is compressed; not known before somebody reads it.
+    frames: Option<Option<Box<Frames>>>,
 }
 
 /// Open block files, those that were used last.
 #[derive(Debug)]
 struct Files<D: Disk> {
     disk: D,
-    open: BTreeMap<BlockKey, (D::File, u64)>,
+    open: BTreeMap<BlockKey, Open<D::File>>,
     open_max: usize,
     uses: u64,
 }
@@ -61,6 +79,10 @@ impl<D: Disk> Files<D> {
 
     /// The file of a block; made, if `create` says so and it isn't there.
     fn file(&mut self, key: BlockKey, create: bool) -> io::Result<&D::File> {
+        Ok(&self.open(key, create)?.file)
+    }
+
+    fn open(&mut self, key: BlockKey, create: bool) -> io::Result<&mut Open<D::File>> {
         self.uses += 1;
         if !self.open.contains_key(&key) {
             let file = match self.disk.open(&path(key)) {
@@ -71,15 +93,15 @@ impl<D: Disk> Files<D> {
             };
             if self.open.len() >= self.open_max
                 && let Some(oldest) =
-                    self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key)
+                    self.open.iter().min_by_key(|(_, own)| own.used).map(|(key, _)| *key)
             {
                 self.open.remove(&oldest);
             }
-            self.open.insert(key, (file, 0));
+            self.open.insert(key, Open { file, used: 0, frames: None });
         }
-        let (file, used) = self.open.get_mut(&key).expect("it was just opened");
-        *used = self.uses;
-        Ok(file)
+        let open = self.open.get_mut(&key).expect("it was just opened");
+        open.used = self.uses;
+        Ok(open)
     }
 }
 
@@ -117,6 +139,10 @@ pub struct BlockWriter<D: Disk> {
     condemned: Vec<BlockKey>,
     /// Blocks to which the last checkpoint does not refer, but the one before may.
     doomed: Vec<BlockKey>,
+    /// Blocks to be compressed that no checkpoint says are full, and those of which only the last one does.
+    ripening: [Vec<BlockKey>; 2],
+    /// Blocks to be compressed. Whichever checkpoint a start begins with, it writes nothing into them.
+    ripe: Vec<BlockKey>,
 }
 
 impl<D: Disk> BlockWriter<D> {
@@ -127,7 +153,8 @@ impl<D: Disk> BlockWriter<D> {
         let files = Files::new(disk);
         let (dirty, fresh) = (BTreeMap::new(), BTreeSet::new());
         let (condemned, doomed) = (Vec::new(), Vec::new());
-        Ok(Self { files, dirty, fresh, folder_dirty: false, condemned, doomed })
+        let (ripening, ripe) = ([Vec::new(), Vec::new()], Vec::new());
+        Ok(Self { files, dirty, fresh, folder_dirty: false, condemned, doomed, ripening, ripe })
     }
 
     /// Keeps at most `most` files open.
@@ -152,6 +179,7 @@ impl<D: Disk> BlockWriter<D> {
                 self.folder_dirty = true;
                 self.fresh.insert(key);
             }
+            let first = start == 0;
             for placement in placements {
                 debug_assert_eq!(
                     u64::from(start) + bytes.len() as u64,
@@ -160,7 +188,12 @@ impl<D: Disk> BlockWriter<D> {
                 );
                 bytes.extend_from_slice(round.slice(placement.place));
             }
-            self.files.file(key, true)?.write_at(&bytes, u64::from(start))?;
+            let file = self.files.file(key, true)?;
+            if first && frames::begins(file, key)? {
+                // Without any checkpoint the journal makes everything anew.
+                file.set_len(0)?;
+            }
+            file.write_at(&bytes, u64::from(start))?;
             self.soil(key, u64::from(start)..u64::from(start) + bytes.len() as u64);
         }
         Ok(())
@@ -177,7 +210,69 @@ impl<D: Disk> BlockWriter<D> {
         let end = offset + footer.len() as u64;
         file.set_len(end)?;
         self.soil(key, offset..end);
+        if sealed.compressed {
+            self.compress_later(key);
+        }
         Ok(())
+    }
+
+    /// A full block is to be compressed when both checkpoints say that it is full.
+    pub fn compress_later(&mut self, key: BlockKey) {
+        self.ripening[0].push(key);
+    }
+
+    /// Whether any block can be compressed.
+    pub(crate) fn has_ripe(&self) -> bool {
+        !self.ripe.is_empty()
+    }
+
+    /// The next block that is to be compressed.
+    pub(crate) fn next_ripe(&mut self) -> Option<BlockKey> {
+        self.ripe.pop()
+    }
+
+    /// Compresses a full block: another file takes the place of its file. Says whether it did, or there was nothing to
+    /// be done.
+    pub(crate) fn compress(&mut self, key: BlockKey) -> io::Result<bool> {
+        let is_gone = |all: &[BlockKey]| all.contains(&key);
+        if is_gone(&self.condemned) || is_gone(&self.doomed) || self.dirty.contains_key(&key) {
+            return Ok(false);
+        }
+        let file = match self.files.file(key, false) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        let length = file.len()?;
+        if frames::begins(file, key)? {
+            return Ok(false);
+        }
+        let Some(footer) = read_framed(file, length)? else { return Ok(false) };
+        let mut plain = read_all(file, length)?;
+        plain.truncate(usize::try_from(footer.at).map_err(io::Error::other)?);
+        // A wrong bit of a record can be mended while it stands in a plain block.
+        if !is_whole(&plain, 0) {
+            return Ok(false);
+        }
+        let bytes = frames::compress(key, &plain, &footer.bytes)?;
+        if bytes.len() as u64 >= length {
+            return Ok(false);
+        }
+        let unfinished = unfinished_path(key);
+        let disk = &self.files.disk;
+        let written = disk.remove(&unfinished).and_then(|()| {
+            let file = disk.create(&unfinished)?;
+            file.write_at(&bytes, 0)?;
+            file.sync()?;
+            disk.rename(&unfinished, &path(key))
+        });
+        if let Err(error) = written {
+            let _ = disk.remove(&unfinished);
+            return Err(error);
+        }
+        self.files.open.remove(&key);
+        // Either file will do after a power cut: the entry is made durable with the next checkpoint.
+        self.folder_dirty = true;
+        Ok(true)
     }
 
     /// Bytes of a block were written. They stand behind those before, or in their place.
@@ -209,6 +304,9 @@ impl<D: Disk> BlockWriter<D> {
     /// A checkpoint was written that knows of everything so far. What cannot be removed is tried again
     /// with the next one.
     pub fn checkpointed(&mut self) -> io::Result<()> {
+        let [new, old] = &mut self.ripening;
+        self.ripe.append(old);
+        std::mem::swap(new, old);
         let condemned = std::mem::take(&mut self.condemned);
         let doomed = std::mem::replace(&mut self.doomed, condemned);
         let mut removed = Ok(());
@@ -273,10 +371,12 @@ impl<D: Disk> BlockWriter<D> {
         for name in self.files.disk.list(BLOCKS_FOLDER)? {
             let parse = |text: Option<&str>| u32::from_str_radix(text?, 16).ok();
             let (log, block) = (parse(name.get(0..8)), parse(name.get(9..17)));
-            if let (Some(log), Some(block)) = (log, block)
-                && !known(LogId(log), block)
-            {
-                self.delete((LogId(log), block))?;
+            let (Some(log), Some(block)) = (log, block) else { continue };
+            let key = (LogId(log), block);
+            if name.ends_with(UNFINISHED_SUFFIX) {
+                self.files.disk.remove(&unfinished_path(key))?;
+            } else if !known(LogId(log), block) {
+                self.delete(key)?;
             }
         }
         Ok(())
@@ -291,6 +391,19 @@ fn is_whole(bytes: &[u8], start: u64) -> bool {
         rest = &rest[length..];
     }
     rest.is_empty() || is_footer(rest)
+}
+
+/// All of a block.
+#[derive(Debug)]
+pub struct WholeBlock {
+    /// Its bytes, each where it is in a plain block.
+    pub bytes: Vec<u8>,
+    /// Whether its file is compressed.
+    pub is_compressed: bool,
+    /// The first bytes that its file should have.
+    pub header: [u8; HEADER_BYTES],
+    /// Whether it has them.
+    pub has_header: bool,
 }
 
 /// Reads block files.
@@ -320,42 +433,60 @@ impl<D: Disk> BlockReader<D> {
         offset: u32,
         length: usize,
     ) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; length];
-        let file = self.files.file((log, block), false)?;
-        let count = file.read_at(&mut bytes, u64::from(offset))?;
-        bytes.truncate(count);
-        Ok(bytes)
+        let key = (log, block);
+        let Open { file, frames, .. } = self.files.open(key, false)?;
+        let frames = match frames {
+            Some(frames) => frames,
+            None => frames.insert(Frames::find(file, key)?.map(Box::new)),
+        };
+        let Some(frames) = frames else {
+            let mut bytes = vec![0; length];
+            let count = file.read_at(&mut bytes, u64::from(offset))?;
+            bytes.truncate(count);
+            return Ok(bytes);
+        };
+        let bytes = frames.read(file, key, offset as usize, length);
+        if frames.take_mended() {
+            self.mended.push(key);
+        }
+        bytes
+    }
+
+    /// Reads all of a block.
+    pub fn whole(&mut self, log: LogId, block: u32) -> io::Result<WholeBlock> {
+        let key = (log, block);
+        let length = self.files.file(key, false)?.len()?;
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        let mut bytes = self.read(log, block, 0, length)?;
+        let Open { file, frames, .. } = self.files.open(key, false)?;
+        let mut found = [0; HEADER_BYTES];
+        file.read_at(&mut found, 0)?;
+        let end = frames.as_ref().and_then(|frames| Some(frames.as_ref()?.end()));
+        let header = match end {
+            Some(_) => frames::header(key),
+            None => BlockHeader { log, block }.encode(),
+        };
+        if let Some(end) = end {
+            bytes = self.read(log, block, 0, end)?;
+        }
+        Ok(WholeBlock { bytes, is_compressed: end.is_some(), header, has_header: found == header })
     }
 
     /// Reads the footer of a sealed block. One of which a sector is damaged is mended, in the file
     /// too.
     pub fn footer(&mut self, log: LogId, block: u32) -> io::Result<Vec<u8>> {
         let file = self.files.file((log, block), false)?;
-        let length = file.len()?;
-        let mut trailer = [0; FOOTER_TRAILER_BYTES];
-        let at = length.saturating_sub(FOOTER_TRAILER_BYTES as u64);
-        let read = file.read_at(&mut trailer, at)?;
-        let lengths = footer_lens(&trailer).filter(|_| read == FOOTER_TRAILER_BYTES);
-        for footer in lengths.filter(|footer| *footer as u64 <= length) {
-            let at = length - footer as u64;
-            let mut bytes = vec![0; footer];
-            let read = file.read_at(&mut bytes, at)?;
-            match mend_footer(&mut bytes[..read], at) {
-                Footer::Whole => return Ok(bytes),
-                Footer::Mended => {
-                    file.write_at(&bytes, at)?;
-                    file.sync()?;
-                    self.mended.push((log, block));
-                    return Ok(bytes);
-                }
-                Footer::Damaged => {}
+        if let Some(footer) = read_framed(file, file.len()?)? {
+            if footer.mended {
+                self.mended.push((log, block));
             }
+            return Ok(footer.bytes);
         }
         let text = format!("the footer of {} is damaged", path((log, block)));
         Err(io::Error::new(io::ErrorKind::InvalidData, text))
     }
 
-    /// Blocks whose footers were mended.
+    /// Blocks whose footers or frames were mended.
     pub fn mended(&self) -> &[(LogId, u32)] {
         &self.mended
     }

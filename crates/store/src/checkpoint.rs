@@ -24,7 +24,7 @@ use crate::bytes::{Reader, put_count, put_u32};
 
 use crate::checksum::{Flipped, checksum, flipped_bit};
 use crate::disk::{Disk, DiskFile, read_all};
-use crate::format::{FORMAT, Origin};
+use crate::format::{FORMAT, Origin, is_known};
 use crate::record::{LogId, u32_at, u64_at};
 
 const FILES: [&str; 2] = ["checkpoint-0", "checkpoint-1"];
@@ -105,7 +105,9 @@ impl<D: Disk> Checkpoints<D> {
             let bytes = read_all(&file, CHECKPOINT_BYTES_MAX);
             let mut bytes = bytes.map_err(|source| CheckpointError::Io { path, source })?;
             match decode(&mut bytes) {
-                Some((FORMAT, checkpoint)) => found.push((checkpoint, index)),
+                Some((version, checkpoint)) if is_known(version) => {
+                    found.push((checkpoint, index));
+                }
                 Some((version, _)) => return Err(CheckpointError::Newer { path, version }),
                 None => damaged.push(path),
             }

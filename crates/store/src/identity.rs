@@ -1,7 +1,7 @@
 //! What a store says of itself: the file `FORMAT`.
 //!
 //! ```text
-//! watershed store 4
+//! watershed store 5
 //! 0123456789abcdef 0123456789abcdef
 //! ```
 //!
@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::checksum::checksum;
 use crate::disk::{Disk, DiskFile, read_all};
-use crate::format::{FORMAT, Origin};
+use crate::format::{EARLIER, FORMAT, Origin, is_known};
 use crate::journal::{JOURNAL_FOLDER, SEGMENT_SUFFIX, SegmentHeader};
 
 const FILE: &str = "FORMAT";
@@ -59,11 +59,13 @@ pub enum Identified {
     Bit(Origin),
     /// Its files say what it is; the file that should is missing or damaged.
     Restored(Origin),
+    /// A store of an earlier format, which says what it is.
+    Earlier(u32, Origin),
     /// A folder for a new store.
     New,
 }
 
-/// Finds out whether `disk` is a store of this format. Changes nothing.
+/// Finds out whether `disk` is a store of a format that is known. Changes nothing.
 pub fn identify(disk: &impl Disk) -> Result<Identified, FormatError> {
     let said = match disk.open(FILE) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -72,8 +74,10 @@ pub fn identify(disk: &impl Disk) -> Result<Identified, FormatError> {
             Some(read.map_err(io_error("read", FILE))?)
         }
     };
-    if let Some(origin) = said.as_deref().and_then(decode) {
-        return Ok(Identified::Whole(origin));
+    match said.as_deref().and_then(decode) {
+        Some((FORMAT, origin)) => return Ok(Identified::Whole(origin)),
+        Some((earlier, origin)) => return Ok(Identified::Earlier(earlier, origin)),
+        None => {}
     }
     if let Some(origin) = said.as_deref().and_then(decode_mended) {
         return Ok(Identified::Bit(origin));
@@ -106,7 +110,7 @@ const OWN: [&str; 5] = ["LOCK", FILE, UNFINISHED, JOURNAL_FOLDER, crate::blocks:
 pub fn write(disk: &impl Disk, origin: Origin) -> Result<(), FormatError> {
     disk.remove(UNFINISHED).map_err(io_error("remove", UNFINISHED))?;
     let file = disk.create(UNFINISHED).map_err(io_error("create", UNFINISHED))?;
-    file.write_at(encode(origin).as_bytes(), 0).map_err(io_error("write", UNFINISHED))?;
+    file.write_at(encode(FORMAT, origin).as_bytes(), 0).map_err(io_error("write", UNFINISHED))?;
     file.sync().map_err(io_error("sync", UNFINISHED))?;
     disk.rename(UNFINISHED, FILE).map_err(io_error("create", FILE))?;
     disk.sync_dir("").map_err(io_error("sync", "the store"))
@@ -117,16 +121,18 @@ fn io_error(what: &'static str, path: &str) -> impl FnOnce(io::Error) -> FormatE
     move |source| FormatError::Io { what, path, source }
 }
 
-fn encode(Origin(origin): Origin) -> String {
-    let said = format!("{NAME}{FORMAT}\n{origin:016x}");
+fn encode(format: u32, Origin(origin): Origin) -> String {
+    let said = format!("{NAME}{format}\n{origin:016x}");
     let crc = checksum(&[said.as_bytes()]);
     format!("{said} {crc:016x}\n")
 }
 
-fn decode(said: &[u8]) -> Option<Origin> {
+fn decode(said: &[u8]) -> Option<(u32, Origin)> {
     let second = std::str::from_utf8(said).ok()?.lines().nth(1)?;
     let origin = Origin(u64::from_str_radix(second.get(..16)?, 16).ok()?);
-    (encode(origin).as_bytes() == said).then_some(origin)
+    let mut known = std::iter::once(FORMAT).chain(EARLIER);
+    let format = known.find(|format| encode(*format, origin).as_bytes() == said)?;
+    Some((format, origin))
 }
 
 /// The same, with one bit wrong.
@@ -134,9 +140,9 @@ fn decode_mended(said: &[u8]) -> Option<Origin> {
     let mut mended = said.to_vec();
     (0..said.len() * 8).find_map(|bit| {
         mended[bit / 8] ^= 1 << (bit % 8);
-        let origin = decode(&mended);
+        let found = decode(&mended);
         mended[bit / 8] ^= 1 << (bit % 8);
-        origin
+        found.map(|(_, origin)| origin)
     })
 }
 
@@ -144,7 +150,7 @@ fn decode_mended(said: &[u8]) -> Option<Origin> {
 fn is_other(said: &[u8]) -> bool {
     let text = std::str::from_utf8(said).ok();
     let number = text.and_then(|text| text.strip_prefix(NAME)?.lines().next()?.parse::<u32>().ok());
-    number.is_some_and(|number| number != FORMAT)
+    number.is_some_and(|number| !is_known(number))
 }
 
 /// What the journal's segments say.
@@ -170,7 +176,7 @@ fn by_segments(disk: &impl Disk) -> Result<Segments, FormatError> {
         let mut bytes = [0; SegmentHeader::BYTES];
         file.read_at(&mut bytes, 0).map_err(io_error("read", &path))?;
         match SegmentHeader::decode(&bytes) {
-            Some(SegmentHeader { version: FORMAT, origin, .. }) => return Ok(Segments::Of(origin)),
+            Some(header) if is_known(header.version) => return Ok(Segments::Of(header.origin)),
             Some(header) => found = Segments::Other(header.version),
             None if matches!(found, Segments::None) => found = Segments::Unreadable,
             None => {}
@@ -186,13 +192,15 @@ mod tests {
     #[test]
     fn any_wrong_bit_is_mended() {
         let origin = Origin::random(0x1234_5678_9abc_def0);
-        let said = encode(origin).into_bytes();
-        assert_eq!(decode(&said), Some(origin));
-        for bit in 0..said.len() * 8 {
-            let mut damaged = said.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(decode(&damaged), None);
-            assert_eq!(decode_mended(&damaged), Some(origin), "bit {bit}");
+        for format in [FORMAT, EARLIER[0]] {
+            let said = encode(format, origin).into_bytes();
+            assert_eq!(decode(&said), Some((format, origin)));
+            for bit in 0..said.len() * 8 {
+                let mut damaged = said.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(decode(&damaged), None);
+                assert_eq!(decode_mended(&damaged), Some(origin), "bit {bit}");
+            }
         }
     }
 
@@ -201,8 +209,9 @@ mod tests {
         let check =
             |said: &str, other: bool| assert_eq!(is_other(said.as_bytes()), other, "{said}");
         check("watershed store 3\n", true);
-        check("watershed store 5\nwhat comes next\n", true);
+        check("watershed store 6\nwhat comes next\n", true);
         check("watershed store 4\n", false);
+        check("watershed store 5\n", false);
         check("\0\0\0", false);
     }
 }

@@ -52,6 +52,8 @@ pub enum Job {
     Seal(Vec<(LogId, Sealed)>),
     /// Give up blocks that hold nothing any more.
     Drop(Vec<BlockKey>),
+    /// Compress blocks that are full, as soon as nothing can be written into them any more.
+    CompressLater(Vec<BlockKey>),
     /// Make everything durable that was written so far, then keep this state.
     Checkpoint(Checkpoint),
 }
@@ -68,6 +70,10 @@ pub enum Done {
     Sealed,
     /// Blocks were given up.
     Dropped,
+    /// Blocks will be compressed, or one was not: it needs no compression, or the disk refused.
+    Uncompressed,
+    /// The file of a block was replaced by another one that says the same.
+    Compressed(BlockKey),
     /// A checkpoint is durable.
     Checkpointed {
         /// The journal may let go of rounds up to this one.
@@ -131,6 +137,11 @@ impl<D: Disk> Keeper<D> {
 
     /// Whether there is anything to do.
     pub fn has_work(&self) -> bool {
+        self.has_jobs() || self.blocks.has_ripe()
+    }
+
+    /// Whether there is anything to do that would have to be done again after a restart.
+    pub fn has_jobs(&self) -> bool {
         !self.jobs.is_empty()
     }
 
@@ -144,16 +155,22 @@ impl<D: Disk> Keeper<D> {
         Ok(self.reserve.make()?)
     }
 
-    /// Does the next job; `None` if there is none.
+    /// Does the next job; `None` if there is none. Blocks are compressed, one in a step, when there is nothing else.
     pub fn step(&mut self) -> Result<Option<Done>, KeepError> {
         loop {
-            let Some(job) = self.jobs.front() else { return Ok(None) };
+            let Some(job) = self.jobs.front() else {
+                return Ok(self.blocks.next_ripe().map(|key| compress(&mut self.blocks, key)));
+            };
             let done = match job {
                 Job::Place(placed) => place(&mut self.blocks, placed),
                 Job::Seal(all) => seal(&mut self.blocks, all),
                 Job::Drop(blocks) => {
                     give_up(&mut self.blocks, blocks);
                     Ok(Done::Dropped)
+                }
+                Job::CompressLater(blocks) => {
+                    blocks.iter().for_each(|key| self.blocks.compress_later(*key));
+                    Ok(Done::Uncompressed)
                 }
                 Job::Checkpoint(checkpoint) => {
                     write(&mut self.blocks, &mut self.checkpoints, &mut self.reserve, checkpoint)
@@ -215,7 +232,7 @@ impl<D: Disk> Keeper<D> {
                         |(log, own): &(LogId, Sealed)| dropped.contains(&(*log, own.block));
                     skipped |= all.extract_if(.., |own| is_dropped(own)).count() > 0;
                 }
-                Job::Drop(_) | Job::Checkpoint(_) => {}
+                Job::Drop(_) | Job::CompressLater(_) | Job::Checkpoint(_) => {}
             }
         }
         skipped
@@ -228,7 +245,7 @@ impl Job {
         match self {
             Self::Place(placed) => &placed.dropped,
             Self::Drop(blocks) => blocks,
-            Self::Seal(_) | Self::Checkpoint(_) => &[],
+            Self::Seal(_) | Self::CompressLater(_) | Self::Checkpoint(_) => &[],
         }
     }
 }
@@ -245,6 +262,16 @@ fn seal<D: Disk>(blocks: &mut BlockWriter<D>, all: &[(LogId, Sealed)]) -> Result
         blocks.seal(*log, sealed)?;
     }
     Ok(Done::Sealed)
+}
+
+/// A block that cannot be compressed now stays as it is, and is tried again later.
+fn compress<D: Disk>(blocks: &mut BlockWriter<D>, key: BlockKey) -> Done {
+    match blocks.compress(key) {
+        Ok(true) => return Done::Compressed(key),
+        Ok(false) => {}
+        Err(_) => blocks.compress_later(key),
+    }
+    Done::Uncompressed
 }
 
 fn give_up<D: Disk>(blocks: &mut BlockWriter<D>, dropped: &[BlockKey]) {

@@ -10,6 +10,7 @@ pub mod checkpoint;
 mod checksum;
 pub mod disk;
 pub mod format;
+mod frames;
 pub mod identity;
 pub mod journal;
 pub mod keeper;

@@ -34,6 +34,8 @@ pub struct Opened<D: Disk> {
     pub referred: BTreeSet<(LogId, u32)>,
     /// What was not as it should be.
     pub findings: Vec<Finding>,
+    /// The earlier format that it had, and has no longer.
+    pub earlier: Option<u32>,
 }
 
 /// Why a store cannot be opened. Nothing in it was changed.
@@ -110,7 +112,7 @@ pub fn open<D: Disk + Clone>(disk: &D, fresh: Origin) -> Result<Opened<D>, Openi
     let mut findings = Vec::new();
     let identified = identify(disk)?;
     let origin = match identified {
-        Identified::Whole(origin) => origin,
+        Identified::Whole(origin) | Identified::Earlier(_, origin) => origin,
         Identified::Bit(origin) | Identified::Restored(origin) => {
             findings.push(Finding::Format);
             origin
@@ -135,7 +137,11 @@ pub fn open<D: Disk + Clone>(disk: &D, fresh: Origin) -> Result<Opened<D>, Openi
     if checkpoint.is_none() && !damaged.is_empty() && journal.next_round() == newest + 1 {
         return Err(OpeningError::Checkpoints(damaged));
     }
-    if findings.contains(&Finding::Format) {
+    let earlier = match identified {
+        Identified::Earlier(format, _) => Some(format),
+        _ => None,
+    };
+    if findings.contains(&Finding::Format) || earlier.is_some() {
         write(disk, origin)?;
     }
     findings.extend(damaged.into_iter().map(Finding::Checkpoint));
@@ -143,5 +149,5 @@ pub fn open<D: Disk + Clone>(disk: &D, fresh: Origin) -> Result<Opened<D>, Openi
         findings.push(Finding::Rounds(mended));
     }
     findings.extend(torn.map(Finding::Torn));
-    Ok(Opened { journal, checkpoints, origin, checkpoint, rounds, referred, findings })
+    Ok(Opened { journal, checkpoints, origin, checkpoint, rounds, referred, findings, earlier })
 }

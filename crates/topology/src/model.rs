@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use watershed_wire::jetstream::check::Bounds;
-use watershed_wire::jetstream::stream::{Compression, PersistMode, StreamSource};
+use watershed_wire::jetstream::stream::{PersistMode, StreamSource};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig, check};
 use watershed_wire::limits::ACKED_AHEAD_MAX;
 use watershed_wire::subject::{contains, is_valid, overlaps};
@@ -425,7 +425,7 @@ impl Topology {
         self.consumers().filter_map(said)
     }
 
-    /// The topology as the embedded server runs it: one copy, uncompressed, which clients do not notice. Also what a
+    /// The topology as the embedded server runs it: one copy, which clients do not notice. Also what a
     /// person should know about that.
     pub fn embedded(self) -> (Self, Vec<String>) {
         let number =
@@ -435,7 +435,6 @@ impl Topology {
             number => format!("{number} streams"),
         };
         let copied = number(|stream| stream.config.num_replicas > 1);
-        let compressed = number(Stream::is_compressed);
         let ahead = number(|stream| stream.config.persist_mode == PersistMode::Async);
         let mut notes = Vec::new();
         let mut embedded = self;
@@ -450,12 +449,6 @@ impl Topology {
                  or a kill takes up to the last {millis} ms of them",
                 streams(ahead)
             ));
-        }
-        if compressed > 0 {
-            notes.push(format!("running {} uncompressed", streams(compressed)));
-            for stream in &mut embedded.streams {
-                stream.config.compression = Compression::None;
-            }
         }
         (embedded, notes)
     }
@@ -488,11 +481,6 @@ impl Consumer {
 }
 
 impl Stream {
-    /// Whether it is stored compressed.
-    pub(crate) fn is_compressed(&self) -> bool {
-        self.config.compression != Compression::None
-    }
-
     /// A stream that is only known by its name.
     pub fn placeholder(name: &str, span: Span) -> Self {
         let config = StreamConfig { name: name.to_owned(), ..StreamConfig::default() };

@@ -2,14 +2,11 @@
 
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::stream::{Compression, StreamSource};
+use watershed_wire::jetstream::stream::StreamSource;
 
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
-    let fields = [
-        ("compression", config.compression != Compression::None),
-        ("allow_batched", config.allow_batched),
-    ];
+    let fields = [("allow_batched", config.allow_batched)];
     let mut origins = config.mirror.iter().chain(&config.sources);
     let asks = |source: &StreamSource| {
         [("external", source.external.is_some()), ("consumer", source.consumer.is_some())]

@@ -10,7 +10,7 @@ use watershed_store::log::Position as BlockPosition;
 use watershed_store::{Log, LogId, Record};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::asked::{Asked, Rollup};
-use watershed_wire::jetstream::stream::{Retention, Storage, StreamState};
+use watershed_wire::jetstream::stream::{Compression, Retention, Storage, StreamState};
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::time::UnixNanos;
 
@@ -105,6 +105,11 @@ impl Stream {
 
     pub(crate) fn is_memory(&self) -> bool {
         self.config.storage == Storage::Memory
+    }
+
+    /// Whether its blocks are compressed when they are full.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.config.compression != Compression::None
     }
 
     /// Whether a new consumer is kept by no journal, because its client can do without it: its position

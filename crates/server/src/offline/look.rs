@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use watershed_engine::{Engine, JetStreamSettings, Settings, StoredMessage};
-use watershed_store::blocks::{BLOCKS_FOLDER, block_path};
+use watershed_store::blocks::{BLOCKS_FOLDER, BlockReader, block_path};
 use watershed_store::checkpoint::Checkpoints;
 use watershed_store::format::{FORMAT, Origin};
 use watershed_store::journal::{JOURNAL_FOLDER, Torn};
-use watershed_store::log::{BLOCK_HEADER_BYTES, BlockHeader, Position};
+use watershed_store::log::Position;
 use watershed_store::opening::{self, Finding, Opened};
 use watershed_store::record::repair;
 use watershed_store::{Disk, DiskFile, LogId, Record};
@@ -19,7 +19,6 @@ use crate::store::{StoreError, of_folder};
 
 /// A store that was opened to be looked at.
 pub(super) struct Looked<D: Disk> {
-    disk: D,
     pub(super) engine: Engine,
     pub(super) checkpoints: Checkpoints<D>,
     findings: Vec<Finding>,
@@ -30,6 +29,7 @@ pub(super) struct Looked<D: Disk> {
     /// Bytes to put into blocks, and what was found there.
     pub(super) mends: Vec<Mend>,
     losses: Vec<Loss>,
+    reader: BlockReader<D>,
 }
 
 /// Bytes of a block that are to be put into it again.
@@ -52,13 +52,13 @@ impl<D: Disk + Clone> Looked<D> {
         engine.restore(Clock::new().now(), disk, &mut opened)?;
         let Opened { journal, checkpoints, findings, .. } = opened;
         Ok(Self {
-            disk: disk.clone(),
             engine,
             checkpoints,
             findings,
             origin,
             last_round: journal.next_round() - 1,
             checkpoint: covered,
+            reader: BlockReader::new(disk.clone()),
             mends: Vec::new(),
             losses: Vec::new(),
         })
@@ -92,21 +92,22 @@ impl<D: Disk + Clone> Looked<D> {
         };
         let path = block_path(log, block);
         let in_block: Vec<_> = messages.iter().filter(|message| !message.in_journal).collect();
-        let bytes = match self.read_file(&path) {
-            Ok(bytes) => bytes,
+        let whole = match self.reader.whole(log, block) {
+            Ok(whole) => whole,
             Err(error) => {
                 let why = format!("{path} cannot be read: {error}");
                 return in_block.iter().map(|message| (message.sequence, why.clone())).collect();
             }
         };
-        let header = BlockHeader { log, block }.encode();
-        if !in_block.is_empty() && bytes.get(..BLOCK_HEADER_BYTES as usize) != Some(&header) {
-            self.mends.push(Mend { log, block, offset: 0, bytes: header.to_vec() });
+        if !in_block.is_empty() && !whole.has_header {
+            self.mends.push(Mend { log, block, offset: 0, bytes: whole.header.to_vec() });
         }
         let mut lost = Vec::new();
         for message in in_block {
-            match look(&bytes, log, message.sequence, message.position) {
+            match look(&whole.bytes, log, message.sequence, message.position) {
                 Look::Whole => {}
+                // It is mended whenever it is read: a frame that has it is whole.
+                Look::Mended(_) if whole.is_compressed => {}
                 Look::Mended(bytes) => {
                     let offset = message.position.offset;
                     self.mends.push(Mend { log, block, offset, bytes });
@@ -115,14 +116,6 @@ impl<D: Disk + Clone> Looked<D> {
             }
         }
         lost
-    }
-
-    fn read_file(&self, path: &str) -> std::io::Result<Vec<u8>> {
-        let file = self.disk.open(path)?;
-        let mut bytes = vec![0; usize::try_from(file.len()?).map_err(std::io::Error::other)?];
-        let count = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(count);
-        Ok(bytes)
     }
 
     /// Puts messages that were lost side by side together.
@@ -159,6 +152,9 @@ impl<D: Disk + Clone> Looked<D> {
             consumers: stream.state.consumer_count,
         });
         let mut findings: Vec<String> = self.findings.iter().map(say).collect();
+        for (log, block) in self.reader.mended() {
+            findings.push(format!("a sector of {} is damaged", block_path(*log, *block)));
+        }
         for mend in &self.mends {
             let (path, offset) = (block_path(mend.log, mend.block), mend.offset);
             findings.push(if offset == 0 {

@@ -59,7 +59,7 @@ fn write_checkpoint(disk: &Copying, looked: &mut Looked<Copying>) -> io::Result<
                 looked.checkpoints.write(&checkpoint)?;
             }
             // Blocks that hold nothing any more go at the next start.
-            DiskOutput::Keep(Job::Drop(_))
+            DiskOutput::Keep(Job::Drop(_) | Job::CompressLater(_))
             | DiskOutput::Damaged(_)
             | DiskOutput::Forgotten(_)
             | DiskOutput::Commit(_)

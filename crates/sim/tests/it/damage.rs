@@ -32,9 +32,11 @@ struct Shape {
     block_bytes: u32,
     /// Checkpoints that it must have.
     checkpoints: usize,
+    /// Whether its blocks are compressed.
+    compressed: bool,
 }
 
-const SHAPES: [Shape; 5] = [
+const SHAPES: [Shape; 6] = [
     Shape {
         name: "before the first checkpoint",
         messages: 30,
@@ -43,6 +45,7 @@ const SHAPES: [Shape; 5] = [
         journal_bytes_per_checkpoint: usize::MAX,
         block_bytes: 2_000,
         checkpoints: 0,
+        compressed: false,
     },
     Shape {
         name: "one checkpoint",
@@ -52,6 +55,7 @@ const SHAPES: [Shape; 5] = [
         journal_bytes_per_checkpoint: 40_000,
         block_bytes: 2_000,
         checkpoints: 1,
+        compressed: false,
     },
     Shape {
         name: "two checkpoints",
@@ -61,6 +65,7 @@ const SHAPES: [Shape; 5] = [
         journal_bytes_per_checkpoint: 12_000,
         block_bytes: 2_000,
         checkpoints: 2,
+        compressed: false,
     },
     Shape {
         name: "large blocks",
@@ -70,6 +75,17 @@ const SHAPES: [Shape; 5] = [
         journal_bytes_per_checkpoint: 12_000,
         block_bytes: 20_000,
         checkpoints: 2,
+        compressed: false,
+    },
+    Shape {
+        name: "compressed blocks",
+        messages: 150,
+        payload: 300..900,
+        kept: 40,
+        journal_bytes_per_checkpoint: 9_000,
+        block_bytes: 6_000,
+        checkpoints: 2,
+        compressed: true,
     },
     Shape {
         name: "a journal that was used again",
@@ -79,6 +95,7 @@ const SHAPES: [Shape; 5] = [
         journal_bytes_per_checkpoint: 400_000,
         block_bytes: 200_000,
         checkpoints: 2,
+        compressed: false,
     },
 ];
 
@@ -109,7 +126,10 @@ fn build(shape: &Shape, seed: u64) -> (SimDisk, Now) {
         format!("\"retention\":\"workqueue\",\"max_msgs\":{kept}"),
         format!("\"max_msgs_per_subject\":{},\"allow_direct\":true", kept.min(3) / 2 + 1),
     ]) {
-        let config = format!("{{\"name\":\"{stream}\",\"subjects\":[\"{stream}.>\"],{rest}}}");
+        let compression = if shape.compressed { "s2" } else { "none" };
+        let config = format!(
+            "{{\"name\":\"{stream}\",\"subjects\":[\"{stream}.>\"],\"compression\":\"{compression}\",{rest}}}"
+        );
         call(&mut node, &format!("$JS.API.STREAM.CREATE.{stream}"), &config);
         let config = "{\"durable_name\":\"c\",\"ack_policy\":\"explicit\"}";
         let body = format!("{{\"stream_name\":\"{stream}\",\"config\":{config}}}");
@@ -131,6 +151,9 @@ fn build(shape: &Shape, seed: u64) -> (SimDisk, Now) {
     let paths = disk.paths();
     let checkpoints = paths.iter().filter(|path| path.starts_with("checkpoint-")).count();
     assert_eq!(checkpoints, shape.checkpoints, "{}: {paths:?}", shape.name);
+    let is_compressed = |path: &&String| disk.bytes(path).starts_with(b"WCmp");
+    let compressed = paths.iter().filter(is_compressed).count();
+    assert_eq!(compressed > 5, shape.compressed, "{}: {compressed} of {paths:?}", shape.name);
     (disk, now)
 }
 
@@ -322,7 +345,7 @@ fn check_shape(shape: &Shape, seed: u64) -> (usize, usize) {
 fn one_damaged_place_changes_no_answer() {
     for seed in seeds(1) {
         let mut all = 0;
-        for shape in &SHAPES[..4] {
+        for shape in &SHAPES[..5] {
             let (tried, lost) = check_shape(shape, seed);
             println!("{}, seed {seed}: {tried} damages, {lost} answers that say so", shape.name);
             all += lost;
@@ -334,7 +357,7 @@ fn one_damaged_place_changes_no_answer() {
 #[test]
 fn one_damaged_place_in_a_journal_that_was_used_again_changes_no_answer() {
     for seed in seeds(1) {
-        let shape = &SHAPES[4];
+        let shape = &SHAPES[5];
         let (disk, _) = build(shape, seed);
         let journal = disk.paths().into_iter().filter(|path| path.starts_with("journal/"));
         let spare = usize::try_from(SPARE_SEGMENT_BYTES).unwrap();

@@ -154,6 +154,9 @@ impl Client<'_> {
                 let _ = write!(config, ",\"subjects\":[\"{stream}.>\"]");
             }
         }
+        if stream == "B" {
+            config += ",\"compression\":\"s2\"";
+        }
         if self.rng.u8(..4) == 0 {
             let _ = write!(
                 config,

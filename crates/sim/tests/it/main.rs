@@ -26,6 +26,7 @@ mod republish;
 mod resets;
 mod returns;
 mod schedules;
+mod stores;
 mod talk;
 mod turns;
 

@@ -12,7 +12,7 @@ use super::scan::{Broken, Scan, scan};
 use super::segment::{SEGMENT_SUFFIX, SegmentHeader};
 use super::{Disk, DiskFile, Health, JOURNAL_FOLDER, Journal, OpenError, Segment, UNFINISHED};
 use crate::disk::read_all;
-use crate::format::{FORMAT, Origin};
+use crate::format::{Origin, is_known};
 use crate::limits::{ROUND_BYTES_MAX, SEGMENT_BYTES_MAX};
 use crate::round::Round;
 
@@ -179,7 +179,7 @@ impl<D: Disk> Journal<D> {
 /// Whether a segment may be one of this store. One whose header is damaged may: nothing in it is used.
 fn is_ours(bytes: &[u8], origin: Origin) -> bool {
     let header = bytes.first_chunk().and_then(SegmentHeader::decode);
-    header.is_none_or(|header| header.version == FORMAT && header.origin == origin)
+    header.is_none_or(|header| is_known(header.version) && header.origin == origin)
 }
 
 /// The number of the next round; an error if a round that was durable is not there.

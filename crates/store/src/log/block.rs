@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! block file:  header (16), records, and once sealed: footer
-//! header:      "WBlk" version(4), that of the store's format, log(4) block(4)
+//! header:      "WBlk" version(4) log(4) block(4)
 //! footer:      body, ends, parity of both (512), ends
 //! ends:        CRC-64 of the body (8), length of the body (4), "WFtr"
 //! body:        chunks (count, then each), keys (count, then each counted)
@@ -22,7 +22,6 @@ use super::keys::{KeyId, KeyState, Keys};
 use super::{Position, RESTORED_SEQUENCE_MAX};
 use crate::bytes::{BadState, Reader, count_behind, put_count, put_counted, put_u32, put_u64};
 use crate::checksum::checksum;
-use crate::format::FORMAT;
 use crate::parity::{SECTOR_BYTES, mend, parity};
 use crate::record::{LogId, u32_at, u64_at};
 
@@ -30,6 +29,9 @@ use crate::record::{LogId, u32_at, u64_at};
 pub const BLOCK_HEADER_BYTES: u32 = 16;
 
 const MAGIC: &[u8; 4] = b"WBlk";
+
+/// The format of the store in which blocks became what they are.
+const VERSION: u32 = 4;
 const FOOTER_MAGIC: &[u8; 4] = b"WFtr";
 
 /// Bytes that say how long a footer's body is, and its checksum.
@@ -70,7 +72,7 @@ impl BlockHeader {
     pub fn encode(self) -> [u8; BLOCK_HEADER_BYTES as usize] {
         let mut bytes = [0; BLOCK_HEADER_BYTES as usize];
         bytes[0..4].copy_from_slice(MAGIC);
-        bytes[4..8].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[4..8].copy_from_slice(&VERSION.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.log.0.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.block.to_le_bytes());
         bytes
@@ -260,6 +262,11 @@ impl Block {
     /// Its footer is made, or will not be.
     pub(super) fn finish(&mut self) {
         self.unfinished = false;
+    }
+
+    /// Whether it is closed and its footer is made.
+    pub(super) fn is_finished(&self) -> bool {
+        self.sealed && !self.unfinished
     }
 
     /// Bytes of its records, with the header before them.
@@ -495,7 +502,7 @@ fn decode(body: &[u8]) -> Result<(VecDeque<Chunk>, Vec<&[u8]>), BadState> {
 }
 
 /// Puts behind the body of a footer what tells whether it is whole, and mends it.
-pub(super) fn finish_footer(footer: &mut Vec<u8>) {
+pub(crate) fn finish_footer(footer: &mut Vec<u8>) {
     let length = footer.len();
     let crc = checksum(&[footer]);
     put_u64(footer, crc);

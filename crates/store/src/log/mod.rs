@@ -25,7 +25,9 @@ use std::collections::VecDeque;
 
 pub use self::block::{BLOCK_HEADER_BYTES, BlockHeader};
 use self::block::{Block, Encoding, Unplaced};
-pub(crate) use self::block::{FOOTER_TRAILER_BYTES, Footer, footer_lens, is_footer, mend_footer};
+pub(crate) use self::block::{
+    FOOTER_TRAILER_BYTES, Footer, finish_footer, footer_lens, is_footer, mend_footer,
+};
 use self::chunk::Chunk;
 use self::keys::Keys;
 pub use self::keys::{KeyId, KeyState};
@@ -187,6 +189,11 @@ impl Log {
     /// Numbers of the blocks that hold something or will.
     pub fn block_numbers(&self) -> impl Iterator<Item = u32> {
         self.blocks.iter().map(Block::number)
+    }
+
+    /// Numbers of the blocks that are full and have their footers.
+    pub fn full_blocks(&self) -> impl Iterator<Item = u32> {
+        self.blocks.iter().filter(|block| block.is_finished()).map(Block::number)
     }
 
     /// Whether a block holds something or will.

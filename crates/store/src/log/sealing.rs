@@ -16,6 +16,8 @@ pub struct Sealed {
     pub block: u32,
     /// Where its footer goes.
     pub offset: u32,
+    /// Whether the block is to be compressed, when nothing is written into it any more.
+    pub compressed: bool,
     /// The footer, without what tells whether it is whole.
     body: Vec<u8>,
 }
@@ -63,7 +65,12 @@ impl Log {
             // One that has gone meanwhile needs none.
             if let Some(block) = block {
                 block.finish();
-                return Some(Sealed { block: block.number(), offset: block.length(), body });
+                return Some(Sealed {
+                    block: block.number(),
+                    offset: block.length(),
+                    compressed: false,
+                    body,
+                });
             }
         }
         None

@@ -1,8 +1,6 @@
 //! What `watershed up` does not carry out as it is declared. The tests ask the embedded server about
 //! each field.
 
-use std::collections::BTreeMap;
-
 use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
 use watershed_wire::jetstream::stream::{StreamConfig, StreamSource};
 
@@ -10,8 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::Topology;
 use crate::source::Span;
 
-/// Findings about what the embedded server does not have, and about what it runs otherwise without a
-/// difference to clients.
+/// Findings about what the embedded server does not have.
 pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut missing = |span: Span, whose: &str, field: &str| {
@@ -40,24 +37,7 @@ pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
             }
         }
     }
-    found.extend(otherwise(topology));
     found
-}
-
-/// What changes nothing that clients see: said once for each place. (Copies have a rule of their own.)
-fn otherwise(topology: &Topology) -> impl Iterator<Item = Diagnostic> {
-    let mut places: BTreeMap<Span, usize> = BTreeMap::new();
-    for stream in topology.streams.iter().filter(|stream| stream.is_compressed()) {
-        *places.entry(stream.places.at("compression")).or_default() += 1;
-    }
-    places.into_iter().map(|(span, streams)| {
-        let streams = match streams {
-            1 => "1 stream".to_owned(),
-            number => format!("{number} streams"),
-        };
-        let message = format!("`watershed up` runs {streams} uncompressed");
-        Diagnostic::new("U002", Severity::Info, span, message)
-    })
 }
 
 fn of_stream(config: &StreamConfig) -> Vec<&'static str> {

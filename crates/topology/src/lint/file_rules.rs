@@ -260,11 +260,4 @@ pub const FILE_RULES: &[FileRule] = &[
                 nats-server supports it: `watershed apply -s URL` takes the same file there. \
                 `watershed lint --target up` reports it.",
     },
-    FileRule {
-        code: "U002",
-        name: "otherwise-in-up",
-        about: "The embedded server does not compress what it stores, which makes no difference to \
-                clients: `watershed up` runs the file all the same. `watershed lint --target up` \
-                reports it.",
-    },
 ];

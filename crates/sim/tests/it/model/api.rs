@@ -366,6 +366,7 @@ fn stream_config(name: &str, rules: &Rules) -> Value {
         "allow_rollup_hdrs": true,
         "allow_msg_ttl": true,
         "storage": "file",
+        "compression": if name == "B" { "s2" } else { "none" },
     });
     if rules.renames {
         let [src, dest] = RENAMED.map(|token| format!("{name}.{token}"));
