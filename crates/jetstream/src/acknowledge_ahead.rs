@@ -43,7 +43,6 @@ impl JetStream {
 
     /// The disk has refused what was acknowledged ahead of it: people are told.
     pub(crate) fn forget_acknowledged(&mut self) {
-        self.ahead.refused();
         for (key, stream) in &self.state.streams {
             let last = self.live.get(StreamKey::at(key)).map_or(0, |live| live.acknowledged);
             let durable = stream.log.last();

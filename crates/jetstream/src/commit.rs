@@ -42,7 +42,7 @@ impl JetStream {
                     self.apply_durable(net);
                 }
             }
-            Completion::Failed { full } => self.disk_refused(net, full),
+            Completion::Failed { full } => self.disk_refused(full),
             Completion::Full => {
                 self.ahead.set_room(0);
                 self.disk.refused(true);
@@ -554,89 +554,6 @@ impl JetStream {
                 Self::reply(net, owed.account, owed.subject, b"", &reply);
                 self.audit_remembered(net, owed.account, call.audit, &reply);
             }
-        }
-    }
-
-    /// A round could not be written. Nothing that is not durable has happened: everybody who waits
-    /// is told so, and what runs over the state begins anew from it.
-    fn disk_refused(&mut self, net: &mut impl Network, full: bool) {
-        // What is durable has happened.
-        while self.apply_durable(net) {}
-        self.disk.refused(full);
-        self.forget_acknowledged();
-        for mut batch in self.rounds.fail() {
-            for (_, owed) in batch.work() {
-                self.refuse_unsaved(net, owed);
-            }
-            for held in batch.take_held() {
-                let owed = OwnedOwed {
-                    account: held.account,
-                    subject: held.subject.into(),
-                    asked: held.asked,
-                };
-                self.refuse_unsaved(net, owed.borrow());
-            }
-        }
-        self.calls.nothing_comes();
-        self.restores_failed(net);
-        self.begin_anew();
-        self.answer_calls(net);
-        self.checkpoint_if_due();
-    }
-
-    /// The disk may take again what it refused.
-    fn go_on_storing(&mut self) {
-        self.wake_waiting_followers();
-        for (key, stream) in &self.state.streams {
-            let places = stream.consumers.iter().map(|(index, _)| index);
-            self.ready.extend(places.map(|index| ConsumerKey::new(StreamKey::at(key), index)));
-        }
-    }
-
-    fn refuse_unsaved(&mut self, net: &mut impl Network, owed: Owed<'_>) {
-        let error = match owed.asked {
-            Asked::Publish => table::INSUFFICIENT_RESOURCES,
-            _ if self.disk.is_full() => table::INSUFFICIENT_RESOURCES,
-            _ => table::CLUSTER_NOT_AVAIL,
-        };
-        self.refuse(net, owed, error.into());
-    }
-
-    /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
-    fn begin_anew(&mut self) {
-        let Self { state, acknowledging, rescheduling, .. } = self;
-        let in_memory = |key: &ConsumerKey| {
-            let stream = state.stream(key.stream);
-            stream.is_memory() || stream.consumers[key.index()].in_memory
-        };
-        acknowledging.retain(|key, _| in_memory(key));
-        rescheduling.retain(in_memory);
-        self.work.nothing_comes();
-        let keys: Vec<StreamKey> = self.state.keys().collect();
-        for key in keys {
-            let stream = self.state.stream(key);
-            self.following.insert(key);
-            if stream.is_memory() {
-                self.live(key).updating = false;
-                continue;
-            }
-            let mut fresh = Live::new(stream, self.now);
-            if let Some(old) = self.live.get_mut(key) {
-                fresh.go_on_from(old, stream);
-            }
-            let unsaved = fresh.unsaved;
-            self.live.insert(key, fresh);
-            self.keep_later(key);
-            if !unsaved {
-                self.unsaved.remove(&key);
-            }
-            let keys = self.consumers_of(key);
-            for place in &keys {
-                if !self.state.stream(key).consumers[place.index()].in_memory {
-                    self.tell_lasts_again(*place);
-                }
-            }
-            self.ready.extend(keys);
         }
     }
 

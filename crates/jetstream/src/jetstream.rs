@@ -25,6 +25,7 @@ use crate::output::DiskOutput;
 use crate::publishes::{Expecting, Republished};
 use crate::reading::Reading;
 use crate::record::{Command, command_record};
+use crate::refused::Refused;
 use crate::restores::Restore;
 use crate::rounds::{Owed, Rounds};
 use crate::snapshots::Snapshot;
@@ -275,6 +276,7 @@ pub struct JetStream {
     pub(crate) garbage: Vec<Garbage>,
     /// Where effects are gathered.
     pub(crate) effects: Effects,
+    pub(crate) refused: Refused,
     /// Where replies are put together.
     pub(crate) scratch: Vec<u8>,
     /// Where a record is kept while it is delivered.
@@ -342,6 +344,7 @@ impl JetStream {
             outputs: Vec::new(),
             garbage: Vec::new(),
             effects: Effects::default(),
+            refused: Refused::default(),
             scratch: Vec::new(),
             record: Vec::new(),
             via: Vec::new(),

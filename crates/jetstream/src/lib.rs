@@ -53,6 +53,7 @@ mod publishes;
 mod pulling;
 mod reading;
 mod record;
+mod refused;
 mod republish;
 mod rescheduling;
 mod resetting;

@@ -79,11 +79,19 @@ pub(crate) struct Batch {
     held: Vec<Held>,
     /// Records for which somebody waits.
     owed: usize,
+    /// Records for which a call waits.
+    calls: Vec<usize>,
 }
 
 impl Batch {
     fn new() -> Self {
-        Self { work: Vec::new(), subjects: Vec::new(), held: Vec::new(), owed: 0 }
+        Self {
+            work: Vec::new(),
+            subjects: Vec::new(),
+            held: Vec::new(),
+            owed: 0,
+            calls: Vec::new(),
+        }
     }
 
     /// How many replies are owed for its records.
@@ -91,9 +99,9 @@ impl Batch {
         self.owed
     }
 
-    /// The places of its records with what is owed for each, in order.
-    pub(crate) fn work(&self) -> impl Iterator<Item = (Place, Owed<'_>)> {
-        (0..).map_while(|index| self.record(index))
+    /// What is owed to calls for its records.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = Owed<'_>> {
+        self.calls.iter().filter_map(|index| Some(self.record(*index)?.1))
     }
 
     /// The place of a record, and what is owed for it.
@@ -163,6 +171,9 @@ impl Rounds {
         let subject = start..narrow(self.open.subjects.len());
         self.open.owed += usize::from(!owed.subject.is_empty());
         let (account, asked) = (owed.account, owed.asked);
+        if matches!(asked, Asked::Change(_) | Asked::Rest(_)) {
+            self.open.calls.push(self.open.work.len());
+        }
         self.open.work.push(Work { place, account, subject, asked });
     }
 

@@ -53,6 +53,7 @@ impl JetStream {
     pub fn drain(&mut self, net: &mut impl Network, now: Now, out: &mut Vec<DiskOutput>) -> bool {
         self.now = now;
         let more = self.apply_durable(net);
+        let more = more | self.refuse_some(net);
         self.advance_following(net);
         let more = more
             | self.seal_blocks(SEALED_PER_TURN)

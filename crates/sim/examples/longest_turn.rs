@@ -133,9 +133,9 @@ impl Node {
                 }
                 return;
             }
-            DiskOutput::Damaged(_) | DiskOutput::Forgotten(_) | DiskOutput::Keep(Job::Seal(_)) => {
-                return;
-            }
+            DiskOutput::Damaged(_)
+            | DiskOutput::Forgotten(_)
+            | DiskOutput::Keep(Job::Seal(_) | Job::CompressLater(_)) => return,
             DiskOutput::Keep(Job::Checkpoint(_)) => Completion::Checkpointed { made: true },
             DiskOutput::Read { ticket, log, block, offset, length } => {
                 let block = self.blocks.get(&(log, block)).map_or(&[][..], Vec::as_slice);

@@ -254,3 +254,24 @@ fn a_sync_of_blocks_that_failed_is_made_good() {
         }
     }
 }
+
+#[test]
+fn whoever_waits_for_a_refused_round_is_told_in_turns() {
+    let mut own = Sick::with_stream();
+    own.node.send("PUB s.x r.1 1\r\nx\r\n".repeat(5000).as_bytes());
+    own.disk.refuse(true);
+    assert!(!own.node.try_commit());
+    let mut told = own.node.received();
+    assert!(told.len() < 2000, "{} were told in one turn", told.len());
+    while own.node.turn() {
+        told.extend(own.node.received());
+    }
+    told.extend(own.node.received());
+    assert_eq!(told.len(), 5000);
+    assert!(told.iter().all(|own| own.payload.contains("10023")));
+    own.disk.refuse(false);
+    assert!(own.heal());
+    assert!(is_stored(&own.call("s.x", "z")));
+    assert_eq!(own.messages(), 1);
+    own.is_durable();
+}
