@@ -14,15 +14,16 @@ use crate::loops::Needs;
 const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("store", &[]),
+    ("archive", &["wire"]),
     ("base", &["wire"]),
     ("core", &["base", "wire"]),
-    ("jetstream", &["base", "store", "wire"]),
+    ("jetstream", &["archive", "base", "store", "wire"]),
     ("engine", &["base", "core", "jetstream", "store", "wire"]),
     ("topology", &["wire"]),
     ("import", &["topology", "wire"]),
     ("render", &["topology", "wire"]),
     ("lsp", &["topology", "wire"]),
-    ("client", &["topology", "wire"]),
+    ("client", &["archive", "topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
     (
@@ -43,6 +44,7 @@ const CODE_LINES_MAX: usize = 600;
 const PURE: &[&str] = &[
     "wire",
     "store",
+    "archive",
     "base",
     "core",
     "jetstream",

@@ -14,7 +14,7 @@ mod options;
 mod stretch;
 mod wait;
 
-pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored};
+pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored, Way};
 pub use carry::News;
 pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};

@@ -16,7 +16,6 @@ mod acknowledge;
 mod acknowledge_ahead;
 mod ahead;
 mod api;
-mod archive;
 mod archived;
 mod audits;
 mod batch_get;

@@ -1,11 +1,13 @@
 //! Making a stream out of an archive: its messages go into a hidden stream as they come, which takes
 //! its name when all of it is there. What is not finished goes, at the next start at the latest.
 
+use watershed_archive::{BadArchive, Entry, Message, Next};
 use watershed_base::AccountId;
 use watershed_store::Record;
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::consumer::ConsumerConfig;
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::stream::{Discard, Retention};
@@ -15,12 +17,10 @@ use watershed_wire::subject;
 use watershed_wire::time::UnixNanos;
 
 use crate::api::{Answer, Request};
-use crate::archive::blocks::{Entry, Message, read};
-use crate::archive::position::Position;
 use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::record::{Command, kind};
-use crate::restores::{Next, Restore};
+use crate::restores::Restore;
 use crate::rounds::Owed;
 use crate::snapshot::{LOOK, PATIENCE};
 use crate::told::Begun;
@@ -38,6 +38,15 @@ const PURGED_PER_RECORD: u64 = 4096;
 
 /// Records that remove what stands before the first message. One removes the rest.
 const PURGES_MAX: u64 = 10_000;
+
+/// Why an archive is not read on.
+struct Unread(String);
+
+impl From<BadArchive> for Unread {
+    fn from(bad: BadArchive) -> Self {
+        Self(bad.to_string())
+    }
+}
 
 /// Where a message of a restore went.
 enum Stored {
@@ -122,11 +131,11 @@ impl JetStream {
         if own.ending || self.state.by_log(own.log).is_none() || self.is_behind() {
             return Ok(false);
         }
-        if own.is_in_block() && !self.store_messages(net, own)? {
+        if own.reader.is_in_block() && !self.store_messages(net, own)? {
             return Ok(true);
         }
         for _ in 0..PARTS_PER_TURN {
-            match own.advance().map_err(|bad| bad.0.to_owned())? {
+            match own.reader.advance().map_err(|bad| bad.to_string())? {
                 Next::Again => {}
                 Next::Messages => {
                     if !self.store_messages(net, own)? {
@@ -153,41 +162,21 @@ impl JetStream {
         net: &mut impl Network,
         own: &mut Restore,
     ) -> Result<bool, String> {
-        let mut content = std::mem::take(&mut own.content);
-        let mut rest = content.as_slice();
-        let mut result = Ok(true);
-        for count in 0.. {
-            if count == MESSAGES_PER_TURN {
-                result = Ok(false);
-                break;
+        let mut reader = std::mem::take(&mut own.reader);
+        let mut count = 0;
+        let all = reader.entries(|entry| {
+            count += 1;
+            if count > MESSAGES_PER_TURN {
+                return Ok(false);
             }
-            let before = rest;
-            let entry = match read(&mut rest, &own.sums) {
-                Ok(Some(entry)) => entry,
-                Ok(None) => break,
-                Err(bad) => {
-                    result = Err(bad.0.to_owned());
-                    break;
-                }
-            };
-            match self.store_entry(net, own, &entry) {
-                Stored::Yes => {}
-                Stored::Wait => {
-                    rest = before;
-                    result = Ok(false);
-                    break;
-                }
-                Stored::No(why) => {
-                    result = Err(why);
-                    break;
-                }
+            match self.store_entry(net, own, entry) {
+                Stored::Yes => Ok(true),
+                Stored::Wait => Ok(false),
+                Stored::No(why) => Err(Unread(why)),
             }
-        }
-        // A message that comes in many pieces is not moved for each of them.
-        let taken = content.len() - rest.len();
-        content.drain(..taken);
-        own.content = content;
-        result
+        });
+        own.reader = reader;
+        all.map_err(|Unread(why)| why)
     }
 
     fn store_entry(
@@ -287,7 +276,7 @@ impl JetStream {
         id: &str,
         own: &mut Restore,
     ) -> Result<(), String> {
-        if !own.is_complete() {
+        if !own.reader.is_complete() {
             return Err("the archive is not complete".to_owned());
         }
         let full = |stored| match stored {
@@ -295,21 +284,24 @@ impl JetStream {
             Stored::Wait => Err("insufficient resources".to_owned()),
             Stored::No(why) => Err(why),
         };
-        if let Some((first, last)) = own.index.filter(|(first, last)| *first <= last + 1) {
+        own.last_time = own.last_time.max(own.reader.last_time());
+        if let Some((first, last)) = own.reader.index().filter(|(first, last)| *first <= last + 1) {
             own.used = own.used.max(last).max(first.saturating_sub(1));
             self.purge_restored(net, own, first).map_or(Ok(()), full)?;
         }
         let bounds = self.bounds(own.account);
-        for (name, parts) in std::mem::take(&mut own.consumers) {
-            let Some(mut config) = parts.config else {
+        for (name, parts) in own.reader.take_consumers() {
+            let Some(config) = parts.config else {
                 return Err(format!("error restoring consumer [{name:?}]: no configuration"));
             };
             let told = |error: ApiError| {
                 format!("error restoring consumer [{name:?}]: {}", error.description)
             };
+            let config = serde_json::to_vec(&config).unwrap_or_default();
+            let mut config: ConsumerConfig = json::decode(&config).map_err(told)?;
             Self::check_consumer(&own.config, &mut config, &bounds).map_err(told)?;
             let created = parts.created.unwrap_or(self.now.wall);
-            let position: Position = parts.position.unwrap_or_default();
+            let position = parts.position.unwrap_or_default();
             let config = Box::new(config);
             full(self.submit_restored(
                 net,
@@ -375,7 +367,7 @@ impl JetStream {
             self.clear_restore(&own);
             return Answer::Refuse(json::encode(&Reply::<()>::new(CREATE, Err(error))));
         }
-        let created = own.created.unwrap_or(self.now.wall);
+        let created = own.reader.created().unwrap_or(self.now.wall);
         if let Some(begun) = own.begun {
             self.restored.insert(own.log, (begun, own.bytes));
         }

@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use watershed_archive::{BLOCK_BYTES, Message, Position};
 use watershed_store::Record;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::consumer::ConsumerConfig;
 use watershed_wire::op::Publish;
-use watershed_wire::time::UnixNanos;
 
-use crate::archive::blocks::{Message, Sums, write, write_empty};
-use crate::archive::position::Position;
 use crate::chunk::{CHUNK_BYTES, Chunk};
 use crate::jetstream::{JetStream, TimerKey};
 use crate::network::Network;
 use crate::output::DiskOutput;
 use crate::reading::Reading;
-use crate::snapshots::{BLOCK_BYTES, Part, Snapshot};
+use crate::snapshots::{Part, Snapshot};
 use crate::state::{Kept, Pin, Stored, StreamKey};
 use watershed_store::keeper::Job;
 
@@ -35,17 +32,6 @@ const LOOK_FIRST: Duration = Duration::from_millis(5);
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 
 const DONE: &str = "NATS/1.0 204\r\n\r\n";
-
-/// A configuration as a file of an archive has it.
-#[derive(Serialize)]
-struct Meta<'a, C> {
-    #[serde(rename = "Created")]
-    created: UnixNanos,
-    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(flatten)]
-    config: &'a C,
-}
 
 /// What became of one step.
 enum Step {
@@ -70,7 +56,6 @@ impl JetStream {
         own.next = 1;
         own.last = stream.log.last();
         own.last_time = stream.last_time.0;
-        own.seconds = self.now.wall.0 / 1_000_000_000;
         if consumers {
             let all = stream.consumers.by_name();
             let at = |index: usize| stream.consumers[index].position(own.last);
@@ -78,11 +63,7 @@ impl JetStream {
         }
         stream.pin = Some(Box::new(Pin::new(own.last)));
         let config: &StreamConfig = &stream.config;
-        let meta = Meta { created: stream.created, name: None, config };
-        let meta = serde_json::to_vec(&meta).unwrap_or_default();
-        let sum = Sums::of_stream(&config.name).text(&meta);
-        own.put_file("meta.inf", &meta);
-        own.put_file("meta.sum", sum.as_bytes());
+        own.writer.stream(stream.created, config);
         self.snapshots.insert(id, own);
         self.timers.set(TimerKey::Archives, self.now.tick.after(LOOK_FIRST));
     }
@@ -188,8 +169,8 @@ impl JetStream {
         let Some(key) = self.state.by_log(own.log) else {
             return Step::End("NATS/1.0 500 stream deleted\r\n\r\n".to_owned());
         };
-        if own.has_plain() {
-            own.pack_some();
+        if own.writer.has_plain() {
+            own.writer.pack_some();
             return Step::Again;
         }
         match own.part {
@@ -197,7 +178,10 @@ impl JetStream {
             Part::Consumers => {
                 match own.consumers.pop_front() {
                     Some((name, position)) => self.put_consumer(key, own, &name, &position),
-                    None => own.end(),
+                    None => {
+                        own.writer.end();
+                        own.part = Part::Done;
+                    }
                 }
                 Step::Again
             }
@@ -208,13 +192,13 @@ impl JetStream {
 
     /// Puts some messages into the block.
     fn put_messages(&mut self, id: &str, key: StreamKey, own: &mut Snapshot) -> Step {
-        let before = own.block.len();
+        let before = own.writer.block_len();
         for _ in 0..MESSAGES_PER_TURN {
-            if own.block.len() >= BLOCK_BYTES {
-                own.put_block();
+            if own.writer.block_len() >= BLOCK_BYTES {
+                own.writer.end_block();
                 return Step::Again;
             }
-            if own.block.len() - before >= BYTES_PER_TURN {
+            if own.writer.block_len() - before >= BYTES_PER_TURN {
                 return Step::Again;
             }
             let Self { state, tail, .. } = self;
@@ -272,9 +256,9 @@ impl JetStream {
     /// All messages are in the archive: what is behind them is said.
     fn end_messages(own: &mut Snapshot) -> Step {
         if own.last >= own.next {
-            write_empty(own.last, own.last_time, &own.sums, &mut own.block);
+            own.writer.empty(own.last, own.last_time);
         }
-        own.put_block();
+        own.writer.end_block();
         own.part = Part::Consumers;
         Step::Again
     }
@@ -283,12 +267,7 @@ impl JetStream {
     fn put_consumer(&self, key: StreamKey, own: &mut Snapshot, name: &str, position: &Position) {
         let Some((_, consumer)) = self.state.stream(key).consumers.find(name) else { return };
         let config: &ConsumerConfig = &consumer.config;
-        let meta = Meta { created: consumer.created, name: Some(name), config };
-        let meta = serde_json::to_vec(&meta).unwrap_or_default();
-        let sum = Sums::of_consumer(&own.stream, name).text(&meta);
-        own.put_file(&format!("obs/{name}/meta.inf"), &meta);
-        own.put_file(&format!("obs/{name}/meta.sum"), sum.as_bytes());
-        own.put_file(&format!("obs/{name}/o.dat"), &position.encode(own.seconds));
+        own.writer.consumer(name, consumer.created, config, position);
     }
 
     /// A piece of a block was read for a snapshot.
@@ -310,5 +289,5 @@ fn put(record: &[u8], own: &mut Snapshot) {
         header: record.head,
         payload: record.body,
     };
-    write(&message, &own.sums, &mut own.block);
+    own.writer.message(&message);
 }

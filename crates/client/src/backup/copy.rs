@@ -10,10 +10,13 @@ use watershed_topology::call::{CallError, Request, answer};
 use watershed_topology::observe::{ConsumerListing, ObservedConsumer};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
-use watershed_wire::jetstream::stream::StreamInfo;
+use watershed_wire::jetstream::stream::{StreamInfo, StreamState};
 
 use super::error::BackupError;
-use super::format::{Backup, ConsumerBackup, Message, Writer};
+use super::files::sum_of;
+use super::format::{ARCHIVE, Backup, ConsumerBackup, SNAPSHOT, Writer};
+use super::message::Message;
+use super::pack;
 use crate::client::Client;
 
 /// Most messages that are asked for at once.
@@ -44,7 +47,43 @@ impl Client {
         done
     }
 
+    /// Out of what the server itself makes an archive of; else message by message.
     async fn copy(
+        &self,
+        stream: &str,
+        mut writer: Writer,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Backup, BackupError> {
+        let path = writer.folder().join(SNAPSHOT);
+        let Some(begun) = self.snapshot(stream, &path).await? else {
+            return self.copy_messages(stream, writer, progress).await;
+        };
+        let told = (self.facts().version, begun.config, begun.state);
+        let archive = Backup::of_archive(writer.folder(), &path, told)?;
+        let mut messages = archive.open_messages()?;
+        let mut count = 0;
+        while let Some(message) = messages.next()? {
+            writer.push(&message)?;
+            count += 1;
+            progress(count);
+        }
+        let Backup { server, config, created, state, consumers, .. } = archive.clone();
+        let state = StreamState { messages: count, ..state };
+        let backup = writer.finish(server, config, created, state, consumers)?;
+        let sum = if archive.archive().is_some_and(|(_, is_entries)| is_entries) {
+            // In the layout that all servers read.
+            let sum = pack::write(&backup)?;
+            std::fs::remove_file(&path).map_err(BackupError::file("remove", &path))?;
+            sum
+        } else {
+            let named = backup.folder.join(ARCHIVE);
+            std::fs::rename(&path, &named).map_err(BackupError::file("write", &named))?;
+            sum_of(&named)?
+        };
+        backup.seal(sum)
+    }
+
+    async fn copy_messages(
         &self,
         stream: &str,
         mut writer: Writer,
@@ -72,7 +111,10 @@ impl Client {
                 }
             }
         }
-        writer.finish(self.facts().version, config, info.created, info.state, consumers)
+        let server = self.facts().version;
+        let backup = writer.finish(server, config, info.created, info.state, consumers)?;
+        let sum = pack::write(&backup)?;
+        backup.seal(sum)
     }
 
     async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
@@ -89,6 +131,8 @@ impl Client {
             delivered: info.delivered,
             ack_floor: info.ack_floor,
             num_ack_pending: info.num_ack_pending,
+            created: Some(info.created),
+            pending: None,
         };
         Ok(durable.map(backup).collect())
     }

@@ -1,18 +1,24 @@
 //! Backups of streams: their definitions, messages and the positions of their consumers, in files that
-//! any program can read.
+//! any program can read, and beside them in an archive that servers and the `nats` tool read.
 //!
 //! ```text
 //! STREAM-20261127T160312Z/
 //!   messages.jsonl   a message a line, as `$JS.API.STREAM.MSG.GET` gives it
-//!   backup.json      everything else, and the checksum of the messages; written last
+//!   stream.tar.s2    all of it as nats-server 2.10 to 2.15 read it
+//!   backup.json      everything else, and the checksums of both; written last
 //! ```
 //!
 //! A folder without `backup.json` is a backup that was cut off. Folders are 0700, files 0600.
 
+mod archived;
 mod copy;
 mod error;
+mod files;
 mod format;
+mod message;
+mod pack;
 mod restore;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,8 +30,8 @@ use bytes::Bytes;
 
 pub use self::error::BackupError;
 pub use self::format::{Backup, ConsumerBackup};
-pub(crate) use self::format::{EXPECTATION, Message};
-pub use self::restore::Restored;
+pub(crate) use self::message::{EXPECTATION, Message};
+pub use self::restore::{Restored, Way};
 use crate::client::Client;
 
 /// How often a restore begins anew because the connection was lost.
@@ -67,7 +73,7 @@ impl Backups {
         let mut tries = TRIES_MAX;
         loop {
             tries -= 1;
-            match client.restore(&backup, stream, |_| {}).await {
+            match client.restore(&backup, stream, false, |_| {}).await {
                 Ok(_) => return Ok(()),
                 Err(BackupError::Call(error)) if error.is_unavailable() && tries > 0 => {
                     tokio::time::sleep(PAUSE).await;

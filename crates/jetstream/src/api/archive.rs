@@ -93,7 +93,7 @@ impl JetStream {
         }
         let pace = Pace { chunk_bytes: wanted.chunk_size, window_bytes: wanted.window_size };
         let of = (request.account, stream.log.id(), name);
-        let mut own = Snapshot::new(of, deliver, pace, self.now.tick);
+        let mut own = Snapshot::new(of, deliver, pace, self.now);
         own.begun = self.begun(request);
         let described = Described { config: stream.config.clone(), state: stream.state() };
         let id = short_id(self.random.next());

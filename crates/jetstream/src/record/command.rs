@@ -1,10 +1,9 @@
 //! Changes that are no message and no event.
 
 use serde::{Deserialize, Serialize};
+use watershed_archive::Position;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
 use watershed_wire::time::UnixNanos;
-
-use crate::archive::position::Position;
 
 /// A change. What may touch more messages than the loop has time for is done in slices: each record
 /// says how much it does at most, and the next one follows when it was applied.

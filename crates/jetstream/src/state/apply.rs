@@ -16,9 +16,9 @@ use super::origins::{copied_from, origins};
 use super::retention::{Budget, chore_of_change};
 use super::stream::Stream;
 use super::tables::State;
-use crate::archive::position::Position;
 use crate::record::{Command, Event, decode_events, kind};
 use crate::tail::TailPlace;
+use watershed_archive::Position;
 
 impl State {
     /// Applies a record. `at` is where the tail has it; `None` for what no journal keeps. What it

@@ -14,9 +14,9 @@ use watershed_wire::jetstream::consumer::{
 use watershed_wire::subject::{has_wildcard, matches};
 use watershed_wire::time::UnixNanos;
 
-use crate::archive::position::{Pending, Position};
 use crate::record::Event;
 use crate::window::Window;
+use watershed_archive::{Pending, Position};
 
 /// Version of the state from which on a consumer of the last of each subject keeps up to where that
 /// holds, instead of all of their sequences.

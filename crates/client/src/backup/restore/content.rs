@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::backup::error::BackupError;
-use crate::backup::format::Message;
+use crate::backup::message::Message;
 
 /// Prefixes of headers that asked for something when the message was stored.
 const ASKED: [&str; 6] = [

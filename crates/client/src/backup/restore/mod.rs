@@ -1,6 +1,6 @@
 //! Making a stream what a backup says: its definition, its consumers where they were, its messages.
 //!
-//! Messages are published again, so they have new sequences (without gaps) and times; consumers go on
+//! The server takes an archive, which keeps everything. Where it does not (a stream in memory, a user who may not), messages are published again, so they have new sequences (without gaps) and times; consumers go on
 //! behind what they had finished. What a header asked of the server when the message was stored is not
 //! asked again, unless that changes nothing but keeps the header. Until everything is there, the stream
 //! stores nothing else, and is marked: what a restore leaves behind that was cut off, the next one replaces.
@@ -8,6 +8,7 @@
 mod content;
 mod ids;
 mod intake;
+mod send;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -53,8 +54,30 @@ pub struct Restored {
     pub altered: u64,
     /// Consumers.
     pub consumers: usize,
+    /// How its messages came in.
+    pub way: Way,
+    /// Fields of the configuration that the server left out, as it does not know them.
+    pub unknown: Vec<String>,
     /// Streams from which further messages are copied again.
     pub origins: Vec<String>,
+}
+
+/// How messages come into a stream that is restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// The server took an archive: sequences, times and positions are what they were. It has so many of its messages; limits may
+    /// have taken the rest, such as those that are too old.
+    Archive {
+        /// Messages that were in it.
+        messages: u64,
+        /// Whether it was made for this server, as it does not read the one in the backup, or not under this name.
+        anew: bool,
+    },
+    /// They were published again, in a new order of sequences without gaps, at new times.
+    Published {
+        /// Why it took no archive; empty if nobody wanted that.
+        because: String,
+    },
 }
 
 /// What is to be known of all messages before the first one is restored.
@@ -66,12 +89,14 @@ struct Survey {
 }
 
 impl Client {
-    /// Restores a backup as the stream `name`, telling how many messages are there.
+    /// Restores a backup as the stream `name`, telling how many messages are there: out of an archive where the
+    /// server takes one, unless messages are to be `published` again.
     pub async fn restore(
         &self,
         backup: &Backup,
         name: &str,
-        progress: impl FnMut(u64),
+        published: bool,
+        mut progress: impl FnMut(u64),
     ) -> Result<Restored, BackupError> {
         self.make_way(name).await?;
         let config = own(&backup.config, name);
@@ -80,21 +105,52 @@ impl Client {
                 return Err(BackupError::Taken { subject: subject.to_owned(), other });
             }
         }
-        let survey = Survey::of(backup, &config)?;
-        let origins = origins(&config);
+        let because = match published {
+            true => String::new(),
+            false => match self.send_archive(backup, name, &config, &mut progress).await? {
+                Ok(restored) => return Ok(restored),
+                Err(because) => because,
+            },
+        };
+        self.publish_again(backup, name, &config, because, progress).await
+    }
+
+    /// Restores by publishing every message again.
+    async fn publish_again(
+        &self,
+        backup: &Backup,
+        name: &str,
+        config: &Json,
+        because: String,
+        progress: impl FnMut(u64),
+    ) -> Result<Restored, BackupError> {
+        let survey = Survey::of(backup, config)?;
+        let mut restored = Restored {
+            messages: 0,
+            altered: 0,
+            consumers: backup.consumers.len(),
+            way: Way::Published { because },
+            unknown: Vec::new(),
+            origins: origins(config),
+        };
         if config.get("mirror").is_some_and(|mirror| !mirror.is_null()) {
             // Its messages come from elsewhere, and it takes no others.
-            self.settled(&Request::new(Call::StreamCreate(name), &config)).await?;
+            self.settled(&Request::new(Call::StreamCreate(name), config)).await?;
             let done = self.restore_consumers(name, backup, &survey, |_| true).await;
             self.keep_if(name, done).await?;
-            let consumers = backup.consumers.len();
-            return Ok(Restored { messages: 0, altered: 0, consumers, origins });
+        } else {
+            let intake = self.open_intake(name, config, &survey.foreign).await;
+            let intake = self.keep_if(name, intake).await?;
+            let done = self.fill(name, backup, config, &survey, &intake, progress).await;
+            (restored.messages, restored.altered) = self.keep_if(name, done).await?;
         }
-        let intake = self.open_intake(name, &config, &survey.foreign).await;
-        let intake = self.keep_if(name, intake).await?;
-        let done = self.fill(name, backup, &config, &survey, &intake, progress).await;
-        let (messages, altered) = self.keep_if(name, done).await?;
-        Ok(Restored { messages, altered, consumers: backup.consumers.len(), origins })
+        restored.unknown = unknown(config, &self.stream_info(name).await?);
+        Ok(restored)
+    }
+
+    /// What the server says of a stream.
+    async fn stream_info(&self, name: &str) -> Result<Json, BackupError> {
+        Ok(answer(&self.settled(&Request::bare(Call::StreamInfo(name))).await?)?)
     }
 
     /// Fails if the stream exists; deletes what an interrupted restore left behind.
@@ -274,6 +330,24 @@ fn stored(reply: &[u8]) -> Result<(), BackupError> {
         return Err(BackupError::Impossible(text));
     }
     Ok(())
+}
+
+/// The fields of a configuration that a stream does not have.
+fn unknown(config: &Json, info: &Json) -> Vec<String> {
+    let there = info.get("config").and_then(Json::as_object);
+    let wanted = config.as_object().into_iter().flatten();
+    let says = |value: &Json| match value {
+        Json::Null | Json::Bool(false) => false,
+        Json::Number(number) => number.as_f64() != Some(0.0),
+        Json::String(text) => !text.is_empty(),
+        Json::Array(all) => !all.is_empty(),
+        Json::Object(all) => !all.is_empty(),
+        Json::Bool(true) => true,
+    };
+    let missing = wanted.filter(|(field, value)| {
+        says(value) && there.is_some_and(|there| !there.contains_key(*field))
+    });
+    missing.map(|(field, _)| field.clone()).collect()
 }
 
 /// A stream's configuration under a name, without what the server notes for itself.

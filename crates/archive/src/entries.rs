@@ -5,9 +5,9 @@
 
 use serde::Deserialize;
 
-use super::BadArchive;
-use super::blocks::{Message, RECORD_BYTES_MAX, varint};
-use super::position::{Pending, Position};
+use crate::bad::BadArchive;
+use crate::blocks::{Message, RECORD_BYTES_MAX, varint};
+use crate::position::{Pending, Position};
 
 /// What an archive in this layout begins with.
 pub(crate) const BEGINNING: &[u8] = b"NATSARC1";

@@ -1,6 +1,6 @@
 //! The tar around an archive's files: read as it comes, and nothing of it reaches a disk by its name.
 
-use super::BadArchive;
+use crate::bad::BadArchive;
 
 /// Everything in a tar is a multiple of this.
 const BLOCK: usize = 512;

@@ -6,7 +6,7 @@
 use highway::{HighwayHash as _, HighwayHasher, Key};
 use sha2::{Digest as _, Sha256};
 
-use super::BadArchive;
+use crate::bad::BadArchive;
 
 const HAS_HEADER: u32 = 1 << 31;
 
@@ -23,7 +23,7 @@ const RECORD_BYTES: usize = 30;
 pub(crate) const RECORD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Checksums of one file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sums(Key);
 
 impl Sums {
@@ -67,17 +67,31 @@ impl Sums {
 
 /// A message of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Message<'a> {
-    pub(crate) sequence: u64,
-    pub(crate) time: i64,
-    pub(crate) subject: &'a [u8],
-    pub(crate) header: &'a [u8],
-    pub(crate) payload: &'a [u8],
+pub struct Message<'a> {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it was stored, in nanoseconds.
+    pub time: i64,
+    /// Its subject.
+    pub subject: &'a [u8],
+    /// Its header block, or nothing.
+    pub header: &'a [u8],
+    /// Its payload.
+    pub payload: &'a [u8],
+}
+
+impl Message<'_> {
+    /// Whether an archive can hold it.
+    pub fn fits(&self) -> bool {
+        let length = self.subject.len() + self.header.len() + self.payload.len();
+        self.subject.len() <= usize::from(u16::MAX) && length + RECORD_BYTES + 4 <= RECORD_BYTES_MAX
+    }
 }
 
 /// What a record says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Entry<'a> {
+pub enum Entry<'a> {
+    /// A message.
     Message(Message<'a>),
     /// There is none up to this sequence, behind the one before; and when that was.
     Empty(u64, i64),
@@ -165,7 +179,7 @@ pub(crate) fn first_and_last(mut index: &[u8]) -> Option<(u64, u64)> {
 }
 
 /// Reads a number of seven bits to a byte, the lowest first.
-pub(super) fn varint(bytes: &mut &[u8]) -> Option<u64> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;

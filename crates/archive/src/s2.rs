@@ -1,7 +1,7 @@
 //! S2: frames of compressed blocks, a superset of Snappy's. What is written, Snappy could read too but
 //! for its first bytes.
 
-use super::BadArchive;
+use crate::bad::BadArchive;
 
 const BEGINNING: &[u8] = b"\xff\x06\x00\x00S2sTwO";
 const BEGINNING_SNAPPY: &[u8] = b"\xff\x06\x00\x00sNaPpY";

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::BadArchive;
-use super::blocks::varint;
+use crate::bad::BadArchive;
+use crate::blocks::varint;
 
 /// What the file begins with, and the version that is written.
 const MAGIC: u8 = 22;
@@ -11,31 +11,32 @@ const VERSION: u8 = 2;
 
 /// A message that was delivered and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pending {
+pub struct Pending {
     /// Its sequence in the stream.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Which delivery of the consumer was its first.
-    pub(crate) consumer_seq: u64,
+    pub consumer_seq: u64,
     /// How often it was delivered.
-    pub(crate) deliveries: u64,
+    pub deliveries: u64,
 }
 
 /// Where a consumer is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
+pub struct Position {
     /// Deliveries so far.
-    pub(crate) deliveries: u64,
+    pub deliveries: u64,
     /// The highest sequence of the stream that was delivered.
-    pub(crate) delivered: u64,
+    pub delivered: u64,
     /// What is not acknowledged, by sequence.
-    pub(crate) pending: Vec<Pending>,
+    pub pending: Vec<Pending>,
 }
 
 impl Position {
-    /// Everything up to here is acknowledged, in the consumer's count and in the stream's.
-    fn floor(&self) -> (u64, u64) {
+    /// Everything up to here is acknowledged: in the consumer's count, and in the stream's.
+    pub fn floor(&self) -> (u64, u64) {
         let first = self.pending.first();
-        let behind = |own: &Pending| (own.consumer_seq.saturating_sub(1), own.sequence - 1);
+        let behind =
+            |own: &Pending| (own.consumer_seq.saturating_sub(1), own.sequence.saturating_sub(1));
         first.map_or((self.deliveries, self.delivered), behind)
     }
 
@@ -51,14 +52,14 @@ impl Position {
             put_signed(seconds, &mut out);
         }
         for own in &self.pending {
-            put(own.sequence - stream_floor, &mut out);
+            put(own.sequence.saturating_sub(stream_floor), &mut out);
             put(own.consumer_seq.saturating_sub(consumer_floor), &mut out);
             put_signed(0, &mut out);
         }
         let again = self.pending.iter().filter(|own| own.deliveries > 1);
         put(again.clone().count() as u64, &mut out);
         for own in again {
-            put(own.sequence - stream_floor, &mut out);
+            put(own.sequence.saturating_sub(stream_floor), &mut out);
             put(own.deliveries - 1, &mut out);
         }
         out
