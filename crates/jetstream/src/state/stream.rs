@@ -213,7 +213,9 @@ impl Stream {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
         self.last_msg_id = id.into();
-        let is_own_copy = record.kind == kind::COPY && self.config.mirror.is_none();
+        // What comes out of an archive is no copy that a source of this stream has just made.
+        let copies = self.config.mirror.is_none() && !self.origins.is_empty();
+        let is_own_copy = record.kind == kind::COPY && copies;
         if let Some(source) = asked.source.filter(|_| !is_own_copy) {
             self.places.note(source, time);
         }
