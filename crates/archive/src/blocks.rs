@@ -84,7 +84,7 @@ impl Message<'_> {
     /// Whether an archive can hold it.
     pub fn fits(&self) -> bool {
         let length = self.subject.len() + self.header.len() + self.payload.len();
-        self.subject.len() <= usize::from(u16::MAX) && length + RECORD_BYTES + 4 <= RECORD_BYTES_MAX
+        u16::try_from(self.subject.len()).is_ok() && length + RECORD_BYTES + 4 <= RECORD_BYTES_MAX
     }
 }
 

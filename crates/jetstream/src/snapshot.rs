@@ -176,12 +176,11 @@ impl JetStream {
         match own.part {
             Part::Messages => self.put_messages(id, key, own),
             Part::Consumers => {
-                match own.consumers.pop_front() {
-                    Some((name, position)) => self.put_consumer(key, own, &name, &position),
-                    None => {
-                        own.writer.end();
-                        own.part = Part::Done;
-                    }
+                if let Some((name, position)) = own.consumers.pop_front() {
+                    self.put_consumer(key, own, &name, &position);
+                } else {
+                    own.writer.end();
+                    own.part = Part::Done;
                 }
                 Step::Again
             }

@@ -54,12 +54,16 @@ impl Client {
         mut writer: Writer,
         mut progress: impl FnMut(u64),
     ) -> Result<Backup, BackupError> {
+        let created =
+            answer::<StreamInfo>(&self.call(&Request::bare(Call::StreamInfo(stream))).await?)?
+                .created;
         let path = writer.folder().join(SNAPSHOT);
         let Some(begun) = self.snapshot(stream, &path).await? else {
             return self.copy_messages(stream, writer, progress).await;
         };
         let told = (self.facts().version, begun.config, begun.state);
-        let archive = Backup::of_archive(writer.folder(), &path, told)?;
+        let mut archive = Backup::of_archive(writer.folder(), &path, told)?;
+        archive.created = created;
         let mut messages = archive.open_messages()?;
         let mut count = 0;
         while let Some(message) = messages.next()? {
@@ -67,7 +71,7 @@ impl Client {
             count += 1;
             progress(count);
         }
-        let Backup { server, config, created, state, consumers, .. } = archive.clone();
+        let Backup { server, config, state, consumers, .. } = archive.clone();
         let state = StreamState { messages: count, ..state };
         let backup = writer.finish(server, config, created, state, consumers)?;
         let sum = if archive.archive().is_some_and(|(_, is_entries)| is_entries) {

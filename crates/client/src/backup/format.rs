@@ -328,7 +328,7 @@ impl Backup {
     /// Its messages, in order.
     pub(super) fn open_messages(&self) -> Result<Messages, BackupError> {
         match &self.archived {
-            Some(archived) => archived.messages().map(Messages::Archive),
+            Some(archived) => archived.messages().map(|own| Messages::Archive(Box::new(own))),
             None => Lines::open(&self.folder).map(Messages::Lines),
         }
     }
@@ -348,7 +348,7 @@ pub(super) enum Messages {
     /// Those of `messages.jsonl`.
     Lines(Lines),
     /// Those of an archive.
-    Archive(ArchiveMessages),
+    Archive(Box<ArchiveMessages>),
 }
 
 impl Messages {

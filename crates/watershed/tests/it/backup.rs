@@ -32,7 +32,8 @@ fn create(raw: &mut Raw, name: &str, more: &Value) {
     raw.done(&format!("STREAM.CREATE.{name}"), &config);
 }
 
-/// Backs a stream up, deletes it and restores it: its content before and after, and what was said.
+/// Backs a stream up, deletes it and restores it: out of the archive, where everything is as it was, and message by message.
+/// Its content after the latter, and what was said.
 #[track_caller]
 fn there_and_back(raw: &mut Raw, url: &str, name: &str) -> (Vec<[String; 3]>, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -44,10 +45,16 @@ fn there_and_back(raw: &mut Raw, url: &str, name: &str) -> (Vec<[String; 3]>, St
         config.as_object_mut().unwrap().remove("metadata");
         config
     };
-    let old = config(raw);
+    let (old, messages) = (config(raw), raw.messages(name));
     succeed(&["backup", &path, name, "-s", url]);
     raw.done(&format!("STREAM.DELETE.{name}"), &json!({}));
     let ran = run(&["restore", &path, "-s", url]);
+    assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.out, ran.err);
+    assert!(ran.err.contains("out of the archive, as it is"), "{name}: {}", ran.err);
+    assert_eq!(config(raw), old, "{name}");
+    assert_eq!(raw.messages(name), messages, "{name}");
+    raw.done(&format!("STREAM.DELETE.{name}"), &json!({}));
+    let ran = run(&["restore", &path, "--publish", "-s", url]);
     assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.out, ran.err);
     let after = raw.content(name).unwrap();
     assert_eq!(config(raw), old, "{name}");
@@ -134,7 +141,10 @@ fn policies(raw: &mut Raw, url: &str) {
     let path = folder.path().join("b").display().to_string();
     succeed(&["backup", &path, "both", "-s", url]);
     raw.done("STREAM.DELETE.both", &json!({}));
-    let said = run(&["restore", &path, "-s", url]);
+    succeed(&["restore", &path, "-s", url]);
+    assert_eq!(raw.content("both").unwrap().len(), 5);
+    raw.done("STREAM.DELETE.both", &json!({}));
+    let said = run(&["restore", &path, "--publish", "-s", url]);
     assert!(said.err.contains("further messages are copied again from gone"), "{}", said.err);
     while raw.content("both").unwrap().len() < 5 {}
     assert_eq!(raw.content("both").unwrap().len(), 5);
@@ -208,7 +218,7 @@ fn a_backup_with_any_byte_changed_restores_nothing() {
     let (server, mut raw, folder, path) = backed_up();
     raw.done("STREAM.DELETE.A", &json!({}));
     let restore = || run(&["restore", &path, "-s", &server.url()]);
-    for name in ["backup.json", "messages.jsonl"] {
+    for name in ["backup.json", "messages.jsonl", "stream.tar.s2"] {
         let file = folder.path().join("b/A").join(name);
         let whole = std::fs::read(&file).unwrap();
         for place in (0..whole.len()).step_by(whole.len() / 7) {
@@ -254,7 +264,7 @@ fn half_a_backup_does_not_stay_behind() {
 jetstream {}
 authorization { users: [
   { user: admin, password: secret }
-  { user: reader, password: secret, permissions: { publish: { deny: ["$JS.API.STREAM.MSG.GET.>"] } } }
+  { user: reader, password: secret, permissions: { publish: { deny: ["$JS.API.STREAM.MSG.GET.>", "$JS.API.STREAM.SNAPSHOT.>"] } } }
 ] }
 "#;
     let folder = tempfile::tempdir().unwrap();
@@ -283,4 +293,5 @@ authorization { users: [
     succeed(&["backup", &path.display().to_string(), "-s", &user("admin")]);
     assert_eq!([modes(&path.join("A")), modes(&path.join("A/backup.json"))], [0o700, 0o600]);
     assert_eq!(modes(&path.join("A/messages.jsonl")), 0o600);
+    assert_eq!(modes(&path.join("A/stream.tar.s2")), 0o600);
 }

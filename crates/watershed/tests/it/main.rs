@@ -3,6 +3,7 @@
 
 mod alone;
 mod apply;
+mod archives;
 mod backup;
 mod bench;
 mod clients;

@@ -10,13 +10,13 @@ use watershed_peers::NatsServer;
 use crate::server::Running;
 
 /// The tool on one server, with settings of its own.
-struct Tool {
+pub(crate) struct Tool {
     url: String,
     folder: tempfile::TempDir,
 }
 
 impl Tool {
-    fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str) -> Self {
         Self { url: url.to_owned(), folder: tempfile::tempdir().unwrap() }
     }
 
@@ -33,7 +33,7 @@ impl Tool {
 
     /// Runs it to its end, which must be a good one; what it printed.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.command(arguments).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let (out, err) = (text(&output.stdout), text(&output.stderr));

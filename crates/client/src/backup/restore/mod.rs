@@ -105,13 +105,13 @@ impl Client {
                 return Err(BackupError::Taken { subject: subject.to_owned(), other });
             }
         }
-        let because = match published {
-            true => String::new(),
-            false => match self.send_archive(backup, name, &config, &mut progress).await? {
+        let mut because = String::new();
+        if !published {
+            match self.send_archive(backup, name, &config, &mut progress).await? {
                 Ok(restored) => return Ok(restored),
-                Err(because) => because,
-            },
-        };
+                Err(said) => because = said,
+            }
+        }
         self.publish_again(backup, name, &config, because, progress).await
     }
 

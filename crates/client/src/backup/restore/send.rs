@@ -27,7 +27,7 @@ const BESIDE: usize = 1024;
 
 /// How long a server may take for a piece, and for making the stream of all of them.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PATIENCE_AT_THE_END: Duration = Duration::from_secs(600);
+const PATIENCE_AT_THE_END: Duration = Duration::from_mins(10);
 
 /// Where the bytes of an archive come from.
 enum Source<'a> {
