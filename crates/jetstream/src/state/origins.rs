@@ -100,11 +100,12 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Reads origin, sequence, filters, what they become, and subject.
+    /// Reads origin, sequence, filters, what they become, and subject, which nats-server says from 2.12 on.
     fn read(value: &'a [u8]) -> Option<Self> {
         let (name, rest) = std::str::from_utf8(value).ok()?.split_once(' ')?;
         let (sequence, rest) = rest.split_once(' ')?;
-        let (takes, _) = rest.rsplit_once(' ')?;
+        let end = rest.match_indices(' ').nth(1).map_or(rest.len(), |(at, _)| at);
+        let takes = rest.get(..end).filter(|takes| takes.contains(' '))?;
         Some(Self { name, sequence: sequence.parse().ok()?, takes })
     }
 }
@@ -469,7 +470,7 @@ mod tests {
     #[test]
     fn a_source_goes_on_behind_messages_that_are_there() {
         let mut places = Places::default();
-        for value in ["O 7 > > a", "O 9 > > a", "O 3 o.* t.$1 o.a", "no place", "P x > > a"] {
+        for value in ["O 7 > > a", "O 9 > >", "O 3 o.* t.$1 o.a", "no place", "P x > > a"] {
             places.note(value.as_bytes(), UnixNanos(5));
         }
         let mut state = Vec::new();
