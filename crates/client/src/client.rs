@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 use watershed_topology::Topology;
 use watershed_topology::call::{CallError, Denied, Operation, Request, answer, check};
-use watershed_topology::observe::{Observation, Observed, ServerFacts};
+use watershed_topology::observe::{Observation, Observed, ObservedStream, ServerFacts};
 use watershed_topology::probe::{Outcome, Probe};
 use watershed_topology::system::Accounts;
 use watershed_wire::jetstream::call::Call;
@@ -208,6 +208,17 @@ impl Client {
             let Some((tag, reply)) = calls.next().await else { return Ok(observation.finish()) };
             observation.done(tag, &reply?)?;
         }
+    }
+
+    /// Looks at one stream and its consumers; `None` if it is not there.
+    pub async fn look_at(&self, stream: &str) -> Result<Option<ObservedStream>, CallError> {
+        let observation = Observation::of_stream(stream, self.facts());
+        Ok(self.finish(observation).await?.streams.remove(stream))
+    }
+
+    /// Deletes a stream, with its messages.
+    pub async fn delete_stream(&self, stream: &str) -> Result<(), CallError> {
+        check(&self.call(&Request::bare(Call::StreamDelete(stream))).await?)
     }
 
     /// Looks at every account, as a user of the system account may; `None` for anybody else. A server

@@ -14,7 +14,9 @@ mod options;
 mod stretch;
 mod wait;
 
-pub use backup::{Backup, BackupError, Backups, ConsumerBackup, Restored, Way};
+pub use backup::{
+    Backup, BackupError, Backups, ConsumerBackup, Restored, Sums, Way, is_half_restored,
+};
 pub use carry::News;
 pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};

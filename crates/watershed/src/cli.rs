@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, next, plan,
-    publish, purge, release, render, request, restore, schema, serve, status, store, subscribe,
-    test, top, up, verify, view, wait, work,
+    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, moving, next,
+    plan, publish, purge, release, render, request, restore, schema, serve, status, store,
+    subscribe, test, top, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -41,6 +41,7 @@ enum Command {
     Destroy(destroy::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
+    Move(moving::Arguments),
     Status(status::Arguments),
     Top(top::Arguments),
     #[command(name = "pub")]
@@ -87,6 +88,7 @@ impl Cli {
             Command::Destroy(arguments) => destroy::run(&arguments),
             Command::Backup(arguments) => backup::run(&arguments),
             Command::Restore(arguments) => restore::run(&arguments),
+            Command::Move(arguments) => moving::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
             Command::Top(arguments) => top::run(&arguments),
             Command::Publish(arguments) => publish::run(&arguments),

@@ -120,6 +120,11 @@ impl Connection {
         Ok(options)
     }
 
+    /// How long an answer may take.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Connects, once.
     pub(crate) async fn connect(&self, topology: Option<&Loaded>) -> anyhow::Result<Client> {
         let client = Client::connect(&self.options(topology)?).await?;
@@ -262,7 +267,8 @@ fn from_topology(loaded: &Loaded, name: Option<&str>) -> anyhow::Result<Option<C
     }
 }
 
-fn config_home() -> anyhow::Result<PathBuf> {
+/// Where the `nats` tool keeps its contexts.
+pub(crate) fn config_home() -> anyhow::Result<PathBuf> {
     if let Some(folder) = std::env::var_os("XDG_CONFIG_HOME") {
         return Ok(folder.into());
     }

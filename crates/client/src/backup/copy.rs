@@ -99,26 +99,35 @@ impl Client {
         let config = json.get("config").cloned().unwrap_or_default();
         // Positions first: what is acknowledged meanwhile is delivered again, and not lost.
         let consumers = self.consumers(stream).await?;
-        let last = info.state.last_seq;
-        let largest = info.state.bytes / info.state.messages.max(1);
-        let mut copy = Copy { client: self, stream, next: 1, last, window: 8, largest };
         let mut count = 0;
-        while let Some(first) = copy.jump().await? {
-            writer.push(&first)?;
+        self.read_all(stream, &info.state, |message| {
+            writer.push(message)?;
             count += 1;
-            loop {
-                let some = copy.window(&mut writer).await?;
-                count += some;
-                progress(count);
-                if some == 0 {
-                    break;
-                }
-            }
-        }
+            progress(count);
+            Ok(())
+        })
+        .await?;
         let server = self.facts().version;
         let backup = writer.finish(server, config, info.created, info.state, consumers)?;
         let sum = pack::write(&backup)?;
         backup.seal(sum)
+    }
+
+    /// Reads the messages of a stream that has this state, in order.
+    pub(super) async fn read_all(
+        &self,
+        stream: &str,
+        state: &StreamState,
+        mut take: impl FnMut(&Message) -> Result<(), BackupError>,
+    ) -> Result<(), BackupError> {
+        let largest = state.bytes / state.messages.max(1);
+        let last = state.last_seq;
+        let mut copy = Copy { client: self, stream, next: 1, last, window: 8, largest };
+        while let Some(first) = copy.jump().await? {
+            take(&first)?;
+            while copy.window(&mut take).await? > 0 {}
+        }
+        Ok(())
     }
 
     async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
@@ -183,8 +192,11 @@ impl Copy<'_> {
         Ok(message)
     }
 
-    /// Writes the messages of the next sequences. How many there were.
-    async fn window(&mut self, writer: &mut Writer) -> Result<u64, BackupError> {
+    /// Hands out the messages of the next sequences. How many there were.
+    async fn window(
+        &mut self,
+        take: &mut impl FnMut(&Message) -> Result<(), BackupError>,
+    ) -> Result<u64, BackupError> {
         let room = (WINDOW_BYTES / self.largest.max(1)).max(1);
         let end = self.next.saturating_add(self.window.min(room)).min(self.last + 1);
         let asked = end - self.next;
@@ -195,7 +207,7 @@ impl Copy<'_> {
         let mut count = 0;
         while let Some(message) = messages.next().await {
             if let Some(message) = message? {
-                writer.push(&message)?;
+                take(&message)?;
                 count += 1;
                 self.largest = self.largest.max(message.size());
             }

@@ -19,6 +19,7 @@ mod message;
 mod pack;
 mod restore;
 mod snapshot;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ use bytes::Bytes;
 pub use self::error::BackupError;
 pub use self::format::{Backup, ConsumerBackup};
 pub(crate) use self::message::{EXPECTATION, Message};
-pub use self::restore::{Restored, Way};
+pub use self::restore::{Restored, Way, is_half_restored};
+pub use self::sums::Sums;
 use crate::client::Client;
 
 /// How often a restore begins anew because the connection was lost.

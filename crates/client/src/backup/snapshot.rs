@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -14,8 +13,8 @@ use super::error::BackupError;
 use super::files::create_file;
 use crate::client::Client;
 
-/// How long the next piece may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How often the time for an answer may pass before the next piece comes.
+const TURNS: u32 = 4;
 
 /// Bytes of a piece.
 const PIECE: u64 = 128 * 1024;
@@ -51,7 +50,7 @@ impl Client {
         let failed = |error| BackupError::file("write", path)(error);
         loop {
             let late = || CallError::Timeout(Call::StreamSnapshot(stream).subject());
-            let piece = pieces.next_within(PATIENCE).await?.ok_or_else(late)?;
+            let piece = pieces.next_within(self.timeout() * TURNS).await?.ok_or_else(late)?;
             if piece.payload.is_empty() {
                 let status = piece.status.filter(|status| status.as_u16() >= 400);
                 if let Some(status) = status {

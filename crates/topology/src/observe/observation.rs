@@ -118,6 +118,16 @@ impl Observation {
         Self { wanted: Some(wanted), ..Self::everything(server) }
     }
 
+    /// Looks at all streams of the account, and at the consumers of this one.
+    pub fn of_stream(stream: &str, server: ServerFacts) -> Self {
+        let wanted = Wanted {
+            topology: String::new(),
+            declared: BTreeSet::from([stream.to_owned()]),
+            subjects: Vec::new(),
+        };
+        Self { wanted: Some(wanted), ..Self::everything(server) }
+    }
+
     /// Looks at all streams and all consumers of the account.
     pub fn everything(server: ServerFacts) -> Self {
         Self {

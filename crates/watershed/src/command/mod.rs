@@ -12,6 +12,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod lsp;
+pub(crate) mod moving;
 mod names;
 pub(crate) mod next;
 pub(crate) mod plan;

@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 /// Says how a stream came back, and what did not.
-fn tell(restored: &Restored) {
+pub(super) fn tell(restored: &Restored) {
     let several = |number: u64| ui::count(usize::try_from(number).unwrap_or(usize::MAX), "message");
     let origins = restored.origins.join(", ");
     match &restored.way {

@@ -25,6 +25,7 @@ mod leader;
 mod lint;
 mod lsp;
 mod migrating;
+mod moving;
 mod names;
 mod nats_tool;
 mod observing;

@@ -19,7 +19,7 @@ use crate::client::Client;
 pub(super) const FOREIGN_MAX: usize = 1000;
 
 /// Key of the metadata of a stream that is being restored.
-pub(in crate::backup) const RESTORING: &str = "watershed.restoring";
+pub(super) const RESTORING: &str = "watershed.restoring";
 
 /// How a stream is filled.
 #[derive(Debug)]

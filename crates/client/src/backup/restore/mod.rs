@@ -20,7 +20,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 use watershed_topology::apply::resumed;
 use watershed_topology::call::{CallError, Request, answer, check};
-use watershed_topology::observe::plain;
+use watershed_topology::observe::{ObservedStream, plain};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::subject::contains;
@@ -308,6 +308,11 @@ impl Survey {
         }
         Ok(survey)
     }
+}
+
+/// Whether a stream is what a restore has left that was cut off. The next one replaces it.
+pub fn is_half_restored(stream: &ObservedStream) -> bool {
+    stream.info.config.metadata.contains_key(RESTORING)
 }
 
 /// Whether metadata is that of a stream that a restore has not finished.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use watershed_topology::Version;
 use watershed_topology::call::{CallError, Request, answer, check};
 use watershed_wire::jetstream::call::Call;
@@ -25,8 +27,10 @@ const PIECES: usize = 8;
 /// Bytes of a message beside its payload.
 const BESIDE: usize = 1024;
 
-/// How long a server may take for a piece, and for making the stream of all of them.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the time for an answer may pass before a server has taken a piece.
+const TURNS: u32 = 6;
+
+/// How long a server may take for making the stream.
 const PATIENCE_AT_THE_END: Duration = Duration::from_mins(10);
 
 /// Where the bytes of an archive come from.
@@ -51,13 +55,19 @@ impl Client {
         }
         let mut source = self.source(backup, name, config)?;
         let body = json!({"config": config, "state": backup.state});
-        let mut answers = match self.subscribe(&self.inbox(), None).await {
+        let mut connections = self.connections();
+        connections.mark_unchanged();
+        let answers = match self.subscribe(&self.inbox(), None).await {
             Err(CallError::Denied(denied)) => return Ok(Err(denied.to_string())),
             answers => answers?,
         };
         let begun = self.call(&Request::new(Call::StreamRestore(name), &body)).await;
         let sent = match begun.and_then(|reply| answer::<Begun>(&reply)) {
-            Ok(begun) => send(&mut answers, &begun.deliver_subject, &mut source, self).await?,
+            Ok(Begun { deliver_subject: subject }) => {
+                let (client, stream) = (self, name);
+                let mut sending = Sending { client, stream, subject, answers, connections };
+                sending.send(&mut source).await?
+            }
             Err(error) => Err(error),
         };
         match sent {
@@ -117,46 +127,83 @@ struct Begun {
     deliver_subject: String,
 }
 
-/// Sends an archive. The inner error is the server's.
-async fn send(
-    answers: &mut Subscription,
-    subject: &str,
-    source: &mut Source<'_>,
-    client: &Client,
-) -> Result<Result<(), CallError>, BackupError> {
-    let bytes = PIECE.min(client.max_payload().saturating_sub(BESIDE)).max(1);
-    let mut waiting = 0;
-    loop {
-        let piece = source.take(bytes)?;
-        let is_end = piece.is_empty();
-        while waiting > 0 && (is_end || waiting == PIECES) {
-            match answered(answers, PATIENCE, subject).await {
-                // What is answered before the end is nothing, or an error.
-                Ok(reply) if reply.is_empty() => waiting -= 1,
-                Ok(reply) => return Ok(check(&reply)),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        let piece = Request { subject: subject.to_owned(), body: piece };
-        if let Err(error) = answers.ask(&piece).await {
-            return Ok(Err(error));
-        }
-        if is_end {
-            let reply = answered(answers, PATIENCE_AT_THE_END, subject).await;
-            return Ok(reply.and_then(|reply| check(&reply)));
-        }
-        waiting += 1;
-    }
+/// A restore that is under way.
+struct Sending<'a> {
+    client: &'a Client,
+    stream: &'a str,
+    /// Where its pieces go.
+    subject: String,
+    answers: Subscription,
+    /// Changes when the connection is another one. What was on its way is lost then.
+    connections: watch::Receiver<u64>,
 }
 
-/// The next answer.
-async fn answered(
-    answers: &mut Subscription,
-    patience: Duration,
-    subject: &str,
-) -> Result<Bytes, CallError> {
-    let answer = answers.next_within(patience).await?;
-    Ok(answer.ok_or_else(|| CallError::Timeout(subject.to_owned()))?.payload)
+impl Sending<'_> {
+    /// Sends an archive. The inner error is the server's.
+    async fn send(
+        &mut self,
+        source: &mut Source<'_>,
+    ) -> Result<Result<(), CallError>, BackupError> {
+        let bytes = PIECE.min(self.client.max_payload().saturating_sub(BESIDE)).max(1);
+        let mut waiting = 0;
+        loop {
+            let piece = source.take(bytes)?;
+            let is_end = piece.is_empty();
+            while waiting > 0 && (is_end || waiting == PIECES) {
+                match self.taken().await {
+                    // What is answered before the end is nothing, or an error.
+                    Ok(reply) if reply.is_empty() => waiting -= 1,
+                    Ok(reply) => return Ok(check(&reply)),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+            let piece = Request { subject: self.subject.clone(), body: piece };
+            if let Err(error) = self.answers.ask(&piece).await {
+                return Ok(Err(error));
+            }
+            if is_end {
+                return Ok(self.made().await);
+            }
+            waiting += 1;
+        }
+    }
+
+    /// The answer to a piece.
+    async fn taken(&mut self) -> Result<Bytes, CallError> {
+        for _ in 0..TURNS {
+            if let Some(answer) = self.answers.next_within(self.client.timeout()).await? {
+                return Ok(answer.payload);
+            }
+            self.still_connected()?;
+        }
+        Err(CallError::Timeout(self.subject.clone()))
+    }
+
+    /// Waits until the server has made the stream. An answer that was lost is no refusal: the stream shows.
+    async fn made(&mut self) -> Result<(), CallError> {
+        let deadline = Instant::now() + PATIENCE_AT_THE_END;
+        loop {
+            if let Some(answer) = self.answers.next_within(self.client.timeout()).await? {
+                return check(&answer.payload);
+            }
+            let same = self.still_connected();
+            let request = Request::bare(Call::StreamInfo(self.stream));
+            match self.client.call(&request).await.and_then(|reply| check(&reply)) {
+                Err(error) if error.is_absence() => same?,
+                looked => return looked,
+            }
+            if Instant::now() > deadline {
+                return Err(CallError::Timeout(self.subject.clone()));
+            }
+        }
+    }
+
+    fn still_connected(&self) -> Result<(), CallError> {
+        match self.connections.has_changed() {
+            Ok(false) if self.client.is_connected() => Ok(()),
+            _ => Err(CallError::Connection("it was cut while an archive was sent".to_owned())),
+        }
+    }
 }
 
 impl Source<'_> {

@@ -1,0 +1,211 @@
+//! What a topology has on one server is taken to another one: all of it, as it was, whatever happens on the way.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use watershed_peers::{NatsServer, nats_servers};
+
+use crate::faulty::{Fault, Faulty};
+use crate::raw::Raw;
+use crate::server::{Ran, Running, run, succeed, watershed, write};
+
+const FILE: &str = "\
+watershed: 1
+name: shop
+streams:
+  ORDERS: { subjects: [orders.>], max_age: 7d, consumers: { billing: { filter_subject: orders.paid } } }
+  JOBS: { subjects: [jobs.>], retention: workqueue, consumers: { worker: {} } }
+  COPY: { sources: [{ name: ORDERS }] }
+  HOT: { subjects: [hot.>], storage: memory }
+key_values: { settings: {} }
+";
+
+const STREAMS: [&str; 5] = ["COPY", "HOT", "JOBS", "KV_settings", "ORDERS"];
+
+/// Everything in the streams of the file, and where their consumers are. Sequences and times of what is in memory are
+/// others on another server.
+fn seen(url: &str) -> Vec<Value> {
+    let mut raw = Raw::connect(url);
+    let mut all = Vec::new();
+    for stream in STREAMS {
+        let messages = raw.messages(stream).unwrap_or_default();
+        all.extend(messages.into_iter().map(|mut message| {
+            if stream == "HOT" {
+                message["time"].take();
+            }
+            message
+        }));
+    }
+    for consumer in ["ORDERS.billing", "JOBS.worker"] {
+        let info = raw.call(&format!("CONSUMER.INFO.{consumer}"), &json!({}));
+        all.extend(["delivered", "ack_floor"].map(|at| info[at]["stream_seq"].clone()));
+        all.extend(["num_ack_pending", "num_pending"].map(|field| info[field].clone()));
+    }
+    all
+}
+
+/// Makes the streams of the file, with something in each.
+fn fill(url: &str, file: &str) {
+    succeed(&["apply", "--yes", "-s", url, file]);
+    let mut raw = Raw::connect(url);
+    for number in 0..20_u8 {
+        raw.store("orders.paid", b"NATS/1.0\r\nA: b\r\n\r\n", &[number]);
+        raw.store("jobs.do", b"", &[number; 100]);
+        raw.store("hot.x", b"NATS/1.0\r\nA: b\r\n\r\n", &[number]);
+    }
+    raw.store("$KV.settings.colour", b"", b"blue");
+    raw.done("STREAM.MSG.DELETE.ORDERS", &json!({"seq": 3}));
+    succeed(&["next", "-s", url, "ORDERS", "billing", "--count", "7"]);
+    succeed(&["next", "-s", url, "JOBS", "worker", "--count", "5"]);
+    while raw.messages("COPY").unwrap().len() < 19 {}
+}
+
+fn shift(file: &str, from: &str, to: &str) -> Ran {
+    run(&["move", file, "-s", from, "--to", to, "--yes"])
+}
+
+/// There, once more, with more, and back.
+fn check(here: &str, there: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, FILE);
+    fill(here, &file);
+    let expected = seen(here);
+    let ran = shift(&file, here, there);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("published again: sequences and times are new"), "{}", ran.err);
+    assert!(
+        ran.err.contains("moved 5 streams, compared and verified: 7 assets as declared"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(seen(there), expected);
+    assert_eq!(seen(here), expected);
+    let again = shift(&file, here, there);
+    assert_eq!(again.code, Some(0), "{}{}", again.out, again.err);
+    assert!(again.out.contains("= ORDERS is there already"), "{}", again.out);
+
+    // What came meanwhile is taken along with the next run.
+    Raw::connect(here).store("orders.late", b"", b"");
+    while Raw::connect(here).messages("COPY").unwrap().len() < 20 {}
+    let again = shift(&file, here, there);
+    assert_eq!(again.code, Some(0), "{}{}", again.out, again.err);
+    assert!(again.out.contains("+ ORDERS: 20 messages, 1 consumer, once more"), "{}", again.out);
+    assert_eq!(seen(there), seen(here));
+
+    // What is in use there stays.
+    Raw::connect(there).store("orders.paid", b"", b"there");
+    Raw::connect(here).store("orders.paid", b"", b"here");
+    let refused = shift(&file, here, there);
+    assert_eq!(refused.code, Some(5), "{}{}", refused.out, refused.err);
+    assert!(refused.out.contains("ORDERS is there already, and is another one"), "{}", refused.out);
+    while Raw::connect(there).messages("COPY").unwrap().len() < 21 {}
+    succeed(&["destroy", "--yes", "-s", here, &file]);
+    let expected = seen(there);
+    let back = shift(&file, there, here);
+    assert_eq!(back.code, Some(0), "{}{}", back.out, back.err);
+    assert_eq!(seen(here), expected);
+    for url in [here, there] {
+        succeed(&["destroy", "--yes", "-s", url, &file]);
+    }
+}
+
+#[test]
+fn everything_moves_between_two_of_this_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let servers = ["a", "b"].map(|name| Running::start(&folder.path().join(name)));
+    check(&servers[0].url(), &servers[1].url());
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn everything_moves_to_a_real_server_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Running::start(&folder.path().join("store"));
+    check(&here.url(), &NatsServer::reference().url);
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn everything_moves_to_servers_of_other_versions_and_back() {
+    for program in nats_servers().iter().skip(1).filter(|path| {
+        ["2.10", "2.15"].iter().any(|version| path.display().to_string().contains(version))
+    }) {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Running::start(&folder.path().join("store"));
+        check(&here.url(), &NatsServer::start(program).url);
+    }
+}
+
+/// A subject that another stream has there is in the way, before anything changes.
+#[test]
+fn what_another_stream_stores_is_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, FILE);
+    let servers = ["a", "b"].map(|name| Running::start(&folder.path().join(name)));
+    let [here, there] = servers.each_ref().map(Running::url);
+    fill(&here, &file);
+    let mut raw = Raw::connect(&there);
+    raw.done("STREAM.CREATE.OTHER", &json!({"name": "OTHER", "subjects": ["jobs.a"]}));
+    let refused = shift(&file, &here, &there);
+    assert_eq!(refused.code, Some(5), "{}{}", refused.out, refused.err);
+    assert!(refused.out.contains("! JOBS: `jobs.>` is stored by `OTHER` there"), "{}", refused.out);
+    assert_eq!(raw.call("STREAM.INFO.ORDERS", &json!({}))["error"]["err_code"], 10059);
+}
+
+/// Each fault at some of the calls to the new server. After it a stream is there as it was, or not at all; and the next
+/// run goes on.
+fn check_fault(there: &str, fault: Fault, calls: &[usize]) {
+    let folder: TempDir = tempfile::tempdir().unwrap();
+    let here = Running::start(&folder.path().join("store"));
+    let here = here.url();
+    let file = write(&folder, FILE);
+    fill(&here, &file);
+    let expected = seen(&here);
+    let server: SocketAddr = there.trim_start_matches("nats://").parse().unwrap();
+    for at in calls {
+        let proxy = Faulty::start(server, fault, *at);
+        let arguments =
+            ["move", &file, "-s", &here, "--to", &proxy.url, "--yes", "--timeout", "400ms"];
+        let (output, all) = proxy.run(watershed(&arguments));
+        let place = format!("{fault:?} at {at}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!all, "{place}");
+        assert_eq!(seen(&here), expected, "{place}");
+        let again = shift(&file, &here, there);
+        assert_eq!(again.code, Some(0), "{place}: {}{}", again.out, again.err);
+        assert_eq!(seen(there), expected, "{place}");
+        succeed(&["destroy", "--yes", "-s", there, &file]);
+    }
+}
+
+macro_rules! interrupted {
+    ($($name:ident: $fault:ident, $calls:expr;)*) => {
+        mod interrupted {
+            use super::*;
+            $(mod $name {
+                use super::*;
+
+                #[test]
+                fn goes_on_with_this_server() {
+                    let folder = tempfile::tempdir().unwrap();
+                    let there = Running::start(&folder.path().join("there"));
+                    check_fault(&there.url(), Fault::$fault, &$calls);
+                }
+
+                #[test]
+                #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+                fn goes_on_with_a_real_server() {
+                    check_fault(&NatsServer::reference().url, Fault::$fault, &$calls);
+                }
+            })*
+        }
+    };
+}
+
+interrupted! {
+    killed_before: KilledBefore, [16, 27];
+    killed_after: KilledAfter, [19, 30];
+    cut_before: CutBefore, [17];
+    cut_after: CutAfter, [22];
+    unanswered: Unanswered, [18];
+}
