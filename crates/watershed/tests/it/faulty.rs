@@ -22,7 +22,23 @@ pub(crate) enum Fault {
     CutAfter,
     /// The answer is lost.
     Unanswered,
+    /// The user may not do it: the server does not get it.
+    Denied,
+    /// The account is full, as the server would say: it does not get it.
+    Full,
+    /// Another client changes something right before it.
+    Changed,
 }
+
+impl Fault {
+    /// Whether the connection ends with it.
+    fn ends(self) -> bool {
+        !matches!(self, Self::Unanswered | Self::Denied | Self::Full | Self::Changed)
+    }
+}
+
+/// What a server says that has no room left.
+const FULL: &str = r#"{"error":{"code":500,"err_code":10047,"description":"insufficient storage resources available"}}"#;
 
 /// Something in the way to a server that lets one thing happen, at the publish of this number.
 pub(crate) struct Faulty {
@@ -39,10 +55,22 @@ struct State {
     /// Whether it happened.
     happened: Mutex<bool>,
     news: Condvar,
+    /// What another client does.
+    other: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Faulty {
     pub(crate) fn start(server: SocketAddr, fault: Fault, at: usize) -> Self {
+        Self::start_with(server, fault, at, || {})
+    }
+
+    /// The same, with what another client does.
+    pub(crate) fn start_with(
+        server: SocketAddr,
+        fault: Fault,
+        at: usize,
+        other: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("nats://{}", listener.local_addr().unwrap());
         let state = Arc::new(State {
@@ -52,6 +80,7 @@ impl Faulty {
             answers: AtomicUsize::new(0),
             happened: Mutex::new(false),
             news: Condvar::new(),
+            other: Box::new(other),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -102,13 +131,39 @@ impl State {
         let _ = to.shutdown(Shutdown::Both);
     }
 
+    /// Refuses a publish in the server's place. Says whether anybody hears it.
+    fn refuse(&self, words: &[&str], inboxes: &[(String, String)], to: &mut TcpStream) -> bool {
+        let said = match (self.fault, words) {
+            (Fault::Denied, [_, subject, ..]) => {
+                format!("-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n")
+            }
+            (_, ["PUB", _, reply, _] | ["HPUB", _, reply, _, _]) => {
+                let takes = |filter: &str| {
+                    filter == *reply
+                        || filter.strip_suffix('*').is_some_and(|start| reply.starts_with(start))
+                };
+                let Some((_, id)) = inboxes.iter().find(|(filter, _)| takes(filter)) else {
+                    return false;
+                };
+                format!("MSG {reply} {id} {}\r\n{FULL}\r\n", FULL.len())
+            }
+            _ => return false,
+        };
+        to.write_all(said.as_bytes()).is_ok()
+    }
+
     /// From the client to the server, command by command.
     fn pass(&self, from: TcpStream, mut to: TcpStream, held: &AtomicUsize) {
         let mut client = from.try_clone().unwrap();
         let mut reader = BufReader::new(from);
         let mut line = Vec::new();
+        let mut inboxes: Vec<(String, String)> = Vec::new();
         while matches!(reader.read_until(b'\n', &mut line), Ok(1..)) {
             let text = String::from_utf8_lossy(&line).into_owned();
+            let words: Vec<&str> = text.split_whitespace().collect();
+            if let ["SUB", subject, .., id] = words[..] {
+                inboxes.push((subject.to_owned(), id.to_owned()));
+            }
             let publishes = text.starts_with("PUB ") || text.starts_with("HPUB ");
             if publishes {
                 let size: usize = text.trim_end().rsplit(' ').next().unwrap().parse().unwrap();
@@ -119,9 +174,17 @@ impl State {
                 line.extend(payload);
             }
             let now = publishes && self.publishes.fetch_add(1, Ordering::SeqCst) + 1 == self.at;
-            let before = matches!(self.fault, Fault::KilledBefore | Fault::CutBefore);
+            let refused = matches!(self.fault, Fault::Denied | Fault::Full);
+            let before = refused || matches!(self.fault, Fault::KilledBefore | Fault::CutBefore);
             if now && self.fault == Fault::Unanswered {
                 held.store(1, Ordering::SeqCst);
+            }
+            if now && self.fault == Fault::Changed {
+                (self.other)();
+            }
+            if now && refused && !self.refuse(&words, &inboxes, &mut client) {
+                // Nobody waits for an answer.
+                let _ = to.write_all(&line);
             }
             let answers = self.answers.load(Ordering::SeqCst);
             if !(now && before) && to.write_all(&line).is_err() {
@@ -129,7 +192,7 @@ impl State {
             }
             line.clear();
             if now {
-                if self.fault != Fault::Unanswered {
+                if self.fault.ends() {
                     // What is not a call is not answered.
                     if !before && text.contains(" $JS.API.") {
                         let deadline = Instant::now() + PATIENCE;
@@ -143,7 +206,7 @@ impl State {
                 }
                 *self.happened.lock().unwrap() = true;
                 self.news.notify_all();
-                if self.fault != Fault::Unanswered {
+                if self.fault.ends() {
                     // What has come meanwhile could still be read.
                     break;
                 }

@@ -311,7 +311,7 @@ pub(crate) fn can_migrate(program: &Path) -> bool {
 /// Every call of a migration belongs to one of so many parts.
 const PARTS: usize = 32;
 
-/// Whether every call is tried, and on every server, and not only some: `.ci/long migrations`.
+/// Whether every call is tried, and on every server, and not only some: `.ci/long migrations`, `.ci/long faults`.
 pub(crate) fn every_call() -> bool {
     std::env::var_os("WATERSHED_EVERY_CALL").is_some()
 }

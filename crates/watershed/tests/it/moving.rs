@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use watershed_peers::{NatsServer, nats_servers};
 
 use crate::faulty::{Fault, Faulty};
+use crate::migrating::every_call;
 use crate::raw::Raw;
 use crate::server::{Ran, Running, run, succeed, watershed, write};
 
@@ -153,28 +154,74 @@ fn what_another_stream_stores_is_in_the_way() {
     assert_eq!(raw.call("STREAM.INFO.ORDERS", &json!({}))["error"]["err_code"], 10059);
 }
 
-/// Each fault at some of the calls to the new server. After it a stream is there as it was, or not at all; and the next
-/// run goes on.
+/// What is in the streams, wherever it stands in them, and what is left to do.
+fn content(url: &str) -> Vec<Value> {
+    let mut all = seen(url);
+    for one in all.iter_mut().filter(|one| one.is_object()) {
+        let one = one.as_object_mut().unwrap();
+        // A stream that was copied may be copied once more, to another place.
+        one.retain(|field, _| field == "subject" || field == "data");
+    }
+    let places = all.len() - 8;
+    let counts = [2, 3, 6, 7].map(|at| all[places + at].clone());
+    all.truncate(places);
+    all.sort_by_key(Value::to_string);
+    // What is to be delivered again counts as what was never delivered.
+    let left = counts.chunks(2).map(|two| two.iter().filter_map(Value::as_u64).sum::<u64>().into());
+    all.extend(left);
+    all
+}
+
+/// Another client makes, or changes, a stream of the same name there.
+fn meddle(there: &str) {
+    let mut raw = Raw::connect(there);
+    raw.call("STREAM.CREATE.JOBS", &json!({"name": "JOBS", "subjects": ["jobs.>"]}));
+    raw.store("jobs.theirs", b"", b"theirs");
+}
+
+/// Each fault at some of the calls to the new server, or at all of them. After it, nothing has changed on the old one;
+/// the next run goes on. What another client has stored there stays.
 fn check_fault(there: &str, fault: Fault, calls: &[usize]) {
     let folder: TempDir = tempfile::tempdir().unwrap();
     let here = Running::start(&folder.path().join("store"));
     let here = here.url();
     let file = write(&folder, FILE);
     fill(&here, &file);
-    let expected = seen(&here);
+    let (expected, expected_content) = (seen(&here), content(&here));
     let server: SocketAddr = there.trim_start_matches("nats://").parse().unwrap();
+    let every = 1..usize::MAX;
+    let some = calls.iter().copied();
+    let calls: Box<dyn Iterator<Item = usize>> =
+        if every_call() { Box::new(every) } else { Box::new(some) };
     for at in calls {
-        let proxy = Faulty::start(server, fault, *at);
+        let other = there.to_owned();
+        let proxy = Faulty::start_with(server, fault, at, move || meddle(&other));
         let arguments =
             ["move", &file, "-s", &here, "--to", &proxy.url, "--yes", "--timeout", "400ms"];
         let (output, all) = proxy.run(watershed(&arguments));
         let place = format!("{fault:?} at {at}: {}", String::from_utf8_lossy(&output.stderr));
-        assert!(!all, "{place}");
         assert_eq!(seen(&here), expected, "{place}");
-        let again = shift(&file, &here, there);
-        assert_eq!(again.code, Some(0), "{place}: {}{}", again.out, again.err);
-        assert_eq!(seen(there), expected, "{place}");
-        succeed(&["destroy", "--yes", "-s", there, &file]);
+        if fault == Fault::Changed && !all {
+            let theirs = Raw::connect(there).messages("JOBS").unwrap();
+            assert!(theirs.iter().any(|one| one["subject"] == "jobs.theirs"), "{place}");
+            assert_eq!(shift(&file, &here, there).code, Some(5), "{place}");
+        } else {
+            let again = shift(&file, &here, there);
+            assert_eq!(again.code, Some(0), "{place}: {}{}", again.out, again.err);
+            if matches!(fault, Fault::Denied | Fault::Full) {
+                assert_eq!(content(there), expected_content, "{place}");
+            } else {
+                assert_eq!(seen(there), expected, "{place}");
+            }
+        }
+        if all {
+            assert!(every_call() && at > 60, "{place}: that was all");
+            break;
+        }
+        let mut raw = Raw::connect(there);
+        for stream in STREAMS {
+            raw.call(&format!("STREAM.DELETE.{stream}"), &json!({}));
+        }
     }
 }
 
@@ -208,4 +255,7 @@ interrupted! {
     cut_before: CutBefore, [17];
     cut_after: CutAfter, [22];
     unanswered: Unanswered, [18];
+    denied: Denied, [12, 21];
+    full: Full, [14, 20];
+    changed: Changed, [13, 24];
 }
