@@ -111,6 +111,8 @@ impl Client {
                 Ok(restored) => return Ok(restored),
                 Err(said) => because = said,
             }
+            // It may have been refused because somebody else was faster.
+            self.make_way(name).await?;
         }
         self.publish_again(backup, name, &config, because, progress).await
     }
@@ -136,8 +138,7 @@ impl Client {
         if config.get("mirror").is_some_and(|mirror| !mirror.is_null()) {
             // Its messages come from elsewhere, and it takes no others.
             self.settled(&Request::new(Call::StreamCreate(name), config)).await?;
-            let done = self.restore_consumers(name, backup, &survey, |_| true).await;
-            self.keep_if(name, done).await?;
+            self.restore_consumers(name, backup, &survey, |_| true).await?;
         } else {
             let intake = self.open_intake(name, config, &survey.foreign).await;
             let intake = self.keep_if(name, intake).await?;
@@ -166,10 +167,11 @@ impl Client {
         }
     }
 
-    /// Deletes the stream that was to be restored, if it could not be: nothing half done stays behind.
+    /// Deletes the stream that was to be restored, if it could not be: nothing half done stays behind. What somebody else
+    /// has made under this name meanwhile is left alone.
     async fn keep_if<T>(&self, name: &str, done: Result<T, BackupError>) -> Result<T, BackupError> {
         if done.is_err() {
-            let _ = self.settled(&Request::bare(Call::StreamDelete(name))).await;
+            let _ = self.make_way(name).await;
         }
         done
     }
