@@ -59,8 +59,16 @@ struct Open<F> {
     file: F,
     /// When it was used last.
     used: u64,
-    /// Its frames, if it is compressed; not known before somebody reads it.
-    frames: Option<Option<Box<Frames>>>,
+    layout: Layout,
+}
+
+/// How the records of a block lie in its file.
+#[derive(Debug)]
+enum Layout {
+    /// Nobody has read it.
+    Unknown,
+    Plain,
+    Compressed(Box<Frames>),
 }
 
 /// Open block files, those that were used last.
@@ -97,7 +105,7 @@ impl<D: Disk> Files<D> {
             {
                 self.open.remove(&oldest);
             }
-            self.open.insert(key, Open { file, used: 0, frames: None });
+            self.open.insert(key, Open { file, used: 0, layout: Layout::Unknown });
         }
         let open = self.open.get_mut(&key).expect("it was just opened");
         open.used = self.uses;
@@ -434,12 +442,12 @@ impl<D: Disk> BlockReader<D> {
         length: usize,
     ) -> io::Result<Vec<u8>> {
         let key = (log, block);
-        let Open { file, frames, .. } = self.files.open(key, false)?;
-        let frames = match frames {
-            Some(frames) => frames,
-            None => frames.insert(Frames::find(file, key)?.map(Box::new)),
-        };
-        let Some(frames) = frames else {
+        let Open { file, layout, .. } = self.files.open(key, false)?;
+        if matches!(layout, Layout::Unknown) {
+            let frames = Frames::find(file, key)?;
+            *layout = frames.map_or(Layout::Plain, |own| Layout::Compressed(Box::new(own)));
+        }
+        let Layout::Compressed(frames) = layout else {
             let mut bytes = vec![0; length];
             let count = file.read_at(&mut bytes, u64::from(offset))?;
             bytes.truncate(count);
@@ -458,18 +466,17 @@ impl<D: Disk> BlockReader<D> {
         let length = self.files.file(key, false)?.len()?;
         let length = usize::try_from(length).map_err(io::Error::other)?;
         let mut bytes = self.read(log, block, 0, length)?;
-        let Open { file, frames, .. } = self.files.open(key, false)?;
+        let Open { file, layout, .. } = self.files.open(key, false)?;
         let mut found = [0; HEADER_BYTES];
         file.read_at(&mut found, 0)?;
-        let end = frames.as_ref().and_then(|frames| Some(frames.as_ref()?.end()));
-        let header = match end {
-            Some(_) => frames::header(key),
-            None => BlockHeader { log, block }.encode(),
+        let Layout::Compressed(frames) = layout else {
+            let header = BlockHeader { log, block }.encode();
+            let has_header = found == header;
+            return Ok(WholeBlock { bytes, is_compressed: false, header, has_header });
         };
-        if let Some(end) = end {
-            bytes = self.read(log, block, 0, end)?;
-        }
-        Ok(WholeBlock { bytes, is_compressed: end.is_some(), header, has_header: found == header })
+        let (header, end) = (frames::header(key), frames.end());
+        bytes = self.read(log, block, 0, end)?;
+        Ok(WholeBlock { bytes, is_compressed: true, header, has_header: found == header })
     }
 
     /// Reads the footer of a sealed block. One of which a sector is damaged is mended, in the file

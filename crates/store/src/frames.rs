@@ -275,6 +275,7 @@ fn unpack(data: &[u8], length: usize) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_types, reason = "a file is shared, also in memory")]
 mod tests {
     use std::sync::Mutex;
 

@@ -169,7 +169,9 @@ impl<D: Disk> Keeper<D> {
                     Ok(Done::Dropped)
                 }
                 Job::CompressLater(blocks) => {
-                    blocks.iter().for_each(|key| self.blocks.compress_later(*key));
+                    for key in blocks {
+                        self.blocks.compress_later(*key);
+                    }
                     Ok(Done::Uncompressed)
                 }
                 Job::Checkpoint(checkpoint) => {

@@ -46,7 +46,7 @@ fn read(name: &str) -> Kept {
                 file = Some(made);
             }
             "ask" => told.push((rest.to_owned(), String::new())),
-            ">" => told.last_mut().unwrap().1 = rest.to_owned(),
+            ">" => told.last_mut().unwrap().1.push_str(rest),
             offset => {
                 let byte = |at: usize| u8::from_str_radix(&rest[at..at + 2], 16).unwrap();
                 let row: Vec<u8> = (0..rest.len()).step_by(2).map(byte).collect();
@@ -75,7 +75,7 @@ fn a_store_of_format_4_is_opened_and_has_the_present_format_then() {
         ..JetStreamSettings::new(1 << 40, 1 << 40)
     };
     assert!(disk.bytes("FORMAT").starts_with(b"watershed store 4\n"));
-    let mut node = Node::start_at(now, &disk, settings.clone(), 1).unwrap();
+    let mut node = Node::start_at(now, &disk, settings, 1).unwrap();
     assert!(node.findings().is_empty(), "{:?}", node.findings());
     assert!(disk.bytes("FORMAT").starts_with(b"watershed store 5\n"));
     assert!(told.len() > 100);
