@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::conf::Kept;
 use super::drift;
 use super::findings::Findings;
 use super::script::Language;
 use super::scripted::Scripted;
 use watershed_topology::diagnostic::{Diagnostic, Severity};
 use watershed_topology::model::{ServerSettings, Service, Stream};
-use watershed_topology::sharing::{Export, Import};
 use watershed_topology::source::{FileId, Span, Spanned};
 
 /// Streams as they are found, and what is said about them.
@@ -18,18 +18,21 @@ pub(super) struct Importer {
     pub(super) streams: Vec<Stream>,
     pub(super) by_name: BTreeMap<String, usize>,
     pub(super) server: ServerSettings,
-    /// Where a server listens, and whether it has users of its own.
+    /// Where a server listens, and whether it knows somebody in a way that is not read.
     pub(super) listens: Option<Spanned<SocketAddr>>,
-    pub(super) has_users: bool,
-    /// Where a configuration has JetStream, and what passes between its one account and others.
+    pub(super) unknown_users: bool,
+    /// Accounts of configurations, and passwords that stand in them.
+    pub(super) conf: Kept,
+    /// Where a configuration has JetStream.
     pub(super) jetstream: Option<Span>,
     /// Subjects on which a script publishes.
     pub(super) tried: Vec<Spanned<String>>,
     /// Where each configuration begins.
     pub(super) confs: Vec<Span>,
-    pub(super) sharing: (Vec<Export>, Vec<Import>),
     pub(super) secrets: Vec<Span>,
     pub(super) findings: Findings,
+    /// What a topology has otherwise than what was read, and nobody need mend.
+    pub(super) notes: Vec<(Span, String)>,
     pub(super) recognized: bool,
     /// Whether what is read is a server's answer about something that runs.
     pub(super) answer: bool,

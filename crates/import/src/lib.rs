@@ -13,6 +13,7 @@
 )]
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
+mod accounts;
 mod api;
 #[cfg(feature = "code")]
 mod code;
@@ -32,6 +33,7 @@ mod tool;
 mod value;
 mod word;
 
+pub use conf::{Password, includes};
 pub use live::live;
 
 use std::collections::BTreeMap;
@@ -59,6 +61,8 @@ pub struct Imported {
     pub topology: Topology,
     /// What is to be said about the reading itself: guesses, and what was not understood.
     pub findings: Vec<Diagnostic>,
+    /// What the topology has otherwise than what was read, with the reason. Nobody need mend it.
+    pub notes: Vec<(Span, String)>,
     /// Whether anything in it was a declaration at all.
     pub recognized: bool,
     /// Whether something that may declare more was not read.
@@ -67,6 +71,11 @@ pub struct Imported {
     pub partial: BTreeMap<String, Vec<String>>,
     /// Whether some of what programs publish is not known.
     pub publishers_unknown: bool,
+    /// Topologies of a configuration with several accounts, a topology for each. What is in `topology` is of the one
+    /// that keeps streams, where that is known.
+    pub accounts: Vec<Topology>,
+    /// Passwords that stood in a configuration. They are in no topology.
+    pub passwords: Vec<Password>,
 }
 
 /// Reads files of foreign formats, which are of one system; those of no format that is known here are
@@ -81,8 +90,9 @@ pub fn import(sources: &SourceMap, files: &[FileId]) -> (Imported, Vec<FileId>) 
     };
     let (first, last): (Vec<&FileId>, Vec<&FileId>) = files.iter().partition(scripts);
     let given = Files { sources, given: files };
+    let parts = conf::parts(sources, files);
     for file in first.into_iter().chain(last) {
-        if importer.tool.used.contains(file) {
+        if importer.tool.used.contains(file) || parts.contains(file) {
             continue;
         }
         let source = sources.file(*file);
@@ -153,7 +163,7 @@ fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
         return importer.findings.skipped(span, message.into());
     }
     if script::has_extension(&source.name, &["conf"]) {
-        return conf::configuration(importer, file, &source.text);
+        return conf::configuration(importer, files, file, &source.text);
     }
     if script::has_extension(&source.name, &["tf"]) {
         return terraform::module(importer, file, &source.text);
@@ -186,7 +196,7 @@ fn finish(mut importer: Importer) -> Imported {
     }
     tried(&importer.tried, &importer.streams, &mut importer.findings);
     let mut server = importer.server;
-    server.listen = importer.listens.filter(|_| !importer.has_users);
+    server.listen = importer.listens.filter(|_| !importer.unknown_users);
     if let (Some(conf), None, false) =
         (importer.confs.first(), importer.jetstream, importer.streams.is_empty())
     {
@@ -196,20 +206,22 @@ fn finish(mut importer: Importer) -> Imported {
     }
     sort(&mut importer.findings.0);
     let (streams, secrets) = (importer.streams, importer.secrets);
-    let (exports, imports) = importer.sharing;
     let services = importer.services;
-    let mut topology =
-        Topology { streams, services, exports, imports, server, secrets, ..Topology::default() };
+    let mut topology = Topology { streams, services, server, secrets, ..Topology::default() };
+    let accounts = accounts::divided(&mut topology, importer.conf.accounts, &mut importer.notes);
     if !importer.wanted {
         runs(&mut topology);
     }
     Imported {
         topology,
         findings: importer.findings.0,
+        notes: importer.notes,
         recognized: importer.recognized,
         incomplete: importer.incomplete,
         partial: importer.partial,
         publishers_unknown: importer.publishers_unknown,
+        accounts,
+        passwords: importer.conf.passwords,
     }
 }
 
@@ -285,6 +297,12 @@ pub fn lint(
     for one in ruled.iter_mut().filter(|one| COMPLETE.contains(&one.code) && !complete) {
         one.severity = one.severity.min(Severity::Warning);
     }
+    // Of a configuration, what passes between its accounts was looked at while it was read.
+    ruled.retain(|one| {
+        let same =
+            |other: &Diagnostic| other.code == one.code && other.place.span == one.place.span;
+        !imported.findings.iter().any(same)
+    });
     found.extend(ruled);
     let allowed = lint::allow::allowed_in(sources, files, &mut found);
     sort(&mut found);
@@ -320,6 +338,10 @@ pub fn comments(sources: &SourceMap, imported: &Imported) -> Comments {
     for (asset, unread) in &imported.partial {
         let marks = unread.iter().map(|why| format!("{NOT_READ}{why}"));
         comments.entry(asset.clone()).or_default().extend(marks);
+    }
+    for (span, note) in imported.notes.iter().take(COMMENTS_MAX) {
+        let text = format!("{}: {note}", sources.place(*span));
+        comments.entry(String::new()).or_default().push(text);
     }
     // What is wrong with a script is no part of what it declares.
     let decisions = imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002"));

@@ -4,11 +4,11 @@
 //! The grammar is nats-server's own: strings in double quotes are literal, and `$NAME` without quotes is a
 //! variable, by which secrets come from the environment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use watershed_topology::Topology;
-use watershed_topology::model::{Access, Secret, User};
+use watershed_topology::model::{Access, Secret, Tls, User};
 use watershed_topology::permission::{Permissions, Rules, permissions};
 use watershed_topology::sharing::{Export, Import, Passage};
 use watershed_wire::jetstream::check::Bounds;
@@ -28,19 +28,24 @@ pub(crate) fn with_secrets(topologies: &[&Topology]) -> Result<(String, Secrets)
     let accounts = topologies.len() > 1
         || topologies.iter().any(|one| {
             let shares = !one.exports.is_empty() || !one.imports.is_empty();
-            one.account.is_some() || !one.users.is_empty() || shares
+            one.account.is_some() || !one.users.is_empty() || shares || !one.mappings.is_empty()
         });
     let mut secrets = Secrets::default();
     let mut body = String::new();
     listen(&mut body, topologies, accounts)?;
     jetstream(&mut body, topologies, accounts)?;
     if accounts {
+        if topologies.iter().any(|one| one.server.token.is_some()) {
+            return Err("`token` is for a server without users and accounts".to_owned());
+        }
         body.push_str("\naccounts {\n");
         for topology in topologies {
             account(&mut body, topology, &mut secrets)?;
         }
         system(&mut body, topologies, &mut secrets)?;
         body.push_str("}\n");
+    } else if let Some(token) = token(topologies, &mut secrets)? {
+        let _ = writeln!(body, "\nauthorization {{ token: {token} }}");
     } else {
         body.push_str(
             "\n# Everybody may connect and do everything: declare `users` in the topology.\n",
@@ -82,7 +87,38 @@ fn listen(out: &mut String, topologies: &[&Topology], accounts: bool) -> Result<
     if let Some(bytes) = one("max_payload", said.collect())? {
         let _ = writeln!(out, "max_payload: {bytes}");
     }
+    let said = servers().filter_map(|server| Some(server.no_auth_user.as_ref()?.value.clone()));
+    if let Some(name) = one("no_auth_user", said.collect())? {
+        // The server knows who signs by the key.
+        let mut users = topologies.iter().flat_map(|topology| &topology.users);
+        let user = users.find(|user| user.name.value == name);
+        let name = user.and_then(|user| user.nkey.as_ref()).map_or(&name, |key| &key.value);
+        let _ = writeln!(out, "no_auth_user: {}", quoted(name));
+    }
+    let said = servers().filter_map(|server| server.tls.as_ref().map(|tls| block(&tls.value)));
+    if let Some(tls) = one("tls", said.collect())? {
+        let _ = writeln!(out, "tls {{ {tls} }}");
+    }
     Ok(())
+}
+
+fn block(tls: &Tls) -> String {
+    let files =
+        [("cert_file", &tls.cert_file), ("key_file", &tls.key_file), ("ca_file", &tls.ca_file)];
+    let files = files
+        .iter()
+        .filter_map(|(key, file)| file.as_ref().map(|file| format!("{key}: {}", quoted(file))));
+    files.chain(tls.verify.then(|| "verify: true".to_owned())).collect::<Vec<_>>().join(", ")
+}
+
+/// The variable with the token that everybody shows.
+fn token(topologies: &[&Topology], secrets: &mut Secrets) -> Result<Option<String>, String> {
+    let Some((topology, token)) =
+        topologies.iter().find_map(|one| Some((one, one.server.token.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    secrets.variable(topology.account_name(), "token", Some(&token.value)).map(Some)
 }
 
 /// JetStream of the server. What accounts may keep adds up.
@@ -111,6 +147,16 @@ fn jetstream(out: &mut String, topologies: &[&Topology], accounts: bool) -> Resu
         if let Some(bytes) = all {
             let _ = writeln!(out, "  {key}: {bytes}");
         }
+    }
+    let domains: BTreeSet<&str> =
+        servers().filter_map(|server| Some(server.domain.as_ref()?.value.as_str())).collect();
+    match domains.len() {
+        0 => {}
+        1 => {
+            let _ =
+                writeln!(out, "  domain: {}", quoted(domains.first().copied().unwrap_or_default()));
+        }
+        _ => return Err("the topologies disagree on `domain`".to_owned()),
     }
     let mut limits: BTreeSet<String> =
         servers().map(|server| server_limits(&server.limits)).collect();
@@ -190,8 +236,30 @@ fn account(out: &mut String, topology: &Topology, secrets: &mut Secrets) -> Resu
             out.push_str("    ]\n");
         }
     }
+    mappings(out, topology);
     out.push_str("  }\n");
     Ok(())
+}
+
+/// Mappings by what is published to: several share its messages.
+fn mappings(out: &mut String, topology: &Topology) {
+    let mut by_subject: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for mapping in &topology.mappings {
+        let mut line = format!("destination: {}", quoted(&mapping.to.value));
+        let _ = write!(line, ", weight: \"{}%\"", mapping.weight.unwrap_or(100));
+        if let Some(cluster) = &mapping.cluster {
+            let _ = write!(line, ", cluster: {}", quoted(cluster));
+        }
+        by_subject.entry(&mapping.subject.value).or_default().push(format!("{{ {line} }}"));
+    }
+    if by_subject.is_empty() {
+        return;
+    }
+    out.push_str("    mappings: {\n");
+    for (subject, lines) in by_subject {
+        let _ = writeln!(out, "      {}: [ {} ]", quoted(subject), lines.join(", "));
+    }
+    out.push_str("    }\n");
 }
 
 fn one_user(
@@ -201,11 +269,23 @@ fn one_user(
     secrets: &mut Secrets,
 ) -> Result<(), String> {
     let name = &user.name.value;
-    let password = match &user.password {
-        Some(Secret::Bcrypt(hash)) => quoted(hash),
-        other => secrets.variable(topology.account_name(), name, other.as_ref())?,
-    };
-    let _ = write!(out, "      {{ user: {}, password: {password}", quoted(name));
+    if let Some(key) = &user.nkey {
+        let _ = write!(out, "      {{ nkey: {}", quoted(&key.value));
+    } else {
+        let password = match &user.password {
+            Some(Secret::Bcrypt(hash)) => quoted(hash),
+            other => secrets.variable(topology.account_name(), name, other.as_ref())?,
+        };
+        let _ = write!(out, "      {{ user: {}, password: {password}", quoted(name));
+    }
+    if !user.allowed_connection_types.is_empty() {
+        let types: Vec<String> = user
+            .allowed_connection_types
+            .iter()
+            .map(|one| quoted(&one.value.to_uppercase()))
+            .collect();
+        let _ = write!(out, ", allowed_connection_types: [{}]", types.join(", "));
+    }
     match permissions(topology, user) {
         None => out.push_str(" }\n"),
         Some(all) => {
@@ -240,6 +320,15 @@ fn sides(out: &mut String, all: &Permissions) {
             out.push_str("            ]\n");
         }
         out.push_str("          }\n");
+    }
+    if let Some(responses) = &all.responses {
+        let max = responses.max.map(|max| format!("max: {max}"));
+        let expires =
+            responses.expires.map(|time| format!("expires: {}", quoted(&go_duration(time))));
+        let said: Vec<String> = max.into_iter().chain(expires).collect();
+        let said =
+            if said.is_empty() { "true".to_owned() } else { format!("{{ {} }}", said.join(", ")) };
+        let _ = writeln!(out, "          allow_responses: {said}");
     }
 }
 

@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::lower::CONNECTION_TYPES;
 use crate::schema::{
-    BUCKET_OWN, CONSUMER, CONSUMER_OWN, EXPORT, Field, IMPORT, KEY_VALUE, Kind, LINT, OBJECT_STORE,
-    PERMISSIONS, RULES, SERVER, SERVICE, STREAM, STREAM_OWN,
+    BUCKET_OWN, CONSUMER, CONSUMER_OWN, EXPORT, Field, IMPORT, KEY_VALUE, Kind, LINT, MAPPING,
+    OBJECT_STORE, PERMISSIONS, RESPONSES, RULES, SERVER, SERVICE, STREAM, STREAM_OWN,
 };
 
 /// The schema of a topology file.
@@ -21,15 +22,30 @@ pub fn json_schema() -> Json {
         ],
     });
     let filters = kind(Kind::Filters);
-    let rules: Map<String, Json> = PERMISSIONS
+    let mut rules: Map<String, Json> = PERMISSIONS
         .iter()
         .map(|side| {
             let either = json!({"anyOf": [filters, object(&[RULES])], "description": side.about});
             (side.name.to_owned(), either)
         })
         .collect();
+    rules.insert(
+        "allow_responses".to_owned(),
+        json!({
+            "anyOf": [{"type": "boolean"}, object(&[RESPONSES])],
+            "description": "whether the user may answer what it receives, wherever the answer goes",
+        }),
+    );
     let user = json!({
         "password": secret,
+        "nkey": {
+            "type": "string", "pattern": "^U[A-Z2-7]{55}$",
+            "description": "public key that the user signs with, instead of a password",
+        },
+        "allowed_connection_types": described(
+            list(&json!({"enum": CONNECTION_TYPES})),
+            "how the user may connect [default: in every way]",
+        ),
         "role": {"enum": ["admin"], "description": "may do everything in the account"},
         "service": {"type": "string", "description": "may do what this service does"},
         "system": {
@@ -63,6 +79,7 @@ pub fn json_schema() -> Json {
         "users": by_name(&closed(&user)),
         "exports": kind(Kind::Objects(EXPORT)),
         "imports": kind(Kind::Objects(IMPORT)),
+        "mappings": kind(Kind::Objects(MAPPING)),
         "server": object(&[SERVER]),
         "lint": object(&[LINT]),
     }));

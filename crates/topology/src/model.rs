@@ -66,6 +66,8 @@ pub struct Topology {
     pub exports: Vec<Export>,
     /// What is taken from other accounts.
     pub imports: Vec<Import>,
+    /// Subjects that become others when something is published to them.
+    pub mappings: Vec<Mapping>,
     /// What the server is to be.
     pub server: ServerSettings,
     /// How it is to be judged.
@@ -238,6 +240,10 @@ pub struct User {
     pub name: Spanned<String>,
     /// Where the password is, if that is said.
     pub password: Option<Secret>,
+    /// Public key that they sign with, instead of a name and a password.
+    pub nkey: Option<Spanned<String>>,
+    /// Ways in which they may connect, in the words of nats.conf; empty for every one.
+    pub allowed_connection_types: Vec<Spanned<String>>,
     /// What they may do.
     pub access: Access,
     /// What they may do besides, and what not whatever else is said.
@@ -253,6 +259,30 @@ pub struct Grant {
     pub publish: Granted,
     /// For subscribing.
     pub subscribe: Granted,
+    /// Whether they may answer what they receive, wherever the answer goes.
+    pub responses: Option<Spanned<Responses>>,
+}
+
+/// Answers that a user may publish who may not publish there otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// Most answers to one message, -1 for any number; one if it is not said.
+    pub max: Option<i64>,
+    /// Time in which they may come, in nanoseconds; two minutes if it is not said.
+    pub expires: Option<i64>,
+}
+
+/// A subject that becomes another one when something is published to it. Several of one subject share its messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// What is published to.
+    pub subject: Spanned<String>,
+    /// What that becomes.
+    pub to: Spanned<String>,
+    /// Percent of the messages; all if it is not said.
+    pub weight: Option<u64>,
+    /// Cluster in which it is so; in each if it is not said.
+    pub cluster: Option<String>,
 }
 
 /// Filters that are allowed and denied.
@@ -319,6 +349,14 @@ pub struct ServerSettings {
     pub http: Option<Spanned<SocketAddr>>,
     /// Longest message.
     pub max_payload: Option<Spanned<u64>>,
+    /// The user that somebody is who shows no credentials.
+    pub no_auth_user: Option<Spanned<String>>,
+    /// Where the token is that everybody shows who may connect.
+    pub token: Option<Spanned<Secret>>,
+    /// Certificates for clients.
+    pub tls: Option<Spanned<Tls>>,
+    /// Domain of JetStream.
+    pub domain: Option<Spanned<String>>,
     /// Folder of the streams, as written.
     pub store_dir: Option<Spanned<String>>,
     /// Most bytes on disk.
@@ -333,6 +371,19 @@ pub struct ServerSettings {
     pub max_ha_assets: Option<u64>,
     /// Where the bounds are written: `max_streams`, `limits.max_request_batch`.
     pub places: Places,
+}
+
+/// Certificates, by the files that they are in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate of the server.
+    pub cert_file: Option<String>,
+    /// Its key.
+    pub key_file: Option<String>,
+    /// Certificates of who signs those of clients.
+    pub ca_file: Option<String>,
+    /// Whether clients must show a certificate.
+    pub verify: bool,
 }
 
 impl ServerSettings {

@@ -6,7 +6,9 @@ use watershed_wire::subject::overlaps;
 
 use crate::dead_letter::letters;
 
-use crate::model::{Access, Consumer, Granted, Service, Stream, StreamKind, Topology, User};
+use crate::model::{
+    Access, Consumer, Granted, Responses, Service, Stream, StreamKind, Topology, User,
+};
 use crate::sharing::Passage;
 use crate::source::{Span, Spanned};
 
@@ -17,6 +19,8 @@ pub struct Permissions {
     pub publish: Rules,
     /// What may be subscribed to.
     pub subscribe: Rules,
+    /// Answers to what is received, which may go anywhere.
+    pub responses: Option<Responses>,
 }
 
 /// Filters that are allowed and denied.
@@ -96,8 +100,10 @@ fn inbox(user: &User) -> String {
 /// deletes but what the service ensures; besides, what the file says.
 pub fn permissions(topology: &Topology, user: &User) -> Option<Permissions> {
     let [publish, subscribe] = reasoned(topology, user);
-    let all = Permissions { publish: publish.rules(), subscribe: subscribe.rules() };
-    (!all.publish.is_everything() || !all.subscribe.is_everything()).then_some(all)
+    let responses = user.permissions.responses.as_ref().map(|responses| responses.value);
+    let all = Permissions { publish: publish.rules(), subscribe: subscribe.rules(), responses };
+    let everything = all.publish.is_everything() && all.subscribe.is_everything();
+    (!everything || responses.is_some()).then_some(all)
 }
 
 /// What `user` may publish to and what it may subscribe to, with why.
@@ -120,6 +126,8 @@ pub fn reasoned(topology: &Topology, user: &User) -> [Reasoned; 2] {
         Access::Admin | Access::Listed | Access::System => None,
     };
     let (publish, subscribe) = derived.unzip();
+    // As nats-server has it: who may answer may publish nothing else that is not allowed.
+    let publish = publish.or_else(|| said.responses.as_ref().map(|_| Reasons::new()));
     [Reasoned::new(publish, &said.publish), Reasoned::new(subscribe, &said.subscribe)]
 }
 

@@ -301,12 +301,40 @@ pub const RULES: &[Field] = fields! {
     deny: Filters, "what is not, whatever is allowed";
 };
 
+/// How a user may connect.
+pub const CONNECTIONS: &[Field] = fields! {
+    allowed_connection_types: Texts, "how the user may connect, as STANDARD or WEBSOCKET [default: in every way]";
+};
+
+/// Answers that a user may publish.
+pub const RESPONSES: &[Field] = fields! {
+    max: Limit, "most answers to one message [default: 1]";
+    expires: Duration, "time in which they may come [default: 2m]";
+};
+
 /// How the server is set up.
 pub const SERVER: &[Field] = fields! {
     listen: Text, "address for clients, as host:port";
     http: Text, "address for monitoring, as host:port";
     max_payload: Size, "longest message";
+    no_auth_user: Text, "user that somebody is who shows no credentials";
+    token: Object(SECRET), "where the token is that everybody shows, instead of `users`";
+    tls: Object(TLS), "certificates for clients";
     jetstream: Object(JETSTREAM), "where streams are kept, and how much of it";
+};
+
+/// Where a secret is.
+const SECRET: &[Field] = fields! {
+    env: Text, "environment variable";
+    file: Text, "file, relative to this one";
+};
+
+/// Files with certificates.
+pub const TLS: &[Field] = fields! {
+    cert_file: Text, "certificate of the server";
+    key_file: Text, "its key";
+    ca_file: Text, "certificates of who signs those of clients";
+    verify: Flag, "whether clients must show a certificate";
 };
 
 /// What other accounts may import.
@@ -334,6 +362,15 @@ const IMPORTED: &[Field] = fields! {
 pub const SHARING: &[Field] = fields! {
     exports: Objects(EXPORT), "what other accounts may import";
     imports: Objects(IMPORT), "what is taken from other accounts";
+    mappings: Objects(MAPPING), "subjects that become others when something is published to them";
+};
+
+/// A subject that becomes another one.
+pub const MAPPING: &[Field] = fields! {
+    subject: Filter, "what is published to";
+    to: Text, "what that becomes; `$1` is what the first wildcard took";
+    weight: Count, "percent of the messages, where several mappings share them [default: 100]";
+    cluster: Text, "cluster in which it is so [default: each]";
 };
 
 /// How a topology is to be judged.
@@ -356,6 +393,7 @@ pub const NAMES: &[Field] = fields! {
 /// What a server keeps of streams, and where.
 pub const JETSTREAM: &[Field] = fields! {
     store_dir: Text, "folder of the streams, relative to this file";
+    domain: Text, "domain of JetStream, by which other servers reach it";
     max_file_store: Size, "most bytes on disk";
     max_memory_store: Size, "most bytes in memory";
     max_streams: Limit, "most streams of the account";

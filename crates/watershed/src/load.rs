@@ -13,7 +13,7 @@ use watershed_topology::sharing::{between, strangers};
 use watershed_topology::source::FileId;
 use watershed_topology::{Diagnostic, Severity, SourceMap, Topology, Version};
 
-use crate::tree::tree;
+use crate::tree::{tree, with_included};
 use crate::ui::path::word;
 
 /// The file that a command takes if none is named, and that a folder stands for.
@@ -81,7 +81,11 @@ pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Works
     let mut workspace = Workspace::default();
     let default = [here()];
     let paths = if paths.is_empty() { &default } else { paths };
-    for path in paths {
+    let mut all = paths.to_vec();
+    if reading.foreign {
+        all = with_included(all, paths);
+    }
+    for path in &all {
         load_one(path, reading, &mut workspace)?;
     }
     if reading.foreign {

@@ -105,6 +105,30 @@ pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
     Ok(tree)
 }
 
+/// The same files, and those that configurations of nats-server among `named` include: as far as they are in the folder
+/// of that configuration, and no link.
+pub(crate) fn with_included(mut files: Vec<PathBuf>, named: &[PathBuf]) -> Vec<PathBuf> {
+    for conf in named.iter().filter(|path| path.extension().is_some_and(|end| end == "conf")) {
+        let parent = conf.parent().unwrap_or(Path::new(""));
+        let folder = if parent == Path::new("") { Path::new(".") } else { parent };
+        let Ok(root) = folder.canonicalize() else { continue };
+        let mut open = vec![conf.clone()];
+        while let Some(path) = open.pop() {
+            let Ok(text) = crate::load::text(&path) else { continue };
+            for name in watershed_import::includes(&text) {
+                let found = path.parent().unwrap_or(Path::new("")).join(name);
+                let is_file = found.symlink_metadata().is_ok_and(|file| file.is_file());
+                let inside = found.canonicalize().is_ok_and(|found| found.starts_with(&root));
+                if is_file && inside && !files.contains(&found) && files.len() < FILES_MAX {
+                    files.push(found.clone());
+                    open.push(found);
+                }
+            }
+        }
+    }
+    files
+}
+
 /// Whether a file is a test of a program, by its name or a folder of its own.
 fn is_test(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -3,8 +3,10 @@
 use watershed_wire::conf::{Item, Pair, Value};
 use watershed_wire::jetstream::check::{Bounds, account_limit};
 
-use super::{Reader, accounts_of, find, list, map};
-use watershed_topology::sharing::{Account, Export, Import, Passage, between, unfit};
+use super::account::Account;
+use super::{Reader, accounts_of, find, is_key, list, map};
+use watershed_topology::model::ServerSettings;
+use watershed_topology::sharing::{Account as Shared, Export, Import, Passage, between, unfit};
 use watershed_topology::source::Spanned;
 
 impl Reader<'_> {
@@ -12,16 +14,28 @@ impl Reader<'_> {
         let Some(all) = find(pairs, &["accounts"]) else { return };
         let accounts: Vec<&Pair> = accounts_of(pairs).collect();
         self.sharing(&accounts);
-        let on = |account: &&&Pair| {
-            let jetstream = find(map(&account.item), &["jetstream"]);
-            jetstream.is_some_and(|pair| !is_off(&pair.item))
-        };
-        let with: Vec<&&Pair> = accounts.iter().filter(on).collect();
-        // Bounds of an account are those of the streams if it must be the one.
-        if let [only] = with.as_slice()
-            && let Some(jetstream) = find(map(&only.item), &["jetstream"])
-        {
-            self.bounds(map(&jetstream.item));
+        let with: Vec<(&Pair, &Pair)> = accounts
+            .iter()
+            .filter_map(|account| Some((*account, find(map(&account.item), &["jetstream"])?)))
+            .filter(|(_, jetstream)| !is_off(&jetstream.item))
+            .collect();
+        for (account, jetstream) in &with {
+            let server = self.bounds(map(&jetstream.item));
+            // Bounds of an account are those of the streams if it must be the one.
+            if with.len() == 1 {
+                let own = &mut self.importer.server;
+                smaller(&mut own.max_file_store, server.max_file_store.clone());
+                smaller(&mut own.max_memory_store, server.max_memory_store.clone());
+                own.account = server.account;
+                own.places.fields.extend(server.places.fields.clone());
+            }
+            let named = |one: &&mut Account| {
+                one.name.as_ref().is_some_and(|name| name.value == account.key)
+            };
+            if let Some(one) = self.importer.conf.accounts.iter_mut().find(named) {
+                one.jetstream = true;
+                one.server = server;
+            }
         }
         let others = find(pairs, &["authorization"]).is_some();
         let global = find(pairs, &["jetstream"]).filter(|pair| !is_off(&pair.item));
@@ -34,7 +48,9 @@ impl Reader<'_> {
         }
     }
 
-    fn bounds(&mut self, pairs: &[Pair]) {
+    /// What an account may keep.
+    fn bounds(&mut self, pairs: &[Pair]) -> ServerSettings {
+        let mut server = ServerSettings::default();
         let mut bounds = Bounds::default();
         for pair in pairs {
             let size = self.size(&pair.item);
@@ -42,11 +58,11 @@ impl Reader<'_> {
             let name = account_limit(&key);
             match name {
                 "max_file" => {
-                    smaller(&mut self.importer.server.max_file_store, size);
+                    server.max_file_store = size;
                     continue;
                 }
                 "max_memory" => {
-                    smaller(&mut self.importer.server.max_memory_store, size);
+                    server.max_memory_store = size;
                     continue;
                 }
                 "max_bytes_required" => {
@@ -68,9 +84,10 @@ impl Reader<'_> {
                 }
             }
             let span = self.span(pair.item.place);
-            self.importer.server.places.fields.insert(name.to_owned(), span);
+            server.places.fields.insert(name.to_owned(), span);
         }
-        self.importer.server.account = bounds;
+        server.account = bounds;
+        server
     }
 
     /// What passes between accounts, all of which are here.
@@ -87,12 +104,12 @@ impl Reader<'_> {
                 )
             })
             .collect();
-        let known: Vec<Account<'_>> = accounts
+        let known: Vec<Shared<'_>> = accounts
             .iter()
             .zip(&read)
             .map(|(account, (exports, imports))| {
                 let span = self.span(account.place);
-                Account { name: &account.key, span, exports, imports }
+                Shared { name: &account.key, span, exports, imports }
             })
             .collect();
         for import in known.iter().flat_map(|account| account.imports) {
@@ -104,13 +121,20 @@ impl Reader<'_> {
         }
         let wrong = known.iter().flat_map(unfit).chain(between(&known));
         self.importer.findings.take_all(wrong);
-        if let [(exports, imports)] = read.as_slice() {
-            self.importer.sharing = (exports.clone(), imports.clone());
+        for (account, (exports, imports)) in accounts.iter().zip(read) {
+            let name = Some(Spanned::new(account.key.clone(), self.span(account.place)));
+            self.importer.conf.accounts.push(Account {
+                name,
+                exports,
+                imports,
+                ..Account::default()
+            });
         }
     }
 
-    fn export(&self, item: &Item) -> Option<Export> {
+    fn export(&mut self, item: &Item) -> Option<Export> {
         let pairs = map(item);
+        self.beyond(pairs, &["stream", "service", "accounts", "response", "response_type"]);
         let (passage, said) = passage(pairs)?;
         let subject = self.texts(&said.item)?;
         let names = find(pairs, &["accounts"]).map(|pair| list(&pair.item)).unwrap_or_default();
@@ -121,8 +145,9 @@ impl Reader<'_> {
         Some(Export { passage, subject, accounts, response })
     }
 
-    fn import(&self, item: &Item) -> Option<Import> {
+    fn import(&mut self, item: &Item) -> Option<Import> {
         let pairs = map(item);
+        self.beyond(pairs, &["stream", "service", "to", "prefix"]);
         let (passage, said) = passage(pairs)?;
         let of = |pairs, key| find(pairs, &[key]).and_then(|pair| self.texts(&pair.item));
         Some(Import {
@@ -132,6 +157,19 @@ impl Reader<'_> {
             to: of(pairs, "to"),
             prefix: of(pairs, "prefix"),
         })
+    }
+}
+
+impl Reader<'_> {
+    /// What an export or an import says that a topology has no word for.
+    fn beyond(&mut self, pairs: &[Pair], known: &[&str]) {
+        for pair in pairs.iter().filter(|pair| !known.iter().any(|key| is_key(pair, key))) {
+            // Who asked is told, or not: nothing passes otherwise.
+            let span = self.span(pair.place);
+            let message = format!("`{}` of an export or an import is not taken over", pair.key);
+            self.importer.incomplete = true;
+            self.importer.notes.push((span, message));
+        }
     }
 }
 

@@ -1,39 +1,64 @@
 //! `nats.conf`: what it limits, who may do what, and what passes between accounts.
 
+mod account;
 mod accounts;
 mod fields;
+mod included;
+mod people;
 mod server;
 mod users;
 mod variables;
 
-use watershed_wire::conf::{self, Item, Pair, Place, Value};
+use std::collections::BTreeSet;
 
+use watershed_wire::conf::{Item, Pair, Place, Value};
+
+use self::included::Whole;
 use super::findings::line_start;
 use super::importer::Importer;
-use watershed_topology::source::{FileId, Span, Spanned, offset};
+use crate::shell::Files;
+use watershed_topology::source::{FileId, Span, Spanned};
+
+pub use self::account::Password;
+pub(crate) use self::account::{Account, Kept};
+pub use self::included::includes;
+pub(crate) use self::included::parts;
 
 /// Takes in a configuration file of nats-server.
-pub(super) fn configuration(importer: &mut Importer, file: FileId, text: &str) {
-    let pairs = match conf::parse(text) {
-        Ok(pairs) => pairs,
+pub(super) fn configuration(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str) {
+    importer.wanted = true;
+    let mut whole = match Whole::read(files, file, text) {
+        Ok(whole) => whole,
         Err(error) => {
             let span = line_start(file, text, error.line);
             importer.recognized = true;
+            importer.incomplete = true;
             return importer.findings.skipped(span, format!("invalid nats.conf: {error}"));
         }
     };
-    let includes = find(&pairs, &["include"]).is_some();
+    let includes = !whole.missing.is_empty();
     if !includes {
         importer.confs.push(line_start(file, text, 1));
     }
-    let mut reader = Reader { importer, file, text, includes };
+    for (span, message) in std::mem::take(&mut whole.missing) {
+        importer.incomplete = true;
+        importer.findings.skipped(span, message);
+    }
+    let pairs = std::mem::take(&mut whole.pairs);
+    let mut reader = Reader { importer, files, whole, includes };
     reader.unknown(&pairs);
-    reader.included(&pairs);
+    reader.secrets(&pairs);
     let pairs = variables::resolved(pairs);
     reader.quoted(&pairs);
     reader.server(&pairs);
     reader.accounts(&pairs);
     reader.everybody(&pairs);
+    reader.people(&pairs);
+}
+
+/// Whether an entry has this key, however it is spelled.
+fn is_key(pair: &Pair, name: &str) -> bool {
+    pair.key.eq_ignore_ascii_case(name)
 }
 
 fn map(item: &Item) -> &[Pair] {
@@ -63,20 +88,22 @@ fn accounts_of(pairs: &[Pair]) -> impl Iterator<Item = &Pair> {
 
 struct Reader<'a> {
     importer: &'a mut Importer,
-    file: FileId,
-    text: &'a str,
+    files: Files<'a>,
+    whole: Whole,
     /// Whether some of it stands in other files: what is missing here may be there.
     includes: bool,
 }
 
 impl Reader<'_> {
     fn span(&self, place: Place) -> Span {
-        Span { file: self.file, start: offset(place.start), end: offset(place.end) }
+        self.whole.span(place)
     }
 
     /// What is written there.
     fn written(&self, place: Place) -> &str {
-        self.text.get(place.start..place.end).unwrap_or_default()
+        let span = self.span(place);
+        let text = &self.files.sources.file(span.file).text;
+        text.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     fn texts(&self, item: &Item) -> Option<Spanned<String>> {
@@ -108,31 +135,48 @@ impl Reader<'_> {
         Some(Spanned::new(bytes?, self.span(item.place)))
     }
 
-    /// Files that are included, of which nothing is known here.
-    fn included(&mut self, pairs: &[Pair]) {
-        for pair in pairs {
-            let name = self.texts(&pair.item).filter(|_| pair.key.eq_ignore_ascii_case("include"));
-            if let Some(name) = name {
-                let message = format!("`{}` is included, and not read here", name.value);
-                self.importer.findings.skipped(name.span, message);
-            }
-            self.included(map(&pair.item));
-        }
-    }
-
     /// Says that nats-server does not start with this.
     fn refused(&mut self, place: Place, message: String) {
         let span = self.span(place);
         self.importer.findings.not_started(span, message);
     }
 
+    /// Where passwords are set that a variable stands for.
+    fn secrets(&mut self, pairs: &[Pair]) {
+        fn each<'p>(pairs: &'p [Pair], say: &mut dyn FnMut(&'p Pair)) {
+            fn of<'p>(item: &'p Item, say: &mut dyn FnMut(&'p Pair)) {
+                match &item.value {
+                    Value::List(items) => items.iter().for_each(|item| of(item, say)),
+                    Value::Map(pairs) => each(pairs, say),
+                    _ => {}
+                }
+            }
+            for pair in pairs {
+                say(pair);
+                of(&pair.item, say);
+            }
+        }
+        let mut names = BTreeSet::new();
+        each(pairs, &mut |pair| {
+            if let (Value::Variable(name), true) = (&pair.item.value, is_secret(&pair.key)) {
+                names.insert(name.as_str());
+            }
+        });
+        let mut spans = Vec::new();
+        each(pairs, &mut |pair| {
+            if names.contains(pair.key.as_str()) {
+                spans.push(self.span(pair.item.place));
+            }
+        });
+        self.importer.secrets.extend(spans);
+    }
+
     /// Variables in quotes, wherever they are.
     fn quoted(&mut self, pairs: &[Pair]) {
         for pair in pairs {
-            let key = pair.key.to_lowercase();
             let variable =
                 matches!(&pair.item.value, Value::Text { text, .. } if is_variable(text));
-            if matches!(key.as_str(), "password" | "pass" | "token" | "nkey_seed") && !variable {
+            if is_secret(&pair.key) && !variable {
                 self.importer.secrets.push(self.span(pair.item.place));
             }
             self.quoted_item(&pair.item);
@@ -153,6 +197,10 @@ impl Reader<'_> {
             _ => {}
         }
     }
+}
+
+fn is_secret(key: &str) -> bool {
+    matches!(key.to_lowercase().as_str(), "password" | "pass" | "token" | "nkey_seed")
 }
 
 /// A size as nats-server reads it out of a text.

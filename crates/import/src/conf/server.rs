@@ -7,6 +7,7 @@ use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::time::parse_go_duration;
 
 use super::{Reader, find, map};
+use watershed_topology::model::Tls;
 use watershed_topology::source::Spanned;
 
 /// Keys whose values are durations, wherever they stand.
@@ -30,6 +31,17 @@ impl Reader<'_> {
                 }
                 "listen" | "port" | "net" | "host" => self.listen(pair),
                 "authorization" | "accounts" => {}
+                "tls" => self.tls(pair),
+                "http" | "http_port" | "monitor_port" => self.monitoring(pair),
+                "no_auth_user" => {
+                    self.importer.server.no_auth_user = self.texts(&pair.item);
+                }
+                "cluster" | "gateway" | "leafnodes" | "leaf" | "mqtt" | "websocket" | "ws" => {
+                    let span = self.span(pair.place);
+                    let message =
+                        format!("`{}` is not taken over: a topology has no word for it", pair.key);
+                    self.importer.notes.push((span, message));
+                }
                 _ => continue,
             }
             self.importer.recognized = true;
@@ -46,11 +58,13 @@ impl Reader<'_> {
         let memory = of(&["max_memory_store", "max_mem_store", "max_mem", "max_memory"]);
         let folder = find(inner, &["store_dir", "storedir"]);
         let folder = folder.and_then(|pair| self.texts(&pair.item));
+        let domain = find(inner, &["domain"]).and_then(|pair| self.texts(&pair.item));
         self.importer.jetstream = Some(self.span(pair.place));
         let server = &mut self.importer.server;
         server.max_file_store = file;
         server.max_memory_store = memory;
         server.store_dir = folder;
+        server.domain = domain;
         if let Some(limits) = find(inner, &["limits"]) {
             self.limits(map(&limits.item));
         }
@@ -59,6 +73,32 @@ impl Reader<'_> {
             let span = self.span(pair.place);
             self.importer.findings.unsynced(span);
         }
+    }
+
+    /// Certificates: the files that they are in.
+    fn tls(&mut self, pair: &Pair) {
+        let mut tls = Tls::default();
+        for pair in map(&pair.item) {
+            let file = self.texts(&pair.item).map(|file| file.value);
+            match (pair.key.to_lowercase().as_str(), &pair.item.value) {
+                ("cert_file", _) => tls.cert_file = file,
+                ("key_file", _) => tls.key_file = file,
+                ("ca_file", _) => tls.ca_file = file,
+                ("verify", Value::Flag(flag)) => tls.verify = *flag,
+                ("timeout", _) => {}
+                _ => {
+                    let span = self.span(pair.place);
+                    let message = format!("`{}` of `tls` is not taken over", pair.key);
+                    self.importer.incomplete = true;
+                    self.importer.notes.push((span, message));
+                }
+            }
+        }
+        self.importer.server.tls = Some(Spanned::new(tls, self.span(pair.place)));
+    }
+
+    fn monitoring(&mut self, pair: &Pair) {
+        self.importer.server.http = self.address(pair);
     }
 
     /// What the server allows every account.
@@ -88,16 +128,26 @@ impl Reader<'_> {
     }
 
     fn listen(&mut self, pair: &Pair) {
+        self.importer.listens = self.address(pair);
+    }
+
+    /// An address, or a port at every one.
+    fn address(&self, pair: &Pair) -> Option<Spanned<SocketAddr>> {
         let anywhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let address = match &pair.item.value {
             Value::Integer(port) => {
                 u16::try_from(*port).ok().map(|port| SocketAddr::from((anywhere, port)))
             }
-            Value::Text { text, .. } => text.parse().ok(),
+            Value::Text { text, .. } => {
+                text.replace("localhost", "127.0.0.1").parse().ok().or_else(|| {
+                    let port = text.strip_prefix(':').unwrap_or(text).parse().ok()?;
+                    Some(SocketAddr::from((anywhere, port)))
+                })
+            }
             _ => None,
         };
         let span = self.span(pair.item.place);
-        self.importer.listens = address.map(|address| Spanned::new(address, span));
+        address.map(|address| Spanned::new(address, span))
     }
 
     /// Durations without quotes whose unit is a factor: `2m` is two million.

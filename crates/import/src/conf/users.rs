@@ -10,6 +10,7 @@ use watershed_topology::lower::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
 use watershed_topology::source::Spanned;
 
 impl Reader<'_> {
+    /// What is to be said of who may connect.
     pub(super) fn everybody(&mut self, pairs: &[Pair]) {
         self.otherwise(pairs);
         let mut known = BTreeSet::new();
@@ -61,13 +62,14 @@ impl Reader<'_> {
     /// Ways to know who connects that are no list of users.
     fn otherwise(&mut self, pairs: &[Pair]) {
         let inner = find(pairs, &["authorization"]).map(|pair| map(&pair.item)).unwrap_or_default();
-        let alone = find(inner, &["token", "user", "username", "password", "auth_callout"]);
+        let alone = find(inner, &["auth_callout", "auth_hook"]);
         let tls = find(pairs, &["tls"]).map(|pair| map(&pair.item)).unwrap_or_default();
-        let verified = find(tls, &["verify", "verify_and_map"]);
+        let verified = find(tls, &["verify_and_map"]);
         let Some(pair) = alone.or(find(pairs, &["operator", "resolver"])).or(verified) else {
             return;
         };
-        self.importer.has_users = true;
+        self.importer.unknown_users = true;
+        self.importer.incomplete = true;
         let span = self.span(pair.place);
         let message = format!("who may connect is known by `{}`: that is not read", pair.key);
         self.importer.findings.skipped(span, message);
@@ -93,7 +95,6 @@ impl Reader<'_> {
 
     fn users(&mut self, users: &Pair, defaults: bool) {
         self.importer.recognized = true;
-        self.importer.has_users = true;
         let users = list(&users.item);
         let unlimited: Vec<&Item> = users
             .iter()

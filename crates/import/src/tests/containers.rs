@@ -169,11 +169,14 @@ fn names_are_not_chosen_among() {
 
 #[test]
 fn servers_that_know_who_connects_are_not_open() {
-    for conf in
-        ["authorization { token: t }", "authorization { user: u, password: p }", "operator: x.jwt"]
-    {
+    for (conf, unread) in [
+        ("authorization { token: t }", false),
+        ("authorization { user: u, password: p }", false),
+        ("tls { cert_file: c, key_file: k, ca_file: a, verify: true }", false),
+        ("operator: x.jwt", true),
+    ] {
         let text = format!("listen: 0.0.0.0:4222\njetstream {{ store_dir: /d }}\n{conf}\n");
         let out = check("nats.conf", &text);
-        assert!(!out.contains("L010") && out.contains("that is not read"), "{out}");
+        assert!(!out.contains("L010") && out.contains("that is not read") == unread, "{out}");
     }
 }

@@ -214,13 +214,18 @@ authorization { users: [
   { user: c, password: $C, permissions: { publish: { deny: "x" }, subscribe: { deny: "y" } } }
 ] }
 "#;
-    insta::assert_snapshot!(check("nats.conf", text), @r"
+    insta::assert_snapshot!(check("nats.conf", text), @r#"
+    users:
+      a: { password: { env: A }, permissions: { publish: [context.>], subscribe: [planning.>] } }
+      b: { password: { env: B }, permissions: { publish: [b.>, $JS.API.>, $JS.ACK.>], subscribe: [b.>, _INBOX.>] } }
+      c: { password: { env: C }, permissions: { publish: { deny: [x] }, subscribe: { deny: ["y"] } } }
+
     server:
       jetstream: { max_file_store: 10GB }
     nats.conf:3:28: warning[I009]: who publishes `context.>` and may not subscribe to `_INBOX.>` has messages stored and never learns of it
     nats.conf:3:28: warning[I009]: who reads `planning.>` through a consumer asks for messages on `$JS.API…` and acknowledges on `$JS.ACK…`, and may publish to neither
     nats.conf:4:28: warning[I008]: `$JS.API.>` lets them delete every stream of the account
-    ");
+    "#);
 }
 
 #[test]
@@ -269,7 +274,14 @@ accounts {
     ");
     let alone =
         "port: 4222\naccounts { A { users: [{ user: a, password: $A }] } }\njetstream: enabled\n";
-    insta::assert_snapshot!(check("nats.conf", alone), @"nats.conf:2:1: error[I012]: no account has JetStream: every request for a stream is refused with error 10039");
+    insta::assert_snapshot!(check("nats.conf", alone), @r"
+    users:
+      a: { password: { env: A }, role: admin }
+
+    server:
+      listen: 0.0.0.0:4222
+    nats.conf:2:1: error[I012]: no account has JetStream: every request for a stream is refused with error 10039
+    ");
 }
 
 #[test]
@@ -307,7 +319,7 @@ fn fields_are_those_that_the_server_knows() {
     nats.conf:5:12: error[I011]: `$G` is reserved, and cannot be configured
     nats.conf:5:43: error[I011]: unknown field `user` in account `A`
     nats.conf:5:72: error[I011]: unknown field `pasword` in `users`
-    nats.conf:6:9: warning[I002]: `./more.conf` is included, and not read here
+    nats.conf:6:9: warning[I002]: `./more.conf` is included, and not read: it is not among the files that were given, or not in their folder
     ");
     insta::assert_snapshot!(check("nats.conf", "jetstream { max_file: \"10GB\" }\n"), @"nats.conf:1:23: error[I011]: invalid size `10GB`: in quotes it ends in K, M, G or T");
 }

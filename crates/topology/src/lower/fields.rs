@@ -57,7 +57,7 @@ pub struct Reader {
 }
 
 /// Keys that belong to the language and are not there yet.
-const UNBUILT: &[&str] = &["allow_responses", "nkey", "token", "creds", "tls"];
+const UNBUILT: &[&str] = &["creds"];
 
 impl Reader {
     /// Adds an error.

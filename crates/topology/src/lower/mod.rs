@@ -14,7 +14,7 @@ mod sharing;
 pub(crate) use self::bucket::BUCKET_FIELDS;
 pub use self::bucket::{bucket_fields, of_bucket, rename_bucket_fields};
 pub use self::fields::{Fields, Reader};
-pub use self::people::{BCRYPT_COST_MIN, bcrypt_cost, weak_hash};
+pub use self::people::{BCRYPT_COST_MIN, CONNECTION_TYPES, bcrypt_cost, is_public_nkey, weak_hash};
 use serde_json::{Value as Json, json};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::jetstream::{ConsumerConfig, StreamConfig};
@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "users",
     "exports",
     "imports",
+    "mappings",
     "server",
     "lint",
 ];

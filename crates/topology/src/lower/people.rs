@@ -8,10 +8,10 @@ use watershed_wire::jetstream::check::Bounds;
 use super::fields::{Fields, Reader, is_plain};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{
-    Access, ConsumerName, Grant, Granted, Handler, Places, Runs, Secret, ServerSettings, Service,
-    Topology, User,
+    Access, ConsumerName, Grant, Granted, Handler, Places, Responses, Runs, Secret, ServerSettings,
+    Service, Tls, Topology, User,
 };
-use crate::schema::{PERMISSIONS, RULES, SERVER, SERVICE, nearest};
+use crate::schema::{CONNECTIONS, PERMISSIONS, RESPONSES, RULES, SERVER, SERVICE, nearest};
 use crate::source::Spanned;
 use crate::yaml::{Entry, Node, Value};
 
@@ -126,8 +126,16 @@ fn texts(fields: &Fields, name: &str) -> Vec<Spanned<String>> {
     list.into_iter().flatten().enumerate().map(spanned).collect()
 }
 
-const USER_KEYS: &[&str] =
-    &["password", "role", "service", "system", "permissions", "inbox_prefix"];
+const USER_KEYS: &[&str] = &[
+    "password",
+    "nkey",
+    "role",
+    "service",
+    "system",
+    "permissions",
+    "inbox_prefix",
+    "allowed_connection_types",
+];
 
 pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
     for entry in reader.mapping(node, "`users`") {
@@ -137,9 +145,18 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
         let mut access = None;
         let mut permissions = None;
         let mut inbox_prefix = None;
+        let mut key = None;
+        let mut allowed_connection_types = Vec::new();
         for inner in entries {
             match inner.key.as_str() {
                 "password" => password = secret(reader, &inner.node),
+                "nkey" => key = nkey(reader, &inner.node),
+                "allowed_connection_types" => {
+                    let fields =
+                        reader.fields(std::slice::from_ref(inner), &[CONNECTIONS], &[], &what);
+                    allowed_connection_types = texts(&fields, "allowed_connection_types");
+                    connection_types(reader, &allowed_connection_types);
+                }
                 "role" => {
                     if reader.text(&inner.node, "role").is_some_and(|role| role != "admin") {
                         let message = "`admin` is the only role; everybody else has a `service`";
@@ -184,13 +201,66 @@ pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
             continue;
         };
         let (permissions, span) = permissions.unwrap_or_default();
+        if let (Some(key), Some(_)) = (&key, &password) {
+            let message = "a user signs with an `nkey` or shows a `password`, one of them";
+            reader.error("F004", key.span, message);
+        }
         let more = |granted: &Granted| granted.allow.is_some();
-        if access == Access::Admin && (more(&permissions.publish) || more(&permissions.subscribe)) {
+        if access == Access::Admin
+            && (more(&permissions.publish)
+                || more(&permissions.subscribe)
+                || permissions.responses.is_some())
+        {
             let message = "an admin may do everything: `allow` adds nothing";
             let diagnostic = Diagnostic::new("F004", Severity::Error, span, message.into());
             reader.push(diagnostic.fix("leave out `role: admin`, or write `deny`"));
         }
-        topology.users.push(User { name, password, access, permissions, inbox_prefix });
+        topology.users.push(User {
+            name,
+            password,
+            nkey: key,
+            allowed_connection_types,
+            access,
+            permissions,
+            inbox_prefix,
+        });
+    }
+}
+
+/// The public key of a user. It is no secret; what begins with `SU` is one.
+fn nkey(reader: &mut Reader, node: &Node) -> Option<Spanned<String>> {
+    let text = reader.text(node, "nkey")?;
+    if text.starts_with("SU") {
+        reader.secrets.push(node.span);
+        let message = "this is the seed of a key, which is a secret";
+        let diagnostic = Diagnostic::new("F008", Severity::Error, node.span, message.into());
+        reader.push(diagnostic.fix("write the public key, which begins with `U`"));
+        return None;
+    }
+    if !is_public_nkey(&text) {
+        let message = format!("`{text}` is not the public key of a user");
+        let diagnostic = Diagnostic::new("F004", Severity::Error, node.span, message);
+        reader.push(diagnostic.note("it has 56 letters and digits, and begins with `U`"));
+    }
+    Some(Spanned::new(text, node.span))
+}
+
+/// Whether a text looks like the public key of a user; the last letters of one are a check sum, which a server looks at.
+pub fn is_public_nkey(text: &str) -> bool {
+    let fits = |c: char| matches!(c, 'A'..='Z' | '2'..='7');
+    text.len() == 56 && text.starts_with('U') && text.chars().all(fits)
+}
+
+/// Ways in which a user may connect, in nats-server's words.
+pub const CONNECTION_TYPES: &[&str] =
+    &["STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"];
+
+fn connection_types(reader: &mut Reader, said: &[Spanned<String>]) {
+    let known = |name: &str| CONNECTION_TYPES.iter().any(|one| one.eq_ignore_ascii_case(name));
+    for one in said.iter().filter(|one| !known(&one.value)) {
+        let message = format!("unknown connection type `{}`", one.value);
+        let diagnostic = Diagnostic::new("F004", Severity::Error, one.span, message);
+        reader.push(diagnostic.note(format!("it is one of {}", CONNECTION_TYPES.join(", "))));
     }
 }
 
@@ -201,8 +271,13 @@ fn grant(reader: &mut Reader, node: &Node) -> Grant {
         let granted = match entry.key.as_str() {
             "publish" => &mut grant.publish,
             "subscribe" => &mut grant.subscribe,
+            "allow_responses" => {
+                grant.responses = responses(reader, &entry.node);
+                continue;
+            }
             _ => {
-                let known: Vec<&str> = PERMISSIONS.iter().map(|field| field.name).collect();
+                let known = PERMISSIONS.iter().map(|field| field.name);
+                let known: Vec<&str> = known.chain(["allow_responses"]).collect();
                 reader.unknown(entry, &known, "`permissions`");
                 continue;
             }
@@ -218,6 +293,19 @@ fn grant(reader: &mut Reader, node: &Node) -> Grant {
         granted.deny = texts(&fields, "deny");
     }
     grant
+}
+
+/// `true`, or how many and for how long.
+fn responses(reader: &mut Reader, node: &Node) -> Option<Spanned<Responses>> {
+    let said = if let Value::Mapping(entries) = &node.value {
+        let fields = reader.fields(entries, &[RESPONSES], &[], "`allow_responses`");
+        let of = |name: &str| fields.json.get(name).and_then(Json::as_i64);
+        Responses { max: of("max"), expires: of("expires") }
+    } else {
+        reader.flag(node, "allow_responses").filter(|allowed| *allowed)?;
+        Responses::default()
+    };
+    Some(Spanned::new(said, node.span))
 }
 
 fn one_access(reader: &mut Reader, entry: &Entry, old: &mut Option<Access>, new: Access) {
@@ -296,7 +384,30 @@ pub(super) fn server(reader: &mut Reader, node: &Node, settings: &mut ServerSett
         Some(Spanned::new(bytes, fields.place(path)))
     };
     settings.max_payload = size(fields.json.get("max_payload"), "max_payload");
+    let text = |json: &Json, path: &str, name: &str| {
+        let text = json.get(name)?.as_str()?.to_owned();
+        Some(Spanned::new(text, fields.place(&format!("{path}{name}"))))
+    };
+    let whole = Json::Object(fields.json.clone());
+    settings.no_auth_user = text(&whole, "", "no_auth_user");
+    if let Some(tls) = fields.json.get("tls") {
+        let file = |name: &str| tls.get(name).and_then(Json::as_str).map(str::to_owned);
+        let verify = tls.get("verify").and_then(Json::as_bool).unwrap_or_default();
+        let tls = Tls {
+            cert_file: file("cert_file"),
+            key_file: file("key_file"),
+            ca_file: file("ca_file"),
+            verify,
+        };
+        settings.tls = Some(Spanned::new(tls, fields.place("tls")));
+    }
+    if let Some(token) = fields.json.get("token") {
+        let of = |name: &str| token.get(name).and_then(Json::as_str).map(str::to_owned);
+        let secret = of("env").map(Secret::Env).or_else(|| of("file").map(Secret::File));
+        settings.token = secret.map(|secret| Spanned::new(secret, fields.place("token")));
+    }
     let Some(jetstream) = fields.json.get("jetstream") else { return };
+    settings.domain = text(jetstream, "jetstream.", "domain");
     settings.store_dir = jetstream
         .get("store_dir")
         .and_then(Json::as_str)

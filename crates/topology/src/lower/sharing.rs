@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::fields::{Fields, Reader};
-use crate::model::Topology;
+use crate::model::{Mapping, Topology};
 use crate::schema::SHARING;
 use crate::sharing::{Export, Import, Passage};
 use crate::source::{Span, Spanned};
@@ -53,6 +53,20 @@ pub(super) fn sharing(reader: &mut Reader, entries: &[Entry], topology: &mut Top
         let to = text(&fields, &path, item, "to");
         let prefix = text(&fields, &path, item, "prefix");
         topology.imports.push(Import { passage, account, subject, to, prefix });
+    }
+    for (path, item) in items(&fields, "mappings") {
+        let of = |name: &str| text(&fields, &path, item, name);
+        let (Some(subject), Some(to)) = (of("subject"), of("to")) else {
+            reader.error(
+                "F006",
+                fields.place(&path),
+                "a mapping has a `subject` and what it becomes, `to`",
+            );
+            continue;
+        };
+        let weight = item.get("weight").and_then(Json::as_u64);
+        let cluster = item.get("cluster").and_then(Json::as_str).map(str::to_owned);
+        topology.mappings.push(Mapping { subject, to, weight, cluster });
     }
 }
 

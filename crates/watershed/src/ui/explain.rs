@@ -45,6 +45,10 @@ pub(crate) fn user(sources: &SourceMap, user: &User, may: &[Reasoned; 2], json: 
                 }
             }
         }
+        if let (Some(responses), "publish to") = (&user.permissions.responses, verb) {
+            let at = place(sources, responses.span);
+            out(&format!("may answer what it receives, wherever the answer goes ({at})"));
+        }
         for denied in &reasoned.deny {
             let at = place(sources, denied.span);
             out(&format!(
@@ -84,6 +88,7 @@ fn user_json(sources: &SourceMap, user: &User, may: &[Reasoned; 2]) -> Json {
         "service": service,
         "publish": side(publish),
         "subscribe": side(subscribe),
+        "allow_responses": user.permissions.responses.is_some(),
     })
 }
 

@@ -8,7 +8,16 @@ const DEPTH_MAX: usize = 32;
 /// Reads a configuration.
 pub fn parse(text: &str) -> Result<Vec<Pair>, ConfError> {
     let mut parser = Parser { text, at: 0, line: 1, depth: 0 };
-    let pairs = parser.pairs(None)?;
+    parser.skip(true);
+    // The whole of it may be one block: JSON.
+    if parser.peek() != Some('{') {
+        return parser.pairs(None);
+    }
+    let pairs = parser.nested(|parser| parser.pairs(Some('}')))?;
+    parser.skip(true);
+    if parser.peek().is_some() {
+        return Err(parser.error("this is behind the block that is the whole configuration"));
+    }
     Ok(pairs)
 }
 
@@ -238,7 +247,9 @@ impl<'a> Parser<'a> {
 
 /// What a word without quotes means.
 fn plain(word: &str) -> Value {
-    if let Some(name) = word.strip_prefix('$').filter(|name| !name.is_empty()) {
+    // A hash of a password is no variable, as nats-server has it.
+    let hash = word.starts_with("$2a$");
+    if let Some(name) = word.strip_prefix('$').filter(|name| !name.is_empty() && !hash) {
         return Value::Variable(name.to_owned());
     }
     match word.to_lowercase().as_str() {

@@ -80,6 +80,18 @@ fn a_variable_in_quotes_is_none() {
 }
 
 #[test]
+fn a_hash_is_no_variable() {
+    check("a: $2a$11$x/y., b: $2b", "{a@1=$2a$11$x/y. b@1=$2b }");
+}
+
+#[test]
+fn the_whole_may_be_a_block() {
+    check("# what\n{ \"a\": { \"b\": [1, 2], }, c: d }\n", "{a@2={b@2=[1 2 ] } c@2=d }");
+    check("{ a: b } c: d", "line 1: this is behind the block that is the whole configuration");
+    check("{ a: b", "line 1: this block is not closed");
+}
+
+#[test]
 fn mistakes_have_a_line() {
     check("a: {\n b: 1", "line 1: this block is not closed");
     check("a: 1\n}", "line 2: nothing is open here");

@@ -33,10 +33,12 @@ mod filters_overlap;
 mod first_sequence;
 mod given_up_without_trace;
 mod group_without_push;
+mod guest_unknown;
 mod handled_twice;
 mod import_shadows_api;
 mod import_unfit;
 mod interest_without_consumer;
+mod mapping_invalid;
 mod memory_with_durables;
 mod message_larger_than_server;
 mod metadata_reserved;
@@ -103,6 +105,8 @@ pub const RULES: &[&Rule] = &[
     &import_unfit::RULE,
     &import_shadows_api::RULE,
     &permissions_one_sided::RULE,
+    &guest_unknown::RULE,
+    &mapping_invalid::RULE,
     &server_refuses::RULE,
     &ack_wait_replaced::RULE,
     &backoff_without_ack::RULE,

@@ -21,6 +21,8 @@ fn check(topology: &Topology, report: &mut Report<'_>) {
     if let Some(listen) = &server.listen
         && !listen.value.ip().is_loopback()
         && topology.users.is_empty()
+        && server.token.is_none()
+        && !server.tls.as_ref().is_some_and(|tls| tls.value.verify)
     {
         report
             .at(listen.span, "everybody who reaches this address may do everything")

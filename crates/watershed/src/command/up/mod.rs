@@ -192,6 +192,7 @@ fn config(
         jetstream: Some(jetstream),
         users: people.users.clone(),
         open_account: people.open_account.clone(),
+        no_auth_user: guest(workspace),
         ..Config::default()
     };
     let payloads =
@@ -200,6 +201,15 @@ fn config(
         config.max_payload = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     config
+}
+
+/// Who somebody is that shows no credentials, by the name that the server has for them.
+fn guest(workspace: &Workspace) -> Option<String> {
+    let topologies = || workspace.topologies.iter().map(|loaded| &loaded.topology);
+    let name = &topologies().find_map(|one| one.server.no_auth_user.as_ref())?.value;
+    let user = topologies().flat_map(|one| &one.users).find(|user| user.name.value == *name);
+    let key = user.and_then(|user| user.nkey.as_ref());
+    Some(key.map_or(name, |key| &key.value).clone())
 }
 
 /// A topology and the connection through which it is kept.

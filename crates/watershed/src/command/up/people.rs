@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use watershed_server::{ConnectionTypes, Credential, Permissions, Rules, User};
-use watershed_topology::model::Access;
+use watershed_server::{ConnectionTypes, Credential, Nkey, Permissions, Rules, User};
+use watershed_topology::model::{self, Access};
 use watershed_topology::permission;
 
 use crate::connection::account_of;
@@ -108,6 +108,21 @@ impl People {
         for user in &topology.users {
             let account = account_of(user, topology);
             let name = &user.name.value;
+            let permissions = permission::permissions(topology, user);
+            if let Some(key) = &user.nkey {
+                let Some(public) = Nkey::of_user(&key.value) else {
+                    bail!(
+                        "invalid `nkey` of user `{name}`: `{}` is not the public key of a user",
+                        key.value
+                    );
+                };
+                let credential = Credential::Nkey(Box::new(public));
+                // The server knows who signs by the key.
+                let said = format!("the key of `{name}`");
+                self.add_shown(account, &key.value, credential, permissions, said)?;
+                self.connects(user);
+                continue;
+            }
             let found = match &user.password {
                 Some(secret) => {
                     let said = secret.to_string();
@@ -117,7 +132,6 @@ impl People {
                 }
                 None => None,
             };
-            let permissions = permission::permissions(topology, user);
             match found {
                 Some((password, said)) => {
                     let credential = Credential::from_config(&password);
@@ -138,6 +152,7 @@ impl People {
                     }
                 },
             }
+            self.connects(user);
             if user.access == Access::Admin {
                 // Shown first: it is the one to begin with.
                 if let Some(shown) = self.shown.get_mut(account) {
@@ -146,6 +161,17 @@ impl People {
             }
         }
         Ok(())
+    }
+
+    /// How the last user may connect.
+    fn connects(&mut self, user: &model::User) {
+        let types = &user.allowed_connection_types;
+        let allows =
+            |name| types.is_empty() || types.iter().any(|one| one.value.eq_ignore_ascii_case(name));
+        if let Some(last) = self.users.last_mut() {
+            last.connections =
+                ConnectionTypes { standard: allows("STANDARD"), websocket: allows("WEBSOCKET") };
+        }
     }
 
     /// Somebody whose password is kept here.

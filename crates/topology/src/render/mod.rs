@@ -3,6 +3,9 @@
 //! Only what differs from what an absent field means is written, in the order of the tables. Whoever
 //! renders reads the result again: what comes back differently is said in a comment, not passed over.
 
+mod people;
+mod value;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -17,16 +20,17 @@ use crate::lower::{BUCKET_FIELDS, bucket_fields};
 use crate::model::{Consumer, ServerSettings, Stream, Topology};
 use crate::monitor;
 use crate::observe::{OURS, RESERVED};
-use crate::quantity::{show_duration, show_size};
+use crate::quantity::show_size;
 use crate::schema::{
     BUCKET_OWN, CONSUMER, CONSUMER_MONITOR, CONSUMER_OWN, EXPORT, Field, IMPORT, JETSTREAM,
-    KEY_VALUE, Kind, OBJECT_STORE, SERVICE, STREAM, STREAM_MONITOR, STREAM_OWN,
+    KEY_VALUE, MAPPING, OBJECT_STORE, SERVICE, STREAM, STREAM_MONITOR, STREAM_OWN,
 };
 use crate::source::{SourceMap, Spanned};
 
-/// What is to be said above an asset, by its name (`STREAM` or `STREAM/consumer`).
-/// What belongs to no asset is under the empty name, and stands at the top.
-pub type Comments = BTreeMap<String, Vec<String>>;
+pub use self::people::about_user;
+pub use self::value::Comments;
+pub(crate) use self::value::shown;
+use self::value::{comment, inline, quoted};
 
 /// The text of a topology with these comments. What would come back from it differently is said above
 /// the asset.
@@ -74,6 +78,7 @@ pub fn render(topology: &Topology, comments: &Comments) -> String {
     }
     section(&mut out, topology, comments);
     services(&mut out, topology);
+    people::users(&mut out, topology, comments);
     sharing(&mut out, topology);
     server(&mut out, topology);
     levels(&mut out, topology);
@@ -143,12 +148,6 @@ fn bucket(stream: &Stream) -> Option<(&'static str, &str, Map<String, Json>)> {
     }
     let known = |name: &String| table.iter().any(|field| field.name == name);
     fields.keys().all(known).then_some((section, bucket, fields))
-}
-
-fn comment(out: &mut String, indent: usize, comments: &Comments, name: &str) {
-    for line in comments.get(name).into_iter().flatten().flat_map(|text| text.lines()) {
-        let _ = writeln!(out, "{:indent$}# {line}", "");
-    }
 }
 
 fn stream(out: &mut String, stream: &Stream, comments: &Comments) {
@@ -265,8 +264,17 @@ fn sharing(out: &mut String, topology: &Topology) {
             "prefix": text(&import.prefix),
         })
     });
+    let mappings = topology.mappings.iter().map(|mapping| {
+        json!({
+            "subject": mapping.subject.value,
+            "to": mapping.to.value,
+            "weight": mapping.weight,
+            "cluster": mapping.cluster,
+        })
+    });
     list(out, "exports", exports, EXPORT);
     list(out, "imports", imports, IMPORT);
+    list(out, "mappings", mappings, MAPPING);
 }
 
 /// A list of mappings, a line each; what is null is absent.
@@ -303,6 +311,13 @@ fn server(out: &mut String, topology: &Topology) {
     lines.extend(server.http.as_ref().map(|at| format!("  http: {}", at.value)));
     lines
         .extend(server.max_payload.as_ref().map(|at| format!("  max_payload: {}", size(at.value))));
+    lines.extend(
+        server.no_auth_user.as_ref().map(|name| format!("  no_auth_user: {}", quoted(&name.value))),
+    );
+    lines.extend(
+        server.token.as_ref().map(|at| format!("  token: {}", people::reference(&at.value))),
+    );
+    lines.extend(server.tls.as_ref().map(|tls| format!("  tls: {}", people::tls(&tls.value))));
     let jetstream = inline(&jetstream(server), &[JETSTREAM]);
     if jetstream != "{}" {
         lines.push(format!("  jetstream: {jetstream}"));
@@ -327,6 +342,8 @@ fn jetstream(server: &ServerSettings) -> Map<String, Json> {
     let folder = server.store_dir.as_ref().map(|folder| folder.value.as_str().into());
     put(&mut limits, "max_ha_assets", server.max_ha_assets.map(Json::from));
     put(&mut fields, "store_dir", folder);
+    let domain = server.domain.as_ref().map(|domain| domain.value.as_str().into());
+    put(&mut fields, "domain", domain);
     put(&mut fields, "max_file_store", size(&server.max_file_store));
     put(&mut fields, "max_memory_store", size(&server.max_memory_store));
     let required = server.account.max_bytes_required;
@@ -421,75 +438,5 @@ fn object(config: &impl serde::Serialize) -> Map<String, Json> {
     match serde_json::to_value(config) {
         Ok(Json::Object(fields)) => fields,
         _ => Map::new(),
-    }
-}
-
-/// A value as it is written.
-pub(crate) fn shown(value: &Json, kind: Kind) -> String {
-    let number = value.as_i64();
-    match (kind, value) {
-        (Kind::Limit | Kind::Size, _) if number == Some(-1) => "unlimited".into(),
-        (Kind::Age, _) if number == Some(0) => "unlimited".into(),
-        (Kind::Size, _) => show_size(number.unwrap_or_default()),
-        (Kind::Age | Kind::Duration | Kind::Durations, Json::Number(_)) => {
-            show_duration(number.unwrap_or_default())
-        }
-        (Kind::Limit | Kind::Count, _) => grouped(number.unwrap_or_default()),
-        (Kind::Object(table), Json::Object(fields)) => inline(fields, &[table]),
-        (Kind::Objects(table), Json::Array(items)) => {
-            let items = items.iter().filter_map(Json::as_object).map(|item| inline(item, &[table]));
-            format!("[{}]", items.collect::<Vec<_>>().join(", "))
-        }
-        (Kind::Pairs, Json::Object(pairs)) => {
-            let pair = |(key, value): (&String, &Json)| {
-                format!("{}: {}", quoted(key), quoted(value.as_str().unwrap_or_default()))
-            };
-            format!("{{ {} }}", pairs.iter().map(pair).collect::<Vec<_>>().join(", "))
-        }
-        (_, Json::Array(items)) => {
-            let items = items.iter().map(|item| shown(item, kind));
-            format!("[{}]", items.collect::<Vec<_>>().join(", "))
-        }
-        (_, Json::String(text)) => quoted(text),
-        (_, other) => other.to_string(),
-    }
-}
-
-fn inline(fields: &Map<String, Json>, tables: &[&[Field]]) -> String {
-    let parts = tables.iter().copied().flatten().filter_map(|field| {
-        let value = fields.get(field.name)?;
-        Some(format!("{}: {}", field.name, shown(value, field.kind)))
-    });
-    match parts.collect::<Vec<_>>().as_slice() {
-        [] => "{}".into(),
-        parts => format!("{{ {} }}", parts.join(", ")),
-    }
-}
-
-/// `1_000_000`.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::from(if number < 0 { "-" } else { "" });
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) && digits.len() > 4 {
-            text.push('_');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A text as YAML has it: in quotes where it would be something else without.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./$>*".contains(c);
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || "_$/".contains(c));
-    let word = matches!(
-        text.to_lowercase().as_str(),
-        "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n"
-    );
-    if starts && !word && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        Json::from(text).to_string()
     }
 }

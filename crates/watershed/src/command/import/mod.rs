@@ -1,5 +1,7 @@
 //! `watershed import`: a topology out of what is there.
 
+mod passwords;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,18 +10,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use watershed_import::{Imported, comments, import, live};
-use watershed_topology::SourceMap;
 use watershed_topology::call::CallError;
 use watershed_topology::lower::is_name;
 use watershed_topology::observe::Observed;
 use watershed_topology::render::{Comments, render_checked};
 use watershed_topology::source::{Span, Spanned};
+use watershed_topology::{SourceMap, Topology};
 
 use super::{block_on, write_new};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::load;
-use crate::tree::tree;
+use crate::tree::{tree, with_included};
 use crate::ui;
 
 /// Error of a server for an account without JetStream.
@@ -43,7 +45,8 @@ pub(crate) struct Arguments {
     /// Name of the topology [default: imported].
     #[arg(long)]
     name: Option<String>,
-    /// Of all accounts that a user of the system account sees, only this one.
+    /// Of all accounts, only this one: of those that a user of the system account sees, or that a
+    /// configuration has.
     #[arg(long)]
     account: Option<String>,
     /// Write to this (new) file instead of stdout; a directory if there are several accounts.
@@ -58,9 +61,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         bail!("a topology's name is up to 64 letters, digits, `-` and `_`, and this is `{name}`");
     }
     if !arguments.sources.is_empty() {
-        let (imported, above) = from_files(&arguments.sources)?;
+        let (mut imported, above) = from_files(&arguments.sources)?;
         let whole = whole(&imported);
-        let exit = write(arguments, imported, &above, arguments.output.as_deref())?;
+        let exit = if imported.accounts.is_empty() {
+            write(arguments, imported, &above, arguments.output.as_deref())?
+        } else {
+            let accounts = std::mem::take(&mut imported.accounts);
+            each(arguments, accounts, &imported, &above)?
+        };
         return Ok(if whole { exit } else { Exit::Findings });
     }
     match block_on(from_server(&arguments.connection))? {
@@ -92,6 +100,7 @@ fn write(
     if imported.topology.name.value.is_empty() {
         imported.topology.name = Spanned::new(name, Span::default());
     }
+    passwords::keep(&mut imported, output)?;
     let text = render_checked(&imported.topology, above);
     let streams = imported.topology.streams.len();
     let consumers = imported.topology.consumers().count();
@@ -181,6 +190,56 @@ fn from_accounts(
     Ok(Exit::Clean)
 }
 
+/// The topologies of a configuration with several accounts: one of them, or each in a folder of its own.
+fn each(
+    arguments: &Arguments,
+    accounts: Vec<Topology>,
+    all: &Imported,
+    above: &Comments,
+) -> anyhow::Result<Exit> {
+    let names: Vec<String> = accounts.iter().map(|one| one.account_name().to_owned()).collect();
+    let names = names.join(", ");
+    let known = accounts.iter().map(|one| one.streams.len()).sum::<usize>();
+    let of = |mut topology: Topology, with_streams: bool| {
+        if with_streams {
+            topology.streams.clone_from(&all.topology.streams);
+            topology.services.clone_from(&all.topology.services);
+        }
+        Imported { topology, passwords: all.passwords.clone(), ..Imported::default() }
+    };
+    if let Some(wanted) = &arguments.account {
+        let Some(one) = accounts.into_iter().find(|one| one.account_name() == wanted) else {
+            bail!("unknown account `{wanted}`: there are {names}");
+        };
+        let mut one = of(one, known == 0);
+        if let Some(name) = &arguments.name {
+            one.topology.name.value.clone_from(name);
+        }
+        return write(arguments, one, above, arguments.output.as_deref());
+    }
+    let Some(folder) = &arguments.output else {
+        bail!(
+            "these are several topologies, of the accounts {names}: name one with --account, or a folder for all of \
+             them with --output"
+        );
+    };
+    let mut exit = Exit::Clean;
+    for account in accounts {
+        let folder = folder.join(&account.name.value);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        write(arguments, of(account, false), above, Some(&folder.join("watershed.yaml")))?;
+    }
+    if known == 0 && !all.topology.streams.is_empty() {
+        ui::say(&format!(
+            "{} left out: name the account that they are of with --account",
+            ui::count(all.topology.streams.len(), "stream")
+        ));
+        exit = Exit::Findings;
+    }
+    Ok(exit)
+}
+
 /// The topology of an account: named after it, as far as that is a name.
 fn of_account(account: &str, observed: &Observed) -> Imported {
     let mut imported = durable(observed);
@@ -230,7 +289,7 @@ fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
     let mut sources = SourceMap::default();
     let mut ids = Vec::new();
     let searched = paths.iter().any(|path| path.is_dir());
-    for path in files(paths)? {
+    for path in with_included(files(paths)?, paths) {
         match load::text(&path) {
             Ok(text) => ids.push(sources.add(&path.display().to_string(), &text)),
             Err(error) if searched && !paths.contains(&path) => {
@@ -261,6 +320,9 @@ fn from_files(paths: &[PathBuf]) -> anyhow::Result<(Imported, Comments)> {
     // What is wrong with a script is `lint`'s to say.
     for finding in imported.findings.iter().filter(|one| matches!(one.code, "I001" | "I002")) {
         ui::say(&format!("{}: {}", sources.place(finding.place.span), finding.message));
+    }
+    for (span, note) in &imported.notes {
+        ui::say(&format!("{}: {note}", sources.place(*span)));
     }
     let above = comments(&sources, &imported);
     Ok((imported, above))
