@@ -14,6 +14,8 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing))]
 
 mod accounts;
+#[cfg(feature = "code")]
+mod against;
 mod api;
 #[cfg(feature = "code")]
 mod code;
@@ -33,6 +35,8 @@ mod tool;
 mod value;
 mod word;
 
+#[cfg(feature = "code")]
+pub use against::against;
 pub use conf::{Password, includes};
 pub use live::live;
 

@@ -6,6 +6,7 @@ use watershed_topology::lower::Fields;
 use watershed_topology::model::{Stream, StreamKind};
 use watershed_topology::source::{SourceMap, Span, Spanned};
 use watershed_wire::jetstream::ConsumerConfig;
+use watershed_wire::jetstream::consumer::AckPolicy;
 
 use super::declared::{ConsumerCall, Declared, Naming, Of, StreamCall, Verb, What};
 use super::fields::{Taken, shown};
@@ -37,7 +38,7 @@ impl Applier<'_> {
             What::Stream(_) => 1,
             What::Consumer(call) if call.binds => 4,
             What::Consumer(_) => 3,
-            What::Reads(..) | What::Publishes(..) | What::Deletes(..) => 5,
+            What::Reads(..) | What::Publishes(..) | What::Deletes(..) | What::Silent(..) => 5,
         };
         let mut all: Vec<(usize, Declared)> =
             all.into_iter().map(|one| (rank(&one), one)).collect();
@@ -59,6 +60,7 @@ impl Applier<'_> {
                     }
                 }
                 What::Deletes(name, whole) => self.deletes(&name, whole, span),
+                What::Silent(stream, name) => self.silent(stream, name, span),
                 What::Reads(stream, name) => {
                     self.services.consumes(module, span, &stream.value, &name.value);
                 }
@@ -269,6 +271,29 @@ impl Applier<'_> {
         self.importer.findings.deleted(span, message);
     }
 
+    /// A handler that acknowledges nothing, on a consumer that wants every message acknowledged.
+    fn silent(&mut self, stream: Of, name: Naming, span: Span) {
+        let stream = match stream {
+            Of::Named(Naming::Known(name)) => Some(name.value),
+            Of::Named(_) => None,
+            Of::Storing(subjects) => self.storing(&subjects),
+        };
+        let (Some(stream), Naming::Known(name)) = (stream, name) else { return };
+        let consumer = self.importer.known(&stream).and_then(|known| known.consumer(&name.value));
+        let Some(consumer) = consumer.filter(|one| one.config.ack_policy == AckPolicy::Explicit)
+        else {
+            return;
+        };
+        let message = format!(
+            "the handler of `{stream}/{}` acknowledges nothing: every message comes again, until its attempts are over",
+            name.value
+        );
+        let found = Diagnostic::new("I025", Severity::Error, span, message);
+        let found = found.other(consumer.name.span, "wants acknowledgements");
+        let fix = "acknowledge a message when it is done, or give the consumer `ack_policy: none`";
+        self.importer.findings.take_all([found.fix(fix)]);
+    }
+
     /// The one stream that stores all of these.
     fn storing(&self, subjects: &[String]) -> Option<String> {
         let mut fit = self
@@ -357,6 +382,8 @@ impl Applier<'_> {
             new.deliver_subject.clone_from(&known.config.deliver_subject);
             let mut differs = drift::consumers(known, &new);
             differs.retain(|one| !lacks.contains(&one.field));
+            // What is used as it is need not be said again.
+            differs.retain(|one| !binds || fields.places.contains_key(&one.field));
             if differs.is_empty() {
                 return;
             }

@@ -68,6 +68,8 @@ pub(super) enum What {
     Deletes(Naming, bool),
     /// Publishes on this subject; whether it waits until a stream has stored it.
     Publishes(Value, bool),
+    /// Handles the messages of a consumer of this stream, and acknowledges none.
+    Silent(Of, Naming),
     Said(Diagnostic),
 }
 

@@ -16,6 +16,7 @@ mod evaluate;
 mod fields;
 mod fold;
 mod go;
+mod handler;
 mod java;
 mod javascript;
 mod library;

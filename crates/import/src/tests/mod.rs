@@ -410,6 +410,7 @@ fn what_a_server_reports_is_no_error() {
     assert!(both(&wanted).contains("error[X007]"), "{}", both(&wanted));
 }
 
+mod against;
 mod code;
 mod containers;
 mod scripts;

@@ -249,6 +249,26 @@ pub const FILE_RULES: &[FileRule] = &[
                 each holds back what a work queue or an interest stream keeps.",
     },
     FileRule {
+        code: "I023",
+        name: "used-undeclared",
+        about: "A program beside the topology makes or uses a stream or a consumer that the topology does not \
+                declare. Nobody reviews it, `plan` does not show it, and where nothing else makes it, the program \
+                fails at its start.",
+    },
+    FileRule {
+        code: "I024",
+        name: "published-unstored",
+        about: "A program beside the topology publishes a message and waits until it is stored, and no stream takes \
+                that subject. The client library reports that there is no responder, or a timeout.",
+    },
+    FileRule {
+        code: "I025",
+        name: "never-acknowledged",
+        about: "A handler of messages acknowledges none of them on any path, and its consumer wants that of each. Every \
+                message is delivered again after `ack_wait`, and given up after `max_deliver`. It is only said where \
+                the whole handler stands in the program, and hands its message to nobody else.",
+    },
+    FileRule {
         code: "N003",
         name: "two-names",
         about: "A consumer's `durable_name` and `name` differ. The server refuses it with error 10132.",

@@ -8,6 +8,7 @@ use super::{entries, find, taken};
 use crate::code::declared::{ConsumerCall, Naming, Of, StreamCall, Verb, What};
 use crate::code::evaluate::is_client;
 use crate::code::fields::{Library, Taken, Unit};
+use crate::code::handler::never_acknowledges;
 use crate::code::machine::Seen;
 use crate::code::value::{Called, Entry, Given, Value, What as Held};
 
@@ -162,6 +163,7 @@ pub(in crate::code) fn wants(name: &str) -> bool {
                 | "ChanSubscribe"
                 | "PullSubscribe"
                 | "Consumer"
+                | "Consume"
                 | "Publish"
                 | "PublishAsync"
                 | "PublishMsg"
@@ -202,6 +204,7 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
             vec![What::Deletes(name, method == "DeleteStream")]
         }
         "Consumer" => reads(seen, given).into_iter().collect(),
+        "Consume" => consumed(sources, seen).into_iter().collect(),
         "Publish" | "PublishAsync" | "PublishMsg" | "PublishMsgAsync" => published(seen, given),
         _ => subscribed(sources, seen, method),
     }
@@ -294,6 +297,21 @@ fn reads(seen: &Seen, given: &[Given]) -> Option<What> {
     }
 }
 
+/// A handler that gets the messages of a consumer, as the package `jetstream` has it: it acknowledges nothing by itself.
+fn consumed(sources: &SourceMap, seen: &Seen) -> Option<What> {
+    let handler = &seen.arguments.first()?.value;
+    let called = seen.callee.base()?.called()?;
+    if called.callee.last() != Some("Consumer") || !never_acknowledges(sources, handler) {
+        return None;
+    }
+    let (stream, consumer) = match without_context(&called.arguments) {
+        [stream, consumer, ..] => (Of::Named(Naming::of(Some(&stream.value))), &consumer.value),
+        [consumer] => (stream_of(called.callee.base()?), &consumer.value),
+        [] => return None,
+    };
+    Some(What::Silent(stream, Naming::of(Some(consumer))))
+}
+
 fn published(seen: &Seen, given: &[Given]) -> Vec<What> {
     let Some(base) = seen.callee.base().filter(|base| is_client(base)) else { return Vec::new() };
     let subject = given.first().map(|one| match one.value.made() {
@@ -384,7 +402,17 @@ fn subscribed(sources: &SourceMap, seen: &Seen, method: &str) -> Vec<What> {
         (stream, _) => Of::Named(Naming::of(stream.or(subject))),
     };
     let taken = settings(sources, &all);
-    vec![What::Consumer(ConsumerCall { stream, name, taken, push: Some(!pull), binds: true })]
+    let call = ConsumerCall { stream, name, taken, push: Some(!pull), binds: true };
+    let mut out = vec![What::Consumer(call)];
+    // Without `ManualAck` the library acknowledges when a callback returns.
+    let manual = options.iter().any(|(name, _)| *name == "ManualAck");
+    let at = if method.starts_with("Queue") { 2 } else { 1 };
+    if manual && !pull && text(at).is_some_and(|handler| never_acknowledges(sources, handler)) {
+        let own = find(&all, "durable_name").or_else(|| find(&all, "name")).or(queue);
+        let stream = subject.and_then(Value::text).map(|subject| vec![subject.to_owned()]);
+        out.extend(stream.map(|subjects| What::Silent(Of::Storing(subjects), Naming::of(own))));
+    }
+    out
 }
 
 fn put_missing(all: &mut Vec<Entry>, name: &str, value: &Value) {

@@ -9,6 +9,7 @@ use super::{Arguments, entries, find, taken};
 use crate::code::declared::{ConsumerCall, Naming, Of, StreamCall, Verb, What};
 use crate::code::evaluate::is_client;
 use crate::code::fields::{Library, Unit};
+use crate::code::handler::never_acknowledges;
 use crate::code::machine::Seen;
 use crate::code::value::{Entry, Value};
 
@@ -249,6 +250,12 @@ fn pushes(sources: &SourceMap, arguments: &Arguments<'_>, seen: &Seen) -> Vec<Wh
     let taken = settings(sources, &all, open.as_ref());
     let stream = stream_of(arguments);
     out.push(What::Consumer(ConsumerCall { stream, name, taken, push: Some(true), binds: true }));
+    // Without `manual_ack` the library acknowledges when a callback returns.
+    let callback = arguments.get("cb").filter(|_| arguments.is_true("manual_ack"));
+    if callback.is_some_and(|callback| never_acknowledges(sources, callback)) {
+        let name = Naming::of(own.as_ref().or(durable).or(queue));
+        out.push(What::Silent(stream_of(arguments), name));
+    }
     out
 }
 
