@@ -27,6 +27,7 @@ mod importer;
 mod kubernetes;
 mod ledger;
 mod live;
+mod nsc;
 mod script;
 mod scripted;
 mod shell;

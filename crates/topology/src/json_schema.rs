@@ -13,6 +13,41 @@ use crate::schema::{
 pub fn json_schema() -> Json {
     let consumers = by_name(&json!({"$ref": "#/definitions/consumer"}));
     let stream = with(object(&[STREAM, STREAM_OWN]), "consumers", &consumers);
+    let defaults = json!({
+        "stream": object(&[STREAM, STREAM_OWN]),
+        "consumer": object(&[CONSUMER, CONSUMER_OWN]),
+    });
+    let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
+    let mut top = closed(&json!({
+        "watershed": {"enum": [1, "1"], "description": "version of the format"},
+        "name": described(name.clone(), "marks what the topology owns on a server"),
+        "account": described(name, "account, if not named as the topology"),
+        "defaults": closed(&defaults),
+        "streams": by_name(&json!({"$ref": "#/definitions/stream"})),
+        "key_values": by_name(&object(&[KEY_VALUE, BUCKET_OWN])),
+        "object_stores": by_name(&object(&[OBJECT_STORE, BUCKET_OWN])),
+        "services": by_name(&object(&[SERVICE])),
+        "users": by_name(&closed(&user())),
+        "exports": kind(Kind::Objects(EXPORT)),
+        "imports": kind(Kind::Objects(IMPORT)),
+        "mappings": kind(Kind::Objects(MAPPING)),
+        "server": object(&[SERVER]),
+        "lint": object(&[LINT]),
+    }));
+    if let Json::Object(top) = &mut top {
+        top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
+        top.insert("title".into(), "Watershed topology".into());
+        let definitions = json!({
+            "stream": stream,
+            "consumer": object(&[CONSUMER, CONSUMER_OWN]),
+        });
+        top.insert("definitions".into(), definitions);
+    }
+    top
+}
+
+/// What is said of a user.
+fn user() -> Json {
     let secret = json!({
         "description": "where the password is, or its bcrypt hash",
         "anyOf": [
@@ -36,7 +71,7 @@ pub fn json_schema() -> Json {
             "description": "whether the user may answer what it receives, wherever the answer goes",
         }),
     );
-    let user = json!({
+    json!({
         "password": secret,
         "nkey": {
             "type": "string", "pattern": "^U[A-Z2-7]{55}$",
@@ -61,38 +96,7 @@ pub fn json_schema() -> Json {
             "type": "string",
             "description": "what the subjects begin with on which the user waits for answers [default: _INBOX]",
         },
-    });
-    let defaults = json!({
-        "stream": object(&[STREAM, STREAM_OWN]),
-        "consumer": object(&[CONSUMER, CONSUMER_OWN]),
-    });
-    let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"});
-    let mut top = closed(&json!({
-        "watershed": {"enum": [1, "1"], "description": "version of the format"},
-        "name": described(name.clone(), "marks what the topology owns on a server"),
-        "account": described(name, "account, if not named as the topology"),
-        "defaults": closed(&defaults),
-        "streams": by_name(&json!({"$ref": "#/definitions/stream"})),
-        "key_values": by_name(&object(&[KEY_VALUE, BUCKET_OWN])),
-        "object_stores": by_name(&object(&[OBJECT_STORE, BUCKET_OWN])),
-        "services": by_name(&object(&[SERVICE])),
-        "users": by_name(&closed(&user)),
-        "exports": kind(Kind::Objects(EXPORT)),
-        "imports": kind(Kind::Objects(IMPORT)),
-        "mappings": kind(Kind::Objects(MAPPING)),
-        "server": object(&[SERVER]),
-        "lint": object(&[LINT]),
-    }));
-    if let Json::Object(top) = &mut top {
-        top.insert("$schema".into(), "http://json-schema.org/draft-07/schema#".into());
-        top.insert("title".into(), "Watershed topology".into());
-        let definitions = json!({
-            "stream": stream,
-            "consumer": object(&[CONSUMER, CONSUMER_OWN]),
-        });
-        top.insert("definitions".into(), definitions);
-    }
-    top
+    })
 }
 
 /// A mapping from free names.

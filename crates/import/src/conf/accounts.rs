@@ -161,7 +161,7 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// What an export or an import says that a topology has no word for.
+    /// What an export or an import says that topologies cannot say.
     fn beyond(&mut self, pairs: &[Pair], known: &[&str]) {
         for pair in pairs.iter().filter(|pair| !known.iter().any(|key| is_key(pair, key))) {
             // Who asked is told, or not: nothing passes otherwise.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use watershed_topology::source::{FileId, SourceMap, Span, offset};
 use watershed_wire::conf::{self, Item, Pair, Place, Value};
 
-use super::is_key;
 use crate::shell::Files;
 
 /// Files that one configuration may be made of: more than that include each other.
@@ -150,7 +149,7 @@ fn shift(pair: &mut Pair, base: usize) {
 /// The file that an entry includes.
 fn is_include(pair: &Pair) -> Option<&str> {
     match &pair.item.value {
-        Value::Text { text, .. } if is_key(pair, "include") => Some(text),
+        Value::Text { text, .. } if pair.key.eq_ignore_ascii_case("include") => Some(text),
         _ => None,
     }
 }

@@ -119,7 +119,7 @@ impl Reader<'_> {
         let password = find(pairs, &["password", "pass"]);
         if password.is_none() && key.is_none() {
             let message =
-                format!("`{}` has no password here: everybody may be that user", name.value);
+                format!("missing password of `{}`: everybody may be that user", name.value);
             self.importer.notes.push((name.span, message));
         }
         let password = password.and_then(|pair| self.secret(pair, Some(&name.value)));

@@ -39,7 +39,7 @@ impl Reader<'_> {
                 "cluster" | "gateway" | "leafnodes" | "leaf" | "mqtt" | "websocket" | "ws" => {
                     let span = self.span(pair.place);
                     let message =
-                        format!("`{}` is not taken over: a topology has no word for it", pair.key);
+                        format!("`{}` is not taken over: topologies cannot say it", pair.key);
                     self.importer.notes.push((span, message));
                 }
                 _ => continue,

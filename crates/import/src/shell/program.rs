@@ -40,6 +40,15 @@ impl Shell<'_> {
             self.print("", Some(&unknown(&first.text)));
             return None;
         }
+        if let Some(at) = words.iter().position(|word| is_nsc(&word.text)).filter(|at| *at < 12) {
+            let done = crate::nsc::call(self.importer, words.get(at..)?, span);
+            if let (Err(why), false) = (done, self.never) {
+                self.not_read(span, &why);
+            }
+            self.found |= self.importer.recognized;
+            self.print("", Some(&"what `nsc` prints is not known here".to_owned()));
+            return None;
+        }
         let start = words.iter().enumerate().find_map(|(index, word)| {
             let name = word.text.as_str();
             // A variable that is set elsewhere, and is called like the tool.
@@ -147,6 +156,10 @@ impl Shell<'_> {
         self.importer.findings.skipped(span, message.to_owned());
         self.found = true;
     }
+}
+
+fn is_nsc(name: &str) -> bool {
+    name == "nsc" || name.ends_with("/nsc")
 }
 
 /// `sh -c TEXT`, wherever it stands in a command.

@@ -339,3 +339,27 @@ fn pieces_of_scripts_in_any_order_end() {
         check(&text);
     }
 }
+
+#[test]
+fn accounts_and_users_of_nsc_are_read() {
+    let text = "#!/bin/sh\nset -eu\nnsc add operator O\nnsc add account SHOP\nnsc add user -a SHOP web --allow-pub 'orders.>,carts.*' --allow-sub '_INBOX.>'\n\
+                for u in one two; do nsc add user --account=SHOP --name \"$u\" --deny-pubsub 'admin.>'; done\n\
+                nsc add user admin\nnsc edit user --name web --allow-pub-response=2 --response-ttl 5s --allow-sub jobs.new\n\
+                docker run --rm box nsc add user -K worker late\nnsc add user \"$WHO\"\nnsc add import --src-account X\nnsc push -A\n";
+    insta::assert_snapshot!(check(text), @r"
+    # a.sh:5:1: users of `nsc` show credentials, which topologies cannot say: here they get passwords
+    # a.sh:10:1: `nsc add user` was not read: some of its words are not known here
+    # a.sh:11:1: `nsc add import` was not read: accounts, users and their permissions are
+    account: SHOP
+
+    users:
+      web: { permissions: { publish: [orders.>, carts.*], subscribe: [_INBOX.>, jobs.new], allow_responses: { max: 2, expires: 5s } } }
+      one: { permissions: { publish: { deny: [admin.>] }, subscribe: { deny: [admin.>] } } }
+      two: { permissions: { publish: { deny: [admin.>] }, subscribe: { deny: [admin.>] } } }
+      admin: { role: admin }
+      # not read: what the role of its signing key allows
+      late: { role: admin }
+    a.sh:10:1: warning[I002]: `nsc add user` was not read: some of its words are not known here
+    a.sh:11:1: warning[I002]: `nsc add import` was not read: accounts, users and their permissions are
+    ");
+}

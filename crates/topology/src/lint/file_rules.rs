@@ -259,7 +259,7 @@ pub const FILE_RULES: &[FileRule] = &[
         code: "I024",
         name: "published-unstored",
         about: "A program beside the topology publishes a message and waits until it is stored, and no stream takes \
-                that subject. The client library reports that there is no responder, or a timeout.",
+                that subject. The client library reports no responders, or a timeout.",
     },
     FileRule {
         code: "I025",

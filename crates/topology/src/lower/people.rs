@@ -8,11 +8,11 @@ use watershed_wire::jetstream::check::Bounds;
 use super::fields::{Fields, Reader, is_plain};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{
-    Access, ConsumerName, Grant, Granted, Handler, Places, Responses, Runs, Secret, ServerSettings,
-    Service, Tls, Topology, User,
+    Access, ConsumerName, Grant, Handler, Places, Responses, Runs, Secret, ServerSettings, Service,
+    Tls, Topology, User,
 };
 use crate::schema::{CONNECTIONS, PERMISSIONS, RESPONSES, RULES, SERVER, SERVICE, nearest};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::yaml::{Entry, Node, Value};
 
 pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology) {
@@ -139,91 +139,104 @@ const USER_KEYS: &[&str] = &[
 
 pub(super) fn users(reader: &mut Reader, node: &Node, topology: &mut Topology) {
     for entry in reader.mapping(node, "`users`") {
-        let what = format!("user `{}`", entry.key);
-        let entries = reader.mapping(&entry.node, &what);
-        let mut password = None;
-        let mut access = None;
-        let mut permissions = None;
-        let mut inbox_prefix = None;
-        let mut key = None;
-        let mut allowed_connection_types = Vec::new();
-        for inner in entries {
-            match inner.key.as_str() {
-                "password" => password = secret(reader, &inner.node),
-                "nkey" => key = nkey(reader, &inner.node),
-                "allowed_connection_types" => {
-                    let fields =
-                        reader.fields(std::slice::from_ref(inner), &[CONNECTIONS], &[], &what);
-                    allowed_connection_types = texts(&fields, "allowed_connection_types");
-                    connection_types(reader, &allowed_connection_types);
+        if let Some(user) = user(reader, entry) {
+            topology.users.push(user);
+        }
+    }
+}
+
+/// What is said of a user, before it is known whether it fits together.
+#[derive(Default)]
+struct Said {
+    password: Option<Secret>,
+    nkey: Option<Spanned<String>>,
+    access: Option<Access>,
+    permissions: Option<(Grant, Span)>,
+    inbox_prefix: Option<Spanned<String>>,
+    connection_types: Vec<Spanned<String>>,
+}
+
+fn user(reader: &mut Reader, entry: &Entry) -> Option<User> {
+    let what = format!("user `{}`", entry.key);
+    let mut said = Said::default();
+    for inner in reader.mapping(&entry.node, &what) {
+        said.take(reader, inner, &what);
+    }
+    let name = Spanned::new(entry.key.clone(), entry.key_span);
+    let listed = said.permissions.is_some().then_some(Access::Listed);
+    let Some(access) = said.access.or(listed) else {
+        let message =
+            format!("{what} needs a `service`, a `role`, `permissions` or `system: true`");
+        let diagnostic = Diagnostic::new("F006", Severity::Error, name.span, message);
+        reader.push(
+            diagnostic
+                .fix("name the service whose permissions the user gets, or write `role: admin`"),
+        );
+        return None;
+    };
+    let (permissions, span) = said.permissions.unwrap_or_default();
+    if let (Some(key), Some(_)) = (&said.nkey, &said.password) {
+        let message = "a user signs with an `nkey` or shows a `password`, one of them";
+        reader.error("F004", key.span, message);
+    }
+    let more = [&permissions.publish, &permissions.subscribe].iter().any(|one| one.allow.is_some());
+    if access == Access::Admin && (more || permissions.responses.is_some()) {
+        let message = "an admin may do everything: `allow` adds nothing";
+        let diagnostic = Diagnostic::new("F004", Severity::Error, span, message.into());
+        reader.push(diagnostic.fix("leave out `role: admin`, or write `deny`"));
+    }
+    Some(User {
+        name,
+        password: said.password,
+        nkey: said.nkey,
+        allowed_connection_types: said.connection_types,
+        access,
+        permissions,
+        inbox_prefix: said.inbox_prefix,
+    })
+}
+
+impl Said {
+    fn take(&mut self, reader: &mut Reader, inner: &Entry, what: &str) {
+        match inner.key.as_str() {
+            "password" => self.password = secret(reader, &inner.node),
+            "nkey" => self.nkey = nkey(reader, &inner.node),
+            "allowed_connection_types" => {
+                let fields = reader.fields(std::slice::from_ref(inner), &[CONNECTIONS], &[], what);
+                self.connection_types = texts(&fields, "allowed_connection_types");
+                connection_types(reader, &self.connection_types);
+            }
+            "role" => {
+                if reader.text(&inner.node, "role").is_some_and(|role| role != "admin") {
+                    let message = "`admin` is the only role; everybody else has a `service`";
+                    reader.error("F004", inner.node.span, message);
                 }
-                "role" => {
-                    if reader.text(&inner.node, "role").is_some_and(|role| role != "admin") {
-                        let message = "`admin` is the only role; everybody else has a `service`";
-                        reader.error("F004", inner.node.span, message);
-                    }
-                    one_access(reader, inner, &mut access, Access::Admin);
-                }
-                "service" => {
-                    let Some(name) = reader.text(&inner.node, "service") else { continue };
-                    let service = Access::Service(Spanned::new(name, inner.node.span));
-                    one_access(reader, inner, &mut access, service);
-                }
-                "system" => {
-                    if reader.flag(&inner.node, "system") == Some(true) {
-                        one_access(reader, inner, &mut access, Access::System);
-                    }
-                }
-                "permissions" => permissions = Some((grant(reader, &inner.node), inner.key_span)),
-                "inbox_prefix" => {
-                    let text = reader.text(&inner.node, "inbox_prefix");
-                    inbox_prefix = text.map(|text| Spanned::new(text, inner.node.span));
-                }
-                other => {
-                    if nearest(other, USER_KEYS.iter().copied()) == Some("password") {
-                        reader.secrets.push(inner.node.span);
-                    }
-                    reader.unknown(inner, USER_KEYS, "a user");
+                one_access(reader, inner, &mut self.access, Access::Admin);
+            }
+            "service" => {
+                let Some(name) = reader.text(&inner.node, "service") else { return };
+                let service = Access::Service(Spanned::new(name, inner.node.span));
+                one_access(reader, inner, &mut self.access, service);
+            }
+            "system" => {
+                if reader.flag(&inner.node, "system") == Some(true) {
+                    one_access(reader, inner, &mut self.access, Access::System);
                 }
             }
+            "permissions" => {
+                self.permissions = Some((grant(reader, &inner.node), inner.key_span));
+            }
+            "inbox_prefix" => {
+                let text = reader.text(&inner.node, "inbox_prefix");
+                self.inbox_prefix = text.map(|text| Spanned::new(text, inner.node.span));
+            }
+            other => {
+                if nearest(other, USER_KEYS.iter().copied()) == Some("password") {
+                    reader.secrets.push(inner.node.span);
+                }
+                reader.unknown(inner, USER_KEYS, "a user");
+            }
         }
-        let name = Spanned::new(entry.key.clone(), entry.key_span);
-        let access = access.or_else(|| permissions.is_some().then_some(Access::Listed));
-        let Some(access) = access else {
-            let message =
-                format!("{what} needs a `service`, a `role`, `permissions` or `system: true`");
-            let diagnostic = Diagnostic::new("F006", Severity::Error, name.span, message);
-            reader.push(
-                diagnostic.fix(
-                    "name the service whose permissions the user gets, or write `role: admin`",
-                ),
-            );
-            continue;
-        };
-        let (permissions, span) = permissions.unwrap_or_default();
-        if let (Some(key), Some(_)) = (&key, &password) {
-            let message = "a user signs with an `nkey` or shows a `password`, one of them";
-            reader.error("F004", key.span, message);
-        }
-        let more = |granted: &Granted| granted.allow.is_some();
-        if access == Access::Admin
-            && (more(&permissions.publish)
-                || more(&permissions.subscribe)
-                || permissions.responses.is_some())
-        {
-            let message = "an admin may do everything: `allow` adds nothing";
-            let diagnostic = Diagnostic::new("F004", Severity::Error, span, message.into());
-            reader.push(diagnostic.fix("leave out `role: admin`, or write `deny`"));
-        }
-        topology.users.push(User {
-            name,
-            password,
-            nkey: key,
-            allowed_connection_types,
-            access,
-            permissions,
-            inbox_prefix,
-        });
     }
 }
 

@@ -404,15 +404,27 @@ fn subscribed(sources: &SourceMap, seen: &Seen, method: &str) -> Vec<What> {
     let taken = settings(sources, &all);
     let call = ConsumerCall { stream, name, taken, push: Some(!pull), binds: true };
     let mut out = vec![What::Consumer(call)];
-    // Without `ManualAck` the library acknowledges when a callback returns.
-    let manual = options.iter().any(|(name, _)| *name == "ManualAck");
-    let at = if method.starts_with("Queue") { 2 } else { 1 };
-    if manual && !pull && text(at).is_some_and(|handler| never_acknowledges(sources, handler)) {
-        let own = find(&all, "durable_name").or_else(|| find(&all, "name")).or(queue);
-        let stream = subject.and_then(Value::text).map(|subject| vec![subject.to_owned()]);
-        out.extend(stream.map(|subjects| What::Silent(Of::Storing(subjects), Naming::of(own))));
-    }
+    out.extend(silent(sources, &options, seen, &all));
     out
+}
+
+/// A callback that acknowledges nothing. Without `ManualAck` the library does when it returns.
+fn silent(
+    sources: &SourceMap,
+    options: &[(&str, &Called)],
+    seen: &Seen,
+    all: &[Entry],
+) -> Option<What> {
+    let text = |at: usize| seen.arguments.get(at).map(|one| &one.value);
+    let (at, queue) = match seen.callee.last()? {
+        "Subscribe" => (1, None),
+        "QueueSubscribe" => (2, text(1)),
+        _ => return None,
+    };
+    options.iter().find(|(name, _)| *name == "ManualAck")?;
+    let stream = Of::Storing(vec![text(0)?.text()?.to_owned()]);
+    let consumer = find(all, "durable_name").or_else(|| find(all, "name")).or(queue);
+    never_acknowledges(sources, text(at)?).then(|| What::Silent(stream, Naming::of(consumer)))
 }
 
 fn put_missing(all: &mut Vec<Entry>, name: &str, value: &Value) {
