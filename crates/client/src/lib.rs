@@ -3,6 +3,7 @@
 //! What to ask and what to do is decided in [`watershed_topology`]; this crate sends it.
 
 mod backup;
+mod buckets;
 mod carry;
 mod client;
 mod compare;
@@ -17,6 +18,7 @@ mod wait;
 pub use backup::{
     Backup, BackupError, Backups, ConsumerBackup, Restored, Sums, Way, is_half_restored,
 };
+pub use buckets::{BucketError, Held};
 pub use carry::News;
 pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};
@@ -26,4 +28,5 @@ pub use options::{ConnectError, Credential, Options};
 pub use wait::{NotReady, wait};
 
 pub use async_nats::header::{HeaderName, HeaderValue};
+pub use async_nats::jetstream::{kv, object_store};
 pub use async_nats::{HeaderMap, Message};

@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
-    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, lint, lsp, moving, next,
-    plan, publish, purge, release, render, request, restore, schema, serve, status, store,
-    subscribe, test, top, up, verify, view, wait, work,
+    apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, key_value, lint, lsp,
+    moving, next, object, plan, publish, purge, release, render, request, restore, schema, serve,
+    status, store, subscribe, test, top, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -54,6 +54,8 @@ enum Command {
     Env(env::Arguments),
     Run(env::RunArguments),
     View(view::Arguments),
+    Kv(key_value::Arguments),
+    Object(object::Arguments),
     Purge(purge::Arguments),
     Work(work::Arguments),
     Dead(dead::Arguments),
@@ -98,6 +100,8 @@ impl Cli {
             Command::Run(arguments) => env::run_with(&arguments),
             Command::Next(arguments) => next::run(&arguments),
             Command::View(arguments) => view::run(&arguments),
+            Command::Kv(arguments) => key_value::run(&arguments),
+            Command::Object(arguments) => object::run(&arguments),
             Command::Purge(arguments) => purge::run(&arguments),
             Command::Work(arguments) => work::run(&arguments),
             Command::Dead(arguments) => dead::run(&arguments),

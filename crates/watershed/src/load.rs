@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use watershed_import::import;
 use watershed_topology::diagnostic::sort;
 use watershed_topology::limits::FILE_BYTES_MAX;
+use watershed_topology::lint::allow::allowed_in;
 use watershed_topology::lint::embedded;
 use watershed_topology::read::{Document, read};
 use watershed_topology::sharing::{between, strangers};
@@ -80,13 +81,18 @@ pub(crate) struct Reading {
 pub(crate) fn load(paths: &[PathBuf], reading: &Reading) -> anyhow::Result<Workspace> {
     let mut workspace = Workspace::default();
     let default = [here()];
-    let paths = if paths.is_empty() { &default } else { paths };
+    let whole = paths.is_empty();
+    let paths = if whole { &default } else { paths };
     let mut all = paths.to_vec();
     if reading.foreign {
         all = with_included(all, paths);
     }
     for path in &all {
+        let before = workspace.topologies.len();
         load_one(path, reading, &mut workspace)?;
+        if reading.foreign && (whole || path.is_dir()) {
+            programs(before, &mut workspace)?;
+        }
     }
     if reading.foreign {
         lint_foreign(&mut workspace, reading);
@@ -219,6 +225,24 @@ fn load_one(path: &Path, reading: &Reading, workspace: &mut Workspace) -> anyhow
     workspace.topologies.push(Loaded { topology, path, folder, data: None });
     workspace.diagnostics.append(&mut read.diagnostics);
     workspace.allowed += read.allowed;
+    Ok(())
+}
+
+/// Reads the programs in the folder of a topology, the last one that was read, and says how they differ from it.
+fn programs(before: usize, workspace: &mut Workspace) -> anyhow::Result<()> {
+    let Some(loaded) = workspace.topologies.get(before) else { return Ok(()) };
+    let here = Path::new(".");
+    let folder = if loaded.folder == Path::new("") { here } else { &loaded.folder };
+    let mut files = Vec::new();
+    for path in tree(folder)?.programs() {
+        // What was not named is read as far as it can be.
+        if let Ok(text) = text(&path) {
+            files.push(workspace.sources.add(&path.display().to_string(), &text));
+        }
+    }
+    let mut found = watershed_import::against(&workspace.sources, &loaded.topology, &files);
+    workspace.allowed += allowed_in(&workspace.sources, &files, &mut found);
+    workspace.diagnostics.append(&mut found);
     Ok(())
 }
 

@@ -64,6 +64,21 @@ pub(crate) struct Tree {
     pub(crate) tests: usize,
 }
 
+/// Endings of programs.
+const PROGRAMS: &[&str] =
+    &["py", "go", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "rs", "java"];
+
+impl Tree {
+    /// The programs among the files.
+    pub(crate) fn programs(self) -> impl Iterator<Item = PathBuf> {
+        let is_program = |path: &PathBuf| {
+            let ending = path.extension().and_then(|ending| ending.to_str());
+            ending.is_some_and(|ending| PROGRAMS.contains(&ending))
+        };
+        self.files.into_iter().filter(is_program)
+    }
+}
+
 /// The files below `root` that may declare something, in their order. What `.gitignore` names is left
 /// out, and no link is followed.
 pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
