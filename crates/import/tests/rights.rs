@@ -11,7 +11,7 @@ use std::time::Duration;
 use watershed_import::{Imported, import, includes};
 use watershed_peers::{NatsServer, nats_server};
 use watershed_render::{Deployed, Target, render};
-use watershed_topology::model::{Secret, Topology};
+use watershed_topology::model::{Granted, Secret, Topology};
 use watershed_topology::read::{Document, read};
 use watershed_topology::render::{Comments, render as written};
 use watershed_topology::source::{SourceMap, Spanned};
@@ -162,7 +162,9 @@ fn table(server: &NatsServer, users: &[(String, String)], subjects: &BTreeSet<St
 fn start(folder: &Path, name: &str, text: &str) -> NatsServer {
     // Variables of the environment are set in the file itself.
     let used = ENVIRONMENT.iter().filter(|(name, _)| text.contains(&format!("${name}")));
-    let variables: String = used.map(|(name, value)| format!("{name}: \"{value}\"\n")).collect();
+    let variables: Vec<String> =
+        used.map(|(name, value)| format!("{name}: \"{value}\"\n")).collect();
+    let variables = variables.concat();
     let text = variables + &without_folder(text);
     let file = folder.join(name);
     std::fs::write(&file, text).unwrap();
@@ -208,36 +210,24 @@ fn read_back(topology: &Topology) -> Topology {
     read.topology
 }
 
-#[track_caller]
-fn check(name: &str) {
-    let text = std::fs::read_to_string(folder().join(name)).unwrap();
-    let mut imported = imported(name, &text);
-    if imported.accounts.is_empty() {
-        imported.topology.name = Spanned::new("one".to_owned(), imported.topology.name.span);
-        imported.accounts.push(imported.topology.clone());
-    }
-    // What was read with the configuration lies in variables now, as `import` has it in files.
+/// What was read with the configuration lies in variables now, as `import` has it in files. The variables as the text of
+/// a configuration, and everybody with their password; the token is nobody's.
+fn passwords(imported: &mut Imported) -> (String, BTreeMap<String, String>) {
     let mut variables = String::new();
-    let mut users = BTreeMap::new();
-    for (user, password) in HASHED {
-        users.insert((*user).to_owned(), (*password).to_owned());
-    }
+    let known = HASHED.iter().map(|(user, password)| ((*user).to_owned(), (*password).to_owned()));
+    let mut users: BTreeMap<String, String> = known.collect();
     for (index, password) in imported.passwords.iter().enumerate() {
         let variable = format!("PASS_OF_{index}");
         let _ = writeln!(variables, "{variable}: \"{}\"", password.text);
         let secret = Secret::Env(variable);
+        users.insert(password.user.clone().unwrap_or_default(), password.text.clone());
         for topology in &mut imported.accounts {
-            match &password.user {
-                Some(name) => {
-                    for user in topology.users.iter_mut().filter(|user| user.name.value == *name) {
-                        user.password = Some(secret.clone());
-                        users.insert(name.clone(), password.text.clone());
-                    }
-                }
-                None => {
-                    topology.server.token.as_mut().unwrap().value = secret.clone();
-                    users.insert(String::new(), password.text.clone());
-                }
+            let of = |name: &String| password.user.as_ref() == Some(name);
+            for user in topology.users.iter_mut().filter(|user| of(&user.name.value)) {
+                user.password = Some(secret.clone());
+            }
+            if let (Some(token), None) = (&mut topology.server.token, &password.user) {
+                token.value = secret.clone();
             }
         }
     }
@@ -248,6 +238,18 @@ fn check(name: &str) {
             users.insert(user.name.value.clone(), (*password).to_owned());
         }
     }
+    (variables, users)
+}
+
+#[track_caller]
+fn check(name: &str) {
+    let text = std::fs::read_to_string(folder().join(name)).unwrap();
+    let mut imported = imported(name, &text);
+    if imported.accounts.is_empty() {
+        imported.topology.name = Spanned::new("one".to_owned(), imported.topology.name.span);
+        imported.accounts.push(imported.topology.clone());
+    }
+    let (variables, users) = passwords(&mut imported);
     let mut topologies: Vec<Topology> = imported.accounts.iter().map(read_back).collect();
     for topology in &mut topologies {
         // Both servers find their own ports and folders.
@@ -263,7 +265,7 @@ fn check(name: &str) {
     let mut subjects: BTreeSet<String> = SUBJECTS.iter().map(|one| (*one).to_owned()).collect();
     for user in topologies.iter().flat_map(|topology| &topology.users) {
         let granted = [&user.permissions.publish, &user.permissions.subscribe];
-        for filter in granted.into_iter().flat_map(|granted| granted.filters()) {
+        for filter in granted.into_iter().flat_map(Granted::filters) {
             subjects.insert(filter.value.replace('*', "any").replace('>', "any.rest"));
         }
     }

@@ -139,7 +139,9 @@ impl Look<'_> {
             Kind::Joined(all) | Kind::List(all) | Kind::Other(all) => self.all(all),
             Kind::Map(pairs) => {
                 for (key, value) in pairs {
-                    key.iter().for_each(|key| self.expr(key));
+                    if let Some(key) = key {
+                        self.expr(key);
+                    }
                     self.expr(value);
                 }
             }
@@ -171,6 +173,8 @@ impl Look<'_> {
     }
 
     fn all(&mut self, all: &[Expr]) {
-        all.iter().for_each(|one| self.expr(one));
+        for one in all {
+            self.expr(one);
+        }
     }
 }

@@ -73,20 +73,17 @@ impl Whole {
     ) -> Vec<Pair> {
         let mut all = Vec::with_capacity(pairs.len());
         for mut pair in pairs {
-            let included = is_include(&pair).map(str::to_owned);
-            match included {
-                Some(name) => match self.included(files, file, &name, depth) {
-                    Ok(more) => all.extend(more),
-                    Err(why) => {
-                        let span = self.span(pair.item.place);
-                        self.missing
-                            .push((span, format!("`{name}` is included, and not read: {why}")));
-                    }
-                },
-                None => {
-                    let value = std::mem::replace(&mut pair.item.value, Value::Flag(false));
-                    pair.item.value = self.inside(files, file, value, depth);
-                    all.push(pair);
+            let Some(name) = is_include(&pair).map(str::to_owned) else {
+                let value = std::mem::replace(&mut pair.item.value, Value::Flag(false));
+                pair.item.value = self.inside(files, file, value, depth);
+                all.push(pair);
+                continue;
+            };
+            match self.included(files, file, &name, depth) {
+                Ok(more) => all.extend(more),
+                Err(why) => {
+                    let span = self.span(pair.item.place);
+                    self.missing.push((span, format!("`{name}` is included, and not read: {why}")));
                 }
             }
         }

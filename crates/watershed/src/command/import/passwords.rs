@@ -75,7 +75,10 @@ fn free(file: String, kept: &[(String, String)]) -> String {
     if !taken(&file) {
         return file;
     }
-    (2..).map(|number| format!("{file}-{number}")).find(|name| !taken(name)).unwrap_or(file)
+    (2..=kept.len() + 2)
+        .map(|number| format!("{file}-{number}"))
+        .find(|name| !taken(name))
+        .unwrap_or(file)
 }
 
 /// Takes references away that lead to files that are not written.
