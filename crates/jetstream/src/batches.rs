@@ -174,7 +174,7 @@ impl JetStream {
             stream: &self.state.stream(key).config.name,
             seq,
             batch: &String::from_utf8_lossy(id),
-            count: messages.len(),
+            count: messages.len() as u64,
         };
         let payload = encoded::encode(&ack);
         if !owed.subject.is_empty() {

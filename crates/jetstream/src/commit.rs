@@ -409,6 +409,9 @@ impl JetStream {
         if !stream.config.allow_atomic {
             self.batches.forget(key);
         }
+        if !self.state.stream(key).config.allow_batched {
+            self.end_fast_of(key);
+        }
         self.arm_expiry(net, key);
         self.compress_full_blocks(key);
         self.notice_updated(net, key);
@@ -433,6 +436,7 @@ impl JetStream {
         self.work.arrived(stream.account, coming);
         self.live.remove(key);
         self.batches.forget(key);
+        self.forget_fast_of(key);
         self.unsaved.remove(&key);
         self.following.remove(&key);
         self.following_waits.remove(&key);
@@ -547,7 +551,7 @@ impl JetStream {
         let owed = self.let_others_go(owed);
         match owed.asked {
             Asked::Nothing | Asked::Confirm => {}
-            Asked::Publish => Self::refuse_publish(net, owed, error),
+            Asked::Publish | Asked::Fast => Self::refuse_publish(net, owed, error),
             Asked::Change(call) | Asked::Rest(call) => {
                 self.work.failed(owed.account);
                 let reply = json::encode(&Reply::<()>::new(call.kind, Err(error)));

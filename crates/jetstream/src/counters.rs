@@ -111,8 +111,7 @@ impl JetStream {
         let stream = &self.state.streams[key.index()];
         let Some(live) = self.live.get_mut(key) else { return };
         let asked = AskedFor::read(HeaderBlock(message.header));
-        let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
-        let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
+        let owed = Owed::to_publisher(stream.account, message.reply, stream.config.no_ack);
         let refused =
             asked.refused_count(message.payload).or_else(|| asked.refused(&stream.config));
         if let Some(error) = refused {
@@ -261,13 +260,13 @@ impl JetStream {
             self.expecting.bytes += waiting.len();
             return Some(waiting);
         }
-        Self::refuse_uncounted(net, &waiting, table::INSUFFICIENT_RESOURCES.into());
+        self.refuse_uncounted(net, &waiting, table::INSUFFICIENT_RESOURCES.into());
         None
     }
 
-    fn refuse_uncounted(net: &mut impl Network, waiting: &Uncounted, error: ApiError) {
+    fn refuse_uncounted(&mut self, net: &mut impl Network, waiting: &Uncounted, error: ApiError) {
         match waiting {
-            Uncounted::Publish(own) => Self::refuse_publish(net, own.owed(), error),
+            Uncounted::Publish(own) => self.refuse_waiting(net, own.log, own.owed(), error),
             Uncounted::Batch(own) => Self::refuse_publish(net, own.owed(), error),
             Uncounted::Copy { .. } => {}
         }
@@ -292,7 +291,7 @@ impl JetStream {
                 self.note_damage(log, sequence);
                 let error = table::STREAM_STORE_FAILED.with(DAMAGED);
                 // A copy rests rather than counts from nothing.
-                return Self::refuse_uncounted(net, &waiting, error);
+                return self.refuse_uncounted(net, &waiting, error);
             };
             let counter = Counter::read(record.head, record.body);
             let durable = self.state.stream(key).log.last();

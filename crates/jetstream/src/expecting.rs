@@ -32,7 +32,7 @@ impl JetStream {
     ) {
         let waiting = Waiting::new(log, owed.account, message, search);
         if self.expecting.bytes + waiting.len() > PUBLISH_BYTES_WAITING_MAX {
-            Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
+            self.refuse_waiting(net, log, owed, table::INSUFFICIENT_RESOURCES.into());
         } else {
             self.expecting.push(waiting);
         }

@@ -17,6 +17,7 @@ use crate::calls::Calls;
 use crate::consumer_key::ConsumerKey;
 use crate::damage::{Damage, Damaged};
 use crate::disk::Disk;
+use crate::fast::FastBatches;
 use crate::gather::Gather;
 use crate::limits::{JOURNAL_BYTES_PER_CHECKPOINT, ROUND_BYTES_WAITING_MAX, TAIL_BYTES_MAX};
 use crate::live::{Live, LiveTable};
@@ -105,6 +106,8 @@ pub(crate) enum TimerKey {
     Space,
     /// A batch has waited for too long for its end.
     Batches,
+    /// A fast batch of a stream has waited for too long for its next message.
+    FastBatches(StreamKey),
     /// It is looked at who keeps a snapshot or a restore waiting.
     Archives,
 }
@@ -232,6 +235,8 @@ pub struct JetStream {
     pub(crate) republished: Republished,
     /// Atomic batches that have begun.
     pub(crate) batches: Batches,
+    /// Fast batches that have begun.
+    pub(crate) fast: FastBatches,
     /// What was found for the call that is being answered.
     pub(crate) found: Option<Found>,
     /// Snapshots that are being sent, by their names, and those of them that may go on.
@@ -318,6 +323,7 @@ impl JetStream {
             unsettled: Unsettled::new(),
             republished: Republished::new(),
             batches: Batches::default(),
+            fast: FastBatches::default(),
             found: None,
             snapshots: BTreeMap::new(),
             snapshots_ready: VecDeque::new(),

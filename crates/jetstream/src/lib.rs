@@ -34,6 +34,8 @@ mod deliver;
 mod disk;
 mod events;
 mod expecting;
+mod fast;
+mod fast_batches;
 mod firing;
 mod follow;
 mod gather;

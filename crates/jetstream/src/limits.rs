@@ -47,6 +47,16 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Time without another message after which a batch is given up, as on nats-server.
 pub const BATCH_IDLE_MAX: Duration = Duration::from_secs(10);
 
+/// Fast batches of a stream that have not come to their end, as on nats-server.
+pub const FAST_BATCHES_OF_STREAM_MAX: usize = 1_000;
+
+/// Those of all streams, as on nats-server.
+pub const FAST_BATCHES_MAX: usize = 50_000;
+
+/// Messages between two acknowledgements of a fast batch, of all batches of a stream together, as on
+/// nats-server.
+pub const FAST_FLOW_MAX: u64 = 500;
+
 /// Bytes of advisories that wait for their turn. More are left out.
 pub const NOTICE_BYTES_WAITING_MAX: usize = 16 * 1024 * 1024;
 

@@ -1,13 +1,15 @@
 //! Storing what is published.
 
 use watershed_base::{AccountId, Now};
-use watershed_store::Record;
+use watershed_store::{LogId, Record};
 use watershed_wire::jetstream::counter::{Counter, value_of};
 use watershed_wire::jetstream::error::{ApiError, table};
+use watershed_wire::jetstream::fast::is_fast;
 use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::publish::{PubAck, encode_ack};
 use watershed_wire::op::Publish;
 
+use crate::fast_batches::Decided;
 use crate::jetstream::JetStream;
 use crate::live::admit::{Admission, admit};
 use crate::markers::lengthened;
@@ -44,7 +46,9 @@ impl JetStream {
         let config = &self.state.stream(key).config;
         let header = replacing(config, lengthened(config, message.header));
         let message = Publish { subject, header: &header, ..*message };
-        if !self.store_batched(net, key, &message) {
+        if message.reply.is_some_and(is_fast) {
+            self.store_fast(net, key, &message);
+        } else if !self.store_batched(net, key, &message) {
             self.store_looking(net, key, &message, lookup);
         }
     }
@@ -76,8 +80,9 @@ impl JetStream {
         let stream = &self.state.streams[key.index()];
         let room = self.room(stream.account, stream.config.storage);
         let Some(live) = self.live.get_mut(key) else { return };
-        let reply = message.reply.filter(|_| !stream.config.no_ack).unwrap_or_default();
-        let owed = Owed { account: stream.account, subject: reply, asked: Asked::Publish };
+        let owed = Owed::to_publisher(stream.account, message.reply, stream.config.no_ack);
+        let is_fast = owed.asked == Asked::Fast;
+        let log = stream.log.id();
         let now = self.now.wall;
         let admission = admit(stream, &mut live.intake, message, now, room, &mut lookup);
         self.expecting.looked_at(&lookup);
@@ -86,14 +91,22 @@ impl JetStream {
                 let content = message.subject.len() + message.header.len() + message.payload.len();
                 let available = self.takes_messages() && self.rounds.has_room(content);
                 if available || stream.is_memory() {
-                    self.accept(net, key, message, msg_id.unwrap_or_default(), owed);
+                    let told = if is_fast { Owed::NOTHING } else { owed };
+                    self.accept(net, key, message, msg_id.unwrap_or_default(), told);
                     if let Some(counter) = counter {
                         let sequence = self.live(key).intake.assigned();
                         self.has_counted(key, message.subject, sequence, counter);
                     }
+                    if is_fast {
+                        let sequence = self.live(key).intake.assigned();
+                        self.fast_decided(net, key, owed, Decided::Stored(sequence));
+                    }
                 } else {
-                    Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
+                    self.refuse_waiting(net, log, owed, table::INSUFFICIENT_RESOURCES.into());
                 }
+            }
+            Admission::Duplicate { .. } if is_fast => {
+                self.fast_decided(net, key, owed, Decided::Duplicate);
             }
             Admission::Duplicate { sequence } => {
                 let durable = sequence <= stream.log.last();
@@ -103,7 +116,6 @@ impl JetStream {
             }
             Admission::Refuse(error) => self.refuse_in(net, key, owed, error),
             Admission::Unknown => {
-                let log = stream.log.id();
                 self.expect_later(net, log, message, owed, lookup.into_search());
             }
         }
@@ -191,9 +203,26 @@ impl JetStream {
         owed: Owed<'_>,
         error: ApiError,
     ) {
+        if owed.asked == Asked::Fast {
+            return self.fast_decided(net, key, owed, Decided::Refused(error));
+        }
         let stream = self.state.stream(key).config.name.clone();
         let ack = PubAck { error: Some(error), stream, ..PubAck::default() };
         Self::reply(net, owed.account, owed.subject, b"", &json::encode(&ack));
+    }
+
+    /// What waited to be stored, in this log, is not.
+    pub(crate) fn refuse_waiting(
+        &mut self,
+        net: &mut impl Network,
+        log: LogId,
+        owed: Owed<'_>,
+        error: ApiError,
+    ) {
+        match self.state.by_log(log).filter(|_| owed.asked == Asked::Fast) {
+            Some(key) => self.fast_decided(net, key, owed, Decided::Refused(error)),
+            None => Self::refuse_publish(net, owed, error),
+        }
     }
 
     pub(crate) fn refuse_publish(net: &mut impl Network, owed: Owed<'_>, error: ApiError) {

@@ -7,7 +7,7 @@ use watershed_base::AccountId;
 use watershed_store::LogId;
 use watershed_wire::op::Publish;
 
-use crate::rounds::{Asked, Owed};
+use crate::rounds::Owed;
 use crate::state::{Lookup, Search};
 
 /// Subjects and messages that are looked at in one turn before anything waits.
@@ -55,8 +55,7 @@ impl Waiting {
 
     /// Who is told what becomes of it.
     pub(crate) fn owed(&self) -> Owed<'_> {
-        let subject = self.reply.as_deref().unwrap_or_default();
-        Owed { account: self.account, subject, asked: Asked::Publish }
+        Owed::to_publisher(self.account, self.reply.as_deref(), false)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -119,6 +119,8 @@ impl JetStream {
             }
             let unsaved = fresh.unsaved;
             self.live.insert(key, fresh);
+            // What was accepted of them is gone.
+            self.end_fast_of(key);
             self.keep_later(key);
             if !unsaved {
                 self.unsaved.remove(&key);

@@ -7,6 +7,7 @@ use watershed_store::{Place, Record, Round, RoundBuilder};
 
 use watershed_base::AccountId;
 use watershed_store::keeper::Placed;
+use watershed_wire::jetstream::fast::is_fast;
 
 use crate::told::AuditId;
 
@@ -17,6 +18,8 @@ pub(crate) enum Asked {
     Nothing,
     /// To store a message.
     Publish,
+    /// To store a message of a fast batch. Its reply subject says which.
+    Fast,
     /// To confirm an acknowledgement. Any reply at all confirms it.
     Confirm,
     /// A change, by a call. Calls behind it wait for it.
@@ -49,6 +52,17 @@ impl Owed<'_> {
     /// Nothing is owed to anybody.
     pub(crate) const NOTHING: Self =
         Owed { account: AccountId(0), subject: b"", asked: Asked::Nothing };
+}
+
+impl<'a> Owed<'a> {
+    /// What is owed to who published a message with this reply subject, to a stream that acknowledges or does not.
+    pub(crate) fn to_publisher(account: AccountId, reply: Option<&'a [u8]>, no_ack: bool) -> Self {
+        let subject = reply.unwrap_or_default();
+        if is_fast(subject) {
+            return Owed { account, subject, asked: Asked::Fast };
+        }
+        Owed { account, subject: if no_ack { b"" } else { subject }, asked: Asked::Publish }
+    }
 }
 
 /// A record of a round, and the reply that is owed for it.

@@ -39,6 +39,10 @@ impl JetStream {
                 TimerKey::Local => self.go_on_locally(net),
                 TimerKey::Space => self.free_space(),
                 TimerKey::Batches => self.give_up_batches(net),
+                TimerKey::FastBatches(stream) => {
+                    left = left.saturating_sub(self.fast.count(stream));
+                    self.give_up_fast(stream);
+                }
                 TimerKey::Archives => self.look_at_archives(net),
             }
             if key == TimerKey::Local || left == 0 {
@@ -65,6 +69,7 @@ impl JetStream {
             | self.snapshot_some(net)
             | self.restore_some(net)
             | self.expect_some(net)
+            | self.store_fast_waiting(net)
             | self.count_settled(net)
             | self.store_republished(net)
             | self.advance_ready(net)

@@ -6,13 +6,11 @@ use watershed_wire::jetstream::stream::StreamSource;
 
 /// The first field of `config` that asks for something that is not built.
 pub(crate) fn refuse(config: &StreamConfig) -> Option<ApiError> {
-    let fields = [("allow_batched", config.allow_batched)];
-    let mut origins = config.mirror.iter().chain(&config.sources);
+    let origins = config.mirror.iter().chain(&config.sources);
     let asks = |source: &StreamSource| {
         [("external", source.external.is_some()), ("consumer", source.consumer.is_some())]
     };
-    let fields = fields.into_iter().chain(origins.by_ref().flat_map(asks));
-    let (field, _) = { fields }.find(|(_, wanted)| *wanted)?;
+    let (field, _) = origins.flat_map(asks).find(|(_, wanted)| *wanted)?;
     let text = format!("`{field}` is not supported by this server yet");
     Some(table::STREAM_INVALID_CONFIG.with(text))
 }

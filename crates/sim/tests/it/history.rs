@@ -83,7 +83,7 @@ impl Client<'_> {
 
     fn act(&mut self, node: &mut Node) {
         let stream = self.one_of(&STREAMS);
-        match self.rng.u8(..67) {
+        match self.rng.u8(..69) {
             0 => self.delete_stream(node, stream),
             1..5 => self.put_stream(node, stream),
             5..7 => self.purge(node, stream),
@@ -96,6 +96,7 @@ impl Client<'_> {
             46..48 => self.pause(node, stream),
             48..50 => self.publish_batch(node, stream),
             66 => self.reset(node, stream),
+            67..69 => self.publish_fast(node, stream),
             _ => self.publish(node, stream),
         }
         for message in node.received() {
@@ -110,7 +111,7 @@ impl Client<'_> {
         let retention = known.filter(|_| !changes).unwrap_or_else(|| self.one_of(&RETENTIONS));
         let mut config = format!(
             "\"name\":\"{stream}\",\"retention\":\"{retention}\",\"allow_rollup_hdrs\":true,\
-             \"allow_msg_ttl\":true,\"allow_atomic\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
+             \"allow_msg_ttl\":true,\"allow_atomic\":true,\"allow_batched\":true,\"max_msgs\":{},\"max_bytes\":{},\"max_age\":{},\
              \"max_msgs_per_subject\":{},\"discard\":\"{}\",\"duplicate_window\":{}",
             self.one_of(&[-1, -1, 3, 10]),
             self.one_of(&[-1, -1, 600, 3000]),
@@ -144,6 +145,7 @@ impl Client<'_> {
             {
                 operation = "put mirror";
                 config = config.replace("\"allow_atomic\":true,", "");
+                config = config.replace("\"allow_batched\":true,", "");
                 self.mirrors.insert(stream);
                 let _ = write!(config, ",\"mirror\":{{\"name\":\"{source}\"}}");
             }
@@ -341,6 +343,32 @@ impl Client<'_> {
             let (subject, length) = (format!("{stream}.{}", self.rng.u8(..4)), header.len());
             node.send(
                 format!("HPUB {subject} r.{id} {length} {length}\r\n{header}\r\n").as_bytes(),
+            );
+        }
+    }
+
+    /// Some messages of a fast batch, of which one or the other is missing.
+    fn publish_fast(&mut self, node: &mut Node, stream: &'static str) {
+        self.note("publish a fast batch", stream);
+        self.requests += 1;
+        let (id, gap) = (self.requests, self.one_of(&["ok", "fail"]));
+        let last = self.rng.u8(1..6);
+        for number in 1..=last {
+            if number > 1 && self.rng.u8(..6) == 0 {
+                continue;
+            }
+            let operation = match number {
+                1 => 0,
+                _ if number == last => self.rng.u8(1..5),
+                _ => 1,
+            };
+            let counts = self.counters.contains(stream);
+            let header =
+                format!("NATS/1.0\r\n{}\r\n", if counts { "Nats-Incr: 1\r\n" } else { "" });
+            let (subject, length) = (format!("{stream}.{}", self.rng.u8(..4)), header.len());
+            let reply = format!("r.{id}.2.{gap}.{number}.{operation}.$FI");
+            node.send(
+                format!("HPUB {subject} {reply} {length} {length}\r\n{header}\r\n").as_bytes(),
             );
         }
     }

@@ -10,6 +10,7 @@ mod copies;
 mod counters;
 mod coverage;
 mod damage;
+mod fast;
 mod history;
 mod in_memory;
 mod journal;

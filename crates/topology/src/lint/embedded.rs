@@ -2,7 +2,7 @@
 //! each field.
 
 use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
-use watershed_wire::jetstream::stream::{StreamConfig, StreamSource};
+use watershed_wire::jetstream::stream::StreamSource;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::Topology;
@@ -18,9 +18,6 @@ pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
     };
     for stream in &topology.streams {
         let name = stream.name.value.as_str();
-        for field in of_stream(&stream.config) {
-            missing(stream.places.at(field), name, field);
-        }
         if let Some(source) = &stream.config.mirror {
             for field in of_source(source) {
                 missing(stream.places.at(&format!("mirror.{field}")), name, field);
@@ -57,10 +54,6 @@ pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
         }
     }
     found
-}
-
-fn of_stream(config: &StreamConfig) -> Vec<&'static str> {
-    wanted(&[("allow_batched", config.allow_batched)])
 }
 
 fn of_source(source: &StreamSource) -> Vec<&'static str> {

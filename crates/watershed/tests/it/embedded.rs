@@ -12,7 +12,7 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], allow_msg_counter: true", false),
     ("subjects: [s.>], allow_atomic: true", false),
     ("subjects: [s.>], allow_msg_schedules: true", false),
-    ("subjects: [s.>], allow_batched: true", true),
+    ("subjects: [s.>], allow_batched: true", false),
     ("subjects: [s.>], persist_mode: async", false),
     ("mirror: { name: O, external: { api: $JS.X.API } }", true),
     ("sources: [{ name: O, subject_transforms: [{ src: o.>, dest: s.> }] }]", false),
@@ -102,17 +102,14 @@ fn copies_are_run_without() {
 #[test]
 fn the_place_is_said_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "watershed: 1\nname: x\nstreams:\n  A:\n    subjects: [a.>]\n    max_age: 1d\n    \
-                allow_batched: true\n";
+    let text = "watershed: 1\nname: x\nstreams:\n  A:\n    max_age: 1d\n    mirror:\n      name: O\n      \
+                external: { api: $JS.X.API }\n";
     let file = write(&folder, text);
     let ran = run(&["up", "--listen", "127.0.0.1:0", &file]);
     assert_eq!(ran.code, Some(4), "{}", ran.err);
     let said = ran.out + &ran.err;
-    assert!(said.contains("watershed.yaml:7:"), "{said}");
-    assert!(
-        said.contains("error[U001]: `watershed up` does not support `allow_batched` yet"),
-        "{said}"
-    );
+    assert!(said.contains("watershed.yaml:8:"), "{said}");
+    assert!(said.contains("error[U001]: `watershed up` does not support `external` yet"), "{said}");
     assert!(!folder.path().join(".watershed").exists());
     succeed(&["lint", &file]);
 }

@@ -15,6 +15,7 @@ pub mod consumer;
 pub mod counter;
 pub mod create;
 pub mod error;
+pub mod fast;
 pub mod json;
 pub mod level;
 pub mod message;

@@ -123,7 +123,7 @@ pub struct BatchAck<'a> {
     /// Its id.
     pub batch: &'a str,
     /// How many messages were stored.
-    pub count: usize,
+    pub count: u64,
 }
 
 /// Appends the acknowledgement of a stored message, byte for byte as nats-server writes it.

@@ -319,6 +319,8 @@ pub(crate) fn encode(operation: &Operation, stream: &str, reply: &str) -> String
         }
         Operation::Publish(publish) => {
             let (header, payload) = (publish.header(), &publish.payload);
+            let alone = format!("{reply}.1.fail.1.2.$FI");
+            let reply = if publish.fast { &alone } else { reply };
             if header.is_empty() {
                 return frame(&publish.subject, reply, payload);
             }
@@ -364,6 +366,7 @@ fn stream_config(name: &str, rules: &Rules) -> Value {
         "discard": if rules.discard_new { "new" } else { "old" },
         "duplicate_window": rules.window,
         "allow_rollup_hdrs": true,
+        "allow_batched": true,
         "allow_msg_ttl": true,
         "storage": "file",
         "compression": if name == "B" { "s2" } else { "none" },

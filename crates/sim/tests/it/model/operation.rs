@@ -69,6 +69,7 @@ impl Operation {
             Self::Publish(publish) if publish.id.is_some() => "publish with id",
             Self::Publish(publish) if publish.ttl.is_some() => "publish with ttl",
             Self::Publish(publish) if publish.rollup.is_some() => "publish with rollup",
+            Self::Publish(publish) if publish.fast => "publish a fast batch",
             Self::Publish(publish) if publish.expects() => "publish with expectation",
             Self::Publish(_) => "publish",
             Self::Pull { expires: 0, .. } => "pull",
@@ -359,5 +360,9 @@ fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish 
             publish.payload.clear();
         }
     }
+    // An acknowledgement ahead of the disk is no part of a batch.
+    let plain = publish.id.is_none() && publish.ttl.is_none() && publish.rollup.is_none();
+    let counts = publish.increment.is_some() || stream.rules.counts;
+    publish.fast = plain && !counts && !stream.rules.is_async && rng.u8(..4) == 0;
     publish
 }

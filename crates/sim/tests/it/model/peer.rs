@@ -147,7 +147,7 @@ impl Peer {
             {
                 self.deliveries.push(delivery.clone());
                 got.push(delivery);
-            } else if came.subject == reply {
+            } else if came.subject == reply || came.subject.starts_with(&format!("{reply}.")) {
                 break (!came.status)
                     .then(|| serde_json::from_str(&came.payload).unwrap_or_default());
             }

@@ -103,6 +103,8 @@ pub(crate) struct Publish {
     pub(crate) expected_last_id: Option<String>,
     /// What it adds to a counter.
     pub(crate) increment: Option<i128>,
+    /// Whether it is a fast batch of its own.
+    pub(crate) fast: bool,
 }
 
 impl Publish {

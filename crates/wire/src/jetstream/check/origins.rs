@@ -59,6 +59,7 @@ pub(super) fn origins(config: &StreamConfig, found: &mut Vec<Violation>) {
             (config.first_seq > 0, "first_seq", table::MIRROR_WITH_FIRST_SEQ),
             (config.allow_msg_counter, "allow_msg_counter", table::MIRROR_WITH_COUNTERS),
             (config.allow_atomic, "allow_atomic", table::MIRROR_WITH_ATOMIC_PUBLISH),
+            (config.allow_batched, "allow_batched", table::MIRROR_WITH_BATCH_PUBLISH),
             (config.allow_msg_schedules, "allow_msg_schedules", table::MIRROR_WITH_MSG_SCHEDULES),
         ];
         for (_, field, error) in conflicts.into_iter().filter(|(conflict, ..)| *conflict) {

@@ -28,6 +28,8 @@ impl Client<'_> {
             } else if message.subject.starts_with("$JS.EVENT.") {
                 self.advised(&message)?;
             } else if let Some(number) = message.subject.strip_prefix("r.") {
+                // A batch says more.
+                let number = number.split('.').next().unwrap_or_default();
                 let number = number.parse().map_err(|_| format!("{message:?}"))?;
                 self.answered(number, &message.payload)?;
             }
