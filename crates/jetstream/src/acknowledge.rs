@@ -40,6 +40,10 @@ impl JetStream {
         let Some(key) = self.consumer(account, subject.stream, subject.consumer) else {
             return false;
         };
+        let config = &self.state.stream(key.stream).consumers[key.index()].config;
+        if config.ack_policy == AckPolicy::FlowControl {
+            return false;
+        }
         let Some(ack) = Ack::parse(message.payload) else { return true };
         let Some(dispatcher) = self.live.dispatcher(key) else { return true };
         if !dispatcher.has_delivered(subject.stream_seq) {
@@ -91,14 +95,15 @@ impl JetStream {
             && stream.log.key_of(sequence).is_some_and(|key| consumer.wants(key.name()));
         let Some(dispatcher) = self.live.dispatcher(key) else { return };
         let event = match policy {
-            AckPolicy::None => return,
+            // The other one is acknowledged by answers to flow control.
+            AckPolicy::None | AckPolicy::FlowControl => return,
             AckPolicy::Explicit => {
                 if !dispatcher.outstanding.remove(sequence) && !late {
                     return;
                 }
                 Event::Acked { sequence }
             }
-            AckPolicy::All | AckPolicy::FlowControl => return self.ack_all(net, key, sequence),
+            AckPolicy::All => return self.ack_all(net, key, sequence),
         };
         dispatcher.remember(event);
         self.note_unsaved(net, key);

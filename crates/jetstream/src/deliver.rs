@@ -21,9 +21,6 @@ use crate::record::{Command, Event};
 use crate::rounds::Owed;
 use crate::state::Stored;
 
-/// Bytes that a push consumer with flow control sends before it waits for an answer.
-const FLOW_WINDOW_BYTES: usize = 512 * 1024;
-
 /// Deliveries in one turn, whoever makes them.
 const DELIVERIES_PER_TURN: usize = 512;
 
@@ -299,7 +296,7 @@ impl JetStream {
         dispatcher.last_sent = now.tick;
         dispatcher.idle_since = None;
         dispatcher.flow_bytes += size;
-        let ask = consumer.config.flow_control && dispatcher.flow_bytes >= FLOW_WINDOW_BYTES;
+        let ask = dispatcher.asks_for_flow(&consumer.config);
         self.note_unsaved(net, key);
         if ask {
             self.ask_for_flow(net, key);
@@ -310,39 +307,6 @@ impl JetStream {
             return Step::Rest;
         }
         Step::Again
-    }
-
-    /// Asks a push consumer's client to say when it has got here (ADR-9).
-    fn ask_for_flow(&mut self, net: &mut impl Network, key: ConsumerKey) {
-        let Self { state, live, .. } = self;
-        let stream = &state.streams[key.stream.index()];
-        let config = &stream.consumers[key.index()].config;
-        let Some(dispatcher) = live.dispatcher(key) else { return };
-        dispatcher.flow_bytes = 0;
-        let (stream_name, name) = (&stream.config.name, &config.name);
-        let reply = format!("$JS.FC.{stream_name}.{name}.{}", dispatcher.deliveries);
-        dispatcher.flow_awaited = Some(reply.as_bytes().into());
-        let via = config.deliver_subject.as_bytes();
-        let header = HeaderWriter::with_status(100, "FlowControl Request").finish();
-        let message = Publish {
-            subject: via,
-            reply: Some(reply.as_bytes()),
-            header: &header,
-            payload: b"",
-            has_header: true,
-        };
-        net.send(stream.account, via, &message);
-    }
-
-    /// A client answers flow control.
-    pub(crate) fn flow_answered(&mut self, account: AccountId, subject: &str) {
-        let mut tokens = subject.split('.').skip(2);
-        let (Some(stream), Some(name)) = (tokens.next(), tokens.next()) else { return };
-        let Some(key) = self.consumer(account, stream, name) else { return };
-        if let Some(dispatcher) = self.live.dispatcher(key) {
-            dispatcher.flow_awaited = None;
-            self.wake(key);
-        }
     }
 
     /// A message was delivered as often as it may be.
@@ -445,6 +409,7 @@ impl JetStream {
         let header = header.finish();
         let via = config.deliver_subject.as_bytes();
         Self::reply(net, stream.account, via, &header, b"");
+        self.ask_when_idle(net, key);
     }
 
     /// Whether nobody has been there for longer than the consumer waits.

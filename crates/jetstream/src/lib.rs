@@ -37,6 +37,7 @@ mod expecting;
 mod fast;
 mod fast_batches;
 mod firing;
+mod flow;
 mod follow;
 mod gather;
 mod jetstream;

@@ -129,13 +129,8 @@ impl JetStream {
         if let Some(violation) = found.into_iter().next() {
             return Err(violation.error);
         }
-        let unbuilt = [
-            ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
-            ("direct", config.direct),
-        ];
-        if let Some((field, _)) = unbuilt.into_iter().find(|(_, wanted)| *wanted) {
-            let text = format!("`{field}` is not supported by this server yet");
-            return Err(table::CONSUMER_CREATE.with(text));
+        if config.direct {
+            return Err(table::CONSUMER_CREATE.with("`direct` is not supported by this server yet"));
         }
         let required = level::required_by_consumer(config);
         level::keep(&mut config.metadata, required);

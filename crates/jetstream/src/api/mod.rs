@@ -51,7 +51,7 @@ impl JetStream {
             return self.acknowledge_delivery(net, account, message);
         }
         if subject.starts_with("$JS.FC.") {
-            self.flow_answered(account, subject);
+            self.flow_answered(net, account, subject, message.header);
             return true;
         }
         if let Some(named) = subject.strip_prefix("$JS.SNAPSHOT.ACK.") {

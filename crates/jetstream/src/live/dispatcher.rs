@@ -184,7 +184,7 @@ impl Dispatcher {
     }
 
     /// Whether as many messages are outstanding as may be.
-    fn is_full(&self, config: &ConsumerConfig) -> bool {
+    pub(crate) fn is_full(&self, config: &ConsumerConfig) -> bool {
         let limit = usize::try_from(config.max_ack_pending).ok().filter(|limit| *limit > 0);
         config.ack_policy != AckPolicy::None
             && limit.is_some_and(|limit| self.outstanding.len() >= limit)
@@ -328,6 +328,10 @@ fn next_wanted(config: &ConsumerConfig, log: &Log, from: u64) -> Scan {
 
 /// Time that a delivery may take, in nanoseconds.
 pub(crate) fn ack_wait(config: &ConsumerConfig, deliveries: u64) -> i64 {
+    if config.ack_policy == AckPolicy::FlowControl {
+        // Its client says how far it has come, whenever that is.
+        return i64::MAX;
+    }
     let attempt = usize::try_from(deliveries.saturating_sub(1)).unwrap_or(usize::MAX);
     let backoff = config.backoff.get(attempt).or(config.backoff.last());
     backoff.copied().unwrap_or(config.ack_wait)

@@ -3,7 +3,7 @@
 //! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
 //! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
 //! absent. In an expected line `*` stands for any one word, after `<~` also for a part of one. `\xNN` is a byte and `\r`, `\n` are line
-//! ends inside a line. `@+300ms` in what is sent stands for the time in 300 ms, in 30 bytes. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
+//! ends inside a line. `@+300ms` in what is sent stands for the time in 300 ms, in 30 bytes; `@FC` for the subject on which flow control was last asked for. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
 //! that ends with `.conf` is the server's configuration.
 
 use std::collections::BTreeMap;
@@ -117,15 +117,44 @@ impl Transcript {
     pub(crate) fn run(&self, who: &str, address: SocketAddr) -> Option<String> {
         let mut connections = BTreeMap::new();
         for step in &self.steps {
-            let connection = connections
-                .entry(step.connection)
-                .or_insert_with(|| BufReader::new(connect(address)));
+            let connection =
+                connections.entry(step.connection).or_insert_with(|| Connection::new(address));
             if let Err(found) = perform(connection, &step.action) {
                 let Self { name, .. } = self;
                 return Some(format!("{who}: {name}.txt:{}: {found}", step.line));
             }
         }
         None
+    }
+}
+
+struct Connection {
+    stream: BufReader<TcpStream>,
+    /// The subject on which it was last asked for flow control.
+    flow: String,
+}
+
+impl Connection {
+    fn new(address: SocketAddr) -> Self {
+        Self { stream: BufReader::new(connect(address)), flow: String::new() }
+    }
+
+    fn next_line(&mut self) -> Result<String, End> {
+        let line = next_line(&mut self.stream)?;
+        if let Some(subject) = line.split(' ').find(|word| word.starts_with("$JS.FC.")) {
+            subject.clone_into(&mut self.flow);
+        }
+        Ok(line)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        let bytes = with_times(bytes);
+        let bytes = match std::str::from_utf8(&bytes) {
+            Ok(text) => text.replace("@FC", &self.flow).into_bytes(),
+            Err(_) => bytes,
+        };
+        // A server that has closed already is seen when its answer is expected.
+        let _ = self.stream.get_mut().write_all(&bytes);
     }
 }
 
@@ -148,25 +177,24 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-fn perform(connection: &mut BufReader<TcpStream>, action: &Action) -> Result<(), String> {
+fn perform(connection: &mut Connection, action: &Action) -> Result<(), String> {
     match action {
         Action::Send(bytes) => {
-            // A server that has closed already is seen when its answer is expected.
-            let _ = connection.get_mut().write_all(&with_times(bytes));
+            connection.send(bytes);
             Ok(())
         }
         Action::Expect(pattern) => {
-            let line = next_line(connection)?;
+            let line = connection.next_line()?;
             let same = matches(pattern, &line);
             same.then_some(()).ok_or_else(|| format!("expected `{pattern}`, got `{line}`"))
         }
         Action::ExpectJson(wanted) => {
-            let line = next_line(connection)?;
+            let line = connection.next_line()?;
             let found: Value = serde_json::from_str(&line).map_err(|e| format!("`{line}`: {e}"))?;
             let same = holds(&found, wanted);
             same.then_some(()).ok_or_else(|| format!("expected {wanted}, got `{line}`"))
         }
-        Action::ExpectEnd => match next_line(connection) {
+        Action::ExpectEnd => match connection.next_line() {
             Err(End::Closed) => Ok(()),
             Err(End::Failed(error)) => Err(format!("expected the end, got {error}")),
             Ok(line) => Err(format!("expected the end, got `{line}`")),
@@ -233,7 +261,7 @@ fn word_matches(pattern: &str, word: &str) -> bool {
     if pattern == word || pattern == "*" {
         return true;
     }
-    (pattern.starts_with("$JS.ACK.") || pattern.starts_with('{'))
+    (pattern.starts_with("$JS.ACK.") || pattern.starts_with("$JS.FC.") || pattern.starts_with('{'))
         && pattern.split_once('*').is_some_and(|(before, after)| {
             word.len() >= before.len() + after.len()
                 && word.starts_with(before)

@@ -11,6 +11,7 @@ mod counters;
 mod coverage;
 mod damage;
 mod fast;
+mod flow_acks;
 mod history;
 mod in_memory;
 mod journal;

@@ -1,7 +1,7 @@
 //! What `watershed up` does not carry out as it is declared. The tests ask the embedded server about
 //! each field.
 
-use watershed_wire::jetstream::consumer::{AckPolicy, ConsumerConfig};
+use watershed_wire::jetstream::consumer::ConsumerConfig;
 use watershed_wire::jetstream::stream::StreamSource;
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -61,10 +61,7 @@ fn of_source(source: &StreamSource) -> Vec<&'static str> {
 }
 
 fn of_consumer(config: &ConsumerConfig) -> Vec<&'static str> {
-    wanted(&[
-        ("ack_policy", config.ack_policy == AckPolicy::FlowControl),
-        ("direct", config.direct),
-    ])
+    wanted(&[("direct", config.direct)])
 }
 
 fn wanted(fields: &[(&'static str, bool)]) -> Vec<&'static str> {

@@ -20,6 +20,10 @@ const CASES: &[(&str, bool)] = &[
     ("subjects: [s.>], consumers: { c: { replay_policy: original } }", false),
     ("subjects: [s.>], consumers: { c: { deliver_subject: d.x, rate_limit_bps: 1000 } }", false),
     ("subjects: [s.>], consumers: { c: { sample_freq: 50% } }", false),
+    (
+        "subjects: [s.>], consumers: { c: { deliver_subject: d.x, ack_policy: flow_control } }",
+        false,
+    ),
     ("subjects: [s.>], consumers: { c: { pause_until: 2046-12-24T18:00:00Z } }", false),
     (
         "subjects: [s.>], consumers: { c: { priority_policy: overflow, priority_groups: [g] } }",

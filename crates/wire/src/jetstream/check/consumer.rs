@@ -159,6 +159,11 @@ fn push(config: &ConsumerConfig, found: &mut Vec<Violation>) {
     let by_flow_control = config.ack_policy == AckPolicy::FlowControl;
     let conflicts = [
         (
+            by_flow_control && config.max_ack_pending <= 0,
+            "max_ack_pending",
+            table::CONSUMER_ACK_FC_REQUIRES_MAX_ACK_PENDING,
+        ),
+        (
             by_flow_control && config.ack_wait != 0,
             "ack_wait",
             table::CONSUMER_ACK_FC_REQUIRES_NO_ACK_WAIT,
@@ -311,7 +316,7 @@ pub fn consumer_on_stream(config: &ConsumerConfig, stream: &StreamConfig) -> Vec
     let mut found = Vec::new();
     if stream.retention == Retention::WorkQueue {
         match config.ack_policy {
-            AckPolicy::Explicit => {}
+            AckPolicy::Explicit | AckPolicy::FlowControl => {}
             AckPolicy::None if !config.is_push() => {
                 let error = table::CONSUMER_PULL_REQUIRES_ACK;
                 found.push(Violation::new("ack_policy", error));

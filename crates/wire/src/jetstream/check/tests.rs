@@ -173,6 +173,9 @@ fn a_work_queue_wants_explicit_acks_from_the_start() {
         r#"
         "ack_policy": "none" => 10084 consumer in pull mode requires explicit ack policy on workqueue stream
         "ack_policy": "all" => 10098 workqueue stream requires explicit ack
+        "ack_policy": "flow_control", "deliver_subject": "d" => OK
+        "ack_policy": "flow_control", "deliver_subject": "d", "max_ack_pending": -1 => 10220 flow control ack policy requires max ack pending
+        "ack_policy": "flow_control" => 10218 flow control ack policy requires a push based consumer
         "ack_policy": "explicit", "deliver_policy": "new" => 10101 consumer must be deliver all on workqueue stream
         "ack_policy": "explicit" => OK
         "#,
