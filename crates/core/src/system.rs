@@ -12,10 +12,14 @@ pub const SYSTEM_ACCOUNT: &str = "$SYS";
 
 /// The server, as answers and events of the system account name it.
 pub fn server(info: &Info, now: UnixNanos) -> Value {
-    json!({
+    let mut server = json!({
         "name": info.server_name, "host": info.host, "id": info.server_id,
         "ver": info.version, "jetstream": info.jetstream, "time": now,
-    })
+    });
+    if !info.domain.is_empty() {
+        server["domain"] = info.domain.as_str().into();
+    }
+    server
 }
 
 /// A question about the server.

@@ -81,12 +81,9 @@ impl Engine {
     /// An engine without accounts and connections.
     pub fn new(settings: Settings) -> Self {
         let Settings { core, jetstream } = settings;
-        Self {
-            jetstream: JetStream::new(jetstream, core.seed.rotate_left(32)),
-            core: Core::new(core),
-            now: Now::default(),
-            more: false,
-        }
+        let mut jetstream = JetStream::new(jetstream, core.seed.rotate_left(32));
+        jetstream.set_domain(&core.info.domain);
+        Self { jetstream, core: Core::new(core), now: Now::default(), more: false }
     }
 
     /// The account with this name, made if it isn't there.

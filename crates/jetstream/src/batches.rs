@@ -172,6 +172,7 @@ impl JetStream {
         let seq = self.live(key).intake.assigned();
         let ack = BatchAck {
             stream: &self.state.stream(key).config.name,
+            domain: &self.domain,
             seq,
             batch: &String::from_utf8_lossy(id),
             count: messages.len() as u64,

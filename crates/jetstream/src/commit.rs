@@ -8,7 +8,7 @@ use watershed_wire::jetstream::account::{Reply, Success};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::json;
 
-use crate::api::{Created, Purged};
+use crate::api::Purged;
 use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
@@ -347,7 +347,7 @@ impl JetStream {
     fn stream_created(&mut self, net: &mut impl Network, key: StreamKey, owed: Owed<'_>) {
         self.start_stream(net, key);
         self.notice_created(net, key);
-        let created = Created { info: self.stream_info(key), did_create: true };
+        let created = self.created(key);
         self.done(net, owed, &created);
     }
 

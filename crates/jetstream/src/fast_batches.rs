@@ -234,6 +234,7 @@ impl JetStream {
         let Some(batch) = self.end_fast(key, id) else { return };
         let ack = BatchAck {
             stream: &self.state.stream(key).config.name,
+            domain: &self.domain,
             seq: batch.stored,
             batch: &String::from_utf8_lossy(id),
             count: count.unwrap_or(batch.last),

@@ -187,6 +187,8 @@ impl OwnedOwed {
 pub struct JetStream {
     /// `None` where JetStream is off.
     pub(crate) settings: Option<JetStreamSettings>,
+    /// Its domain; empty for none.
+    pub(crate) domain: String,
     /// What accounts may keep, where it is not everything.
     pub(crate) stores: BTreeMap<AccountId, AccountStore>,
     /// What runs for accounts.
@@ -296,6 +298,7 @@ impl JetStream {
         let block_bytes = settings.map_or(BLOCK_BYTES, |settings| settings.block_bytes);
         Self {
             settings,
+            domain: String::new(),
             stores: BTreeMap::new(),
             work: AccountsAtWork::default(),
             state: State::new(block_bytes),
@@ -355,6 +358,11 @@ impl JetStream {
             record: Vec::new(),
             via: Vec::new(),
         }
+    }
+
+    /// Gives it a domain: its API answers under `$JS.<domain>.API` as well, and says so. It is one token of a subject.
+    pub fn set_domain(&mut self, domain: &str) {
+        domain.clone_into(&mut self.domain);
     }
 
     /// Whether it is on.

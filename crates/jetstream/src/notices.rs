@@ -119,6 +119,9 @@ impl JetStream {
         });
         if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
             body.extend(fields);
+            if !self.domain.is_empty() {
+                body.insert("domain".into(), self.domain.as_str().into());
+            }
         }
         body.to_string()
     }

@@ -111,7 +111,7 @@ impl JetStream {
             Admission::Duplicate { sequence } => {
                 let durable = sequence <= stream.log.last();
                 let mut payload = Vec::new();
-                encode_ack(&mut payload, &stream.config.name, sequence, true, None);
+                encode_ack(&mut payload, &stream.config.name, &self.domain, sequence, true, None);
                 self.reply_when(net, durable, owed, payload);
             }
             Admission::Refuse(error) => self.refuse_in(net, key, owed, error),
@@ -192,7 +192,7 @@ impl JetStream {
         self.scratch.clear();
         let config = &self.state.streams[key.index()].config;
         let counter = if config.allow_msg_counter { value_of(record.body) } else { None };
-        encode_ack(&mut self.scratch, &config.name, record.sequence, false, counter);
+        encode_ack(&mut self.scratch, &config.name, &self.domain, record.sequence, false, counter);
         Self::reply(net, owed.account, owed.subject, b"", &self.scratch);
     }
 

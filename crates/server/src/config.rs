@@ -26,6 +26,8 @@ pub struct JetStreamConfig {
     pub max_memory_store: u64,
     /// Bounds of every account's streams and consumers.
     pub bounds: Bounds,
+    /// Domain that it is; empty for none. One token of a subject.
+    pub domain: String,
 }
 
 impl JetStreamConfig {
@@ -37,6 +39,7 @@ impl JetStreamConfig {
             max_file_store: UNBOUNDED,
             max_memory_store: UNBOUNDED,
             bounds: Bounds::default(),
+            domain: String::new(),
         }
     }
 }

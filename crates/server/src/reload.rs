@@ -43,7 +43,10 @@ pub(crate) fn limit_accounts(engine: &mut Engine, config: &Config) {
 pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let jetstream = |config: &Config| {
         let own = config.jetstream.as_ref();
-        own.map(|own| (own.store_dir.clone(), own.max_file_store, own.max_memory_store))
+        own.map(|own| {
+            let place = (own.store_dir.clone(), own.domain.clone());
+            (place, own.max_file_store, own.max_memory_store)
+        })
     };
     // The accounts of a configuration may be others, where they are nowhere else.
     let operators = |config: &Config| {

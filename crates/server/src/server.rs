@@ -222,6 +222,7 @@ fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
         tls_available: config.tls.as_ref().is_some_and(|tls| tls.allow_non_tls),
         tls_verify: config.tls.as_ref().is_some_and(|tls| tls.verify),
         jetstream: config.jetstream.is_some(),
+        domain: config.jetstream.as_ref().map(|own| own.domain.clone()).unwrap_or_default(),
         api_lvl: API_LEVEL,
         ..Info::default()
     }

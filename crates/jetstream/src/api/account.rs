@@ -29,7 +29,7 @@ impl JetStream {
                 storage_max_stream_bytes: bounds.disk_max_stream_bytes.unwrap_or(-1),
                 max_bytes_required: bounds.max_bytes_required,
             },
-            domain: String::new(),
+            domain: self.domain.clone(),
             api: self.work.calls_of(request.account),
         };
         Answer::Reply(json::encode(&Reply::new("account_info_response", Ok(info))))

@@ -6,7 +6,7 @@ use watershed_wire::ident::short_id;
 use watershed_wire::jetstream::account::{Page, Reply};
 use watershed_wire::jetstream::check::{Bounds, reached};
 use watershed_wire::jetstream::consumer::{
-    AckPolicy, ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, DeliverPolicy,
+    ConsumerConfig, ConsumerInfo, ConsumerListRequest, CreateRequest, DeliverPolicy,
 };
 use watershed_wire::jetstream::create::{Named, Outcome, named, outcome};
 use watershed_wire::jetstream::error::{ApiError, table};

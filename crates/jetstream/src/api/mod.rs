@@ -13,6 +13,8 @@ mod reset;
 mod stream;
 mod unbuilt;
 
+use std::borrow::Cow;
+
 use watershed_base::{AccountId, Now};
 use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::account::Reply;
@@ -25,12 +27,19 @@ use watershed_wire::jetstream::unbuilt::Unbuilt;
 use watershed_wire::limits::SEQUENCE_MAX;
 use watershed_wire::op::Publish;
 
-pub(crate) use self::request::{Answer, Created, Purged, RESET, Request};
+pub(crate) use self::request::{Answer, Purged, RESET, Request};
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::JetStream;
 use crate::network::Network;
 use crate::record::Command;
 use crate::rounds::{Asked, Called, Owed};
+
+/// The subject of a call without the domain that it may name.
+fn plain_subject<'a>(subject: &'a str, domain: &str) -> Cow<'a, str> {
+    let call = subject.strip_prefix("$JS.").filter(|_| !domain.is_empty());
+    let call = call.and_then(|rest| rest.strip_prefix(domain)?.strip_prefix(".API."));
+    call.map_or(subject.into(), |call| format!("$JS.API.{call}").into())
+}
 
 impl JetStream {
     /// A message to one of JetStream's own subjects. Says whether anything of JetStream listens
@@ -61,6 +70,9 @@ impl JetStream {
         if let Some(named) = subject.strip_prefix("$JS.SNAPSHOT.RESTORE.") {
             return self.restore_piece(net, account, named, message);
         }
+        let plain = plain_subject(subject, &self.domain);
+        let subject: &str = &plain;
+        let message = &Publish { subject: subject.as_bytes(), ..*message };
         if !subject.starts_with("$JS.API.") {
             return false;
         }

@@ -93,7 +93,7 @@ impl JetStream {
             if existing.config != config {
                 return Self::refuse_call(CREATE, table::STREAM_NAME_EXIST);
             }
-            let created = Created { info: self.stream_info(key), did_create: true };
+            let created = self.created(key);
             return Answer::Reply(json::encode(&Reply::new(CREATE, Ok(created))));
         }
         if config.sealed {
@@ -327,6 +327,12 @@ impl JetStream {
         Answer::Change(key, PURGE, command)
     }
 
+    /// The reply to who wants a stream that is there now. It names no domain, on nats-server neither.
+    pub(crate) fn created(&self, key: StreamKey) -> Created {
+        let info = StreamInfo { domain: String::new(), ..self.stream_info(key) };
+        Created { info, did_create: true }
+    }
+
     /// A stream as replies about it show it.
     pub(crate) fn stream_info(&self, key: StreamKey) -> StreamInfo {
         let stream = self.state.stream(key);
@@ -343,6 +349,7 @@ impl JetStream {
             config: stream.config.clone(),
             created: stream.created,
             state: stream.state(),
+            domain: self.domain.clone(),
             mirror,
             sources: origins,
             ts: now,

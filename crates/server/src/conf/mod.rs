@@ -122,6 +122,18 @@ fn load(path: &Path, depth: usize) -> Result<Vec<Pair>, ConfigError> {
     Ok(all)
 }
 
+/// A JetStream domain: subjects of its API have it as a token.
+fn domain(pair: &Pair) -> Read<String> {
+    let domain = text(pair)?;
+    let is_token = |byte: u8| !matches!(byte, b'.' | b'*' | b'>') && !byte.is_ascii_whitespace();
+    if domain.bytes().all(is_token) {
+        return Ok(domain);
+    }
+    let what =
+        format!("invalid `domain` `{domain}`: it is one token of a subject, without wildcards");
+    Err(error(pair, what))
+}
+
 fn error(pair: &Pair, what: impl Into<String>) -> ConfError {
     ConfError { line: pair.place.line, what: what.into() }
 }
@@ -289,6 +301,7 @@ impl Reader<'_> {
                 // Requests with fields that are not known are refused, as by default there.
                 "strict" if flag(pair)? => {}
                 "limits" => jetstream.bounds = bounds::server_bounds(pair)?,
+                "domain" => jetstream.domain = domain(pair)?,
                 "sync" | "sync_interval" => self.sync_interval(pair)?,
                 _ => self.not_a_setting(pair)?,
             }
@@ -568,7 +581,10 @@ mod tests {
             ("a: 1", "line 1: `a` is not known to this server"),
             ("port: x", "line 1: `port` is a whole number, and this is text"),
             ("port: 70000", "line 1: 70000 is too much or too little for `port`"),
-            ("\njetstream { domain: x }", "line 2: `domain` is not supported by this server"),
+            (
+                "\njetstream { domain: x.y }",
+                "line 2: invalid `domain` `x.y`: it is one token of a subject, without wildcards",
+            ),
             ("jetstream { strict: false }", "line 1: `strict` is not supported by this server"),
             ("authorization { P = { } }", "line 1: `P` is not known to this server"),
             ("cluster { }", "line 1: `cluster` is not supported by this server"),

@@ -25,7 +25,6 @@ const KNOWN: &[&str] = &[
     "default_permissions",
     "default_sentinel",
     "disable_sublist_cache",
-    "domain",
     "ek",
     "encryption_key",
     "extension_hint",

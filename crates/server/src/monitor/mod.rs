@@ -354,12 +354,16 @@ impl Facts {
 
     fn jetstream_config(&self) -> Json {
         let Some(jetstream) = &self.jetstream else { return Json::Null };
-        json!({
+        let mut config = json!({
             "max_memory": jetstream.max_memory_store,
             "max_storage": jetstream.max_file_store,
             "store_dir": jetstream.store_dir.display().to_string(),
             "sync_always": true,
-        })
+        });
+        if !jetstream.domain.is_empty() {
+            config["domain"] = jetstream.domain.as_str().into();
+        }
+        config
     }
 }
 

@@ -118,6 +118,9 @@ pub struct PubAck {
 pub struct BatchAck<'a> {
     /// Stream that stored it.
     pub stream: &'a str,
+    /// JetStream domain.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub domain: &'a str,
     /// Sequence of its last message.
     pub seq: u64,
     /// Its id.
@@ -128,21 +131,21 @@ pub struct BatchAck<'a> {
 
 /// Appends the acknowledgement of a stored message, byte for byte as nats-server writes it.
 ///
-/// `stream` is a valid name; names are escaped where JSON needs it. `counter` is what a counter has come to.
+/// `stream` is a valid name; names are escaped where JSON needs it. `domain` is that of JetStream, or empty. `counter` is
+/// what a counter has come to.
 pub fn encode_ack(
     out: &mut Vec<u8>,
     stream: &str,
+    domain: &str,
     seq: u64,
     duplicate: bool,
     counter: Option<&str>,
 ) {
     out.extend_from_slice(b"{\"stream\":");
-    if stream.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
-        out.push(b'"');
-        out.extend_from_slice(stream.as_bytes());
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(&super::json::encode(&stream));
+    encode_name(out, stream);
+    if !domain.is_empty() {
+        out.extend_from_slice(b",\"domain\":");
+        encode_name(out, domain);
     }
     out.extend_from_slice(b",\"seq\":");
     out.extend_from_slice(itoa::Buffer::new().format(seq).as_bytes());
@@ -155,6 +158,16 @@ pub fn encode_ack(
         out.push(b'"');
     }
     out.push(b'}');
+}
+
+fn encode_name(out: &mut Vec<u8>, name: &str) {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+        out.push(b'"');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(&super::json::encode(&name));
+    }
 }
 
 #[cfg(test)]
@@ -184,15 +197,16 @@ mod tests {
 
     #[test]
     fn an_ack_reads_as_one() {
-        for (stream, seq, duplicate, value) in [
-            ("ORDERS", 7, false, None),
-            ("q\"ü", u64::MAX, true, None),
-            ("C", 1, false, Some("-12")),
+        for (stream, domain, seq, duplicate, value) in [
+            ("ORDERS", "", 7, false, None),
+            ("q\"ü", "d\"ü", u64::MAX, true, None),
+            ("C", "hub", 1, false, Some("-12")),
         ] {
             let mut out = Vec::new();
-            encode_ack(&mut out, stream, seq, duplicate, value);
+            encode_ack(&mut out, stream, domain, seq, duplicate, value);
             let ack: PubAck = serde_json::from_slice(&out).unwrap();
             assert_eq!((ack.stream.as_str(), ack.seq, ack.duplicate), (stream, seq, duplicate));
+            assert_eq!(ack.domain, domain);
             assert_eq!(ack.val, value.unwrap_or_default());
         }
     }

@@ -316,6 +316,9 @@ pub struct StreamInfo {
     pub created: UnixNanos,
     /// What it holds.
     pub state: StreamState,
+    /// JetStream domain.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub domain: String,
     /// Where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterInfo>,
