@@ -5,6 +5,7 @@ mod access;
 mod apart;
 mod both;
 mod door;
+mod events;
 mod keeper;
 mod keys;
 mod memory;
@@ -23,15 +24,20 @@ use watershed_server::Server;
 /// How this server's answers differ from a transcript.
 fn here(transcript: &transcript::Transcript) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store");
-    let server = match &transcript.conf {
+    let server = start(transcript, folder.path());
+    transcript.run("watershed", server.local_addr())
+}
+
+/// A server as a transcript wants it.
+fn start(transcript: &transcript::Transcript, folder: &Path) -> Server {
+    let store = folder.join("store");
+    match &transcript.conf {
         None => Server::builder().store_dir(store).start().unwrap(),
         Some(conf) => {
             let (config, _) = watershed_server::read_config(conf, &|_| None).unwrap();
             Server::builder().config(config).store_dir(store).start().unwrap()
         }
-    };
-    transcript.run("watershed", server.local_addr())
+    }
 }
 
 /// What would keep the one thread busy is refused before it is looked at.

@@ -113,6 +113,14 @@ fn unescape(text: &str) -> Vec<u8> {
 }
 
 impl Transcript {
+    /// Whether something of this is said in it.
+    pub(crate) fn says(&self, text: &str) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::Send(bytes) => String::from_utf8_lossy(bytes).contains(text),
+            _ => false,
+        })
+    }
+
     /// Holds the conversation. Says where the answers differ.
     pub(crate) fn run(&self, who: &str, address: SocketAddr) -> Option<String> {
         let mut connections = BTreeMap::new();
