@@ -42,7 +42,7 @@ impl FastBatch {
         (self.acked, self.messages)
     }
 
-    /// What is to be acknowledged now that all up to `last` is decided, where so many batches share
+    /// What is to be acknowledged now that all up to `last` is decided, where that many batches share
     /// the stream.
     pub(crate) fn acknowledge(&mut self, batches: usize) -> Option<(u64, u64)> {
         let steps = (self.last - self.acked) / self.messages;
@@ -60,7 +60,7 @@ impl FastBatch {
     }
 }
 
-/// How often a client is acknowledged at most, where so many batches share the stream.
+/// How often a client is acknowledged at most, where that many batches share the stream.
 fn share(flow: u64, batches: usize) -> u64 {
     flow.min(FAST_FLOW_MAX / batches.max(1) as u64).max(1)
 }
@@ -158,7 +158,7 @@ impl FastBatches {
 mod tests {
     use super::*;
 
-    /// What is acknowledged at each of these numbers, where so many batches share the stream.
+    /// What is acknowledged at each of these numbers, where that many batches share the stream.
     fn told(flow: u64, batches: usize, numbers: &[u64]) -> Vec<Option<(u64, u64)>> {
         let (mut all, key) = (FastBatches::default(), StreamKey::at(0));
         for other in 1..batches {

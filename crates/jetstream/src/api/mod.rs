@@ -71,8 +71,7 @@ impl JetStream {
             return self.restore_piece(net, account, named, message);
         }
         let plain = plain_subject(subject, &self.domain);
-        let subject: &str = &plain;
-        let message = &Publish { subject: subject.as_bytes(), ..*message };
+        let (subject, message) = (&*plain, &Publish { subject: plain.as_bytes(), ..*message });
         if !subject.starts_with("$JS.API.") {
             return false;
         }

@@ -319,8 +319,7 @@ pub(crate) fn encode(operation: &Operation, stream: &str, reply: &str) -> String
         }
         Operation::Publish(publish) => {
             let (header, payload) = (publish.header(), &publish.payload);
-            let alone = format!("{reply}.1.fail.1.2.$FI");
-            let reply = if publish.fast { &alone } else { reply };
+            let reply = &publish.answered_to(reply);
             if header.is_empty() {
                 return frame(&publish.subject, reply, payload);
             }

@@ -108,6 +108,11 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
+    /// Where it wants its answer, as a message that others answer to `reply`.
+    pub(crate) fn answered_to(&self, reply: &str) -> String {
+        reply.to_owned() + if self.fast { ".1.fail.1.2.$FI" } else { "" }
+    }
+
     /// Its header block.
     pub(crate) fn header(&self) -> String {
         let mut fields = Vec::new();
