@@ -1,27 +1,16 @@
 //! A round that could not be written: nothing that is not durable has happened, and everybody who waits is told so.
 
-use std::collections::VecDeque;
-
 use watershed_wire::jetstream::error::{Coded, table};
 
 use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, OwnedOwed};
 use crate::live::Live;
 use crate::network::Network;
-use crate::rounds::{Asked, Batch};
+use crate::rounds::Asked;
 use crate::state::StreamKey;
 
 /// Publishers that are told in one turn.
 const TOLD_PER_TURN: usize = 512;
-
-/// What the disk has refused, and who is still to hear of it.
-#[derive(Debug, Default)]
-pub(crate) struct Refused {
-    /// Whether a round was refused, and those before it are not all applied.
-    round: bool,
-    /// Publishes of such rounds, and how many of each have been answered.
-    publishes: VecDeque<(Batch, usize)>,
-}
 
 impl JetStream {
     /// A round could not be written. Those before it are durable, and applied first.
@@ -48,7 +37,7 @@ impl JetStream {
             };
             *next += 1;
             budget -= 1;
-            if owed.asked == Asked::Publish {
+            if matches!(owed.asked, Asked::Publish | Asked::Fast) {
                 Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
             }
         }

@@ -141,6 +141,15 @@ pub(crate) struct Applying {
     pub(crate) placed: Placed,
 }
 
+/// What the disk has refused, and who is still to hear of it.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// Whether a round was refused, and those before it are not all applied.
+    pub(crate) round: bool,
+    /// Publishes of such rounds, and how many of each have been answered.
+    pub(crate) publishes: VecDeque<(Batch, usize)>,
+}
+
 /// Gathers records into rounds, of which one at a time is on its way to the disk.
 #[derive(Debug)]
 pub(crate) struct Rounds {
