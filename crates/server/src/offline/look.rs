@@ -22,6 +22,8 @@ pub(super) struct Looked<D: Disk> {
     pub(super) engine: Engine,
     pub(super) checkpoints: Checkpoints<D>,
     findings: Vec<Finding>,
+    /// The format that it has, or had before it was opened.
+    format: u32,
     /// Numbers of rounds are counted from here.
     origin: u64,
     last_round: u64,
@@ -50,11 +52,12 @@ impl<D: Disk + Clone> Looked<D> {
         let jetstream = Some(JetStreamSettings::new(u64::MAX, u64::MAX));
         let mut engine = Engine::new(Settings { jetstream, ..Settings::default() });
         engine.restore(Clock::new().now(), disk, &mut opened)?;
-        let Opened { journal, checkpoints, findings, .. } = opened;
+        let Opened { journal, checkpoints, findings, earlier, .. } = opened;
         Ok(Self {
             engine,
             checkpoints,
             findings,
+            format: earlier.unwrap_or(FORMAT),
             origin,
             last_round: journal.next_round() - 1,
             checkpoint: covered,
@@ -164,7 +167,7 @@ impl<D: Disk + Clone> Looked<D> {
             });
         }
         StoreReport {
-            format: FORMAT,
+            format: self.format,
             rounds: self.last_round - self.origin,
             checkpoint: self.checkpoint - self.origin,
             sizes: sizes(folder),

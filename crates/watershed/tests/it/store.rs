@@ -72,7 +72,7 @@ fn a_whole_store_is_shown_and_not_changed() {
     let before = files(&store);
     insta::assert_snapshot!(says("info", &store), @"
     exit code 0
-    STORE: format 4, 16 rounds, 16 of them in a checkpoint
+    STORE: format 5, 16 rounds, 16 of them in a checkpoint
     journal 1.5MiB, blocks 3.8KiB, checkpoints 2.5KiB
     ─────────────────────────────────────────────────────────────────────────────────
      account   stream         storage   messages    bytes   first   last   consumers
