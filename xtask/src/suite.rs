@@ -8,11 +8,21 @@ use anyhow::{Context as _, bail};
 /// Is set where `.ci/peers` was run: everything that tests compare with is there, then.
 const PEERS: &str = "WATERSHED_NATS_SERVER";
 
+/// How many tests run at a time, unless somebody says otherwise.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Tests at a time for each core: most of them wait for servers.
+const TESTS_PER_CORE: usize = 3;
+
 /// Runs all tests. Those that did not run are counted, and must be none where peers were set up.
 pub(crate) fn run() -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = std::env::var_os(THREADS);
+    let threads = threads.unwrap_or_else(|| (cores * TESTS_PER_CORE).to_string().into());
     let mut child = Command::new(cargo)
         .args(["test", "--workspace"])
+        .env(THREADS, threads)
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;
