@@ -72,7 +72,7 @@ pub enum Next {
     Again,
     /// Messages are to be taken out with [`Reader::entries`].
     Messages,
-    /// More of the archive is to come.
+    /// Nothing until more of the archive arrives.
     More,
 }
 

@@ -76,7 +76,8 @@ impl Writer {
         blocks::write(message, &self.sums, &mut self.block);
     }
 
-    /// There is no message up to this sequence, behind the one before; and when the last one was stored.
+    /// Writes that all sequences since the last message up to this one are unused. `time`: when the last message was
+    /// stored.
     pub fn empty(&mut self, sequence: u64, time: i64) {
         blocks::write_empty(sequence, time, &self.sums, &mut self.block);
     }
@@ -147,7 +148,7 @@ impl Writer {
         self.packed.len()
     }
 
-    /// Takes the first of the packed bytes: so many, or all that there are.
+    /// Takes the first `bytes` packed bytes, or all if there are fewer.
     pub fn take(&mut self, bytes: usize) -> Vec<u8> {
         self.packed.drain(..bytes.min(self.packed.len())).collect()
     }

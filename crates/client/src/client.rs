@@ -218,7 +218,7 @@ impl Client {
         }
     }
 
-    /// Looks at one stream and its consumers; `None` if it is not there.
+    /// Looks at one stream and its consumers; `None` for an unknown stream.
     pub async fn look_at(&self, stream: &str) -> Result<Option<ObservedStream>, CallError> {
         let observation = Observation::of_stream(stream, self.facts());
         Ok(self.finish(observation).await?.streams.remove(stream))

@@ -171,8 +171,7 @@ impl JetStream {
             Saved::Record | Saved::Impossible => {}
             // Nothing is to be kept, or nothing new: true as soon as what came before is.
             Saved::Nothing => {
-                let stream = self.state.stream(key.stream);
-                let at_once = stream.is_memory() || stream.consumers[key.index()].in_memory;
+                let at_once = self.state.stream(key.stream).has_in_memory(key.index());
                 self.reply_when(net, at_once, owed, Vec::new());
             }
         }

@@ -62,7 +62,7 @@ impl JetStream {
             return Saved::Nothing;
         }
         let name = consumer.config.name.clone();
-        let memory = stream.is_memory() || consumer.in_memory;
+        let memory = stream.has_in_memory(key.index());
         if !memory && (!self.disk.takes_records() || !self.rounds.has_room(name.len() + length)) {
             return Saved::Impossible;
         }

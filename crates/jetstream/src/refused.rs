@@ -6,7 +6,6 @@ use crate::consumer_key::ConsumerKey;
 use crate::jetstream::{JetStream, OwnedOwed};
 use crate::live::Live;
 use crate::network::Network;
-use crate::rounds::Asked;
 use crate::state::StreamKey;
 
 /// Publishers that are told in one turn.
@@ -37,7 +36,7 @@ impl JetStream {
             };
             *next += 1;
             budget -= 1;
-            if matches!(owed.asked, Asked::Publish | Asked::Fast) {
+            if owed.asked.is_publish() {
                 Self::refuse_publish(net, owed, table::INSUFFICIENT_RESOURCES.into());
             }
         }
@@ -62,8 +61,8 @@ impl JetStream {
                     subject: held.subject.into(),
                     asked: held.asked,
                 };
-                let publish = held.asked == Asked::Publish;
-                let error = if publish { table::INSUFFICIENT_RESOURCES } else { error };
+                let error =
+                    if held.asked.is_publish() { table::INSUFFICIENT_RESOURCES } else { error };
                 self.refuse(net, owed.borrow(), error.into());
             }
             self.refused.publishes.push_back((batch, 0));
@@ -87,10 +86,7 @@ impl JetStream {
     /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
     fn begin_anew(&mut self) {
         let Self { state, acknowledging, rescheduling, .. } = self;
-        let in_memory = |key: &ConsumerKey| {
-            let stream = state.stream(key.stream);
-            stream.is_memory() || stream.consumers[key.index()].in_memory
-        };
+        let in_memory = |key: &ConsumerKey| state.stream(key.stream).has_in_memory(key.index());
         acknowledging.retain(|key, _| in_memory(key));
         rescheduling.retain(in_memory);
         self.work.nothing_comes();
@@ -116,7 +112,7 @@ impl JetStream {
             }
             let keys = self.consumers_of(key);
             for place in &keys {
-                if !self.state.stream(key).consumers[place.index()].in_memory {
+                if !self.state.stream(key).has_in_memory(place.index()) {
                     self.tell_lasts_again(*place);
                 }
             }

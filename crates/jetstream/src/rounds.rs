@@ -28,6 +28,13 @@ pub(crate) enum Asked {
     Rest(Called),
 }
 
+impl Asked {
+    /// Whether a message was to be stored.
+    pub(crate) fn is_publish(self) -> bool {
+        matches!(self, Self::Publish | Self::Fast)
+    }
+}
+
 /// A call that is answered when a change is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Called {

@@ -148,9 +148,9 @@ pub struct BlockWriter<D: Disk> {
     /// Blocks to which the last checkpoint does not refer, but the one before may.
     doomed: Vec<BlockKey>,
     /// Blocks to be compressed that no checkpoint says are full, and those of which only the last one does.
-    ripening: [Vec<BlockKey>; 2],
+    ripening: [BTreeSet<BlockKey>; 2],
     /// Blocks to be compressed. Whichever checkpoint a start begins with, it writes nothing into them.
-    ripe: Vec<BlockKey>,
+    ripe: BTreeSet<BlockKey>,
 }
 
 impl<D: Disk> BlockWriter<D> {
@@ -161,7 +161,7 @@ impl<D: Disk> BlockWriter<D> {
         let files = Files::new(disk);
         let (dirty, fresh) = (BTreeMap::new(), BTreeSet::new());
         let (condemned, doomed) = (Vec::new(), Vec::new());
-        let (ripening, ripe) = ([Vec::new(), Vec::new()], Vec::new());
+        let (ripening, ripe) = (<[BTreeSet<_>; 2]>::default(), BTreeSet::new());
         Ok(Self { files, dirty, fresh, folder_dirty: false, condemned, doomed, ripening, ripe })
     }
 
@@ -226,7 +226,7 @@ impl<D: Disk> BlockWriter<D> {
 
     /// A full block is to be compressed when both checkpoints say that it is full.
     pub fn compress_later(&mut self, key: BlockKey) {
-        self.ripening[0].push(key);
+        self.ripening[0].insert(key);
     }
 
     /// Whether any block can be compressed.
@@ -236,7 +236,7 @@ impl<D: Disk> BlockWriter<D> {
 
     /// The next block that is to be compressed.
     pub(crate) fn next_ripe(&mut self) -> Option<BlockKey> {
-        self.ripe.pop()
+        self.ripe.pop_first()
     }
 
     /// Compresses a full block: another file takes the place of its file. Says whether it did, or there was nothing to
@@ -442,11 +442,7 @@ impl<D: Disk> BlockReader<D> {
         length: usize,
     ) -> io::Result<Vec<u8>> {
         let key = (log, block);
-        let Open { file, layout, .. } = self.files.open(key, false)?;
-        if matches!(layout, Layout::Unknown) {
-            let frames = Frames::find(file, key)?;
-            *layout = frames.map_or(Layout::Plain, |own| Layout::Compressed(Box::new(own)));
-        }
+        let Open { file, layout, .. } = self.laid_out(key)?;
         let Layout::Compressed(frames) = layout else {
             let mut bytes = vec![0; length];
             let count = file.read_at(&mut bytes, u64::from(offset))?;
@@ -460,23 +456,31 @@ impl<D: Disk> BlockReader<D> {
         bytes
     }
 
+    /// The file of a block, of which it is known whether it is compressed.
+    fn laid_out(&mut self, key: BlockKey) -> io::Result<&mut Open<D::File>> {
+        let open = self.files.open(key, false)?;
+        if matches!(open.layout, Layout::Unknown) {
+            let frames = Frames::find(&open.file, key)?;
+            open.layout = frames.map_or(Layout::Plain, |own| Layout::Compressed(Box::new(own)));
+        }
+        Ok(open)
+    }
+
     /// Reads all of a block.
     pub fn whole(&mut self, log: LogId, block: u32) -> io::Result<WholeBlock> {
         let key = (log, block);
-        let length = self.files.file(key, false)?.len()?;
-        let length = usize::try_from(length).map_err(io::Error::other)?;
-        let mut bytes = self.read(log, block, 0, length)?;
-        let Open { file, layout, .. } = self.files.open(key, false)?;
+        let Open { file, layout, .. } = self.laid_out(key)?;
         let mut found = [0; HEADER_BYTES];
         file.read_at(&mut found, 0)?;
-        let Layout::Compressed(frames) = layout else {
-            let header = BlockHeader { log, block }.encode();
-            let has_header = found == header;
-            return Ok(WholeBlock { bytes, is_compressed: false, header, has_header });
+        let (length, header, is_compressed) = match layout {
+            Layout::Compressed(frames) => (frames.end(), frames::header(key), true),
+            Layout::Plain | Layout::Unknown => {
+                let length = usize::try_from(file.len()?).map_err(io::Error::other)?;
+                (length, BlockHeader { log, block }.encode(), false)
+            }
         };
-        let (header, end) = (frames::header(key), frames.end());
-        bytes = self.read(log, block, 0, end)?;
-        Ok(WholeBlock { bytes, is_compressed: true, header, has_header: found == header })
+        let bytes = self.read(log, block, 0, length)?;
+        Ok(WholeBlock { bytes, is_compressed, header, has_header: found == header })
     }
 
     /// Reads the footer of a sealed block. One of which a sector is damaged is mended, in the file

@@ -148,8 +148,8 @@ impl Frames {
                 || io::Error::new(io::ErrorKind::InvalidData, "the table of frames is damaged");
             return frames.ok_or_else(damaged).map(Some);
         }
-        // The header says nothing. What a client stored before a plain footer is no table: a frame would begin where
-        // the first record does.
+        // The header is damaged. Bytes that a client stored in a plain block may look like a table: only in a
+        // compressed one does a whole frame stand where the first record would.
         let Some(mut frames) = frames else { return Ok(None) };
         let is_frame = match frames.all.first().copied() {
             Some(first) => frames.data(file, first)?.is_some(),

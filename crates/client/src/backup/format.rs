@@ -172,7 +172,7 @@ impl Writer {
         let _ = std::fs::remove_dir(folder);
     }
 
-    /// All messages are written. What comes of it is no backup before it is [sealed](Backup::seal).
+    /// Closes the files once all messages are written. The backup is complete when it is [sealed](Backup::seal).
     pub(super) fn finish(
         self,
         server: String,

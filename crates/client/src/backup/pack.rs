@@ -34,7 +34,7 @@ impl<'a> Packer<'a> {
         Ok(Self { backup, messages: Some(backup.open_messages()?), last: 0, writer })
     }
 
-    /// The next bytes: so many, or less at the end; none behind it.
+    /// The next `bytes` bytes. Fewer are left at the end, and then none.
     pub(super) fn take(&mut self, bytes: usize) -> Result<Vec<u8>, BackupError> {
         while self.writer.packed_len() < bytes {
             if self.writer.has_plain() {

@@ -107,13 +107,18 @@ impl Stream {
         self.config.storage == Storage::Memory
     }
 
+    /// Whether what a consumer does is left out of the journal.
+    pub(crate) fn has_in_memory(&self, index: usize) -> bool {
+        self.is_memory() || self.consumers[index].in_memory
+    }
+
     /// Whether its blocks are compressed when they are full.
     pub(crate) fn is_compressed(&self) -> bool {
         self.config.compression != Compression::None
     }
 
-    /// Whether a new consumer is kept by no journal, because its client can do without it: its position
-    /// is in memory by its own word, it ends when nobody is there, and no message goes by it.
+    /// Whether a new consumer is left out of the journal: it asks to be kept in memory, it ends when its client
+    /// is gone, and no message is removed because of it.
     pub(crate) fn keeps_in_memory(&self, consumer: &ConsumerConfig) -> bool {
         let ends_by_itself = !consumer.is_durable();
         consumer.mem_storage && ends_by_itself && self.config.retention == Retention::Limits
@@ -213,7 +218,7 @@ impl Stream {
             self.dedup.insert(id, record.sequence, time, self.config.duplicate_window);
         }
         self.last_msg_id = id.into();
-        // What comes out of an archive is no copy that a source of this stream has just made.
+        // Out of an archive comes what a source of the stream copied long ago.
         let copies = self.config.mirror.is_none() && !self.origins.is_empty();
         let is_own_copy = record.kind == kind::COPY && copies;
         if let Some(source) = asked.source.filter(|_| !is_own_copy) {

@@ -65,8 +65,8 @@ pub struct Restored {
 /// How messages come into a stream that is restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Way {
-    /// The server took an archive: sequences, times and positions are what they were. It has so many of its messages; limits may
-    /// have taken the rest, such as those that are too old.
+    /// The server took an archive: sequences, times and positions are unchanged. Limits may have removed some
+    /// messages, such as those that are too old.
     Archive {
         /// Messages that were in it.
         messages: u64,

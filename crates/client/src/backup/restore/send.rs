@@ -179,7 +179,7 @@ impl Sending<'_> {
         Err(CallError::Timeout(self.subject.clone()))
     }
 
-    /// Waits until the server has made the stream. An answer that was lost is no refusal: the stream shows.
+    /// Waits until the server has made the stream. Its answer may be lost, so the stream itself is looked at, too.
     async fn made(&mut self) -> Result<(), CallError> {
         let deadline = Instant::now() + PATIENCE_AT_THE_END;
         loop {

@@ -360,7 +360,7 @@ fn publish(rng: &mut Rng, taste: Taste, name: &str, stream: &Stream) -> Publish 
             publish.payload.clear();
         }
     }
-    // An acknowledgement ahead of the disk is no part of a batch.
+    // An async stream acknowledges ahead of the disk, which a fast batch never does.
     let plain = publish.id.is_none() && publish.ttl.is_none() && publish.rollup.is_none();
     let counts = publish.increment.is_some() || stream.rules.counts;
     publish.fast = plain && !counts && !stream.rules.is_async && rng.u8(..4) == 0;
