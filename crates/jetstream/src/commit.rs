@@ -11,6 +11,7 @@ use watershed_wire::jetstream::json;
 use crate::api::Purged;
 use crate::checkpoint::CHECKPOINT_PER_TURN;
 use crate::consumer_key::ConsumerKey;
+use crate::garbage::Garbage;
 use crate::jetstream::{JetStream, LocalChange, OwnedOwed, TimerKey};
 use crate::live::{Dispatcher, Live};
 use crate::network::Network;
@@ -303,7 +304,8 @@ impl JetStream {
                 });
             }
             if effects.changes.emptied {
-                live.dispatchers.iter_mut().flatten().for_each(Dispatcher::emptied);
+                let all = live.dispatchers.iter_mut().flatten().map(Dispatcher::emptied);
+                garbage.extend(all.map(Garbage::Outstanding));
             }
             for (index, sequence) in effects.changes.lost.drain(..) {
                 if let Some(dispatcher) = live.dispatcher(index) {
@@ -434,7 +436,9 @@ impl JetStream {
         self.notice_deleted(net, &stream);
         let coming = self.live.get(key).map_or(0, |live| live.intake.weight());
         self.work.arrived(stream.account, coming);
-        self.live.remove(key);
+        let dispatchers = self.live.remove(key).into_iter().flat_map(|live| live.dispatchers);
+        let outstanding = dispatchers.flatten().map(|own| own.outstanding);
+        self.garbage.extend(outstanding.map(Garbage::Outstanding));
         self.batches.forget(key);
         self.forget_fast_of(key);
         self.unsaved.remove(&key);
@@ -490,7 +494,8 @@ impl JetStream {
         self.targets.retain(|_, keys| !keys.is_empty());
         self.end_requests(net, key, "Consumer Deleted");
         self.forget_counting(net, key);
-        self.live(key.stream).end(key.index());
+        let outstanding = self.live(key.stream).end(key.index());
+        self.garbage.push(Garbage::Outstanding(outstanding));
         self.notice_consumer_deleted(net, key.stream, name);
     }
 

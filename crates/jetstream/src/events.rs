@@ -72,6 +72,7 @@ impl JetStream {
             self.apply_local(net, &record, owed);
         } else {
             self.rounds.push(&record, owed);
+            dispatcher.saving(body);
         }
         Saved::Record
     }

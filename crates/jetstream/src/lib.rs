@@ -39,6 +39,7 @@ mod fast_batches;
 mod firing;
 mod flow;
 mod follow;
+mod garbage;
 mod gather;
 mod jetstream;
 mod keep;

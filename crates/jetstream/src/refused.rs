@@ -83,12 +83,11 @@ impl JetStream {
         }
     }
 
-    /// Lets what runs over the state begin anew from it. Requests that wait go on waiting.
+    /// Lets what runs over the state begin anew from it. Requests that wait go on waiting, and deliveries that the state
+    /// knows of keep their deadlines.
     fn begin_anew(&mut self) {
-        let Self { state, acknowledging, rescheduling, .. } = self;
-        let in_memory = |key: &ConsumerKey| state.stream(key.stream).has_in_memory(key.index());
-        acknowledging.retain(|key, _| in_memory(key));
-        rescheduling.retain(in_memory);
+        let Self { state, acknowledging, .. } = self;
+        acknowledging.retain(|key, _| state.stream(key.stream).has_in_memory(key.index()));
         self.work.nothing_comes();
         let keys: Vec<StreamKey> = self.state.keys().collect();
         for key in keys {
@@ -98,10 +97,10 @@ impl JetStream {
                 self.live(key).updating = false;
                 continue;
             }
-            let mut fresh = Live::new(stream, self.now);
-            if let Some(old) = self.live.get_mut(key) {
-                fresh.go_on_from(old, stream);
-            }
+            let fresh = match self.live.get_mut(key) {
+                Some(old) => Live::undone(old, stream, self.now),
+                None => Live::new(stream, self.now),
+            };
             let unsaved = fresh.unsaved;
             self.live.insert(key, fresh);
             // What was accepted of them is gone.

@@ -4,6 +4,7 @@ use watershed_wire::jetstream::consumer::Reset;
 
 use crate::api::RESET;
 use crate::consumer_key::ConsumerKey;
+use crate::garbage::Garbage;
 use crate::jetstream::JetStream;
 use crate::live::Dispatcher;
 use crate::network::Network;
@@ -25,7 +26,7 @@ impl JetStream {
         if let Some(old) = live.dispatcher(key.index()) {
             fresh.replace(old);
         }
-        live.end(key.index());
+        self.garbage.push(Garbage::Outstanding(live.end(key.index())));
         live.put(key.index(), fresh);
         self.rescheduling.remove(&key);
         self.wake(key);

@@ -60,8 +60,15 @@ impl<K: Key, T> Window<K, T> {
         self.len
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+    /// Frees the memory of some of it, from the end: that of about `budget` entries. Says whether none is left.
+    pub(crate) fn free(&mut self, mut budget: usize) -> bool {
+        while budget > 0
+            && let Some(leaf) = self.leaves.pop_back()
+        {
+            self.len -= leaf.live;
+            budget = budget.saturating_sub(leaf.entries.len());
+        }
+        self.leaves.is_empty()
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&T> {
@@ -283,6 +290,10 @@ mod tests {
                 prop_assert!(window.iter_from(number).eq(map.range(number..).map(|(key, own)| (*key, own))));
                 prop_assert_eq!(window.first(), map.first_key_value().map(|(key, own)| (*key, own)));
             }
+            while !window.free(100) {
+                prop_assert!(window.len() < map.len());
+            }
+            prop_assert_eq!(window.len(), 0);
         }
     }
 }

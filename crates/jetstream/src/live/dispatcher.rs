@@ -1,8 +1,8 @@
 //! A consumer at work: what it delivers next, what it waits to hear of, who waits for it.
 //!
 //! What is decided here is a step ahead of the [state](crate::state): a delivery is sent at once and
-//! an acknowledgement counts at once, while its event is still to become a record. After a start, or
-//! a failure of the disk, the dispatcher begins again from the state.
+//! an acknowledgement counts at once, while its event is still to become a record. After a start the
+//! dispatcher begins from the state; when the disk has failed, it undoes what no record has applied.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -20,8 +20,9 @@ use super::pin::Pin;
 use super::waiting::Waiting;
 use crate::chunk::Chunk;
 use crate::limits::RESCHEDULED_PER_TURN;
-use crate::record::Event;
+use crate::record::{Event, decode_events};
 use crate::state::Consumer;
+use crate::state::consumer::Unacked;
 
 /// Messages that are looked at in one search for what a wildcard takes.
 const LOOKED_AT: usize = 1024;
@@ -35,6 +36,14 @@ pub(crate) enum Pick {
     Later,
     /// Nothing, before something happens.
     Nothing,
+}
+
+/// Events in a record that is not applied yet.
+#[derive(Debug, Default)]
+struct Saved {
+    /// First deliveries among them.
+    first: u64,
+    events: Vec<u8>,
 }
 
 /// A consumer at work.
@@ -63,8 +72,8 @@ pub(crate) struct Dispatcher {
     unsaved_finished: u64,
     /// First deliveries among them.
     unsaved_first: u64,
-    /// First deliveries in records that are not applied yet, by record.
-    saved_first: VecDeque<u64>,
+    /// Records of its events that are not applied yet.
+    saved: VecDeque<Saved>,
     /// Their sum, with those that no record has taken.
     first_ahead: u64,
     /// The group for which it waits to be fed.
@@ -89,7 +98,57 @@ impl Dispatcher {
     /// A consumer that goes on from where it is, `last` being the last sequence of its stream. What was
     /// outstanding has all of its time again.
     pub(crate) fn new(consumer: &Consumer, last: u64, now: Now) -> Self {
-        let mut dispatcher = Self {
+        let mut dispatcher = Self::at_rest(consumer, last, now);
+        for (sequence, unacked) in consumer.unacked.iter() {
+            dispatcher.await_again(&consumer.config, now, sequence, *unacked);
+        }
+        dispatcher
+    }
+
+    /// The same for one that has failed: those who wait do so here, and what the state does not know of is undone.
+    /// What is outstanding in both goes on as it was. It takes as long as what is undone had taken.
+    pub(crate) fn undone(old: &mut Self, consumer: &Consumer, last: u64, now: Now) -> Self {
+        let mut own = Self::at_rest(consumer, last, now);
+        own.go_on_from(old);
+        own.outstanding = std::mem::take(&mut old.outstanding);
+        own.rescheduled = old.rescheduled;
+        own.outstanding.undo_finish();
+        let mut finished_upto = 0;
+        let lost = old.saved.iter().map(|saved| &saved.events).chain([&old.unsaved]);
+        for event in lost.flat_map(|events| decode_events(events)) {
+            match event.expect("it was encoded here") {
+                Event::AckedAll { sequence } => finished_upto = finished_upto.max(sequence),
+                Event::Delivered { sequence, .. }
+                | Event::Acked { sequence }
+                | Event::GivenUp { sequence }
+                | Event::Retry { sequence, .. } => {
+                    own.outstanding.remove(sequence);
+                    if let Some(unacked) = consumer.unacked.get(sequence) {
+                        own.await_again(&consumer.config, now, sequence, *unacked);
+                    }
+                }
+            }
+        }
+        let finished = consumer.unacked.iter().take_while(|(own, _)| *own <= finished_upto);
+        for (sequence, unacked) in finished {
+            if !own.outstanding.contains(sequence) {
+                own.await_again(&consumer.config, now, sequence, *unacked);
+            }
+        }
+        debug_assert!(own.agrees_with(consumer), "what is outstanding differs from the state");
+        own
+    }
+
+    /// Whether what is outstanding is what the state says.
+    fn agrees_with(&self, consumer: &Consumer) -> bool {
+        let known = consumer.unacked.iter();
+        let known = known.map(|(sequence, own)| (sequence, own.consumer_seq, own.deliveries));
+        self.outstanding.iter().eq(known)
+    }
+
+    /// A consumer as the state says it is, with nothing outstanding yet.
+    fn at_rest(consumer: &Consumer, last: u64, now: Now) -> Self {
+        Self {
             cursor: consumer.cursor,
             lasts: BinaryHeap::new(),
             lasts_upto: consumer.lasts_upto,
@@ -103,7 +162,7 @@ impl Dispatcher {
             unsaved: Vec::new(),
             unsaved_finished: 0,
             unsaved_first: 0,
-            saved_first: VecDeque::new(),
+            saved: VecDeque::new(),
             first_ahead: 0,
             awaits: None,
             reading: false,
@@ -113,21 +172,16 @@ impl Dispatcher {
             last_sent: now.tick,
             flow_bytes: 0,
             flow_awaited: None,
-        };
-        for (sequence, unacked) in consumer.unacked.iter() {
-            let later = unacked.retry_at.map(|at| at.0.saturating_sub(now.wall.0));
-            let wait = later.unwrap_or_else(|| ack_wait(&consumer.config, unacked.deliveries));
-            let wait = u64::try_from(wait).unwrap_or(0);
-            let deadline = Tick(now.tick.0.saturating_add(wait));
-            dispatcher.outstanding.deliver(
-                sequence,
-                unacked.consumer_seq,
-                unacked.deliveries,
-                now.tick,
-                deadline,
-            );
         }
-        dispatcher
+    }
+
+    /// A message is outstanding, and has all of its time again.
+    fn await_again(&mut self, config: &ConsumerConfig, now: Now, sequence: u64, own: Unacked) {
+        let later = own.retry_at.map(|at| at.0.saturating_sub(now.wall.0));
+        let wait = later.unwrap_or_else(|| ack_wait(config, own.deliveries));
+        let wait = u64::try_from(wait).unwrap_or(0);
+        let deadline = Tick(now.tick.0.saturating_add(wait));
+        self.outstanding.deliver(sequence, own.consumer_seq, own.deliveries, now.tick, deadline);
     }
 
     /// The next message to deliver. Looks at [`LOOKED_AT`] others at most.
@@ -231,14 +285,22 @@ impl Dispatcher {
 
     /// Events for a record.
     pub(crate) fn take_unsaved(&mut self) -> Vec<u8> {
-        self.saved_first.push_back(std::mem::take(&mut self.unsaved_first));
+        let first = std::mem::take(&mut self.unsaved_first);
+        self.saved.push_back(Saved { first, events: Vec::new() });
         self.unsaved_finished = 0;
         std::mem::take(&mut self.unsaved)
     }
 
+    /// The events that were taken for a record are on their way to the disk, which may refuse them.
+    pub(crate) fn saving(&mut self, events: Vec<u8>) {
+        if let Some(last) = self.saved.back_mut() {
+            last.events = events;
+        }
+    }
+
     /// A record of its events was applied.
     pub(crate) fn saved(&mut self) {
-        let first = self.saved_first.pop_front().unwrap_or(0);
+        let first = self.saved.pop_front().map_or(0, |saved| saved.first);
         self.first_ahead = self.first_ahead.saturating_sub(first);
     }
 
@@ -252,10 +314,10 @@ impl Dispatcher {
         self.outstanding.remove(sequence);
     }
 
-    /// All messages have gone from the stream.
-    pub(crate) fn emptied(&mut self) {
-        self.outstanding = Outstanding::default();
+    /// All messages have gone from the stream. Gives what was outstanding.
+    pub(crate) fn emptied(&mut self) -> Outstanding {
         self.forget_lasts();
+        std::mem::take(&mut self.outstanding)
     }
 
     /// The consumer has another configuration: deliveries under way get its times.
@@ -281,8 +343,8 @@ impl Dispatcher {
         self.rescheduled.is_some()
     }
 
-    /// Goes on for one that has failed: those who wait do so here.
-    pub(crate) fn go_on_from(&mut self, old: &mut Self) {
+    /// Goes on for another one: those who wait do so here.
+    fn go_on_from(&mut self, old: &mut Self) {
         self.waiting = std::mem::take(&mut old.waiting);
         self.pin = old.pin.take();
         self.reading = old.reading;
@@ -300,7 +362,8 @@ impl Dispatcher {
         self.go_on_from(old);
         self.unsaved = std::mem::take(&mut old.unsaved);
         self.unsaved_finished = old.unsaved_finished;
-        self.saved_first = old.saved_first.iter().map(|_| 0).collect();
+        self.saved = std::mem::take(&mut old.saved);
+        self.saved.iter_mut().for_each(|saved| saved.first = 0);
     }
 
     /// Whether the message was delivered at least once.

@@ -22,6 +22,7 @@ pub(crate) use self::copier::Copier;
 pub(crate) use self::counters::{Counters, Unknown};
 pub(crate) use self::dispatcher::{Dispatcher, Pick, ack_wait, is_exhausted};
 pub(crate) use self::intake::Intake;
+pub(crate) use self::outstanding::Outstanding;
 pub(crate) use self::pin::Pin;
 pub(crate) use self::waiting::Request;
 use crate::consumer_key::ConsumerKey;
@@ -62,7 +63,34 @@ pub(crate) struct Live {
 impl Live {
     /// A stream that goes on from where it is.
     pub(crate) fn new(stream: &Stream, now: Now) -> Self {
-        let mut live = Self {
+        let mut live = Self::at_rest(stream);
+        for (index, consumer) in stream.consumers.iter() {
+            live.put(index, Dispatcher::new(consumer, stream.log.last(), now));
+        }
+        live
+    }
+
+    /// The same for one that has failed. What the disk has refused concerns no consumer that is in memory.
+    pub(crate) fn undone(old: &mut Self, stream: &Stream, now: Now) -> Self {
+        let (mut live, last) = (Self::at_rest(stream), stream.log.last());
+        for (index, consumer) in stream.consumers.iter() {
+            let dispatcher = match old.dispatchers.get_mut(index).and_then(Option::take) {
+                Some(mut old) if consumer.in_memory => {
+                    old.awaits = None;
+                    live.unsaved |= old.unsaved_len() > 0;
+                    old
+                }
+                Some(mut old) => Dispatcher::undone(&mut old, consumer, last, now),
+                None => Dispatcher::new(consumer, last, now),
+            };
+            live.put(index, dispatcher);
+        }
+        live
+    }
+
+    /// A stream of which no consumer is at work yet.
+    fn at_rest(stream: &Stream) -> Self {
+        Self {
             intake: Intake::new(stream.log.last()),
             dispatchers: Vec::new(),
             awaiting: BTreeSet::new(),
@@ -77,26 +105,6 @@ impl Live {
             firing: BTreeMap::new(),
             resting: BTreeMap::new(),
             acknowledged: 0,
-        };
-        for (index, consumer) in stream.consumers.iter() {
-            live.put(index, Dispatcher::new(consumer, stream.log.last(), now));
-        }
-        live
-    }
-
-    /// Goes on for one that has failed. What the disk has refused concerns no consumer that is in memory.
-    pub(crate) fn go_on_from(&mut self, old: &mut Self, stream: &Stream) {
-        for (index, consumer) in stream.consumers.iter() {
-            let (Some(new), Some(old)) = (self.dispatcher(index), old.dispatcher(index)) else {
-                continue;
-            };
-            if consumer.in_memory {
-                std::mem::swap(new, old);
-                new.awaits = None;
-                self.unsaved |= new.unsaved_len() > 0;
-            } else {
-                new.go_on_from(old);
-            }
         }
     }
 
@@ -152,12 +160,14 @@ impl Live {
         }
     }
 
-    /// A consumer works no more.
-    pub(crate) fn end(&mut self, index: usize) {
+    /// A consumer works no more. Gives what it waited to hear of.
+    pub(crate) fn end(&mut self, index: usize) -> Outstanding {
         let dispatcher = self.dispatchers.get_mut(index).and_then(Option::take);
-        if let Some(group) = dispatcher.and_then(|own| own.awaits) {
+        let Some(dispatcher) = dispatcher else { return Outstanding::default() };
+        if let Some(group) = dispatcher.awaits {
             self.awaiting.remove(&(group, index));
         }
+        dispatcher.outstanding
     }
 
     /// A consumer at work.
@@ -194,10 +204,8 @@ impl LiveTable {
         self.0[key.index()] = Some(live);
     }
 
-    pub(crate) fn remove(&mut self, key: StreamKey) {
-        if let Some(place) = self.0.get_mut(key.index()) {
-            *place = None;
-        }
+    pub(crate) fn remove(&mut self, key: StreamKey) -> Option<Live> {
+        self.0.get_mut(key.index())?.take()
     }
 
     /// A stream that has begun to work.

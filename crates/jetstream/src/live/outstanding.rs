@@ -30,7 +30,7 @@ enum Next {
     Due(Tick),
     /// It waits to be redelivered, after those with lower numbers.
     Again(u64),
-    /// Nothing: it is done.
+    /// Nothing: it is done, and among those whose time was over.
     Nothing,
 }
 
@@ -46,6 +46,8 @@ pub(crate) struct Outstanding {
     failed: u64,
     /// Up to here all are done, and go a slice at a time; 0 when they have gone.
     done_upto: u64,
+    /// Those of them whose time was over meanwhile: nothing comes next of them.
+    done_overdue: Vec<u64>,
 }
 
 impl Outstanding {
@@ -110,7 +112,16 @@ impl Outstanding {
             self.remove(first);
             count += 1;
         }
+        self.done_overdue.clear();
         (count, std::mem::take(&mut self.done_upto))
+    }
+
+    /// What was done and has not gone is not done.
+    pub(crate) fn undo_finish(&mut self) {
+        self.done_upto = 0;
+        for sequence in std::mem::take(&mut self.done_overdue) {
+            self.retry(sequence);
+        }
     }
 
     /// The first message that is done and still there.
@@ -137,7 +148,10 @@ impl Outstanding {
             return;
         }
         if sequence <= self.done_upto {
-            delivery.next = Next::Nothing;
+            if old != Next::Nothing {
+                delivery.next = Next::Nothing;
+                self.done_overdue.push(sequence);
+            }
         } else {
             self.failed += 1;
             delivery.next = Next::Again(self.failed);
@@ -177,8 +191,20 @@ impl Outstanding {
                 return Some((sequence, delivery.deliveries));
             }
             let old = std::mem::replace(&mut delivery.next, Next::Nothing);
+            self.done_overdue.push(sequence);
             self.unqueue(sequence, old);
         }
+    }
+
+    /// Frees the memory of some of them: that of about `budget`. Says whether none is left.
+    pub(crate) fn free(&mut self, budget: usize) -> bool {
+        self.by_sequence.free(budget) & self.due.free(budget) & self.again.free(budget)
+    }
+
+    /// All of them, in order: the number of the first delivery, and how many there were.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64, u64)> {
+        let all = self.by_sequence.iter();
+        all.map(|(sequence, own)| (sequence, own.consumer_seq, own.deliveries))
     }
 
     /// When the next delivery counts as failed.

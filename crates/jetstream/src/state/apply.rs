@@ -201,8 +201,10 @@ impl State {
             Command::PauseConsumer { name, until, level } => {
                 self.pause_consumer(log, &name, until, level)
             }
-            Command::ResetConsumer { name, sequence } => self.reset_consumer(log, &name, sequence),
-            Command::DeleteConsumer { name } => self.delete_consumer(log, &name),
+            Command::ResetConsumer { name, sequence } => {
+                self.reset_consumer(log, &name, sequence, effects)
+            }
+            Command::DeleteConsumer { name } => self.delete_consumer(log, &name, effects),
             Command::RestoreConsumer { config, created, position } => {
                 self.restore_consumer(log, *config, created, &position)
             }
@@ -245,7 +247,7 @@ impl State {
         let old = std::mem::replace(&mut stream.config, config);
         if stream.config.retention != old.retention {
             // What they have finished with would decide what is stored, and no record says it.
-            effects.ended = stream.consumers.remove_in_memory();
+            effects.ended = stream.consumers.remove_in_memory(&mut effects.changes.garbage);
         }
         stream.chores.extend(chore_of_change(&old, &stream.config));
         if stream.config.duplicate_window > old.duplicate_window {
@@ -405,10 +407,12 @@ impl State {
         log: LogId,
         name: &str,
         sequence: u64,
+        effects: &mut Effects,
     ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let index = stream.consumers.reset(name, sequence, &stream.log);
+        let garbage = &mut effects.changes.garbage;
+        let index = stream.consumers.reset(name, sequence, &stream.log, garbage);
         let index = index.ok_or(table::CONSUMER_NOT_FOUND)?;
         if stream.config.retention == Retention::Interest {
             // What it has passed over, it needs no longer.
@@ -417,10 +421,16 @@ impl State {
         Ok(Outcome::Reset(key, index))
     }
 
-    fn delete_consumer(&mut self, log: LogId, name: &str) -> Result<Outcome, ApiError> {
+    fn delete_consumer(
+        &mut self,
+        log: LogId,
+        name: &str,
+        effects: &mut Effects,
+    ) -> Result<Outcome, ApiError> {
         let key = self.known(log)?;
         let stream = &mut self.streams[key.index()];
-        let index = stream.consumers.remove(name).ok_or(table::CONSUMER_NOT_FOUND)?;
+        let removed = stream.consumers.remove(name, &mut effects.changes.garbage);
+        let index = removed.ok_or(table::CONSUMER_NOT_FOUND)?;
         if stream.config.retention == Retention::Interest {
             stream.chores.push_back(Chore::Keep { next: 1, goes: Goes::Unneeded });
         }

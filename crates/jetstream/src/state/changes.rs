@@ -3,7 +3,7 @@
 use watershed_store::LogId;
 use watershed_store::log::Position;
 
-use super::garbage::Garbage;
+use crate::garbage::Garbage;
 
 /// What one record changed in a stream.
 #[derive(Debug, Default)]

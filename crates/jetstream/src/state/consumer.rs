@@ -154,14 +154,14 @@ impl Consumer {
         self.forget_not_last();
     }
 
-    /// Goes on from a sequence, as if nothing had been delivered.
-    pub(super) fn reset(&mut self, sequence: u64) {
+    /// Goes on from a sequence, as if nothing had been delivered. Gives what was not acknowledged.
+    pub(super) fn reset(&mut self, sequence: u64) -> Window<u64, Unacked> {
         self.cursor = sequence;
         self.start = sequence.max(1) - 1;
         self.delivered = self.start;
         self.deliveries = 0;
         (self.last_delivered, self.last_acked) = (None, None);
-        self.emptied();
+        self.emptied()
     }
 
     /// Whether the consumer delivers messages of `subject`.
@@ -306,12 +306,12 @@ impl Consumer {
         }
     }
 
-    /// All messages have gone.
-    pub(super) fn emptied(&mut self) {
+    /// All messages have gone. Gives what was not acknowledged of them.
+    pub(super) fn emptied(&mut self) -> Window<u64, Unacked> {
         self.counted = 0;
         self.not_last.clear();
-        self.unacked.clear();
         self.redelivered = 0;
+        std::mem::take(&mut self.unacked)
     }
 
     /// Whether a message is from where only the last of each subject is delivered, and is the last

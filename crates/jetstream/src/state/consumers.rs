@@ -14,6 +14,7 @@ use watershed_wire::time::UnixNanos;
 
 use super::consumer::{Consumer, Finished, Tally};
 use super::groups::Groups;
+use crate::garbage::Garbage;
 use crate::record::Event;
 
 /// The consumers of a stream.
@@ -70,11 +71,11 @@ impl Consumers {
     }
 
     /// Lets those go that no journal has. Says which they were, and where.
-    pub(super) fn remove_in_memory(&mut self) -> Vec<(usize, String)> {
+    pub(super) fn remove_in_memory(&mut self, garbage: &mut Vec<Garbage>) -> Vec<(usize, String)> {
         let all = self.all.iter().filter(|(_, own)| own.in_memory);
         let gone: Vec<_> = all.map(|(index, own)| (index, own.config.name.clone())).collect();
         for (_, name) in &gone {
-            self.remove(name);
+            self.remove(name, garbage);
         }
         gone
     }
@@ -108,10 +109,11 @@ impl Consumers {
     }
 
     /// Lets a consumer go. Says where it was.
-    pub(super) fn remove(&mut self, name: &str) -> Option<usize> {
+    pub(super) fn remove(&mut self, name: &str, garbage: &mut Vec<Garbage>) -> Option<usize> {
         let index = self.names.remove(name)?;
         self.leave(index);
-        self.all.remove(index);
+        let consumer = self.all.remove(index);
+        garbage.push(Garbage::Unacked(consumer.unacked));
         Some(index)
     }
 
@@ -153,10 +155,16 @@ impl Consumers {
     }
 
     /// Lets a consumer go on from a sequence. Says where it is.
-    pub(super) fn reset(&mut self, name: &str, sequence: u64, log: &Log) -> Option<usize> {
+    pub(super) fn reset(
+        &mut self,
+        name: &str,
+        sequence: u64,
+        log: &Log,
+        garbage: &mut Vec<Garbage>,
+    ) -> Option<usize> {
         let index = *self.names.get(name)?;
         self.leave(index);
-        self.all[index].reset(sequence);
+        garbage.push(Garbage::Unacked(self.all[index].reset(sequence)));
         self.join(index, log);
         Some(index)
     }
@@ -270,11 +278,17 @@ impl Consumers {
     }
 
     /// All messages have gone.
-    pub(super) fn emptied(&mut self) {
+    pub(super) fn emptied(&mut self, garbage: &mut Vec<Garbage>) {
         for (_, consumer) in &mut self.all {
             consumer.catch_up(self.groups.group(consumer.group).taken);
-            consumer.emptied();
+            garbage.push(Garbage::Unacked(consumer.emptied()));
         }
+    }
+
+    /// The stream has gone: what was not acknowledged is to be freed. The rest stays, for those who wait there.
+    pub(super) fn discard(&mut self, garbage: &mut Vec<Garbage>) {
+        let all = self.all.iter_mut().map(|(_, consumer)| std::mem::take(&mut consumer.unacked));
+        garbage.extend(all.map(Garbage::Unacked));
     }
 
     /// Whether the filters of any consumer take `subject`.
@@ -503,7 +517,7 @@ mod tests {
                 Step::RemoveBefore(end) => self.remove_before(end),
                 Step::Clear => {
                     self.log.clear();
-                    self.consumers.emptied();
+                    self.consumers.emptied(&mut Vec::new());
                     self.messages.clear();
                 }
                 Step::Put(name, filters, policy, start) => self.put(name, filters, policy, start),
@@ -511,7 +525,7 @@ mod tests {
                 Step::Count(name, budget) => self.count(name, budget),
                 Step::Deliver(name) => self.deliver(name),
                 Step::Delete(name) => {
-                    self.consumers.remove(&format!("c{name}"));
+                    self.consumers.remove(&format!("c{name}"), &mut Vec::new());
                     self.expected.remove(&name);
                 }
             }

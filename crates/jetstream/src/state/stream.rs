@@ -20,11 +20,11 @@ use super::consumer::Consumer;
 use super::consumers::Consumers;
 use super::deadlines::{Deadlines, SCHEDULES};
 use super::dedup::Dedup;
-use super::garbage::Garbage;
 use super::key::StreamKey;
 use super::origins::{Origin, Places, origins};
 use super::pin::{Kept, Pin};
 use super::usage::{Bytes, Usage};
+use crate::garbage::Garbage;
 use crate::limits::{SLICE_MESSAGES_MAX, SLICE_MESSAGES_MIN};
 use crate::record::kind;
 use crate::tail::{Tail, TailPlace};
@@ -286,7 +286,7 @@ impl Stream {
         self.drop_blocks(cleared.dropped, changes);
         changes.garbage.push(Garbage::Index(cleared.remains));
         changes.emptied = true;
-        self.consumers.emptied();
+        self.consumers.emptied(&mut changes.garbage);
         changes.garbage.push(Garbage::Deadlines(std::mem::take(&mut self.deadlines)));
         changes.garbage.push(Garbage::Deadlines(std::mem::take(&mut self.schedules)));
         changes.garbage.push(Garbage::Messages(std::mem::take(&mut self.memory)));
@@ -300,6 +300,7 @@ impl Stream {
         changes.dropped.extend(self.log.block_numbers().map(|block| (id, block)));
         let kept = self.pin.take().map(|pin| pin.into_blocks()).unwrap_or_default();
         changes.dropped.extend(kept.into_iter().map(|block| (id, block)));
+        self.consumers.discard(&mut changes.garbage);
         changes.garbage.extend([
             Garbage::Index(self.log.clear().remains),
             Garbage::Deadlines(std::mem::take(&mut self.deadlines)),

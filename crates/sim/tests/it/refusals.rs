@@ -275,3 +275,33 @@ fn whoever_waits_for_a_refused_round_is_told_in_turns() {
     assert_eq!(own.messages(), 1);
     own.is_durable();
 }
+
+/// What the disk refuses takes no time from deliveries that it had taken before, however many these are.
+#[test]
+fn a_delivery_keeps_its_deadline_when_something_later_is_refused() {
+    let mut own = Sick::with_stream();
+    for _ in 0..5 {
+        assert!(is_stored(&own.call("s.x", "stored")));
+    }
+    let first = own.fetch();
+    own.node.wait(20_000_000_000);
+    own.work();
+    own.disk.refuse(true);
+    // Two others are delivered, and an answer is given to one of the first. None of it is durable.
+    let second = own.fetch();
+    assert_eq!(own.all(&first[0], "+ACK"), [""; 0]);
+    own.disk.refuse(false);
+    assert!(own.heal());
+    // Those two were never delivered.
+    assert_eq!(own.fetch(), second);
+    // The time of the other one is over, and one has all of its time again.
+    own.node.wait(11_000_000_000);
+    let again = own.fetch();
+    let sequences: Vec<&str> = again.iter().filter_map(|own| own.split('.').nth(5)).collect();
+    assert_eq!(sequences, ["2", "5"]);
+    assert_eq!(again[0].split('.').nth(4), Some("2"), "it was delivered before");
+    own.node.wait(20_000_000_000);
+    let again = own.fetch();
+    assert_eq!(again[0].split('.').nth(5), Some("1"));
+    own.is_durable();
+}

@@ -416,6 +416,18 @@ impl Consumer {
         }
     }
 
+    /// What is outstanding may still have the time that it had in `other`.
+    pub(crate) fn may_go_on_from(&mut self, other: &Self) {
+        for (sequence, own) in &mut self.outstanding {
+            if let Some(other) = other.outstanding.get(sequence) {
+                own.since = own.since.min(other.since);
+                own.due = own.due.min(other.due);
+                own.overdue = own.overdue.max(other.overdue);
+                own.rests |= other.rests;
+            }
+        }
+    }
+
     /// It is not known what of a client's words was kept: what is due may be so now, or later.
     pub(crate) fn doubt(&mut self, other: &Self) {
         for (sequence, own) in &mut self.outstanding {

@@ -64,7 +64,21 @@ impl Past {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restarts {
     Yes,
+    /// The disk has refused something. What was not undone goes on.
+    Refused,
     No,
+}
+
+/// What the disk has not taken is undone; what was in between is known.
+fn refused(stream: &mut Stream, now: i64, past: &Past) {
+    let before = stream.consumers.clone();
+    stream.restarted(now);
+    let others = past.states().filter_map(|(_, other)| Some(&other?.consumers));
+    for (name, other) in others.chain([&before]).flatten() {
+        if let Some(consumer) = stream.consumers.get_mut(name) {
+            consumer.may_go_on_from(other);
+        }
+    }
 }
 
 /// The state that a server shows, of those that it may have kept.
@@ -80,8 +94,10 @@ pub(crate) fn find(
         let mut state = state.cloned();
         if let Some(stream) = &mut state {
             stream.resolve(|sequence| seen.is_some_and(|seen| seen.has(sequence)));
-            if restarts == Restarts::Yes {
-                stream.restarted(now);
+            match restarts {
+                Restarts::Yes => stream.restarted(now),
+                Restarts::Refused => refused(stream, now, past),
+                Restarts::No => {}
             }
         }
         let view = state.as_ref().map(StreamView::of);

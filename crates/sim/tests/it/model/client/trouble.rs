@@ -21,7 +21,7 @@ impl Client<'_> {
         self.unheard = others;
         self.asked.clear();
         let done = self.finish_call();
-        self.look(Restarts::Yes);
+        self.look(Restarts::Refused);
         if let Some((number, stream)) = done {
             self.past(stream).told(number);
         }

@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 
 use watershed_store::log::Remains;
 
-use super::deadlines::Deadlines;
-use super::dedup::Dedup;
+use crate::live::Outstanding;
+use crate::state::consumer::Unacked;
+use crate::state::deadlines::Deadlines;
+use crate::state::dedup::Dedup;
+use crate::window::Window;
 
 /// Memory that nobody needs any more.
 #[derive(Debug)]
@@ -19,6 +22,10 @@ pub(crate) enum Garbage {
     Ids(Dedup),
     /// Of deadlines.
     Deadlines(Deadlines),
+    /// Of what consumers have not acknowledged.
+    Unacked(Window<u64, Unacked>),
+    /// Of what consumers at work wait to hear of.
+    Outstanding(Outstanding),
 }
 
 impl Garbage {
@@ -32,6 +39,8 @@ impl Garbage {
             }
             Self::Ids(ids) => ids.free(budget),
             Self::Deadlines(deadlines) => deadlines.free(budget),
+            Self::Unacked(unacked) => unacked.free(budget),
+            Self::Outstanding(outstanding) => outstanding.free(budget),
         }
     }
 }
