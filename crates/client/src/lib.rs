@@ -16,7 +16,7 @@ mod stretch;
 mod wait;
 
 pub use backup::{
-    Backup, BackupError, Backups, ConsumerBackup, Restored, Sums, Way, is_half_restored,
+    Backup, BackupError, Backups, ConsumerBackup, Restored, Sums, Way, check_room, is_half_restored,
 };
 pub use buckets::{BucketError, Held};
 pub use carry::News;

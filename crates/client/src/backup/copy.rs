@@ -17,6 +17,7 @@ use super::files::sum_of;
 use super::format::{ARCHIVE, Backup, ConsumerBackup, SNAPSHOT, Writer};
 use super::message::Message;
 use super::pack;
+use super::room::check_room;
 use crate::client::Client;
 
 /// Most messages that are asked for at once.
@@ -54,9 +55,9 @@ impl Client {
         mut writer: Writer,
         mut progress: impl FnMut(u64),
     ) -> Result<Backup, BackupError> {
-        let created =
-            answer::<StreamInfo>(&self.call(&Request::bare(Call::StreamInfo(stream))).await?)?
-                .created;
+        let info = self.call(&Request::bare(Call::StreamInfo(stream))).await?;
+        let StreamInfo { created, state, .. } = answer(&info)?;
+        check_room(writer.folder(), [&state])?;
         let path = writer.folder().join(SNAPSHOT);
         let Some(begun) = self.snapshot(stream, &path).await? else {
             return self.copy_messages(stream, writer, progress).await;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use watershed_topology::call::CallError;
 
+const MIB: u64 = 1 << 20;
+
 /// Why a stream was not backed up, or not restored.
 #[derive(Debug, Error)]
 pub enum BackupError {
@@ -30,12 +32,37 @@ pub enum BackupError {
         /// How that shows.
         why: String,
     },
+    /// There is too little room for it.
+    #[error(
+        "no room in {} for the backup: the messages take {} MiB at least, and {} MiB is free; nothing was copied",
+        folder.display(), needed.div_ceil(MIB), free / MIB
+    )]
+    Room {
+        /// Where it was to be.
+        folder: PathBuf,
+        /// Bytes that are needed in any case.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// There is something of that name already.
     #[error(
         "stream `{0}` is there already; nothing was restored: delete it first, or restore under another \
              name with --as"
     )]
     Exists(String),
+    /// The account may not store as much.
+    #[error(
+        "the account may store {left} bytes more {what}, and the backup takes {needed}; nothing was restored"
+    )]
+    Full {
+        /// Where it would be stored.
+        what: &'static str,
+        /// Bytes that it takes.
+        needed: u64,
+        /// Bytes that are left.
+        left: u64,
+    },
     /// A subject of it belongs to another stream.
     #[error(
         "`{subject}` is stored by the stream `{other}`, and two streams cannot store the same subject \

@@ -18,6 +18,7 @@ mod format;
 mod message;
 mod pack;
 mod restore;
+mod room;
 mod snapshot;
 mod sums;
 
@@ -33,6 +34,7 @@ pub use self::error::BackupError;
 pub use self::format::{Backup, ConsumerBackup};
 pub(crate) use self::message::{EXPECTATION, Message};
 pub use self::restore::{Restored, Way, is_half_restored};
+pub use self::room::check_room;
 pub use self::sums::Sums;
 use crate::client::Client;
 

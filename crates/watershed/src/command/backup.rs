@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
+use watershed_client::check_room;
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
@@ -42,6 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
                 bail!("{} exists already; nothing was copied", shown(&folder));
             }
         }
+        let states = streams.iter().filter_map(|name| observed.streams.get(*name));
+        check_room(&arguments.folder, states.map(|there| &there.info.state))?;
         for name in &streams {
             let folder = arguments.folder.join(name);
             let all = observed.streams.get(*name).map_or(0, |there| there.info.state.messages);

@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     block_on(async {
         let client = arguments.server.connect().await?;
+        client.check_restore(&backups).await?;
         for (name, backup) in &backups {
             let mut progress = Progress::new(format!("restoring {name}"));
             let told = |count| progress.tell(count, backup.messages);

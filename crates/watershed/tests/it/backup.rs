@@ -258,6 +258,38 @@ fn what_is_in_the_way_of_a_restore_stays_and_is_named() {
     assert!(raw.content("A").unwrap().iter().all(|message| message[0] == "A.x"));
 }
 
+/// Several streams are restored when all of them can be, or none is.
+#[test]
+fn what_cannot_be_restored_as_a_whole_is_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(&folder.path().join("store"));
+    let (url, mut raw) = (server.url(), Raw::connect(&server.url()));
+    for name in ["A", "B"] {
+        create(&mut raw, name, &json!({}));
+        raw.store(&format!("{name}.x"), &[], &vec![b'x'; 700_000]);
+    }
+    let path = folder.path().join("backups").display().to_string();
+    succeed(&["backup", &path, "-s", &url]);
+    raw.done("STREAM.DELETE.A", &json!({}));
+    let there = run(&["restore", &path, "-s", &url]);
+    assert_eq!(there.code, Some(1));
+    assert!(there.err.contains("stream `B` is there already"), "{}", there.err);
+    assert_eq!(raw.content("A"), None);
+
+    let config = folder.path().join("small.conf");
+    let small = "accounts { A { jetstream { max_file: 1M }, users: [{ user: a, password: b }] } }\njetstream {}\n";
+    std::fs::write(&config, small).unwrap();
+    let (config, store) = (config.display().to_string(), folder.path().join("small"));
+    let small = Running::serve(&["-c", &config, "--store_dir", store.to_str().unwrap()], &[]);
+    let (url, one) = (small.url(), format!("{path}/A"));
+    let server = ["-s", &url, "--user", "a", "--password", "b"];
+    let full = run(&[&["restore", &path][..], &server].concat());
+    assert_eq!(full.code, Some(1));
+    assert!(full.err.contains("the account may store 1000000 bytes more on disk"), "{}", full.err);
+    assert!(full.err.contains("; nothing was restored"), "{}", full.err);
+    succeed(&[&["restore", &one][..], &server].concat());
+}
+
 #[test]
 fn half_a_backup_does_not_stay_behind() {
     const CONFIG: &str = r#"

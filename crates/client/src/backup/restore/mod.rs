@@ -8,6 +8,7 @@
 mod content;
 mod ids;
 mod intake;
+mod ready;
 mod send;
 
 use std::collections::BTreeSet;
@@ -156,15 +157,10 @@ impl Client {
 
     /// Fails if the stream exists; deletes what an interrupted restore left behind.
     async fn make_way(&self, name: &str) -> Result<(), BackupError> {
-        let there = self.call(&Request::bare(Call::StreamInfo(name))).await?;
-        match answer::<Json>(&there) {
-            Ok(info) if info.pointer("/config/metadata").is_some_and(is_unfinished) => {
-                Ok(self.settled(&Request::bare(Call::StreamDelete(name))).await.map(drop)?)
-            }
-            Ok(_) => Err(BackupError::Exists(name.to_owned())),
-            Err(error) if error.is_absence() => Ok(()),
-            Err(error) => Err(error.into()),
+        if self.half_restored(name).await? {
+            self.settled(&Request::bare(Call::StreamDelete(name))).await?;
         }
+        Ok(())
     }
 
     /// Deletes the stream that was to be restored, if it could not be: nothing half done stays behind. What somebody else
