@@ -35,6 +35,7 @@ class Graph:
     """Stored once, however often it is said: a node is what identifies it."""
 
     def __init__(self, path):
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self.db = sqlite3.connect(path)
         self.db.execute("CREATE TABLE IF NOT EXISTS PlanApproval (story_id TEXT, plan_id TEXT, timestamp TEXT, PRIMARY KEY (plan_id, timestamp))")
 

@@ -200,6 +200,8 @@ pub struct Service {
     pub idempotent: Option<Spanned<bool>>,
     /// What handles the messages of consumers that it reads.
     pub handlers: Vec<Handler>,
+    /// The program that it is, with arguments; empty if that is not said. It runs in the folder of the file.
+    pub command: Vec<String>,
 }
 
 /// What handles the messages of a consumer.

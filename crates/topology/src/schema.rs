@@ -280,6 +280,7 @@ pub const SERVICE: &[Field] = fields! {
     handler_timeout: Duration, "longest time that it works on one message";
     concurrency: Count, "messages that each of it works on at once";
     idempotent: Flag, "whether a message that comes twice does no harm";
+    command: Texts, "the program that it is, and its arguments, for `up --with-services`; runs in the folder of the file";
     handlers: Named(HANDLER), "what `watershed work` runs for each message of a consumer, by STREAM/consumer";
 };
 

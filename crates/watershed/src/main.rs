@@ -8,6 +8,7 @@ mod data;
 mod exit;
 mod load;
 mod moment;
+mod parent;
 mod private;
 mod rewrite;
 mod saved;

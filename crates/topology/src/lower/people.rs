@@ -44,6 +44,7 @@ pub(super) fn services(reader: &mut Reader, node: &Node, topology: &mut Topology
             service.idempotent = Some(Spanned::new(flag, fields.place("idempotent")));
         }
         service.handlers = handlers(reader, &fields, &service);
+        service.command = command(reader, &fields, &service);
         topology.services.push(service);
     }
 }
@@ -99,6 +100,26 @@ fn handlers(reader: &mut Reader, fields: &Fields, service: &Service) -> Vec<Hand
         found.push(Handler { consumer, runs });
     }
     found
+}
+
+/// The program that a service is, where it says so.
+fn command(reader: &mut Reader, fields: &Fields, service: &Service) -> Vec<String> {
+    let words: Vec<String> = texts(fields, "command").into_iter().map(|word| word.value).collect();
+    let name = &service.name.value;
+    let problem = match words.first() {
+        _ if fields.json.get("command").is_none() => None,
+        Some(program) if program.is_empty() => Some("names no program"),
+        None => Some("names no program"),
+        Some(_) if !service.handlers.is_empty() => {
+            Some("stands beside `handlers`, which `watershed work` runs instead")
+        }
+        Some(_) => None,
+    };
+    let Some(problem) = problem else { return words };
+    let message = format!("the `command` of `{name}` {problem}");
+    let diagnostic = Diagnostic::new("F004", Severity::Error, fields.place("command"), message);
+    reader.push(diagnostic.fix("write `command: [./service, --verbose]`, or leave it out"));
+    Vec::new()
 }
 
 /// Whether a URL is one that messages can be sent to.

@@ -285,3 +285,30 @@ fn a_handler_is_a_command_or_an_endpoint_of_a_consumer_that_the_service_reads() 
       note: it has command, http
     ");
 }
+
+#[test]
+fn a_service_is_a_command_or_has_handlers() {
+    let file = |more: &str| {
+        format!(
+            "watershed: 1\nname: x\nstreams: {{ A: {{ subjects: [a], consumers: {{ c: {{}} }} }} }}\n\
+             services:\n  s:\n    consumes: [A/c]\n{more}"
+        )
+    };
+    let command = |more: &str| read(&file(more)).services[0].command.join(" ");
+    assert_eq!(command("    command: [python, services.py]\n"), "python services.py");
+    assert_eq!(command("    command: ./run\n"), "./run");
+    assert_eq!(command(""), "");
+    insta::assert_snapshot!(findings(&file("    command: []\n")), @r"
+    watershed.yaml:7:14: error[F004]: the `command` of `s` names no program
+      help: write `command: [./service, --verbose]`, or leave it out
+    ");
+    insta::assert_snapshot!(findings(&file("    command: ['']\n")), @r"
+    watershed.yaml:7:14: error[F004]: the `command` of `s` names no program
+      help: write `command: [./service, --verbose]`, or leave it out
+    ");
+    let both = "    command: [a]\n    handlers: { A/c: { command: [b] } }\n";
+    insta::assert_snapshot!(findings(&file(both)), @r"
+    watershed.yaml:7:14: error[F004]: the `command` of `s` stands beside `handlers`, which `watershed work` runs instead
+      help: write `command: [./service, --verbose]`, or leave it out
+    ");
+}

@@ -10,6 +10,7 @@ use watershed_client::{Credential, Options};
 
 use super::ServerArguments;
 use crate::exit::Exit;
+use crate::parent::{PARENT, end_with_parent};
 use crate::ui;
 use crate::ui::path::word;
 
@@ -118,8 +119,9 @@ pub(crate) fn run_with(arguments: &RunArguments) -> anyhow::Result<Exit> {
     let [program, rest @ ..] = arguments.command.as_slice() else {
         return Err(anyhow!("missing the program to run"));
     };
+    end_with_parent()?;
     let mut command = Command::new(program);
-    command.args(rest);
+    command.args(rest).env_remove(PARENT);
     for (name, value, _) in variables(&arguments.server.options()?) {
         command.env(name, value);
     }

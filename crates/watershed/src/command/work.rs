@@ -24,6 +24,7 @@ use super::{ServerArguments, block_on};
 use crate::connection::{duration, guard_account};
 use crate::exit::{Exit, Mistyped};
 use crate::load::Loaded;
+use crate::parent::end_with_parent;
 use crate::ui;
 
 /// Run a program or an HTTP endpoint for each message of a consumer.
@@ -87,6 +88,7 @@ fn consumer(text: &str) -> Result<ConsumerName, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     ui::log(LevelFilter::WARN);
+    end_with_parent()?;
     let loaded = arguments.server.loaded(arguments.service.is_some())?;
     let user = loaded.as_ref().and_then(|loaded| user_of(loaded, arguments.service.as_deref()?));
     let connection = &arguments.server.connection;

@@ -3,7 +3,9 @@
 mod passages;
 mod people;
 mod report;
+mod services;
 mod suggest;
+mod supervisor;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use watershed_topology::verify::verify;
 use self::people::People;
 use super::{LossArguments, apply, block_on, mention};
 use crate::data::{self, Choice, Place};
-use crate::exit::Exit;
+use crate::exit::{Exit, Mistyped};
 use crate::load::{Loaded, Reading, Workspace, load};
 use crate::ui;
 
@@ -59,6 +61,9 @@ pub(crate) struct Arguments {
     data: Option<PathBuf>,
     #[command(flatten)]
     loss: LossArguments,
+    /// Run the services, too: their `command`, or `watershed work` with their `handlers`. What ends is started again.
+    #[arg(long)]
+    with_services: bool,
     /// Print a JSON summary once ready.
     #[arg(long)]
     json: bool,
@@ -97,6 +102,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             return Ok(Exit::Refused);
         }
     };
+    if arguments.with_services && !services::any(&workspace) {
+        let usage = "--with-services: no service has a `command` or `handlers`";
+        return Err(Mistyped(usage.into()).into());
+    }
     let (people, mut kept) = People::settle(&workspace, &place.folder, listen)?;
     // Only now that nothing is missing is anything written.
     data::prepare(&place, &workspace)?;
@@ -112,7 +121,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         server.stop();
         return Ok(exit);
     }
-    signals.forever().next();
+    if arguments.with_services {
+        let programs = services::programs(arguments, &workspace, &server, &people)?;
+        let left_out = services::left_out(&workspace);
+        if !left_out.is_empty() {
+            let names = left_out.join(", ");
+            ui::say(&format!("not run, without a `command` or `handlers`: {names}"));
+        }
+        supervisor::run(programs, signals);
+    } else {
+        signals.forever().next();
+    }
     ui::say("stopping: flushing to disk");
     server.stop();
     Ok(Exit::Clean)
