@@ -7,8 +7,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::command::{
     apply, backup, dead, destroy, doctor, env, explain, fmt, import, init, key_value, lint, lsp,
-    moving, next, object, plan, publish, purge, release, render, request, restore, schema, serve,
-    status, store, subscribe, test, top, up, verify, view, wait, work,
+    mcp, moving, next, object, plan, publish, purge, release, render, request, restore, schema,
+    serve, status, store, subscribe, test, top, up, verify, view, wait, work,
 };
 use crate::exit::Exit;
 
@@ -31,6 +31,7 @@ enum Command {
     Explain(explain::Arguments),
     Schema(schema::Arguments),
     Lsp(lsp::Arguments),
+    Mcp(mcp::Arguments),
     Render(render::Arguments),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
@@ -79,6 +80,7 @@ impl Cli {
             Command::Test(arguments) => test::run(&arguments),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Lsp(arguments) => lsp::run(&arguments),
+            Command::Mcp(arguments) => mcp::run(&arguments),
             Command::Schema(arguments) => Ok(schema::run(&arguments)),
             Command::Render(arguments) => render::run(&arguments),
             Command::Plan(arguments) => plan::run(&arguments),

@@ -13,6 +13,7 @@ pub(crate) mod init;
 pub(crate) mod key_value;
 pub(crate) mod lint;
 pub(crate) mod lsp;
+pub(crate) mod mcp;
 pub(crate) mod moving;
 mod names;
 pub(crate) mod next;
