@@ -43,7 +43,7 @@ async def pull(user, stream, durable, batch, handle, count):
     while not count.over.is_set():
         try:
             messages = await subscription.fetch(batch, timeout=1)
-        except nats.errors.TimeoutError:
+        except asyncio.TimeoutError:  # which nats.errors.TimeoutError is, too
             continue
         for message in messages:
             try:

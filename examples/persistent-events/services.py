@@ -63,7 +63,7 @@ async def read(js, durable, stream, handle):
     while True:
         try:
             messages = await subscription.fetch(10, timeout=5)
-        except nats.errors.Error:
+        except (nats.errors.Error, asyncio.TimeoutError):
             continue  # nothing came, or the server is away: the client connects again by itself
         for message in messages:
             try:

@@ -58,7 +58,7 @@ class Agent:
         while True:
             try:
                 messages = await subscription.fetch(1, timeout=30)
-            except nats.errors.TimeoutError:
+            except (nats.errors.Error, asyncio.TimeoutError):  # nothing came, or the server is away
                 continue
             for message in messages:
                 await self.handle(message, getattr(self, method))

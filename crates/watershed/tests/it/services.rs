@@ -195,9 +195,9 @@ fn the_services_of_the_example_run() {
     let program = format!("#!/bin/sh\nexec '{}' \"$@\"\n", python().display());
     script(&folder, "python3", &program);
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
-    let topology = folder.path().join("watershed.yaml");
-    let topology = topology.to_str().unwrap();
-    let mut up = Up::with(up(&folder.path().join("data"), &[topology]).env("PATH", path));
+    // As a person does: in the folder, without naming the file.
+    let mut command = up(&folder.path().join("data"), &[]);
+    let mut up = Up::with(command.current_dir(folder.path()).env("PATH", path));
     up.until("all read", || up.count("DURABLE") == 18);
     for number in 0..5 {
         let plan =

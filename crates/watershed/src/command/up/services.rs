@@ -90,7 +90,10 @@ impl Run<'_> {
         } else {
             command.arg("--").args(&self.service.command);
         }
-        command.current_dir(full(&self.loaded.folder));
+        // The folder itself may be named by nothing at all.
+        if let Some(folder) = full(&self.loaded.path).parent() {
+            command.current_dir(folder);
+        }
         for name in foreign(topology, user) {
             command.env_remove(name);
         }
