@@ -198,7 +198,14 @@ impl Applier<'_> {
         library: &'static str,
     ) -> Option<(String, String)> {
         let ConsumerCall { stream, name, taken, push, binds } = call;
-        let stream = self.stream_of(stream, span)?;
+        // What goes with its client is no asset: nothing is missed.
+        let stream = match (stream, &name) {
+            (Of::Named(Naming::Computed(_)), Naming::Missing) => {
+                self.importer.incomplete = true;
+                return None;
+            }
+            (stream, _) => self.stream_of(stream, span)?,
+        };
         let Taken { mut fields, unread, lacks, findings } = taken;
         let name = match name {
             Naming::Known(name) => name,

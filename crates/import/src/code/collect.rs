@@ -42,7 +42,15 @@ pub(super) fn add(
     let mut names = Names { program, module, language, class: None, inner: false, calls };
     names.statements(&body);
     let calls = names.calls;
-    program.modules.push(Module { file, path: path.to_owned(), language, body, about, calls });
+    let packages = body.iter().filter_map(|one| match one {
+        Stmt::Import(name, path, None) if language == Language::Go => {
+            Some((name.clone(), path.clone()))
+        }
+        _ => None,
+    });
+    let packages = packages.collect();
+    let path = path.to_owned();
+    program.modules.push(Module { file, path, language, body, about, calls, packages });
     true
 }
 

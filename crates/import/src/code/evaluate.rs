@@ -16,6 +16,10 @@ use crate::script::Language;
 const CLIENTS: &[&str] =
     &["js", "jsm", "jsc", "jetstream", "nc", "nats", "conn", "connection", "client", "stream"];
 
+/// Methods that very many types have: of what is not known, none is one's own.
+const COMMON: &[&str] =
+    &["clone", "into", "to_string", "to_owned", "as_ref", "as_str", "default", "eq", "toString"];
+
 /// What makes a builder.
 const BUILDERS: &[&str] = &["consumerOpts", "builder"];
 
@@ -407,6 +411,7 @@ impl Machine<'_> {
         let wanted = (self.wants)(language, &name);
         if let Some((on, _)) = &base
             && !(wanted && is_client(on))
+            && !(on.made().is_none() && COMMON.contains(&name.as_str()))
             && let Some(one) =
                 self.defined(&name, arguments.len(), on.made().map(|made| made.kind.as_str()))
             && !self.is_running(&one.function)

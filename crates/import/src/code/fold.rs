@@ -120,6 +120,14 @@ pub(super) fn joined(parts: &[Value], span: Span) -> Value {
     Value::new(What::Text(text.into(), unknown), span)
 }
 
+/// How long what stands behind a `%` is, if it stands for a value, and whether that is written as it is.
+fn verb(rest: &str) -> Option<(usize, bool)> {
+    let flags = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '-' | '+' | '#' | '.'))?;
+    let sign = rest.get(flags..)?.chars().next()?;
+    let plain = flags == 0 && matches!(sign, 's' | 'd' | 'v' | 't' | 'i');
+    sign.is_ascii_alphabetic().then_some((flags + 1, plain))
+}
+
 /// A text with values in the places that it has for them: `{}`, `{0}`, `{name}`, `%s`, `%d`, `%v`.
 pub(super) fn formatted(format: &str, arguments: &[(Option<String>, Value)], span: Span) -> Value {
     let mut parts = Vec::new();
@@ -148,9 +156,11 @@ pub(super) fn formatted(format: &str, arguments: &[(Option<String>, Value)], spa
                     .find(|(own, _)| own.as_deref() == Some(name))
                     .map(|(_, value)| value),
             }
-        } else if sign == "%" && rest.starts_with(['s', 'd', 'v']) {
-            rest = rest.get(1..).unwrap_or_default();
-            next.next()
+        } else if let Some((length, plain)) = verb(rest).filter(|_| sign == "%") {
+            rest = rest.get(length..).unwrap_or_default();
+            let value = next.next();
+            // What it makes of the value is not known, where it is not the value as it is.
+            if plain { value } else { None }
         } else {
             literal.push_str(sign);
             continue;

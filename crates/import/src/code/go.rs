@@ -38,7 +38,8 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
             all.push(Stmt::Branches(None, cases));
             all
         }
-        "import_declaration" | "package_clause" => Vec::new(),
+        "import_spec" => imported(source, node).into_iter().collect(),
+        "package_clause" => Vec::new(),
         "type_spec" => {
             structure(source, node).map(|one| Stmt::Class(Rc::new(one))).into_iter().collect()
         }
@@ -47,6 +48,8 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         | "var_declaration"
         | "const_declaration"
         | "var_spec_list"
+        | "import_declaration"
+        | "import_spec_list"
         | "labeled_statement"
         | "expression_statement"
         | "defer_statement"
@@ -60,18 +63,39 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
     }
 }
 
+/// A package, under the name that the file has for it.
+fn imported(source: Source<'_>, node: Node<'_>) -> Option<Stmt> {
+    let path = source.text(node.child_by_field_name("path")?).trim_matches(['"', '`']);
+    let name = match node.child_by_field_name("name") {
+        Some(name) => source.text(name),
+        // Behind a path may stand its version.
+        None => path.rsplit('/').find(|part| !is_version(part))?,
+    };
+    let name = name.strip_prefix("go-").or(name.strip_suffix(".go")).unwrap_or(name);
+    Some(Stmt::Import(name.to_owned(), path.to_owned(), None))
+}
+
+fn is_version(part: &str) -> bool {
+    part.strip_prefix('v').is_some_and(|rest| rest.parse::<u32>().is_ok())
+}
+
 /// The fields of a structure, in their order.
 fn structure(source: Source<'_>, node: Node<'_>) -> Option<Class> {
     let name = source.text(node.child_by_field_name("name")?).to_owned();
     let made = node.child_by_field_name("type").filter(|one| one.kind() == "struct_type")?;
+    let fields = field_names(source, made)?.into_iter().map(|one| (one, None)).collect();
+    Some(Class { name, fields, methods: Vec::new() })
+}
+
+fn field_names(source: Source<'_>, made: Node<'_>) -> Option<Vec<String>> {
     let list = parts(made).into_iter().find(|one| one.kind() == "field_declaration_list")?;
     let mut fields = Vec::new();
     for field in parts(list) {
         let mut cursor = field.walk();
         let names = field.children_by_field_name("name", &mut cursor);
-        fields.extend(names.map(|one| (source.text(one).to_owned(), None)));
+        fields.extend(names.map(|one| source.text(one).to_owned()));
     }
-    Some(Class { name, fields, methods: Vec::new() })
+    Some(fields)
 }
 
 /// The expressions of a list, or the one that stands alone.
@@ -302,11 +326,17 @@ fn elements(source: Source<'_>, body: Node<'_>, made: Option<Node<'_>>, depth: u
         }
         _ => {
             let name = made.map(|made| source.text(made).to_owned()).unwrap_or_default();
+            // A structure without a name says itself what its fields are.
+            let own = made.filter(|made| made.kind() == "struct_type");
+            let own = own.and_then(|made| field_names(source, made)).unwrap_or_default();
             let mut fields = Vec::new();
             for (index, one) in parts(body).into_iter().enumerate() {
                 let (name, name_node, one) = match pair(one) {
                     Some((key, value)) => (source.text(key).to_owned(), key, value),
-                    None => (format!("#{index}"), one, one),
+                    None => {
+                        let name = own.get(index).cloned();
+                        (name.unwrap_or_else(|| format!("#{index}")), one, one)
+                    }
                 };
                 let name_span = source.span(name_node);
                 fields.push(Field { name: Some(name), name_span, value: value(one, None) });

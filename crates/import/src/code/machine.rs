@@ -40,6 +40,8 @@ pub(super) struct Module {
     pub(super) about: bool,
     /// Names that are called in it.
     pub(super) calls: BTreeSet<String>,
+    /// Packages that it imports, by the names that it has for them. In Go.
+    pub(super) packages: BTreeMap<String, String>,
 }
 
 /// A function, and what it belongs to.
@@ -308,11 +310,15 @@ impl<'p> Machine<'p> {
         }
         let program = self.program;
         let all = program.defines.get(&(Language::Go, name.to_owned()))?;
-        let all = all.iter().copied().filter(|index| {
-            let other = program.modules.get(*index);
-            other.is_some_and(|other| folder(&other.path).rsplit('/').next() == Some(package))
-        });
-        for index in all.collect::<Vec<_>>() {
+        let folder_of =
+            |index: usize| program.modules.get(index).map_or("", |other| folder(&other.path));
+        let imported = program.modules.get(self.module())?.packages.get(package);
+        let fits = |index: usize| match imported {
+            Some(path) => common_end(path, folder_of(index)),
+            None => usize::from(folder_of(index).rsplit('/').next() == Some(package)),
+        };
+        let best = all.iter().map(|index| fits(*index)).max().filter(|best| *best > 0)?;
+        for index in all.iter().copied().filter(|index| fits(*index) == best) {
             self.begin(index);
             if let Some(value) = self.global(index, name) {
                 return Some(value);
@@ -340,13 +346,19 @@ impl<'p> Machine<'p> {
         if !leads && all.iter().any(|one| one.calls.len() > CALLS_LIGHT) {
             return None;
         }
+        let only = |fits: &dyn Fn(&Defined) -> bool| {
+            let takes = |one: &&Defined| one.function.parameters.len() == arguments;
+            let mut fit = all.iter().filter(|one| fits(one)).filter(takes);
+            fit.next().filter(|_| fit.next().is_none())
+        };
+        let path = |module: usize| self.program.modules.get(module).map_or("", |one| &*one.path);
+        let here = self.module();
         match all.as_slice() {
             [one] => Some(one),
-            several => {
-                let mut fit =
-                    several.iter().filter(|one| one.function.parameters.len() == arguments);
-                fit.next().filter(|_| fit.next().is_none())
-            }
+            // The nearest: in the same file, or in the same folder.
+            _ => only(&|_| true)
+                .or_else(|| only(&|one| one.module == here))
+                .or_else(|| only(&|one| folder(path(one.module)) == folder(path(here)))),
         }
     }
 
@@ -378,6 +390,15 @@ impl<'p> Machine<'p> {
 /// The folder of a file.
 fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// How many parts two paths end in alike; none if one is a package of the client library.
+fn common_end(path: &str, folder: &str) -> usize {
+    if path.starts_with("github.com/nats-io/") {
+        return 0;
+    }
+    let parts = path.rsplit('/').zip(folder.rsplit('/'));
+    parts.take_while(|(one, other)| one == other).count()
 }
 
 /// What tells functions apart.

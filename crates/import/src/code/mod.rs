@@ -35,8 +35,9 @@ use watershed_topology::source::{FileId, SourceMap, Span};
 
 use self::apply::Applier;
 use self::declared::Declared;
+use self::evaluate::is_client;
 use self::library::{async_nats, jnats, nats_go, nats_js, nats_py};
-use self::machine::{Machine, Program};
+use self::machine::{Machine, Program, Seen};
 use self::services::Services;
 use crate::importer::{Importer, Written};
 use crate::script::Language;
@@ -68,7 +69,12 @@ pub(super) fn follow(
         importer.findings.skipped(span, message.into());
     }
     let mut all: Vec<Declared> = Vec::new();
-    for seen in &machine.seen {
+    // Other libraries have calls of the same names: where nothing else says NATS, only what is a client's counts.
+    let about: BTreeSet<FileId> =
+        program.modules.iter().filter(|one| one.about).map(|one| one.file).collect();
+    let counts =
+        |seen: &&Seen| about.contains(&seen.span.file) || seen.callee.base().is_some_and(is_client);
+    for seen in machine.seen.iter().filter(counts) {
         let (whats, library) = match seen.language {
             Language::Python => (nats_py::declared(sources, seen), "nats-py"),
             Language::Go => (nats_go::declared(sources, seen), "nats.go"),

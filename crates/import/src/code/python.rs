@@ -17,10 +17,16 @@ fn statement(source: Source<'_>, node: Node<'_>, depth: usize) -> Vec<Stmt> {
         "expression_statement" => {
             return parts(node).into_iter().map(|one| simple(source, one, depth)).collect();
         }
-        "decorated_definition" => match node.child_by_field_name("definition") {
-            Some(inner) => return source.statement(inner, depth),
-            None => return Vec::new(),
-        },
+        "decorated_definition" => {
+            // What decorates a function is called with it.
+            let decorators = parts(node).into_iter().filter(|one| one.kind() == "decorator");
+            let called = decorators.flat_map(parts).map(|one| Stmt::Expr(source.expr(one, depth)));
+            let mut all: Vec<Stmt> = called.collect();
+            if let Some(inner) = node.child_by_field_name("definition") {
+                all.extend(source.statement(inner, depth));
+            }
+            return all;
+        }
         "function_definition" => Stmt::Function(Rc::new(function(source, node, depth))),
         "class_definition" => Stmt::Class(Rc::new(class(source, node, depth))),
         "return_statement" => Stmt::Return(parts(node).first().map(|one| source.expr(*one, depth))),

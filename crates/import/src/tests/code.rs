@@ -385,3 +385,159 @@ fn check_nothing(name: &str, text: &str) {
     assert!(imported.topology.streams.is_empty(), "{name}: {text:.60}");
     assert!(imported.incomplete || others == [file], "{name}: {text:.60}");
 }
+
+#[test]
+fn packages_of_go_are_those_that_a_file_imports() {
+    let shared = "package nats\nimport (\n\t\"context\"\n\t\"github.com/nats-io/nats.go/jetstream\"\n)\ntype StreamConfig = jetstream.StreamConfig\nfunc Provision(ctx context.Context, js jetstream.JetStream, all []StreamConfig) error {\n\tfor _, cfg := range all {\n\t\tif _, err := js.CreateOrUpdateStream(ctx, cfg); err != nil { return err }\n\t}\n\treturn nil\n}\nfunc Attach(ctx context.Context, js jetstream.JetStream, stream string, cfg jetstream.ConsumerConfig) {\n\tjs.CreateOrUpdateConsumer(ctx, stream, cfg)\n}\nfunc Usual(durable, subject string) jetstream.ConsumerConfig {\n\treturn jetstream.ConsumerConfig{Durable: durable, FilterSubject: subject, MaxDeliver: 5}\n}\n";
+    let own = |stream: &str, subject: &str| {
+        format!(
+            "package nats\nimport sharedjs \"example.org/shop/shared/pkg/nats\"\nconst Stream = \"{stream}\"\nfunc Streams() []sharedjs.StreamConfig {{\n\treturn []sharedjs.StreamConfig{{{{Name: Stream, Subjects: []string{{\"{subject}\"}}}}}}\n}}\n"
+        )
+    };
+    let main = |service: &str, subject: &str| {
+        format!(
+            "package main\nimport (\n\tmynats \"example.org/shop/services/{service}/nats\"\n\tshared \"example.org/shop/shared/pkg/nats\"\n)\nfunc main() {{\n\tctx, stop := signal.NotifyContext(context.Background())\n\tshared.Provision(ctx, js, mynats.Streams())\n\tshared.Attach(ctx, js, mynats.Stream, shared.Usual(\"{service}-in\", \"{subject}\"))\n}}\n"
+        )
+    };
+    insta::assert_snapshot!(check_all(&[
+        ("./shared/pkg/nats/nats.go", shared),
+        ("./services/auth/nats/streams.go", &own("AUTH", "auth.>")),
+        ("./services/room/nats/streams.go", &own("ROOM", "room.>")),
+        ("./services/auth/main.go", &main("auth", "auth.user")),
+        ("./services/room/main.go", &main("room", "room.open")),
+    ]), @r"
+    streams:
+      AUTH:
+        subjects: [auth.>]
+        max_age: unlimited
+        consumers:
+          auth-in: { filter_subject: auth.user, max_deliver: 5 }
+
+      ROOM:
+        subjects: [room.>]
+        max_age: unlimited
+        consumers:
+          room-in: { filter_subject: room.open, max_deliver: 5 }
+
+    services:
+      auth: { consumes: [AUTH/auth-in] }
+      room: { consumes: [ROOM/room-in] }
+    ./services/auth/nats/streams.go:3:16: warning[S030]: `AUTH` is unlimited and grows forever
+    ./services/room/nats/streams.go:3:16: warning[S030]: `ROOM` is unlimited and grows forever
+    ");
+}
+
+#[test]
+fn methods_are_those_of_the_same_package() {
+    let consumer = |service: &str| {
+        format!(
+            "package in\nimport \"github.com/nats-io/nats.go/jetstream\"\ntype In struct {{ js jetstream.JetStream }}\nfunc (c *In) Start(ctx context.Context) {{\n\tstream, err := c.ensure(ctx)\n\tstream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{{Durable: \"{service}-in\"}})\n}}\nfunc (c *In) ensure(ctx context.Context) (jetstream.Stream, error) {{\n\treturn c.js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{{Name: \"{service}\", Subjects: []string{{\"{service}.>\"}}}})\n}}\n"
+        )
+    };
+    insta::assert_snapshot!(check_all(&[
+        ("./audit/in/in.go", &consumer("audit")),
+        ("./mail/in/in.go", &consumer("mail")),
+    ]), @r"
+    streams:
+      audit:
+        subjects: [audit.>]
+        max_age: unlimited
+        consumers:
+          audit-in: {}
+
+      mail:
+        subjects: [mail.>]
+        max_age: unlimited
+        consumers:
+          mail-in: {}
+
+    services:
+      in: { consumes: [audit/audit-in, mail/mail-in] }
+    ./audit/in/in.go:9:69: warning[S030]: `audit` is unlimited and grows forever
+    ./mail/in/in.go:9:69: warning[S030]: `mail` is unlimited and grows forever
+    ");
+}
+
+#[test]
+fn structures_without_a_name_say_their_fields() {
+    insta::assert_snapshot!(check_all(&[("cmd/main.go", r#"package main
+import "github.com/nats-io/nats.go"
+func setup(js nats.JetStreamContext) {
+	for _, s := range []struct {
+		name     string
+		subjects []string
+		age      time.Duration
+	}{
+		{"A", []string{"a.>"}, time.Hour},
+		{"B", []string{"b.>"}, 2 * time.Hour},
+	} {
+		js.AddStream(&nats.StreamConfig{Name: s.name, Subjects: s.subjects, MaxAge: s.age})
+	}
+	js.Publish(fmt.Sprintf("a.%x.%04d", id, 7), nil)
+	js.Publish(fmt.Sprintf("b.%s", "one"), nil)
+}
+"#)]), @r"
+    streams:
+      A:
+        subjects: [a.>]
+        max_age: 1h
+
+      B:
+        subjects: [b.>]
+        max_age: 2h
+
+    services:
+      cmd: { publishes: [a.*.*, b.one] }
+    cmd/main.go:14:13: warning[I001]: parts of this subject are not known here: each was taken for one token, `*`
+    ");
+}
+
+#[test]
+fn what_is_like_a_call_of_a_client_is_none() {
+    let text = "import { connect } from \"nats\";\nexport async function copy(prisma, nc, objm) {\n  await prisma.learningObject.create({ data: { tenant: 1 } });\n  await objm.create(\"FILES\");\n}\n";
+    insta::assert_snapshot!(check_all(&[("src/copy.ts", text)]), @r"
+    object_stores:
+      FILES: {}
+    ");
+    // Another library, in a file that says nothing of NATS.
+    let other =
+        "package net\nfunc (s *scope) Open(dir int) error {\n\treturn s.rc.AddStream(dir)\n}\n";
+    assert_eq!(check_all(&[("net/scope.go", other)]), "");
+    // A method that many types have is not this one's.
+    insta::assert_snapshot!(check_all(&[("src/bus.rs", "use async_nats::jetstream;\nimpl Clone for Failure { fn clone(&self) -> Self { Self { a: self.a.clone() } } }\nasync fn start(js: jetstream::Context, name: String) {\n    js.create_stream(jetstream::stream::Config { name: name.clone(), ..Default::default() }).await;\n}\n")]), @r"src/bus.rs:4:56: warning[I002]: the name of a stream is `name.clone()`, which is not known here: it was not read");
+}
+
+#[test]
+fn subscribers_of_faststream_are_consumers() {
+    insta::assert_snapshot!(check_python(r#"
+from faststream.nats import NatsBroker, JStream
+from nats.js.api import ConsumerConfig
+broker = NatsBroker()
+
+async def start(js):
+    await js.add_stream(name="CMD", subjects=["cmd.>"])
+
+@broker.subscriber("cmd.update", stream="CMD", durable="update")
+async def update(body): ...
+
+@broker.subscriber("cmd.delete", stream=JStream("CMD"), config=ConsumerConfig(durable_name="delete"), pull_sub=True)
+async def delete(body): ...
+
+@broker.subscriber("plain", queue="all")
+async def plain(body): ...
+"#), @r"
+    streams:
+      CMD:
+        subjects: [cmd.>]
+        max_age: unlimited
+        consumers:
+          # services/orders/bus.py:9:2: the library makes up where this consumer delivers: `_INBOX.` and its name was taken, which it uses if the consumer is there
+          update: { filter_subject: cmd.update, deliver_subject: _INBOX.update }
+          delete: { filter_subject: cmd.delete }
+
+    services:
+      orders: { consumes: [CMD/update, CMD/delete] }
+    services/orders/bus.py:7:30: warning[S030]: `CMD` is unlimited and grows forever
+    services/orders/bus.py:9:2: warning[I001]: the library makes up where this consumer delivers: `_INBOX.` and its name was taken, which it uses if the consumer is there
+    ");
+}

@@ -185,7 +185,7 @@ fn verb(name: &str) -> Option<Verb> {
 /// What a call declares.
 pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
     let method = seen.callee.last().unwrap_or_default();
-    let given = without_context(&seen.arguments);
+    let given = without_context(method, &seen.arguments);
     if let Some(verb) = verb(method) {
         return given.first().map(|one| stream(sources, &one.value, verb)).into_iter().collect();
     }
@@ -211,15 +211,28 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
 }
 
 /// The arguments without a context in front.
-fn without_context(given: &[Given]) -> &[Given] {
+fn without_context<'g>(method: &str, given: &'g [Given]) -> &'g [Given] {
+    // What the package `jetstream` has alone, and takes a context in each case.
+    let always = matches!(
+        method,
+        "CreateStream"
+            | "CreateOrUpdateStream"
+            | "CreateConsumer"
+            | "CreateOrUpdateConsumer"
+            | "Consumer"
+            | "CreateOrUpdateKeyValue"
+            | "CreateOrUpdateObjectStore"
+    );
     let is_context = |given: &Given| {
         let path = match &given.value.what {
             Held::Called(called) => called.callee.path(),
             _ => given.value.path(),
         };
+        let path = path.map(|path| path.to_lowercase());
         // A context is never a text, nor a structure.
-        path.is_some_and(|path| path.contains("ctx") || path.starts_with("context"))
+        path.is_some_and(|path| path.contains("ctx") || path.contains("context"))
             || matches!(given.value.what, Held::Unknown | Held::Name(_))
+            || always && matches!(given.value.what, Held::Called(_) | Held::Member(..))
     };
     match given.split_first() {
         Some((first, rest)) if !rest.is_empty() && is_context(first) => rest,
@@ -253,9 +266,10 @@ fn bucket(sources: &SourceMap, given: &[Given], values: bool) -> Option<What> {
 /// The stream that a value stands for: what a call gave that named it, or made it.
 fn stream_of(value: &Value) -> Of {
     let Some(called) = value.called() else { return Of::Named(Naming::Computed(value.clone())) };
-    let given = without_context(&called.arguments);
+    let method = called.callee.last().unwrap_or_default();
+    let given = without_context(method, &called.arguments);
     let first = given.first().map(|one| &one.value);
-    match (called.callee.last().unwrap_or_default(), first) {
+    match (method, first) {
         ("Stream", first) => Of::Named(Naming::of(first)),
         (method, Some(config)) if verb(method).is_some() => {
             let (all, open) = entries(config);
@@ -304,7 +318,7 @@ fn consumed(sources: &SourceMap, seen: &Seen) -> Option<What> {
     if called.callee.last() != Some("Consumer") || !never_acknowledges(sources, handler) {
         return None;
     }
-    let (stream, consumer) = match without_context(&called.arguments) {
+    let (stream, consumer) = match without_context("Consumer", &called.arguments) {
         [stream, consumer, ..] => (Of::Named(Naming::of(Some(&stream.value))), &consumer.value),
         [consumer] => (stream_of(called.callee.base()?), &consumer.value),
         [] => return None,

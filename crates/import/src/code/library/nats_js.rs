@@ -71,6 +71,9 @@ const SWITCHES: &[(&str, &str, &str)] = &[
     ("memory", "mem_storage", ""),
 ];
 
+/// What people call that which makes object stores.
+const OBJECT_STORES: &[&str] = &["objm", "objectstore", "objstore", "objmanager"];
+
 /// Whether a call of this name may declare something.
 pub(in crate::code) fn wants(name: &str) -> bool {
     matches!(
@@ -107,8 +110,10 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
             (Naming::Known(stream), Naming::Known(name)) => vec![What::Reads(stream, name)],
             _ => Vec::new(),
         },
-        (_, "create") if is_bucket(base, "kv") => vec![bucket(sources, seen, true)],
-        (_, "create") if is_bucket(base, "obj") => vec![bucket(sources, seen, false)],
+        // The first argument is a name.
+        (_, "create") if given(0).is_some_and(|one| one.made().is_some()) => Vec::new(),
+        (_, "create") if is_bucket(base, &["kv"]) => vec![bucket(sources, seen, true)],
+        (_, "create") if is_bucket(base, OBJECT_STORES) => vec![bucket(sources, seen, false)],
         ("views", "kv") => vec![bucket(sources, seen, true)],
         ("views", "os") => vec![bucket(sources, seen, false)],
         (_, "publish") if is_client(base) => {
@@ -123,8 +128,9 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
 }
 
 /// Whether something makes buckets: a `new Kvm(nc)`, or a name that says so.
-fn is_bucket(value: &Value, word: &str) -> bool {
-    value.last().is_some_and(|name| name.to_lowercase().contains(word))
+fn is_bucket(value: &Value, words: &[&str]) -> bool {
+    let name = value.last().unwrap_or_default().to_lowercase().replace('_', "");
+    words.iter().any(|word| name.contains(word)) || words.contains(&"objm") && name == "obj"
 }
 
 fn is_jetstream(value: &Value) -> bool {

@@ -29,6 +29,7 @@ pub(in crate::code) fn wants(name: &str) -> bool {
             | "add_consumer"
             | "subscribe"
             | "pull_subscribe"
+            | "subscriber"
             | "pull_subscribe_bind"
             | "subscribe_bind"
             | "create_key_value"
@@ -90,6 +91,9 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
                 return pushes(sources, &arguments, seen);
             }
             Vec::new()
+        }
+        "subscriber" => {
+            streamed(sources, &Arguments::new(given, &["subject", "queue"])).into_iter().collect()
         }
         "delete_stream" | "purge_stream" => {
             let name = Naming::of(Arguments::new(given, &["name"]).get("name"));
@@ -257,6 +261,26 @@ fn pushes(sources: &SourceMap, arguments: &Arguments<'_>, seen: &Seen) -> Vec<Wh
         out.push(What::Silent(stream_of(arguments), name));
     }
     out
+}
+
+/// A subscriber of FastStream, which hands it over to this library. Of a stream, it is a consumer.
+fn streamed(sources: &SourceMap, arguments: &Arguments<'_>) -> Option<What> {
+    let stream = arguments.get("stream")?;
+    let own = stream.made().and_then(|made| made.get("name").or(made.get("#0")));
+    let (mut all, open) = arguments.get("config").map(entries).unwrap_or_default();
+    let durable = find(&all, "durable_name").cloned();
+    let pull = arguments.get("pull_sub").is_some();
+    let queue = arguments.get("queue").filter(|_| !pull);
+    let name = arguments.get("durable").or(durable.as_ref()).or(queue).cloned();
+    for (field, value) in [("filter_subject", arguments.get("subject")), ("deliver_group", queue)] {
+        if let Some(value) = value {
+            put(&mut all, field, value);
+        }
+    }
+    let taken = settings(sources, &all, open.as_ref());
+    let stream = Of::Named(Naming::of(own.or(Some(stream))));
+    let name = Naming::of(name.as_ref());
+    Some(What::Consumer(ConsumerCall { stream, name, taken, push: Some(!pull), binds: true }))
 }
 
 /// A queue group and another durable name, which the library refuses.
