@@ -150,14 +150,12 @@ fn what_the_tool_refuses_is_an_error() {
         subjects: [a.>]
         allow_direct: true
         consumers:
-          # not read: neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers
           d: {}
 
       # not read: the tool asks for `subjects`, and fails where nobody answers
       NOSUB:
         allow_direct: true
 
-      # not read: without `--defaults` the tool asks for what is not given, and fails where nobody answers
       # not read: without `--force`, `nats stream edit` asks before it changes something, and fails where nobody answers
       B:
         subjects: [wq.]

@@ -75,8 +75,19 @@ impl Given {
         message: String,
         fix: Option<String>,
     ) {
-        self.fails = true;
         self.unread.push(message.clone());
+        self.ask(importer, span, message, fix);
+    }
+
+    /// Says that the tool asks, and fails where nobody answers. What it offers as the answer is what was read.
+    pub(super) fn ask(
+        &mut self,
+        importer: &mut Importer,
+        span: Span,
+        message: String,
+        fix: Option<String>,
+    ) {
+        self.fails = true;
         importer.findings.wrong(span, message).fix = fix;
     }
 }

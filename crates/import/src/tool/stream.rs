@@ -207,7 +207,13 @@ fn asks(importer: &mut Importer, given: &mut Given) {
     };
     let without = if given.has("defaults") { "" } else { "without `--defaults` " };
     let message = format!("{without}the tool asks for {shown}, and fails where nobody answers");
-    given.refuse(importer, given.span, message, Some(fix.into()));
+    // For these it offers no answer that would be the same as `--defaults`.
+    let open = given.has("defaults") || missing.contains(&"subjects") || origin;
+    if open {
+        given.refuse(importer, given.span, message, Some(fix.into()));
+    } else {
+        given.ask(importer, given.span, message, Some(fix.into()));
+    }
 }
 
 /// What the tool sends for what is not given.
