@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::importer::Importer;
 use super::value::{Dialect, fields, plain};
 use super::word::Word;
-use watershed_topology::lower::{Fields, bucket_fields, rename_bucket_fields};
+use watershed_topology::lower::{Fields, bucket_fields, is_name, rename_bucket_fields};
 use watershed_topology::model::{Consumer, Places, Stream, StreamKind};
 use watershed_topology::observe::RESERVED;
 use watershed_topology::schema::{CONSUMER, KEY_VALUE, OBJECT_STORE, STREAM};
@@ -35,6 +35,7 @@ pub(super) fn value(importer: &mut Importer, node: &Node) {
 }
 
 fn mapping(importer: &mut Importer, node: &Node, entries: &[Entry]) {
+    importer.findings.forget();
     let has = |key: &str| node.get(key).is_some();
     let text = |key: &str| node.get(key).and_then(|entry| plain(&entry.node)).map(str::to_owned);
     let config = node.get("config").filter(|entry| matches!(entry.node.value, Value::Mapping(_)));
@@ -48,7 +49,7 @@ fn mapping(importer: &mut Importer, node: &Node, entries: &[Entry]) {
         importer.answer = before;
     } else if let Some(stream) = STREAM_KEYS.iter().find_map(|key| text(key))
         && !has("subjects")
-        && (has("durable_name") || has("durable") || has("ack_policy") || has("name"))
+        && is_consumer(node, entries)
     {
         consumer(importer, node, &stream, text("name").or_else(|| text("durable")));
     } else if has("bucket") && !has("name") && is_bucket(entries) {
@@ -58,6 +59,14 @@ fn mapping(importer: &mut Importer, node: &Node, entries: &[Entry]) {
     } else {
         // A list under some key: `streams`, `consumers`, or whatever its author called it.
         for entry in entries.iter().filter(|entry| !STATE.contains(&entry.key.as_str())) {
+            if entry.key == "nats_jetstream" && entry.node.get("stream").is_some() {
+                let message =
+                    "a stream processor makes or takes this consumer by itself: it was not read";
+                importer.recognized = true;
+                importer.incomplete = true;
+                importer.findings.skipped(entry.key_span, message.into());
+                continue;
+            }
             let before = importer.objects;
             importer.objects = entry.key.to_lowercase().contains("object");
             value(importer, &entry.node);
@@ -85,15 +94,73 @@ fn json_bucket(importer: &mut Importer, node: &Node, entries: &[Entry]) {
     };
     let values = !importer.objects;
     let table = if values { KEY_VALUE } else { OBJECT_STORE };
-    let found = fields(entries, table, &["bucket"], Dialect::Api, &mut importer.findings);
+    let found = fields(entries, table, &["bucket"], importer.dialect(), &mut importer.findings);
     bucket(importer, values, &name, found);
 }
 
-/// Whether a mapping with a name is a stream.
+/// Whether a mapping that names a stream is a consumer of it: it says so, or has a name, a field of one, and little else.
+fn is_consumer(node: &Node, entries: &[Entry]) -> bool {
+    let has = |key: &str| node.get(key).is_some();
+    if has("durable_name") || has("ack_policy") {
+        return true;
+    }
+    let named = |entry: &&Entry| {
+        CONSUMER_OTHERS.contains(&entry.key.as_str())
+            || matches!(entry.key.as_str(), "description" | "metadata" | "name")
+    };
+    let fields: Vec<&Entry> = entries.iter().filter(|entry| !named(entry)).collect();
+    let known = |entry: &&&Entry| CONSUMER.iter().any(|field| is_called(&entry.key, field.name));
+    let known = fields.iter().filter(known).count();
+    // `durable: true` is a switch of something else.
+    let durable = node.get("durable").and_then(|entry| plain(&entry.node));
+    let durable = durable.is_some_and(|text| !matches!(text, "true" | "false"));
+    (durable || has("name") && known > 0) && known * 2 >= fields.len()
+}
+
+/// Whether a mapping with a name is a stream: it says what it stores, or has at least two fields of one and little else.
+/// Many other things have a name and `sources`, or `storage`.
 fn is_stream(node: &Node) -> bool {
-    ["subjects", "retention", "storage", "max_age", "mirror", "sources", "max_bytes", "max_msgs"]
-        .iter()
-        .any(|key| node.get(key).is_some())
+    let Value::Mapping(entries) = &node.value else { return false };
+    if ["apiVersion", "kind"].iter().any(|key| node.get(key).is_some()) {
+        return false;
+    }
+    let subjects = node.get("subjects").is_some_and(|entry| is_texts(&entry.node));
+    let mirror = node.get("mirror").is_some_and(|entry| is_origin(&entry.node));
+    let sources = node.get("sources").is_some_and(|entry| match &entry.node.value {
+        Value::Sequence(items) => items.iter().any(is_origin),
+        _ => false,
+    });
+    let known = |entry: &&Entry| STREAM.iter().any(|field| is_called(&entry.key, field.name));
+    let plain = ["name", "description", "metadata", "sources", "mirror", "placement"];
+    let fields: Vec<&Entry> =
+        entries.iter().filter(|entry| !plain.contains(&entry.key.as_str())).collect();
+    let known = fields.iter().copied().filter(|entry| known(&entry)).count();
+    subjects
+        || (mirror || sources) && known * 2 >= fields.len()
+        || known > 1 && known * 2 > fields.len()
+}
+
+/// Whether a key is a field's name, or that with other signs between its words.
+fn is_called(key: &str, name: &str) -> bool {
+    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    plain(key) == plain(name) || key == "replicas" && name == "num_replicas"
+}
+
+fn is_texts(node: &Node) -> bool {
+    match &node.value {
+        Value::Sequence(items) => items.iter().all(|item| matches!(item.value, Value::Scalar(_))),
+        Value::Scalar(_) => true,
+        Value::Mapping(_) => false,
+    }
+}
+
+/// Whether something can be the stream that messages are copied from.
+fn is_origin(node: &Node) -> bool {
+    match &node.value {
+        Value::Mapping(_) => node.get("name").is_some(),
+        Value::Scalar(scalar) => is_name(&scalar.text),
+        Value::Sequence(_) => false,
+    }
 }
 
 fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
@@ -101,7 +168,7 @@ fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
     let Some(text) = plain(&name.node) else { return };
     let name = Spanned::new(text.to_owned(), name.node.span);
     let entries = &origins(entries);
-    let found = fields(entries, STREAM, STREAM_OTHERS, Dialect::Api, &mut importer.findings);
+    let found = fields(entries, STREAM, STREAM_OTHERS, importer.dialect(), &mut importer.findings);
     let stream = made(importer, name, found);
     importer.stream(stream);
     if let Some(consumers) = node.get("consumers") {
@@ -119,6 +186,8 @@ fn stream(importer: &mut Importer, node: &Node, entries: &[Entry]) {
 
 /// A stream of what was found.
 pub(super) fn made(importer: &mut Importer, name: Spanned<String>, mut found: Fields) -> Stream {
+    let unread = importer.findings.unread();
+    importer.marks(&name.value, &unread);
     found.json.insert("name".into(), name.value.clone().into());
     own_metadata(&mut found);
     let config = serde_json::from_value(Json::Object(found.json)).unwrap_or_else(|error| {
@@ -138,7 +207,8 @@ fn own_metadata(found: &mut Fields) {
 
 fn consumer(importer: &mut Importer, node: &Node, stream: &str, name: Option<String>) {
     let Value::Mapping(entries) = &node.value else { return };
-    let found = fields(entries, CONSUMER, CONSUMER_OTHERS, Dialect::Api, &mut importer.findings);
+    let dialect = importer.dialect();
+    let found = fields(entries, CONSUMER, CONSUMER_OTHERS, dialect, &mut importer.findings);
     let key = ["durable_name", "durable", "name"].into_iter().find_map(|key| node.get(key));
     let own = key.and_then(|entry| Some((plain(&entry.node)?.to_owned(), entry.node.span)));
     let (name, span) = match (own, name) {
@@ -179,6 +249,8 @@ pub(super) fn attach(
     name: Spanned<String>,
     mut found: Fields,
 ) {
+    let unread = importer.findings.unread();
+    importer.marks(&format!("{stream}/{}", name.value), &unread);
     own_metadata(&mut found);
     let ack_wait = found.json.get("ack_wait").and_then(Json::as_i64);
     for key in ["name", "durable_name"] {

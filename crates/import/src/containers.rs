@@ -43,6 +43,9 @@ fn walk(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str, dept
     }
     match &node.value {
         Value::Mapping(entries) => {
+            if let Some(span) = switched_on(node) {
+                importer.jetstream.get_or_insert(span);
+            }
             // An entrypoint and its words are one command.
             let joined = exec(node);
             if let Some((script, span)) = &joined {
@@ -71,6 +74,27 @@ fn walk(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str, dept
         }
         Value::Scalar(_) => {}
     }
+}
+
+/// Where the command of a server switches JetStream on.
+fn switched_on(node: &Node) -> Option<Span> {
+    let image = plain(&node.get("image")?.node)?;
+    if !image.contains("nats") {
+        return None;
+    }
+    let is_flag = |text: &str| {
+        let mut words = text.split(|c: char| c.is_whitespace() || c == '=' || c == '"');
+        words.any(|word| matches!(word, "-js" | "--js" | "-jetstream" | "--jetstream"))
+    };
+    ["entrypoint", "command", "args"].into_iter().find_map(|key| {
+        let entry = node.get(key)?;
+        let found = match &entry.node.value {
+            Value::Sequence(items) => items.iter().filter_map(plain).any(is_flag),
+            Value::Scalar(scalar) => is_flag(&scalar.text),
+            Value::Mapping(_) => false,
+        };
+        found.then_some(entry.node.span)
+    })
 }
 
 /// A command that is given as words, of which none is a script: `["nats", "stream", "add", …]`.

@@ -5,7 +5,7 @@ use watershed_topology::source::{FileId, Span, offset};
 
 /// What is said while a source is read.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(pub(super) Vec<Diagnostic>);
+pub(crate) struct Findings(pub(super) Vec<Diagnostic>, Vec<String>);
 
 impl Findings {
     fn push(
@@ -33,6 +33,22 @@ impl Findings {
     /// Something was left out.
     pub(crate) fn skipped(&mut self, span: Span, message: String) {
         self.push("I002", Severity::Warning, span, message);
+    }
+
+    /// Something was left out that would have decided what an asset is.
+    pub(crate) fn left_out(&mut self, span: Span, message: String) {
+        self.1.push(message.clone());
+        self.skipped(span, message);
+    }
+
+    /// What was left out since this was asked for last.
+    pub(super) fn unread(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.1)
+    }
+
+    /// Forgets what was left out of something that is no asset.
+    pub(super) fn forget(&mut self) {
+        self.1.clear();
     }
 
     /// Something in a script hides what goes wrong.

@@ -8,6 +8,7 @@ use super::drift;
 use super::findings::Findings;
 use super::script::Language;
 use super::scripted::Scripted;
+use super::value::Dialect;
 use watershed_topology::diagnostic::{Diagnostic, Severity};
 use watershed_topology::model::{ServerSettings, Service, Stream};
 use watershed_topology::source::{FileId, Span, Spanned};
@@ -36,6 +37,12 @@ pub(super) struct Importer {
     pub(super) recognized: bool,
     /// Whether what is read is a server's answer about something that runs.
     pub(super) answer: bool,
+    /// Whether what is read is JSON, which is what the API takes.
+    pub(super) json: bool,
+    /// Templates of Helm, which are to be rendered first.
+    pub(super) templates: Vec<Span>,
+    /// Programs in languages that are not read: the first of each, and how many there are.
+    pub(super) foreign: BTreeMap<&'static str, (Span, usize)>,
     /// Whether what is read is a list of object stores.
     pub(super) objects: bool,
     /// Whether something was read that is no such answer.
@@ -67,6 +74,11 @@ pub(super) struct Written {
 }
 
 impl Importer {
+    /// Whose rules a document has that is no manifest.
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.json || self.answer { Dialect::Api } else { Dialect::Own }
+    }
+
     pub(super) fn known(&mut self, name: &str) -> Option<&mut Stream> {
         let at = *self.by_name.get(name)?;
         self.streams.get_mut(at)

@@ -86,10 +86,16 @@ fn inner(importer: &mut Importer, files: Files<'_>, name: &str, node: &Node, tex
         shell::script(importer, files, node.span.file, &inside);
     } else if has_extension(name, &["json", "yaml", "yml"]) {
         let (roots, mut found) = parse_all(node.span.file, &inside);
-        importer.findings.0.append(&mut found);
+        let json = std::mem::replace(&mut importer.json, has_extension(name, &["json"]));
+        let recognized = std::mem::take(&mut importer.recognized);
         for root in &roots {
             api::value(importer, root);
         }
+        if importer.recognized {
+            importer.findings.0.append(&mut found);
+        }
+        importer.recognized |= recognized;
+        importer.json = json;
     }
 }
 
@@ -135,6 +141,7 @@ fn resource(importer: &mut Importer, node: &Node, kind: &str) {
         _ => return,
     };
     let entries = &externals(entries);
+    importer.findings.forget();
     let mut found = fields(entries, table, NACK_OTHERS, Dialect::Nack, &mut importer.findings);
     match kind {
         "Stream" => {

@@ -23,6 +23,7 @@ mod conf;
 mod containers;
 mod drift;
 mod findings;
+mod foreign;
 mod importer;
 mod kubernetes;
 mod ledger;
@@ -160,19 +161,26 @@ fn one(importer: &mut Importer, files: Files<'_>, file: FileId) {
         None => {}
     }
     if let Some(at) = script::template(&source.name, &source.text) {
-        let span = Span { file, start: offset(at), end: offset(at + 2) };
-        let message =
-            "a template of Helm: render it first, with `helm template`, and name what comes out";
         importer.recognized = true;
         importer.incomplete = true;
-        return importer.findings.skipped(span, message.into());
+        return importer.templates.push(Span { file, start: offset(at), end: offset(at + 2) });
+    }
+    if script::has_extension(&source.name, &["tpl"]) {
+        return;
+    }
+    if let Some(language) = foreign::language(&source.name) {
+        return foreign::program(importer, file, language, &source.text);
     }
     if script::has_extension(&source.name, &["conf"]) {
-        return conf::configuration(importer, files, file, &source.text);
+        if conf::is_configuration(&source.name, &source.text) {
+            conf::configuration(importer, files, file, &source.text);
+        }
+        return;
     }
     if script::has_extension(&source.name, &["tf"]) {
         return terraform::module(importer, file, &source.text);
     }
+    importer.json = script::has_extension(&source.name, &["json"]);
     let (roots, mut diagnostics) = parse_all(file, &source.text);
     for root in &roots {
         document(importer, files, root, &source.text);
@@ -192,6 +200,7 @@ fn document(importer: &mut Importer, files: Files<'_>, node: &Node, text: &str) 
 
 fn finish(mut importer: Importer) -> Imported {
     tool::finish(&mut importer);
+    foreign::finish(&mut importer);
     let bounds = importer.server.bounds();
     for stream in &mut importer.streams {
         stream.fill(&bounds);

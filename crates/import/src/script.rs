@@ -76,7 +76,14 @@ pub(super) fn container(name: &str) -> Option<Container> {
 
 /// Where a file is a template of Helm, if it is one that has to do with this.
 pub(super) fn template(name: &str, text: &str) -> Option<usize> {
-    if !has_extension(name, &["yaml", "yml", "tpl"]) || !text.contains("nats") {
+    let lower = text.to_lowercase();
+    let about = ["jetstream", "stream add", "str add", "consumer add", "con add", "kv add"];
+    let helm = [".Values", ".Release.", "include \""];
+    if !has_extension(name, &["yaml", "yml", "tpl"])
+        || !lower.contains("nats")
+        || !about.iter().any(|word| lower.contains(word))
+        || !helm.iter().any(|word| text.contains(word))
+    {
         return None;
     }
     // Workflows write `${{ … }}`, playbooks `{{ name }}`.

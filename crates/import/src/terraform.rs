@@ -110,6 +110,7 @@ impl Module<'_> {
             _ => return,
         };
         self.importer.recognized = true;
+        self.importer.findings.forget();
         let found = self.fields(&block.body, table);
         let name = |module: &mut Self, key: &str| {
             let attribute = attribute(&block.body, key)?;

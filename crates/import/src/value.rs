@@ -19,6 +19,8 @@ use watershed_topology::yaml::{Entry, Node, Value};
 pub(super) enum Dialect {
     /// The server's API: nanoseconds and bytes as whole numbers.
     Api,
+    /// Settings of somebody's own, in words like the API's: in which unit they count, they do not say.
+    Own,
     /// Manifests of nack: camel case, durations as text.
     Nack,
     /// Terraform's provider: seconds.
@@ -42,27 +44,28 @@ pub(super) fn fields(
         let exact = table.iter().find(|field| field.name == entry.key);
         let field = exact.or_else(|| {
             let field = meant(&key, table, dialect)?;
-            if dialect == Dialect::Api {
+            if matches!(dialect, Dialect::Api | Dialect::Own) {
                 let message = format!("unknown field `{}`; taken for `{}`", entry.key, field.name);
                 findings.guess(entry.key_span, message);
             }
             Some(field)
         });
         let Some(field) = field else {
-            findings.skipped(entry.key_span, format!("`{}` is not understood", entry.key));
+            let message = format!("`{}` is not understood", entry.key);
+            if is_about(&key, table) {
+                findings.left_out(entry.key_span, message);
+            } else {
+                findings.skipped(entry.key_span, message);
+            }
             continue;
         };
-        let Some(mut value) =
-            value(&entry.node, field, dialect, &mut found.places, field.name, findings)
-        else {
-            continue;
+        let counted = matches!(field.kind, Kind::Age | Kind::Duration) && seconds;
+        let number = plain(&entry.node).and_then(|text| text.parse::<i64>().ok());
+        let value = match number.filter(|_| counted) {
+            Some(seconds) => Some(seconds.saturating_mul(1_000_000_000).into()),
+            None => value(&entry.node, field, dialect, &mut found.places, field.name, findings),
         };
-        if let (true, Some(number)) = (seconds, value.as_i64())
-            && matches!(field.kind, Kind::Age | Kind::Duration)
-            && is_number(&entry.node)
-        {
-            value = number.saturating_mul(1_000_000_000).into();
-        }
+        let Some(value) = value else { continue };
         found.places.insert(field.name.to_owned(), entry.node.span);
         found.json.insert(field.name.to_owned(), value);
     }
@@ -72,6 +75,9 @@ pub(super) fn fields(
 /// What tools and people call a field, and its name in the API.
 const CALLED: &[(&str, &str)] = &[
     ("replicas", "num_replicas"),
+    ("storage_type", "storage"),
+    ("retention_policy", "retention"),
+    ("discard_policy", "discard"),
     ("max_message_size", "max_msg_size"),
     ("max_message_bytes", "max_msg_size"),
     ("max_msg_bytes", "max_msg_size"),
@@ -110,13 +116,27 @@ fn meant<'t>(key: &str, table: &'t [Field], dialect: Dialect) -> Option<&'t Fiel
         return Some(field);
     }
     // Of the other tools every field is known: what is not among them is something else.
-    if dialect != Dialect::Api || key.len() < 5 {
+    if !matches!(dialect, Dialect::Api | Dialect::Own) || key.len() < 5 {
         return None;
     }
     let most = if key.len() < 8 { 1 } else { 2 };
     let distance = |field: &&Field| strsim::damerau_levenshtein(field.name, key);
     let mut close = table.iter().filter(|field| distance(field) <= most);
     close.next().filter(|_| close.next().is_none())
+}
+
+/// Words in names of fields that say nothing about which field it is.
+const COMMON: &[&str] =
+    &["name", "description", "metadata", "max", "num", "per", "new", "first", "allow", "deny"];
+
+/// Whether a key that is no field may say what a field does: it has a word of one in it.
+fn is_about(key: &str, table: &[Field]) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(['_', '-']).map(|word| word.trim_end_matches('s').to_owned());
+        words.filter(|word| word.len() > 2 && !COMMON.contains(&word.as_str())).collect()
+    };
+    let own = words(key);
+    table.iter().flat_map(|field| words(field.name)).any(|word| own.contains(&word))
 }
 
 /// Keys that are one field together: each is moved into a mapping under the field's name.
@@ -147,7 +167,7 @@ pub(super) fn grouped(entries: Vec<Entry>, groups: &[(&str, &str, &str)]) -> Vec
 /// A key in the API's style, and whether it says that its number counts seconds.
 fn key(text: &str) -> (String, bool) {
     let mut snake = String::new();
-    for c in text.chars() {
+    for c in text.chars().map(|c| if c == '-' { '_' } else { c }) {
         if c.is_ascii_uppercase() && !snake.is_empty() && !snake.ends_with('_') {
             snake.push('_');
         }
@@ -158,10 +178,6 @@ fn key(text: &str) -> (String, bool) {
         Some(rest) => (rest.to_owned(), true),
         None => (snake, false),
     }
-}
-
-fn is_number(node: &Node) -> bool {
-    plain(node).is_some_and(|text| text.parse::<i64>().is_ok())
 }
 
 fn value(
@@ -199,7 +215,7 @@ fn value(
             "true" | "yes" | "on" => Some(true.into()),
             "false" | "no" | "off" => Some(false.into()),
             other => {
-                findings.skipped(node.span, format!("`{other}` is neither true nor false"));
+                findings.left_out(node.span, format!("`{other}` is neither true nor false"));
                 None
             }
         },
@@ -243,6 +259,9 @@ pub(super) fn choice(
     findings: &mut Findings,
 ) -> Option<String> {
     let text = plain(node)?;
+    if text.is_empty() {
+        return None;
+    }
     let lower = text.to_lowercase();
     if words.contains(&lower.as_str()) {
         return Some(lower);
@@ -256,7 +275,7 @@ pub(super) fn choice(
     let meant = meant.filter(|meant| words.contains(meant));
     match meant {
         Some(meant) => findings.guess(node.span, format!("`{text}` is taken for `{meant}`")),
-        None => findings.skipped(node.span, format!("`{text}` is none of {}", words.join(", "))),
+        None => findings.left_out(node.span, format!("`{text}` is none of {}", words.join(", "))),
     }
     meant.map(str::to_owned)
 }
@@ -270,7 +289,12 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
     let number = text.parse::<i64>().ok();
     match (dialect, number) {
         (_, Some(number @ (0 | -1))) => Some(number.max(0)),
-        (Dialect::Api, Some(number)) => {
+        (Dialect::Own, Some(number)) if (1..SHORT).contains(&number) => {
+            let message = format!("in which unit `{number}` counts is not known here");
+            findings.left_out(node.span, message);
+            None
+        }
+        (Dialect::Api | Dialect::Own, Some(number)) => {
             if (1..SHORT).contains(&number) {
                 let seconds = show_duration(number.saturating_mul(1_000_000_000));
                 let message = format!("{number} nanoseconds; as seconds it would be {seconds}");
@@ -287,6 +311,8 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
             );
             Some(nanos)
         }
+        // What is written without a value is not given.
+        (_, None) if text.is_empty() => None,
         (_, None) => match quantity::duration(text) {
             Ok(nanos) => {
                 if dialect == Dialect::Api {
@@ -296,7 +322,7 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
                 Some(nanos)
             }
             Err(error) => {
-                findings.skipped(node.span, error.to_string());
+                findings.left_out(node.span, error.to_string());
                 None
             }
         },
@@ -323,7 +349,7 @@ pub(super) fn number(node: &Node, field: &Field, findings: &mut Findings) -> Opt
     if let Some(bytes) = tool_size(text) {
         return Some(bytes);
     }
-    findings.skipped(node.span, format!("invalid number `{}: {text}`", field.name));
+    findings.left_out(node.span, format!("invalid number `{}: {text}`", field.name));
     None
 }
 

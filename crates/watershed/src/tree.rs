@@ -52,6 +52,24 @@ const ENDINGS: &[&str] = &[
     "tsx",
     "rs",
     "java",
+    // Of these it is said that they are not read, if they declare something.
+    "tpl",
+    "cs",
+    "fs",
+    "kt",
+    "kts",
+    "scala",
+    "groovy",
+    "clj",
+    "rb",
+    "php",
+    "ex",
+    "exs",
+    "swift",
+    "dart",
+    "cpp",
+    "cc",
+    "ps1",
 ];
 
 /// What a folder holds.
@@ -151,7 +169,10 @@ fn is_test(path: &Path) -> bool {
     let by_name = match ending {
         "py" => stem.starts_with("test_") || stem.ends_with("_test") || stem == "conftest",
         "go" | "rs" => stem.ends_with("_test"),
-        "java" => stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("IT"),
+        "java" | "kt" | "scala" | "groovy" | "cs" | "fs" => {
+            stem.ends_with("Test") || stem.ends_with("Tests") || stem.ends_with("IT")
+        }
+        "rb" | "exs" | "ex" | "php" => stem.ends_with("_test") || stem.ends_with("_spec"),
         "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" => {
             // `.d.ts` are declarations of types.
             let last = stem.rsplit_once('.').map(|(_, last)| last);
@@ -160,9 +181,9 @@ fn is_test(path: &Path) -> bool {
         _ => return false,
     };
     let folders = path.parent().into_iter().flat_map(Path::components);
-    let in_folder = folders
-        .filter_map(|one| one.as_os_str().to_str())
-        .any(|one| matches!(one, "tests" | "test" | "__tests__" | "testdata"));
+    let in_folder = folders.filter_map(|one| one.as_os_str().to_str()).any(|one| {
+        matches!(one, "tests" | "test" | "__tests__" | "testdata") || one.ends_with("Tests")
+    });
     by_name || in_folder
 }
 

@@ -371,6 +371,11 @@ const CLUSTER: Block = Block {
     inner: &[(&["tls"], &TLS)],
 };
 
+/// Whether nats-server knows a field outside of all blocks.
+pub(super) fn known_at_the_top(key: &str) -> bool {
+    TOP.fields.iter().any(|field| key.eq_ignore_ascii_case(field))
+}
+
 impl Reader<'_> {
     /// Fields that the server does not know. A variable may have any name.
     pub(super) fn unknown(&mut self, pairs: &[Pair]) {

@@ -5,6 +5,7 @@ mod accounts;
 mod fields;
 mod included;
 mod people;
+mod recognize;
 mod server;
 mod users;
 mod variables;
@@ -23,6 +24,7 @@ pub use self::account::Password;
 pub(crate) use self::account::{Account, Kept};
 pub use self::included::includes;
 pub(crate) use self::included::parts;
+pub(crate) use self::recognize::is_configuration;
 
 /// Takes in a configuration file of nats-server.
 pub(super) fn configuration(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str) {
@@ -37,7 +39,7 @@ pub(super) fn configuration(importer: &mut Importer, files: Files<'_>, file: Fil
         }
     };
     let includes = !whole.missing.is_empty();
-    if !includes {
+    if !includes && !is_part(&whole.pairs) {
         importer.confs.push(line_start(file, text, 1));
     }
     for (span, message) in std::mem::take(&mut whole.missing) {
@@ -54,6 +56,15 @@ pub(super) fn configuration(importer: &mut Importer, files: Files<'_>, file: Fil
     reader.accounts(&pairs);
     reader.everybody(&pairs);
     reader.people(&pairs);
+}
+
+/// Whether a configuration has nothing but users and accounts: it is a part of another one.
+fn is_part(pairs: &[Pair]) -> bool {
+    let parts = ["accounts", "authorization", "mappings", "no_auth_user", "system_account"];
+    let one = |pair: &Pair| {
+        parts.iter().any(|part| is_key(pair, part)) || matches!(pair.item.value, Value::Variable(_))
+    };
+    !pairs.is_empty() && pairs.iter().all(one)
 }
 
 /// Whether an entry has this key, however it is spelled.

@@ -180,3 +180,127 @@ fn servers_that_know_who_connects_are_not_open() {
         assert!(!out.contains("L010") && out.contains("that is not read") == unread, "{out}");
     }
 }
+
+#[test]
+fn configurations_of_other_programs_are_none() {
+    for (name, text) in [
+        ("infra/cache/redis.conf", "bind 127.0.0.1\nport 6379\nsave 900 1\nmaxmemory 1gb\n"),
+        (
+            "web/site.conf",
+            "server {\n  listen 80;\n  server_name shop.example;\n  location / { }\n}\n",
+        ),
+        (
+            "db/postgresql.conf",
+            "listen_addresses = '*'\nport = 5432\nwork_mem = 4MB\nshared_buffers = 1GB\nmax_connections = 9\n",
+        ),
+        ("mqtt/mosquitto.conf", "listener 1883\nallow_anonymous true\npersistence true\n"),
+        ("build/checks.conf", "checks = [all]\n"),
+    ] {
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        let (imported, others) = import(&sources, &[file]);
+        assert!(!imported.recognized && imported.findings.is_empty(), "{name}");
+        assert_eq!(others, [file], "{name}");
+    }
+    for (name, text) in [
+        ("nats/broken.conf", "jetstream {\n  store_dir: \n"),
+        ("hub.conf", "port: 4222\nlog_level: info\n"),
+        ("hub.conf", "authorization { token: \"t\" \n"),
+        ("nats-hub.conf", "colour: red\n"),
+    ] {
+        let mut sources = SourceMap::default();
+        let file = sources.add(name, text);
+        let (imported, _) = import(&sources, &[file]);
+        assert!(imported.recognized || !imported.findings.is_empty(), "{name}: {text}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_stream_is_none() {
+    for (name, text) in [
+        (
+            "charts/shop/Chart.yaml",
+            "apiVersion: v2\nname: shop\nversion: 1.0.0\nsources:\n  - https://example.org/shop\n",
+        ),
+        ("pack.yaml", "entities:\n  - name: Ship\n    storage: pack\n    extends: Thing\n"),
+        ("claims.yaml", "volumes:\n  - name: data\n    storage: 10Gi\n    class: fast\n"),
+        ("logs.yaml", "sinks:\n  - name: out\n    stream: stdout\n    level: info\n"),
+        ("job.yaml", "worker:\n  stream: ORDERS\n  durable: true\n  batch: 5\n  url: nats://x\n"),
+        ("site.json", r#"{"name":"site","retention":"7d","url":"x","owner":"y"}"#),
+    ] {
+        assert_eq!(check(name, text), "", "{name}");
+    }
+}
+
+#[test]
+fn settings_say_in_which_unit_they_count() {
+    let text = "jetstream:\n  name: ORDERS\n  subjects: [orders.>]\n  max_age: 24\n  storage-type: memory\n  retention_days: 3\n  colour: red\n";
+    insta::assert_snapshot!(check("settings.yaml", text), @r"
+    streams:
+      ORDERS:
+        subjects: [orders.>]
+        storage: memory
+        max_age: unlimited
+    settings.yaml:4:12: warning[I002]: in which unit `24` counts is not known here
+    settings.yaml:5:3: warning[I001]: unknown field `storage-type`; taken for `storage`
+    settings.yaml:6:3: warning[I002]: `retention_days` is not understood
+    settings.yaml:7:3: warning[I002]: `colour` is not understood
+    ");
+}
+
+#[test]
+fn what_is_not_read_is_said_once_of_each_kind() {
+    let mut sources = SourceMap::default();
+    let chart = "kind: ConfigMap\ndata:\n  x: {{ .Values.natsJetstream }}\n";
+    let program = "using NATS.Client.JetStream;\nawait js.CreateStreamAsync(new StreamConfig(\"A\", [\"a\"]));\n";
+    let files = [
+        sources.add("c/templates/a.yaml", chart),
+        sources.add("c/templates/b.yaml", chart),
+        // Nothing of streams, and no template of Helm.
+        sources.add("c/templates/c.yaml", "a: {{ .Values.nats.url }}\n"),
+        sources.add("release.yml", "x: {{ if .Jetstream }}nats{{ end }}\n"),
+        sources.add("src/Bus.cs", program),
+        sources.add("src/Other.cs", program),
+        sources.add("src/Core.cs", "using NATS.Client.Core;\n"),
+        sources.add(
+            "src/Bus.kt",
+            "val c = StreamConfiguration.builder() // nats\nval s = js.addStream(c)\n",
+        ),
+    ];
+    let (imported, _) = import(&sources, &files);
+    assert!(imported.incomplete);
+    let said: Vec<String> = imported.findings.iter().map(|one| one.plain(&sources)).collect();
+    insta::assert_snapshot!(said.join("\n"), @r"
+    c/templates/a.yaml:3:6: warning[I002]: a template of Helm: render it first, with `helm template`, and name what comes out (and 1 more)
+    src/Bus.cs:2:32: warning[I002]: programs in C# are not read, and this one makes streams or consumers (and 1 more)
+    src/Bus.kt:1:9: warning[I002]: programs in Kotlin are not read, and this one makes streams or consumers
+    ");
+}
+
+#[test]
+fn the_command_of_a_server_switches_jetstream_on() {
+    let conf = "port: 4222\n";
+    let script = "nats stream add A --subjects 'a.>' --defaults\n";
+    let compose =
+        |command: &str| format!("services:\n  n:\n    image: nats:2.12\n    command: {command}\n");
+    for (compose, off) in [
+        (compose("-c /etc/nats.conf"), true),
+        (compose("-c /etc/nats.conf -js"), false),
+        (compose("[\"--jetstream\", \"-c\", \"/etc/nats.conf\"]"), false),
+    ] {
+        let mut sources = SourceMap::default();
+        let files = [
+            sources.add("nats.conf", conf),
+            sources.add("a.sh", script),
+            sources.add("compose.yaml", compose.as_str()),
+        ];
+        let (imported, _) = import(&sources, &files);
+        assert_eq!(imported.findings.iter().any(|one| one.code == "I012"), off, "{compose}");
+    }
+    // Users alone are a part of a configuration.
+    let mut sources = SourceMap::default();
+    let users = "authorization { users = [ { user: a, password: $P } ] }\n";
+    let files = [sources.add("users.conf", users), sources.add("a.sh", script)];
+    let (imported, _) = import(&sources, &files);
+    assert!(!imported.findings.iter().any(|one| one.code == "I012"));
+}

@@ -75,7 +75,6 @@ fn lists_of_streams_are_read_with_every_guess() {
     js-streams.json:4:51: warning[I001]: the API takes nanoseconds: `7d` is 604800000000000 of them
     js-streams.json:4:70: warning[I001]: `work` is taken for `workqueue`
     js-streams.json:5:38: warning[I001]: unknown field `max_age_seconds`; taken for `max_age`
-    js-streams.json:5:57: warning[I001]: 3600 nanoseconds; as seconds it would be 1h
     js-streams.json:5:63: warning[I002]: `colour` is not understood
     ");
 }
