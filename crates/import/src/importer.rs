@@ -99,8 +99,12 @@ impl Importer {
             *known = stream;
             return;
         }
-        let differences = drift::streams(known, &stream);
+        let mut differences = drift::streams(known, &stream);
         let first = known.name.span;
+        // What was not read of the first is not known to differ.
+        if self.partial.contains_key(&stream.name.value) {
+            differences.retain(|one| !matches!(one.first.as_str(), "absent" | "unlimited"));
+        }
         let message = format!("stream `{}` is defined twice", stream.name.value);
         let (severity, message) = if differences.is_empty() {
             (Severity::Info, message)

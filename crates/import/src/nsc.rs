@@ -7,6 +7,7 @@ use watershed_wire::time::parse_go_duration;
 
 use crate::conf::Account;
 use crate::importer::Importer;
+use crate::value::tool_size;
 use crate::word::Word;
 
 /// Flags with a value, each with its short form; of the others a value is only known by `=`.
@@ -31,6 +32,27 @@ const VALUES: &[(&str, &str)] = &[
     ("conn-type", ""),
     ("tag", ""),
     ("rm", ""),
+    ("sk", ""),
+    ("description", ""),
+    ("info-url", ""),
+    ("js-mem-storage", ""),
+    ("js-disk-storage", ""),
+    ("js-streams", ""),
+    ("js-consumer", ""),
+];
+
+/// What `nsc edit account` may say that is read, or is no part of a topology.
+const OF_ACCOUNT: &[&str] = &[
+    "name",
+    "sk",
+    "description",
+    "info-url",
+    "tag",
+    "private-key",
+    "js-mem-storage",
+    "js-disk-storage",
+    "js-streams",
+    "js-consumer",
 ];
 
 /// A command, as far as it is told apart: flags by their long names, and the other words.
@@ -110,6 +132,22 @@ pub(crate) fn call(importer: &mut Importer, words: &[Word], span: Span) -> Resul
             account(importer, Some(&name));
             Ok(())
         }
+        ("edit", "account") => {
+            let name = call.name();
+            let about = |flag: &str| format!("topologies cannot say `--{flag}`");
+            if let Some((flag, _)) =
+                call.flags.iter().find(|(flag, _)| !OF_ACCOUNT.contains(&flag.as_str()))
+            {
+                return unread(&about(flag));
+            }
+            // How many of them there may be, topologies cannot say.
+            let counts = ["js-streams", "js-consumer"].into_iter();
+            let limited =
+                |flag: &&str| call.value(flag).is_some_and(|value| !value.value.starts_with('-'));
+            let limited = counts.filter(limited).map(about).next();
+            kept(importer, &call, name.as_ref());
+            limited.map_or(Ok(()), |why| unread(&why))
+        }
         ("add" | "edit" | "create", "user") => {
             let Some(name) = call.name() else { return unread("its name is missing") };
             user(importer, &call, name, span);
@@ -119,6 +157,23 @@ pub(crate) fn call(importer: &mut Importer, words: &[Word], span: Span) -> Resul
         (_, "operator" | "signing-key") => Ok(()),
         _ => unread("accounts, users and their permissions are"),
     }
+}
+
+/// What an account may keep: without a size, or with one below nothing, as much as there is.
+fn kept(importer: &mut Importer, call: &Call<'_>, name: Option<&Spanned<String>>) {
+    let size = |flag: &str| {
+        let given = call.value(flag)?;
+        let bytes = u64::try_from(tool_size(&given.value)?).ok()?;
+        Some(Spanned::new(bytes, given.span))
+    };
+    let (file, memory) = (size("js-disk-storage"), size("js-mem-storage"));
+    let switched = call.flags.iter().any(|(flag, _)| flag.starts_with("js-"));
+    let account = account(importer, name);
+    if switched {
+        account.jetstream = true;
+    }
+    account.server.max_file_store = file.or(account.server.max_file_store.take());
+    account.server.max_memory_store = memory.or(account.server.max_memory_store.take());
 }
 
 /// The account of this name, or the last one, as the tool has it.
@@ -133,7 +188,9 @@ fn account<'i>(importer: &'i mut Importer, name: Option<&Spanned<String>>) -> &'
         None => accounts.len().checked_sub(1),
     };
     let at = found.unwrap_or_else(|| {
-        accounts.push(Account { name: name.cloned(), jetstream: true, ..Account::default() });
+        // That of the system keeps no streams.
+        let jetstream = name.is_none_or(|name| !matches!(name.value.as_str(), "SYS" | "$SYS"));
+        accounts.push(Account { name: name.cloned(), jetstream, ..Account::default() });
         accounts.len() - 1
     });
     accounts.get_mut(at).expect("it was found, or pushed just now")

@@ -35,6 +35,8 @@ pub(crate) struct Scripted {
     pub(crate) arms: BTreeMap<String, Arms>,
     /// What would happen to assets that are there before.
     pub(crate) others: Vec<Other>,
+    /// Where the tool asks for what it was not given, and how often.
+    pub(crate) asked: Option<(Span, usize)>,
     /// Hidden failures: the first of each file, and how many there are.
     pub(crate) hides: BTreeMap<(FileId, bool), (Span, usize)>,
 }

@@ -142,6 +142,8 @@ fn what_the_tool_refuses_is_an_error() {
         nats stream edit B --max-age 1d\n\
         nats consumer add A d --defaults\n";
     insta::assert_snapshot!(check(text), @r"
+    # a.sh:3:1: the tool asks for what is not given here: what it offers as the answer was taken
+
     streams:
       # not read: `--max-msgs` needs a value, and `-1` follows: the command fails
       # not read: `--retention workqueue` is not one of limits, interest, workq, work: the command fails
@@ -150,6 +152,7 @@ fn what_the_tool_refuses_is_an_error() {
         subjects: [a.>]
         allow_direct: true
         consumers:
+          # not read: neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers
           d: {}
 
       # not read: the tool asks for `subjects`, and fails where nobody answers
@@ -360,4 +363,48 @@ fn accounts_and_users_of_nsc_are_read() {
     a.sh:10:1: warning[I002]: `nsc add user` was not read: some of its words are not known here
     a.sh:11:1: warning[I002]: `nsc add import` was not read: accounts, users and their permissions are
     ");
+}
+
+#[test]
+fn limits_of_nsc_are_those_of_the_account_that_keeps_streams() {
+    let mut sources = SourceMap::default();
+    let text = "nsc add operator --name O --sys\nnsc edit account SYS --sk generate\nnsc add account SHOP\n\
+                nsc edit account SHOP --js-disk-storage 2G --js-mem-storage -1\nnsc edit account SHOP --js-streams 5\n\
+                nsc edit account SHOP --conns 9\nnsc add user -a SHOP web\n\
+                nats stream add ORDERS --subjects 'orders.>' --defaults\n";
+    let file = sources.add("a.sh", text);
+    let (imported, _) = import(&sources, &[file]);
+    let of = |one: &Topology| {
+        let keeps: Vec<&str> =
+            one.streams.iter().map(|stream| stream.name.value.as_str()).collect();
+        let file = one.server.max_file_store.as_ref().map(|size| size.value);
+        format!("{} keeps {keeps:?} in {file:?}", one.account_name())
+    };
+    let said = imported.findings.iter().filter(|one| one.code == "I002");
+    let said = said.map(|one| one.message.clone());
+    let all: Vec<String> = imported.accounts.iter().map(of).chain(said).collect();
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    SYS keeps [] in None
+    SHOP keeps ["ORDERS"] in Some(2147483648)
+    `nsc edit account` was not read: topologies cannot say `--js-streams`
+    `nsc edit account` was not read: topologies cannot say `--conns`
+    "#);
+}
+
+#[test]
+fn what_was_not_read_is_not_known_to_differ() {
+    let mut sources = SourceMap::default();
+    let files = [
+        sources.add(
+            "a.yaml",
+            "all:\n  - name: A\n    subjects: [a]\n    max_age: 24\n    max_msgs: 5\n",
+        ),
+        sources.add(
+            "b.json",
+            r#"{"name":"A","subjects":["a"],"max_age":86400000000000,"max_msgs":6}"#,
+        ),
+    ];
+    let (imported, _) = import(&sources, &files);
+    let found = imported.findings.iter().find(|one| one.code == "I005").unwrap();
+    insta::assert_snapshot!(found.message, @r"stream `A` is defined twice, and not alike: `max_msgs` is 5 there and 6 here");
 }

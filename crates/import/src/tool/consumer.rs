@@ -138,7 +138,7 @@ fn push_and_pull(importer: &mut Importer, given: &mut Given, found: &mut Fields)
     if !given.has("pull") && !given.has("target") && !open {
         let message =
             "neither `--pull` nor `--target`: the tool asks which, and fails where nobody answers";
-        given.ask(importer, given.span, message.to_owned(), Some("add `--pull`".into()));
+        given.refuse(importer, given.span, message.to_owned(), Some("add `--pull`".into()));
     }
     let mut missing: Vec<&str> = Vec::new();
     if !given.has("defaults") && !open {

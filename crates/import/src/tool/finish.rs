@@ -19,6 +19,13 @@ pub(crate) fn finish(importer: &mut Importer) {
         importer.marks(&name.value, std::slice::from_ref(&message));
         importer.findings.skipped(name.span, message);
     }
+    if let Some((span, count)) = importer.tool.asked.take() {
+        let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
+        let note = format!(
+            "the tool asks for what is not given here: what it offers as the answer was taken{more}"
+        );
+        importer.notes.push((span, note));
+    }
     for ((_, hidden), (span, count)) in std::mem::take(&mut importer.tool.hides) {
         let more = if count > 1 { format!(" (and of {} more)", count - 1) } else { String::new() };
         let message = if hidden {

@@ -75,8 +75,9 @@ impl Given {
         message: String,
         fix: Option<String>,
     ) {
+        self.fails = true;
         self.unread.push(message.clone());
-        self.ask(importer, span, message, fix);
+        importer.findings.wrong(span, message).fix = fix;
     }
 
     /// Says that the tool asks, and fails where nobody answers. What it offers as the answer is what was read.
@@ -88,6 +89,7 @@ impl Given {
         fix: Option<String>,
     ) {
         self.fails = true;
+        importer.tool.asked.get_or_insert((span, 0)).1 += 1;
         importer.findings.wrong(span, message).fix = fix;
     }
 }
