@@ -253,11 +253,20 @@ fn add(known: &mut User, more: Grant) {
     let own = &mut known.permissions;
     for (own, more) in [(&mut own.publish, more.publish), (&mut own.subscribe, more.subscribe)] {
         if let Some(allow) = more.allow {
-            own.allow.get_or_insert_default().extend(allow);
+            put(own.allow.get_or_insert_default(), allow);
         }
-        own.deny.extend(more.deny);
+        put(&mut own.deny, more.deny);
     }
     own.responses = more.responses.or(own.responses.take());
+}
+
+/// Adds what is not there yet.
+fn put(all: &mut Vec<Spanned<String>>, more: Vec<Spanned<String>>) {
+    for one in more {
+        if all.iter().all(|own| own.value != one.value) {
+            all.push(one);
+        }
+    }
 }
 
 fn is_limited(grant: &Grant) -> bool {

@@ -109,7 +109,18 @@ impl Machine<'_> {
     }
 
     fn binary(&mut self, op: Op, left: &Expr, right: &Expr, span: Span) -> Value {
-        let (left, right) = (self.expr(left), self.expr(right));
+        let (mut left, mut right) = (self.expr(left), self.expr(right));
+        if self.language() == Language::Go {
+            // A field that was not given has the value that is nothing of its kind.
+            let (first, second) = (left.what.clone(), right.what.clone());
+            for (one, other) in [(&mut left, &second), (&mut right, &first)] {
+                match (&one.what, other) {
+                    (What::Null, What::Int(_) | What::Duration(_)) => one.what = What::Int(0),
+                    (What::Null, What::Text(..)) => one.what = What::Text("".into(), None),
+                    _ => {}
+                }
+            }
+        }
         if let (Op::Format, Some(format)) = (op, left.text()) {
             let all = right.items().map_or_else(|| vec![right.clone()], <[Value]>::to_vec);
             let all: Vec<_> = all.into_iter().map(|one| (None, one)).collect();

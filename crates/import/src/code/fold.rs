@@ -8,7 +8,22 @@ use super::value::{ITEMS_MAX, TEXT_MAX, Value, What};
 /// Two values and what is between them.
 pub(super) fn binary(op: Op, left: &Value, right: &Value, span: Span) -> Value {
     let what = match (&left.what, &right.what) {
-        (What::Int(one), What::Int(other)) => whole(op, *one, *other),
+        (What::Int(one), What::Int(other)) => {
+            ordered(op, *one, *other).or_else(|| whole(op, *one, *other))
+        }
+        (What::Duration(one), What::Duration(other) | What::Int(other @ 0))
+            if ordered(op, *one, *other).is_some() =>
+        {
+            ordered(op, *one, *other)
+        }
+        (What::Bool(one), What::Bool(other)) => match op {
+            Op::And => Some(What::Bool(*one && *other)),
+            Op::Or => Some(What::Bool(*one || *other)),
+            _ => None,
+        },
+        // One of the two is enough.
+        (What::Bool(false), _) | (_, What::Bool(false)) if op == Op::And => Some(What::Bool(false)),
+        (What::Bool(true), _) | (_, What::Bool(true)) if op == Op::Or => Some(What::Bool(true)),
         (What::Duration(one), What::Duration(other)) => match op {
             // Of two times only Go multiplies, where a time is a number.
             Op::Multiply | Op::Add | Op::Subtract => whole(op, *one, *other).and_then(time),
@@ -46,6 +61,18 @@ fn time(what: What) -> Option<What> {
     })
 }
 
+fn ordered(op: Op, one: i128, other: i128) -> Option<What> {
+    Some(What::Bool(match op {
+        Op::Equal => one == other,
+        Op::Unequal => one != other,
+        Op::Less => one < other,
+        Op::LessOrEqual => one <= other,
+        Op::More => one > other,
+        Op::MoreOrEqual => one >= other,
+        _ => return None,
+    }))
+}
+
 fn whole(op: Op, one: i128, other: i128) -> Option<What> {
     let value = match op {
         Op::Add => one.checked_add(other),
@@ -59,8 +86,6 @@ fn whole(op: Op, one: i128, other: i128) -> Option<What> {
             .ok()
             .filter(|by| *by < 100)
             .and_then(|by| one.checked_mul(1_i128 << by)),
-        Op::Equal => return Some(What::Bool(one == other)),
-        Op::Unequal => return Some(What::Bool(one != other)),
         _ => None,
     };
     value.map(What::Int)

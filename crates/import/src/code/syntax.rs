@@ -93,6 +93,12 @@ pub(super) enum Op {
     Format,
     Equal,
     Unequal,
+    Less,
+    LessOrEqual,
+    More,
+    MoreOrEqual,
+    And,
+    Or,
     Other,
 }
 

@@ -107,6 +107,12 @@ impl<'t> Source<'t> {
             Some("<<") => Op::Shift,
             Some("==" | "===") => Op::Equal,
             Some("!=" | "!==") => Op::Unequal,
+            Some("<") => Op::Less,
+            Some("<=") => Op::LessOrEqual,
+            Some(">") => Op::More,
+            Some(">=") => Op::MoreOrEqual,
+            Some("&&") => Op::And,
+            Some("||") => Op::Or,
             _ => Op::Other,
         }
     }

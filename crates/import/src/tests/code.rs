@@ -541,3 +541,38 @@ async def plain(body): ...
     services/orders/bus.py:9:2: warning[I001]: the library makes up where this consumer delivers: `_INBOX.` and its name was taken, which it uses if the consumer is there
     ");
 }
+
+#[test]
+fn conditions_over_what_is_known_are_decided() {
+    insta::assert_snapshot!(check_all(&[("cmd/main.go", r#"package main
+import "github.com/nats-io/nats.go/jetstream"
+type Options struct { Name string; Age time.Duration; Copies int }
+func ensure(ctx context.Context, js jetstream.JetStream, o Options) {
+	if o.Copies == 0 {
+		o.Copies = 3
+	}
+	cfg := jetstream.StreamConfig{Name: o.Name, Subjects: []string{o.Name + ".>"}, Replicas: o.Copies}
+	if o.Age > 0 {
+		cfg.MaxAge = o.Age
+	}
+	if o.Name != "" && o.Age <= 0 {
+		cfg.MaxMsgs = 5
+	}
+	js.CreateStream(ctx, cfg)
+}
+func main() {
+	ensure(ctx, js, Options{Name: "A", Age: time.Hour})
+	ensure(ctx, js, Options{Name: "B", Copies: 1})
+}
+"#)]), @r"
+    streams:
+      A:
+        subjects: [A.>]
+        max_age: 1h
+        num_replicas: 3
+
+      B:
+        subjects: [B.>]
+        max_msgs: 5
+    ");
+}

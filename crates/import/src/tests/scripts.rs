@@ -345,7 +345,7 @@ fn pieces_of_scripts_in_any_order_end() {
 fn accounts_and_users_of_nsc_are_read() {
     let text = "#!/bin/sh\nset -eu\nnsc add operator O\nnsc add account SHOP\nnsc add user -a SHOP web --allow-pub 'orders.>,carts.*' --allow-sub '_INBOX.>'\n\
                 for u in one two; do nsc add user --account=SHOP --name \"$u\" --deny-pubsub 'admin.>'; done\n\
-                nsc add user admin\nnsc edit user --name web --allow-pub-response=2 --response-ttl 5s --allow-sub jobs.new\n\
+                nsc add user admin\nnsc edit user --name web --allow-pub-response=2 --response-ttl 5s --allow-sub 'jobs.new,_INBOX.>'\n\
                 docker run --rm box nsc add user -K worker late\nnsc add user \"$WHO\"\nnsc add import --src-account X\nnsc push -A\n";
     insta::assert_snapshot!(check(text), @r"
     # a.sh:5:1: users of `nsc` show credentials, which topologies cannot say: here they get passwords
