@@ -1,17 +1,12 @@
 //! Branches: the one that is taken, and every one where that is not decided here.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use watershed_topology::source::Span;
-
 use super::pattern;
-use super::state::{Flow, Held, Shell, unknown};
+use super::state::Shell;
 use super::syntax::{List, Unit};
+use super::ways::{Variables, merged};
 use crate::word::Word;
-
-/// Variables by name.
-type Variables = BTreeMap<String, Held>;
 
 impl Shell<'_> {
     pub(super) fn choose(
@@ -82,9 +77,7 @@ impl Shell<'_> {
         self.list(unit, body);
         self.arms.pop();
         let after = std::mem::replace(&mut self.variables, before);
-        let goes_on = self.flow == Flow::On;
-        self.flow = Flow::On;
-        goes_on.then_some(after)
+        (!self.perhaps(&after)).then_some(after)
     }
 
     pub(super) fn case(
@@ -142,38 +135,4 @@ impl Shell<'_> {
             self.never(|shell| shell.list(unit, body));
         }
     }
-}
-
-/// What is known of variables after branches that each came to something.
-pub(super) fn merged(mut ends: Vec<Variables>) -> Variables {
-    let Some(mut first) = ends.pop() else { return Variables::new() };
-    for other in ends {
-        let names: BTreeSet<String> = first.keys().chain(other.keys()).cloned().collect();
-        for name in names {
-            let (one, two) = (first.get(&name), other.get(&name));
-            if one == two {
-                continue;
-            }
-            let held = both(&name, one, two);
-            first.insert(name, held);
-        }
-    }
-    first
-}
-
-fn both(name: &str, one: Option<&Held>, two: Option<&Held>) -> Held {
-    let shown = |held: Option<&Held>| match held {
-        Some(Held::One(word)) => word.get().map(str::to_owned),
-        _ => None,
-    };
-    let why = match (shown(one), shown(two)) {
-        (Some(one), Some(two)) if one == two => {
-            return Held::One(Word::known(one, Span::default()));
-        }
-        (Some(one), Some(two)) if one.len() + two.len() < 80 => {
-            format!("`{name}` may be `{two}` or `{one}`")
-        }
-        _ => unknown(name),
-    };
-    Held::One(Word { unknown: Some(why), many: true, ..Word::default() })
 }

@@ -133,8 +133,10 @@ impl Shell<'_> {
                 }
                 None
             }
-            "break" => Some(self.leave(Flow::Break)),
-            "continue" => Some(self.leave(Flow::Continue)),
+            "break" | "continue" => {
+                self.leave(if name == "break" { Flow::Break } else { Flow::Continue });
+                Some(true)
+            }
             "return" | "exit" => {
                 let status = known(0).map_or(self.status, |code| Some(code == "0"));
                 self.leave(if name == "return" { Flow::Return } else { Flow::Exit });
@@ -157,11 +159,6 @@ impl Shell<'_> {
             }
             _ => return Done::No,
         })
-    }
-
-    fn leave(&mut self, flow: Flow) -> bool {
-        self.flow = flow;
-        true
     }
 
     fn echo(&mut self, words: &[Word]) -> bool {
@@ -404,11 +401,8 @@ impl Shell<'_> {
         }
         let inner = Rc::new(super::parse::parse(file, &text, Origin::At(0)));
         self.depth += 1;
-        let status = self.list(&inner, &inner.list);
+        let status = self.within(|shell| shell.list(&inner, &inner.list));
         self.depth -= 1;
-        if self.flow == Flow::Return {
-            self.flow = Flow::On;
-        }
         status
     }
 

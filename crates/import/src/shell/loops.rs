@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use super::branches::merged;
 use super::state::{Flow, Held, STOPPED, Shell, unknown};
 use super::syntax::{List, Unit};
+use super::ways::merged;
 use super::words;
 use crate::word::Word;
 
@@ -40,7 +40,9 @@ impl Shell<'_> {
     fn once(&mut self, unit: &Rc<Unit>, body: &List) {
         let before = self.snapshot();
         self.list(unit, body);
-        self.variables = merged(vec![before, std::mem::take(&mut self.variables)]);
+        let after = std::mem::take(&mut self.variables);
+        self.perhaps(&after);
+        self.variables = merged(vec![before, after]);
     }
 
     /// Behind one run of a body: whether there is another.
@@ -116,7 +118,6 @@ impl Shell<'_> {
                     self.importer.tool.waits += 1;
                     self.once(unit, body);
                     self.importer.tool.waits -= 1;
-                    self.goes_round();
                     return None;
                 }
             }

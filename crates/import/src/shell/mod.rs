@@ -20,6 +20,7 @@ mod program;
 mod run;
 mod state;
 mod syntax;
+mod ways;
 mod words;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use std::rc::Rc;
 
 use watershed_topology::source::{FileId, SourceMap, Span};
 
-use self::state::{Flow, Held, Shell};
+use self::state::{Flow, Held, Shell, Ways};
 use self::syntax::Origin;
 use crate::importer::Importer;
 use crate::word::Word;
@@ -67,6 +68,7 @@ fn run(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str, orig
         inputs: Vec::new(),
         written: BTreeMap::new(),
         flow: Flow::On,
+        ways: Ways::default(),
         steps: 0,
         bytes: 0,
         depth: 0,

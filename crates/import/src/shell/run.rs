@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use watershed_topology::source::Span;
 
-use super::branches::merged;
 use super::parse::parse;
 use super::state::{Flow, Held, Input, Output, STEP_BYTES, STOPPED, Shell, unknown};
 use super::syntax::{
     Command, Direction, Item, Kind, List, Origin, Pipeline, Redirect, Set, Then, Unit, Value,
 };
+use super::ways::merged;
 use super::words;
 use crate::word::Word;
 
@@ -66,12 +66,9 @@ impl Shell<'_> {
                 }
                 let before = self.snapshot();
                 let result = self.pipeline(unit, pipeline);
-                if self.flow == Flow::On {
-                    self.variables = merged(vec![before, std::mem::take(&mut self.variables)]);
-                } else {
-                    self.flow = Flow::On;
-                    self.variables = before;
-                }
+                let after = std::mem::take(&mut self.variables);
+                let away = self.perhaps(&after);
+                self.variables = if away { before } else { merged(vec![before, after]) };
                 self.arms.clone_from(&arms);
                 status = (result == Some(true) && *then == Then::Or).then_some(true);
             }
@@ -333,10 +330,12 @@ impl Shell<'_> {
                         vec![Word { unknown: Some(unknown("$@")), many: true, ..Word::default() }]
                     }),
                 };
-                self.each(unit, name, words, body)
+                self.around(|shell| shell.each(unit, name, words, body))
             }
-            Kind::Count { parts, body } => self.count(unit, parts, body),
-            Kind::While { until, condition, body } => self.repeat(unit, *until, condition, body),
+            Kind::Count { parts, body } => self.around(|shell| shell.count(unit, parts, body)),
+            Kind::While { until, condition, body } => {
+                self.around(|shell| shell.repeat(unit, *until, condition, body))
+            }
             Kind::Case { word, arms } => {
                 let word = self.whole(unit, word);
                 self.case(unit, &word, arms)
@@ -401,7 +400,7 @@ impl Shell<'_> {
         let before = self.arguments.replace(arguments);
         self.locals.push(Vec::new());
         self.depth += 1;
-        let status = self.command(&unit, &body);
+        let status = self.within(|shell| shell.command(&unit, &body));
         self.depth -= 1;
         for (name, held) in self.locals.pop().unwrap_or_default().into_iter().rev() {
             match held {
@@ -410,10 +409,6 @@ impl Shell<'_> {
             };
         }
         self.arguments = before;
-        if self.flow == Flow::Return {
-            self.flow = Flow::On;
-            return self.status;
-        }
         status
     }
 }

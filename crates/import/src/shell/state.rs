@@ -75,6 +75,17 @@ pub(super) enum Flow {
     Exit,
 }
 
+/// Ways out that may have been taken: in a branch of which it is not known whether it runs.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    /// Whether the loop may have been left, or gone on with its next round.
+    pub(super) looped: bool,
+    /// Whether the function may have returned.
+    pub(super) returned: bool,
+    /// The variables as they were where the loop may have been left.
+    pub(super) ends: Vec<BTreeMap<String, Held>>,
+}
+
 /// A script while it is followed.
 pub(super) struct Shell<'a> {
     pub(super) importer: &'a mut Importer,
@@ -93,6 +104,8 @@ pub(super) struct Shell<'a> {
     /// Files that the script itself wrote.
     pub(super) written: BTreeMap<String, Output>,
     pub(super) flow: Flow,
+    /// Ways out of the loop and the function that run now, which may have been taken.
+    pub(super) ways: Ways,
     pub(super) steps: usize,
     /// Bytes that variables were set to.
     pub(super) bytes: usize,

@@ -408,3 +408,33 @@ fn what_was_not_read_is_not_known_to_differ() {
     let found = imported.findings.iter().find(|one| one.code == "I005").unwrap();
     insta::assert_snapshot!(found.message, @r"stream `A` is defined twice, and not alike: `max_msgs` is 5 there and 6 here");
 }
+
+#[test]
+fn a_way_out_that_may_have_been_taken_is_no_end() {
+    let add = "nats stream add A --subjects 'a.>' --max-age 1d --defaults\n";
+    let expected = "streams:\n  A:\n    subjects: [a.>]\n    max_age: 1d\n    allow_direct: true\n";
+    for before in [
+        // A loop that waits, and gives up in its last round.
+        "for i in $(seq 1 3); do\n  if curl -s x; then break; fi\n  if [ $i -eq 3 ]; then exit 1; fi\n  sleep 1\ndone\n",
+        // Behind it.
+        "for i in 1 2 3; do curl -s x && break; sleep 1; done\nif [ $i -eq 3 ]; then exit 1; fi\n",
+        "up=0\nfor i in 1 2; do if curl -s x; then up=1; break; fi; done\nif [ $up -eq 0 ]; then exit 1; fi\n",
+        "n=0\nwhile [ $n -lt 3 ]; do if curl -s x; then break; fi; n=$((n+1)); done\n[ $n -lt 3 ] || exit 1\n",
+        // In a function.
+        "wait_up() {\n  for i in 1 2 3; do\n    if curl -s x; then return 0; fi\n  done\n  echo gone\n  exit 1\n}\nwait_up\n",
+        "wait_up() { for i in 1 2; do curl -s x && return 0; done; return 1; }\nwait_up || exit 1\n",
+        "wait_up() { for i in 1 2; do curl -s x && return 0; done; return 1; }\nif ! wait_up; then exit 1; fi\n",
+        "until curl -s x; do echo gone; exit 1; done\n",
+    ] {
+        let text = format!("#!/bin/bash\nset -e\n{before}{add}");
+        assert_eq!(
+            check(&text).lines().take(5).collect::<Vec<_>>(),
+            expected.lines().collect::<Vec<_>>(),
+            "{text}"
+        );
+    }
+    // What is certain ends a script.
+    for before in ["exit 0\n", "if true; then exit 0; fi\n", "for i in 1 2; do exit 1; done\n"] {
+        assert_eq!(check(&format!("#!/bin/bash\n{before}{add}")), "", "{before}");
+    }
+}
