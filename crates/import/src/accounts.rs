@@ -51,11 +51,19 @@ pub(crate) fn divided(
             one.services.clone_from(&topology.services);
         }
         let name = account.name.as_ref().map_or("global", |name| &name.value);
-        one.name = Spanned::new(name.to_owned(), topology.name.span);
+        one.name = Spanned::new(another(name, &all), topology.name.span);
         take(&mut one, account, server);
         all.push(one);
     }
     all
+}
+
+/// A name that none of these has: accounts of several servers may be called alike.
+fn another(name: &str, all: &[Topology]) -> String {
+    let taken = |name: &str| all.iter().any(|one| one.name.value == name);
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !taken(name)).unwrap_or_default()
 }
 
 fn take(topology: &mut Topology, account: Account, server: ServerSettings) {

@@ -2,9 +2,11 @@
 
 use serde_json::Value as Json;
 
+use super::drift;
 use super::importer::Importer;
 use super::value::{Dialect, fields, plain};
 use super::word::Word;
+use watershed_topology::diagnostic::{Diagnostic, Severity};
 use watershed_topology::lower::{Fields, bucket_fields, is_name, rename_bucket_fields};
 use watershed_topology::model::{Consumer, Places, Stream, StreamKind};
 use watershed_topology::observe::RESERVED;
@@ -266,8 +268,23 @@ pub(super) fn attach(
         of.consumers.push(Consumer { name, ack_wait, config, places, ..Consumer::default() });
         return;
     }
-    let message = format!("consumer `{stream}/{}` is defined twice", name.value);
-    importer.findings.guess(name.span, message);
+    let known =
+        of.consumer(&name.value).map(|known| (drift::consumers(known, &config), known.name.span));
+    let Some((mut differences, first)) = known else { return };
+    let asset = format!("{stream}/{}", name.value);
+    // What was not read of the first is not known to differ.
+    if importer.partial.contains_key(&asset) {
+        differences.retain(|one| !matches!(one.first.as_str(), "absent" | "unlimited"));
+    }
+    let message = format!("consumer `{asset}` is defined twice");
+    let (severity, message) = if differences.is_empty() {
+        (Severity::Info, message)
+    } else {
+        let how = drift::sentence(&differences);
+        (Severity::Error, format!("{message}, and not alike: {how}"))
+    };
+    let found = Diagnostic::new("I005", severity, name.span, message);
+    importer.findings.take_all([found.other(first, "first defined here")]);
 }
 
 impl Importer {

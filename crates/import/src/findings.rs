@@ -41,6 +41,12 @@ impl Findings {
         self.skipped(span, message);
     }
 
+    /// A value that the tool refuses whose file it is.
+    pub(crate) fn refused(&mut self, span: Span, message: String) {
+        self.1.push(message.clone());
+        self.wrong(span, message);
+    }
+
     /// What was left out since this was asked for last.
     pub(super) fn unread(&mut self) -> Vec<String> {
         std::mem::take(&mut self.1)

@@ -146,7 +146,7 @@ fn resource(importer: &mut Importer, node: &Node, kind: &str) {
     match kind {
         "Stream" => {
             let Some(name) = name("name") else { return };
-            if !found.json.contains_key("storage") {
+            if spec.get("storage").is_none() {
                 let message = "nack keeps a stream without `storage` in memory".to_owned();
                 importer.findings.guess(name.span, message);
                 found.json.insert("storage".into(), "memory".into());

@@ -308,7 +308,12 @@ pub fn lint(
     let complete = !imported.incomplete && imported.partial.is_empty();
     let publishers = complete && !imported.publishers_unknown;
     ruled.retain(|one| publishers || !PUBLISHERS.contains(&one.code));
-    for one in ruled.iter_mut().filter(|one| COMPLETE.contains(&one.code) && !complete) {
+    // What a stream stores is known if the streams were read: whatever is not of their consumers.
+    let streams = !imported.incomplete && imported.partial.keys().all(|asset| asset.contains('/'));
+    let open = |one: &&mut Diagnostic| {
+        COMPLETE.contains(&one.code) && !(if one.code == "X002" { streams } else { complete })
+    };
+    for one in ruled.iter_mut().filter(open) {
         one.severity = one.severity.min(Severity::Warning);
     }
     // Of a configuration, what passes between its accounts was looked at while it was read.

@@ -219,6 +219,15 @@ fn value(
                 None
             }
         },
+        Kind::Choice(words) if matches!(dialect, Dialect::Nack | Dialect::Terraform) => {
+            // Its own schema refuses what is none of them.
+            let found = words.iter().find(|word| Some(**word) == text);
+            if let (None, Some(text)) = (found, text.filter(|text| !text.is_empty())) {
+                let message = format!("`{text}` is none of {}", words.join(", "));
+                findings.refused(node.span, message);
+            }
+            found.map(|word| Json::from(*word))
+        }
         Kind::Choice(words) => choice(node, words, findings).map(Json::from),
         Kind::Pairs => {
             let Value::Mapping(entries) = &node.value else { return None };
@@ -302,14 +311,25 @@ pub(super) fn duration(node: &Node, dialect: Dialect, findings: &mut Findings) -
             }
             Some(number)
         }
-        (Dialect::Terraform, Some(number)) => Some(number.saturating_mul(1_000_000_000)),
-        (_, Some(number)) => {
-            let nanos = number.saturating_mul(1_000_000_000);
-            findings.guess(
-                node.span,
-                format!("missing unit in `{text}`; taken for {}", show_duration(nanos)),
+        (Dialect::Terraform, Some(number)) => {
+            let nanos = number.checked_mul(1_000_000_000);
+            if nanos.is_none() {
+                let seconds = show_duration(number);
+                let message = format!(
+                    "the provider counts seconds, and {number} are too many; as nanoseconds it would be {seconds}"
+                );
+                findings.refused(node.span, message);
+            }
+            nanos
+        }
+        (Dialect::Nack, Some(_)) => {
+            let nanos = text.parse::<i64>().ok()?.saturating_mul(1_000_000_000);
+            let meant = show_duration(nanos);
+            let message = format!(
+                "missing unit in `{text}`: nack refuses it; as seconds it would be {meant}"
             );
-            Some(nanos)
+            findings.refused(node.span, message);
+            None
         }
         // What is written without a value is not given.
         (_, None) if text.is_empty() => None,

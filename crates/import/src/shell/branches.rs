@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::pattern;
-use super::state::Shell;
+use super::state::{Flow, Shell};
 use super::syntax::{List, Unit};
 use super::ways::{Variables, merged};
 use crate::word::Word;
@@ -21,15 +21,17 @@ impl Shell<'_> {
         let mut undecided = false;
         let before = self.arms.clone();
         let mut decided = false;
-        let mut asks = false;
+        let (mut asks, mut offers) = (false, false);
         for (number, (test, body)) in arms.iter().enumerate() {
             if decided {
-                self.elsewhere(unit, body, asks);
+                self.otherwise(unit, body, asks, offers, (condition, number));
                 continue;
             }
             self.tries += 1;
             let asked = self.asked;
+            self.offers = false;
             let status = self.list(unit, test);
+            offers |= std::mem::take(&mut self.offers);
             asks |= self.asked > asked;
             self.tries -= 1;
             match status {
@@ -37,7 +39,7 @@ impl Shell<'_> {
                     self.list(unit, body);
                     decided = true;
                 }
-                Some(false) => self.elsewhere(unit, body, asks),
+                Some(false) => self.otherwise(unit, body, asks, offers, (condition, number)),
                 status => {
                     undecided = true;
                     ends.extend(self.branch(unit, body, (condition, number)));
@@ -46,7 +48,9 @@ impl Shell<'_> {
             }
         }
         match otherwise {
-            Some(body) if decided => self.elsewhere(unit, body, asks),
+            Some(body) if decided => {
+                self.otherwise(unit, body, asks, offers, (condition, arms.len()));
+            }
             Some(body) if undecided => {
                 ends.extend(self.branch(unit, body, (condition, arms.len())));
                 decided = true;
@@ -80,10 +84,36 @@ impl Shell<'_> {
         (!self.perhaps(&after)).then_some(after)
     }
 
+    /// A branch that is not taken here. With another argument of the script it is.
+    fn otherwise(
+        &mut self,
+        unit: &Rc<Unit>,
+        body: &List,
+        asks: bool,
+        offers: bool,
+        arm: (usize, usize),
+    ) {
+        if offers {
+            self.aside(unit, body, arm);
+        } else {
+            self.elsewhere(unit, body, asks);
+        }
+    }
+
+    /// A branch that is taken with other arguments of the script: what it sets is forgotten.
+    fn aside(&mut self, unit: &Rc<Unit>, body: &List, arm: (usize, usize)) {
+        let flow = std::mem::replace(&mut self.flow, Flow::On);
+        let ways = std::mem::take(&mut self.ways);
+        self.branch(unit, body, arm);
+        self.ways = ways;
+        self.flow = flow;
+    }
+
     pub(super) fn case(
         &mut self,
         unit: &Rc<Unit>,
         word: &Word,
+        offers: bool,
         arms: &[(Vec<super::syntax::Word>, List)],
     ) -> Option<bool> {
         let condition = self.conditions;
@@ -91,7 +121,10 @@ impl Shell<'_> {
         let (mut ends, mut undecided, mut decided) = (Vec::new(), false, false);
         for (number, (patterns, body)) in arms.iter().enumerate() {
             if decided {
-                break;
+                if offers {
+                    self.aside(unit, body, (condition, number));
+                }
+                continue;
             }
             let mut found = Some(false);
             for one in patterns {
@@ -109,6 +142,7 @@ impl Shell<'_> {
                     self.list(unit, body);
                     decided = true;
                 }
+                Some(false) if offers => self.aside(unit, body, (condition, number)),
                 Some(false) => {}
                 found => {
                     undecided = true;

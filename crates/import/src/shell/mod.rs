@@ -23,7 +23,7 @@ mod syntax;
 mod ways;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use watershed_topology::source::{FileId, SourceMap, Span};
@@ -69,6 +69,8 @@ fn run(importer: &mut Importer, files: Files<'_>, file: FileId, text: &str, orig
         written: BTreeMap::new(),
         flow: Flow::On,
         ways: Ways::default(),
+        offered: BTreeSet::new(),
+        offers: false,
         steps: 0,
         bytes: 0,
         depth: 0,

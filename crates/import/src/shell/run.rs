@@ -10,7 +10,8 @@ use watershed_topology::source::Span;
 use super::parse::parse;
 use super::state::{Flow, Held, Input, Output, STEP_BYTES, STOPPED, Shell, unknown};
 use super::syntax::{
-    Command, Direction, Item, Kind, List, Origin, Pipeline, Redirect, Set, Then, Unit, Value,
+    Command, Direction, Item, Kind, List, Origin, Part, Pipeline, Redirect, Set, Then, Unit, Value,
+    Word as Written,
 };
 use super::ways::merged;
 use super::words;
@@ -308,7 +309,9 @@ impl Shell<'_> {
                     self.sets(unit, sets);
                     return Some(true);
                 }
-                self.simple(unit, command, sets, words)
+                let status = self.simple(unit, command, sets, words);
+                self.offers |= is_test(words) && words.iter().any(|word| self.stands_in(word));
+                status
             }
             Kind::Group(list) => self.list(unit, list),
             Kind::Subshell(list) => {
@@ -337,14 +340,18 @@ impl Shell<'_> {
                 self.around(|shell| shell.repeat(unit, *until, condition, body))
             }
             Kind::Case { word, arms } => {
+                let offers = self.stands_in(word);
                 let word = self.whole(unit, word);
-                self.case(unit, &word, arms)
+                self.case(unit, &word, offers, arms)
             }
             Kind::Function { name, body } => {
                 self.functions.insert(name.clone(), (Rc::clone(unit), Rc::clone(body)));
                 Some(true)
             }
-            Kind::Test(words) => self.test(unit, words),
+            Kind::Test(words) => {
+                self.offers |= words.iter().any(|word| self.stands_in(word));
+                self.test(unit, words)
+            }
             Kind::Arithmetic(word) => self.arithmetic(unit, word),
         }
     }
@@ -352,6 +359,11 @@ impl Shell<'_> {
     /// Sets variables.
     pub(super) fn sets(&mut self, unit: &Rc<Unit>, sets: &[Set]) {
         for set in sets {
+            if matches!(&set.value, Value::Word(word) if self.stands_in(word)) {
+                self.offered.insert(set.name.clone());
+            } else {
+                self.offered.remove(&set.name);
+            }
             let held = match &set.value {
                 Value::Word(word) => {
                     let added = self.whole(unit, word);
@@ -390,6 +402,24 @@ impl Shell<'_> {
         }
     }
 
+    /// Whether a word has what stands in for an argument that the script was not given: with another one it runs
+    /// otherwise.
+    fn stands_in(&self, written: &Written) -> bool {
+        fn any(parts: &[Part], is: &dyn Fn(&str) -> bool) -> bool {
+            parts.iter().any(|part| match part {
+                Part::Variable(parameter) => is(&parameter.name),
+                Part::Double(inner) => any(inner, is),
+                _ => false,
+            })
+        }
+        let is_argument = |name: &str| {
+            self.arguments.is_none()
+                && name.bytes().all(|byte| byte.is_ascii_digit())
+                && name != "0"
+        };
+        any(&written.parts, &|name| is_argument(name) || self.offered.contains(name))
+    }
+
     /// Runs a function with these arguments.
     pub(super) fn call(&mut self, name: &str, arguments: Vec<Word>) -> Option<bool> {
         let (unit, body) = self.functions.get(name).cloned()?;
@@ -411,6 +441,12 @@ impl Shell<'_> {
         self.arguments = before;
         status
     }
+}
+
+/// Whether a command is `[ … ]`.
+fn is_test(words: &[Written]) -> bool {
+    let first = words.first().map(|word| word.parts.as_slice());
+    matches!(first, Some([Part::Bare(text) | Part::Plain(text)]) if text == "[" || text == "test")
 }
 
 /// Whether what follows is there only to hide a failure, or to say that there was one.

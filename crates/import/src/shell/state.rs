@@ -1,6 +1,6 @@
 //! A script while it is followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use watershed_topology::source::{FileId, SourceMap, Span};
@@ -106,6 +106,10 @@ pub(super) struct Shell<'a> {
     pub(super) flow: Flow,
     /// Ways out of the loop and the function that run now, which may have been taken.
     pub(super) ways: Ways,
+    /// Variables that hold what stands in for an argument of the script.
+    pub(super) offered: BTreeSet<String>,
+    /// Whether a test was about such a value.
+    pub(super) offers: bool,
     pub(super) steps: usize,
     /// Bytes that variables were set to.
     pub(super) bytes: usize,

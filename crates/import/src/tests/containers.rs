@@ -304,3 +304,41 @@ fn the_command_of_a_server_switches_jetstream_on() {
     let (imported, _) = import(&sources, &files);
     assert!(!imported.findings.iter().any(|one| one.code == "I012"));
 }
+
+#[test]
+fn what_a_tool_refuses_of_its_own_file_is_an_error() {
+    let nack = "apiVersion: jetstream.nats.io/v1beta2\nkind: Stream\nspec:\n  name: A\n  subjects: [a]\n  storage: ram\n  maxAge: 3600\n  compression: \"\"\n";
+    insta::assert_snapshot!(check("a.yaml", nack), @r"
+    streams:
+      A:
+        subjects: [a]
+        max_age: unlimited
+    a.yaml:6:12: error[I004]: `ram` is none of file, memory
+    a.yaml:7:11: error[I004]: missing unit in `3600`: nack refuses it; as seconds it would be 1h
+    ");
+    let terraform = "resource \"jetstream_stream\" \"a\" {\n  name = \"A\"\n  subjects = [\"a\"]\n  storage = \"disk\"\n  max_age = 604800000000000\n}\n";
+    insta::assert_snapshot!(check("a.tf", terraform), @r"
+    streams:
+      A:
+        subjects: [a]
+        max_age: unlimited
+        allow_direct: true
+    a.tf:4:13: error[I004]: `disk` is none of file, memory
+    a.tf:5:13: error[I004]: the provider counts seconds, and 604800000000000 are too many; as nanoseconds it would be 7d
+    ");
+    let consumer = |more: &str| {
+        format!(
+            "apiVersion: jetstream.nats.io/v1beta2\nkind: Consumer\nspec:\n  streamName: A\n  durableName: c\n  ackPolicy: explicit\n{more}"
+        )
+    };
+    let twice =
+        format!("{}---\n{}---\n{}", consumer(""), consumer(""), consumer("  maxDeliver: 3\n"));
+    insta::assert_snapshot!(check("b.yaml", &twice), @r"
+    streams:
+      A:
+        consumers:
+          c: {}
+    b.yaml:5:16: warning[I002]: these files have no stream `A`, only consumers of it
+    b.yaml:19:16: error[I005]: consumer `A/c` is defined twice, and not alike: `max_deliver` is unlimited there and 3 here
+    ");
+}

@@ -438,3 +438,48 @@ fn a_way_out_that_may_have_been_taken_is_no_end() {
         assert_eq!(check(&format!("#!/bin/bash\n{before}{add}")), "", "{before}");
     }
 }
+
+#[test]
+fn what_a_script_does_with_other_arguments_is_read() {
+    let add = "nats stream add A --subjects 'a.>' --max-age \"$age\" --defaults";
+    let expected = "streams:\n  A:\n    subjects: [a.>]\n    max_age: 1d\n    allow_direct: true\n";
+    for script in [
+        format!(
+            "age=1d\nmake() {{ {add}; }}\ncase \"${{1:-help}}\" in\n  streams) make ;;\n  *) echo usage; exit 1 ;;\nesac\n"
+        ),
+        format!(
+            "age=1d\ncmd=${{1:-help}}\nif [ \"$cmd\" = help ]; then\n  echo usage\n  exit 0\nelif [[ $cmd == streams ]]; then\n  {add}\nfi\n"
+        ),
+        format!("age=1d\nif [ \"${{1:-}}\" = create ]; then {add}; fi\n"),
+        // What it does without any decides about values.
+        format!("case \"${{1:-dev}}\" in dev) age=1d ;; prod) age=9d ;; esac\n{add}\n"),
+        format!("age=1d\nif [ \"${{1:-dev}}\" = prod ]; then age=9d; fi\n{add}\n"),
+    ] {
+        let text = format!("#!/bin/bash\n{script}");
+        let read = check(&text);
+        assert_eq!(
+            read.lines().take(5).collect::<Vec<_>>(),
+            expected.lines().collect::<Vec<_>>(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_filter_is_judged_if_the_stream_was_read() {
+    // The consumer was read in part, and what the stream stores is known all the same.
+    let text = "#!/bin/sh\nnats stream add A --subjects 'a.>' --defaults\nnats consumer add A c --filter b.x --defaults\n";
+    assert!(check(text).contains("error[X002]"), "{}", check(text));
+    let more = format!("{text}nats stream edit A --subjects \"$MORE\" -f\n");
+    assert!(check(&more).contains("warning[X002]"), "{}", check(&more));
+}
+
+#[test]
+fn accounts_of_several_servers_have_names_of_their_own() {
+    let mut sources = SourceMap::default();
+    let conf = "port: 4222\nauthorization { users = [ { user: a, password: $P } ] }\n";
+    let files = [sources.add("hub.conf", conf), sources.add("edge.conf", conf)];
+    let (imported, _) = import(&sources, &files);
+    let names: Vec<&str> = imported.accounts.iter().map(|one| one.name.value.as_str()).collect();
+    assert_eq!(names, ["global", "global-2"]);
+}
