@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     for name in [
         "f.yaml",
         "f.sh",
-        "f.conf",
+        "nats.conf",
         "f.tf",
         "Makefile",
         "Dockerfile",

@@ -136,7 +136,7 @@ fn is_stream(node: &Node) -> bool {
     let plain = ["name", "description", "metadata", "sources", "mirror", "placement"];
     let fields: Vec<&Entry> =
         entries.iter().filter(|entry| !plain.contains(&entry.key.as_str())).collect();
-    let known = fields.iter().copied().filter(|entry| known(&entry)).count();
+    let known = fields.iter().copied().filter(|entry| known(entry)).count();
     subjects
         || (mirror || sources) && known * 2 >= fields.len()
         || known > 1 && known * 2 > fields.len()

@@ -331,12 +331,11 @@ fn elements(source: Source<'_>, body: Node<'_>, made: Option<Node<'_>>, depth: u
             let own = own.and_then(|made| field_names(source, made)).unwrap_or_default();
             let mut fields = Vec::new();
             for (index, one) in parts(body).into_iter().enumerate() {
-                let (name, name_node, one) = match pair(one) {
-                    Some((key, value)) => (source.text(key).to_owned(), key, value),
-                    None => {
-                        let name = own.get(index).cloned();
-                        (name.unwrap_or_else(|| format!("#{index}")), one, one)
-                    }
+                let (name, name_node, one) = if let Some((key, value)) = pair(one) {
+                    (source.text(key).to_owned(), key, value)
+                } else {
+                    let name = own.get(index).cloned();
+                    (name.unwrap_or_else(|| format!("#{index}")), one, one)
                 };
                 let name_span = source.span(name_node);
                 fields.push(Field { name: Some(name), name_span, value: value(one, None) });
