@@ -41,7 +41,7 @@ impl JetStream {
             return false;
         };
         let config = &self.state.stream(key.stream).consumers[key.index()].config;
-        if config.ack_policy == AckPolicy::FlowControl {
+        if matches!(config.ack_policy, AckPolicy::None | AckPolicy::FlowControl) {
             return false;
         }
         let Some(ack) = Ack::parse(message.payload) else { return true };

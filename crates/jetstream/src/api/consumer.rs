@@ -74,7 +74,12 @@ impl JetStream {
         }
         let threshold_set = config.inactive_threshold != 0;
         let bounds = self.bounds(request.account);
-        Self::check_consumer(&self.state.stream(key).config, &mut config, &bounds)?;
+        let on = &self.state.stream(key).config;
+        let adjusted = create.pedantic.then(|| check::consumer_pedantic(&config, on));
+        if let Some(error) = adjusted.flatten() {
+            return Err(error);
+        }
+        Self::check_consumer(on, &mut config, &bounds)?;
         let stream = self.state.stream(key);
         let existing = stream.consumers.find(&config.name).map(|(index, _)| index);
         let old = existing.map(|index| &stream.consumers[index].config);

@@ -76,10 +76,42 @@ pub fn fill_consumer(config: &mut ConsumerConfig, stream: &StreamConfig, bounds:
     if !config.is_push() && config.max_batch == 0 {
         config.max_batch = real(bounds.max_request_batch).unwrap_or(0);
     }
-    if !config.is_durable() && config.inactive_threshold == 0 {
-        let limit = stream.consumer_limits.inactive_threshold;
-        config.inactive_threshold = if limit > 0 { limit } else { INACTIVE_THRESHOLD };
+    let limit = stream.consumer_limits.inactive_threshold;
+    if config.inactive_threshold == 0 && limit > 0 {
+        config.inactive_threshold = limit;
+    } else if config.inactive_threshold == 0 && !config.is_durable() {
+        config.inactive_threshold = INACTIVE_THRESHOLD;
     }
+}
+
+/// What [`fill_consumer`] would change and a pedantic request has to say itself. `config` was not filled.
+pub fn consumer_pedantic(config: &ConsumerConfig, stream: &StreamConfig) -> Option<ApiError> {
+    let negative = [
+        ("max_waiting", config.max_waiting),
+        ("max_batch", config.max_batch),
+        ("max_expires", config.max_expires),
+        ("max_bytes", config.max_bytes),
+        ("idle_heartbeat", config.idle_heartbeat),
+        ("inactive_threshold", config.inactive_threshold),
+        ("priority_timeout", config.priority_timeout),
+    ];
+    let negative = negative.iter().find(|(_, value)| *value < 0);
+    let limits = &stream.consumer_limits;
+    let missing = |name: &str| format!("{name} must be set if it's configured in stream limits");
+    let what = if let Some((name, _)) = negative {
+        format!("{name} must not be negative")
+    } else if config.max_deliver < -1 {
+        "max_deliver must be set to -1".to_owned()
+    } else if config.backoff.first().is_some_and(|first| *first != config.ack_wait) {
+        "first backoff value has to equal batch AckWait".to_owned()
+    } else if config.max_ack_pending == 0 && limits.max_ack_pending > 0 {
+        missing("max_ack_pending")
+    } else if config.inactive_threshold == 0 && limits.inactive_threshold > 0 {
+        missing("inactive_threshold")
+    } else {
+        return None;
+    };
+    Some(table::PEDANTIC.with(what))
 }
 
 /// The rules that a consumer breaks by itself; `config` was [filled](fill_consumer).

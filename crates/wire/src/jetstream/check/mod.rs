@@ -11,7 +11,7 @@ mod stream;
 
 pub use apart::meet;
 pub use bounds::{Bounds, account_limit, consumer_within, reached, stream_within};
-pub use consumer::{consumer, consumer_on_stream, fill_consumer};
+pub use consumer::{consumer, consumer_on_stream, consumer_pedantic, fill_consumer};
 pub use stream::{fill_mirror, fill_stream, stream, stream_update};
 
 use std::borrow::Cow;
