@@ -16,6 +16,9 @@ pub fn server(info: &Info, now: UnixNanos) -> Value {
         "name": info.server_name, "host": info.host, "id": info.server_id,
         "ver": info.version, "jetstream": info.jetstream, "time": now,
     });
+    if !info.tags.is_empty() {
+        server["tags"] = json!(info.tags);
+    }
     if !info.domain.is_empty() {
         server["domain"] = info.domain.as_str().into();
     }

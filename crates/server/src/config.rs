@@ -222,6 +222,8 @@ pub struct Config {
     pub http_timeout: Duration,
     /// Name that clients are told; its id if there is none.
     pub server_name: Option<String>,
+    /// What the server is tagged with, as monitoring shows it and the system account asks by it.
+    pub server_tags: Vec<String>,
     /// Who may connect. Empty: everybody.
     pub users: Vec<User>,
     /// What everybody may show instead of being a user: their connections live in the account `$G`, and may
@@ -299,6 +301,7 @@ impl Default for Config {
             // As nats-server.
             http_timeout: Duration::from_secs(5),
             server_name: None,
+            server_tags: Vec::new(),
             users: Vec::new(),
             token: None,
             operator: None,

@@ -70,6 +70,7 @@ pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen", new.listen.port() != 0 && old.listen != new.listen),
         ("http", old.http.is_some() != new.http.is_some()),
         ("server_name", old.server_name != new.server_name),
+        ("server_tags", old.server_tags != new.server_tags),
         ("jetstream", jetstream(old) != jetstream(new)),
         ("system_account", old.system_account != new.system_account),
         ("exports and imports", old.passages != new.passages),

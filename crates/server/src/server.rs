@@ -209,6 +209,7 @@ fn info(config: &Config, address: SocketAddr, id: [u64; 2]) -> Info {
     let id = unique_id(id);
     Info {
         server_name: config.server_name.clone().unwrap_or_else(|| id.clone()),
+        tags: config.server_tags.clone(),
         server_id: id,
         version: NATS_VERSION.into(),
         proto: 1,

@@ -12,6 +12,9 @@ pub struct Info {
     pub server_id: String,
     /// Name, the id unless configured.
     pub server_name: String,
+    /// What the server is tagged with. Clients are not told; the system account is.
+    #[serde(skip)]
+    pub tags: Vec<String>,
     /// Version of nats-server whose behaviour this server has.
     pub version: String,
     /// Protocol version.

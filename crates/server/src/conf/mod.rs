@@ -58,6 +58,8 @@ pub struct Process {
     pub host_is_said: bool,
     /// File to write the process's number to.
     pub pid_file: Option<PathBuf>,
+    /// Whether clients may do without TLS, if there is any.
+    pub allow_non_tls: bool,
     /// File to write the log to.
     pub log_file: Option<PathBuf>,
     /// Whether lines of the log begin with the time.
@@ -81,7 +83,6 @@ pub fn read_config(
         port: None,
         http_port: None,
         no_auth_user: None,
-        allow_non_tls: false,
         trust: operator::Trust::default(),
         system_account: None,
         web_guest_line: 0,
@@ -151,7 +152,6 @@ struct Reader<'a> {
     system_account: Option<String>,
     /// Line of `no_auth_user` in `websocket`.
     web_guest_line: usize,
-    allow_non_tls: bool,
     trust: operator::Trust,
     /// Names that variables have.
     referred: BTreeSet<String>,
@@ -175,6 +175,7 @@ impl Reader<'_> {
                 }
                 "http_port" | "monitor_port" => self.http_port = Some(port(pair)?),
                 "server_name" => self.config.server_name = Some(text(pair)?),
+                "server_tags" => self.config.server_tags = tags(pair)?,
                 "max_payload" => self.config.max_payload = number(pair)?,
                 "max_connections" | "max_conn" => self.config.max_connections = number(pair)?,
                 "ping_interval" => self.config.ping_interval = duration(pair)?,
@@ -183,7 +184,7 @@ impl Reader<'_> {
                 "authorization" => self.authorization(pair)?,
                 "tls" => self.config.tls = Some(tls::tls(pair)?),
                 "websocket" | "ws" => self.websocket(pair)?,
-                "allow_non_tls" => self.allow_non_tls = flag(pair)?,
+                "allow_non_tls" => self.process.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
                 "system_account" | "system" => self.system_account = Some(text(pair)?),
                 "operator" | "operators" | "root" | "roots" | "root_operator"
@@ -293,9 +294,11 @@ impl Reader<'_> {
             match pair.key.as_str() {
                 "store_dir" | "storedir" => jetstream.store_dir = text(pair)?.into(),
                 "max_memory_store" | "max_mem_store" | "max_mem" => {
-                    jetstream.max_memory_store = number(pair)?;
+                    jetstream.max_memory_store = room(pair, jetstream.max_memory_store)?;
                 }
-                "max_file_store" | "max_file" => jetstream.max_file_store = number(pair)?,
+                "max_file_store" | "max_file" => {
+                    jetstream.max_file_store = room(pair, jetstream.max_file_store)?;
+                }
                 "enabled" | "enable" if !flag(pair)? => return Ok(()),
                 "enabled" | "enable" => {}
                 // Requests with fields that are not known are refused, as by default there.
@@ -352,7 +355,7 @@ impl Reader<'_> {
             self.config.http = Some(SocketAddr::new(host, port));
         }
         if let Some(tls) = &mut self.config.tls {
-            tls.allow_non_tls = self.allow_non_tls;
+            tls.allow_non_tls = self.process.allow_non_tls;
         }
         let system_said = self.system_account.is_some();
         if let Some(name) = self.system_account.take() {
@@ -370,6 +373,18 @@ impl Reader<'_> {
         self.config.no_auth_user = self.no_auth_user.map(|(name, _)| name);
         Ok((self.config, self.process))
     }
+}
+
+/// Tags, in small letters, each of them once: as nats-server keeps them.
+fn tags(pair: &Pair) -> Read<Vec<String>> {
+    let mut tags = Vec::new();
+    for tag in texts(pair, "a list of tags")? {
+        let tag = tag.trim().to_lowercase();
+        if !tag.is_empty() && !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
 }
 
 /// `host:port`, `:port` or a port.
@@ -425,6 +440,19 @@ fn text(pair: &Pair) -> Read<String> {
     }
 }
 
+/// A list of texts, or one of them.
+fn texts(pair: &Pair, wanted: &str) -> Read<Vec<String>> {
+    let items = match &pair.item.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&pair.item),
+    };
+    let text = |item: &Item| match &item.value {
+        Value::Text { text, .. } => Ok(text.clone()),
+        _ => Err(wrong(pair, wanted)),
+    };
+    items.iter().map(text).collect()
+}
+
 fn parsed<T: std::str::FromStr>(pair: &Pair, wanted: &str) -> Read<T> {
     let text = text(pair)?.replace("localhost", "127.0.0.1");
     text.parse()
@@ -435,6 +463,11 @@ fn number<T: TryFrom<i64>>(pair: &Pair) -> Read<T> {
     let Value::Integer(number) = pair.item.value else { return Err(wrong(pair, "a whole number")) };
     T::try_from(number)
         .map_err(|_| error(pair, format!("{number} is too much or too little for `{}`", pair.key)))
+}
+
+/// Bytes that streams may set aside; -1 is as much as without the key.
+fn room(pair: &Pair, unsaid: u64) -> Read<u64> {
+    if pair.item.value == Value::Integer(-1) { Ok(unsaid) } else { number(pair) }
 }
 
 /// A port; -1 is any that is free.
@@ -509,6 +542,7 @@ mod tests {
             http_port: 8333
             debug: true
             max_payload: 2MB
+            server_tags: ["Az:One", "two ", "az:one", ""]
             JS_DIR: "/tmp/js"
             jetstream { store_dir: $JS_DIR, max_file: 10G, max_mem: 1Gb, sync_interval: always }
             accounts {
@@ -526,6 +560,7 @@ mod tests {
         assert_eq!(config.http.unwrap().to_string(), "127.0.0.1:8333");
         assert_eq!(config.server_name.as_deref(), Some("included"));
         assert_eq!((config.max_payload, process.debug), (2 << 20, true));
+        assert_eq!(config.server_tags, ["az:one", "two"]);
         let jetstream = config.jetstream.unwrap();
         assert_eq!(jetstream.store_dir, Path::new("/tmp/js"));
         assert_eq!(
@@ -590,11 +625,14 @@ mod tests {
             ("cluster { }", "line 1: `cluster` is not supported by this server"),
             ("leafnodes { remotes: [] }", "line 1: `remotes` is not supported by this server"),
             ("lame_duck_duration: 1s", "line 1: `lame_duck_duration` is at least 30 seconds"),
-            ("authorization { users: [ { user: a } ] }", "line 1: missing `password` of a user"),
             ("authorization { user: a }", "line 1: a user has a password, and a password a user"),
             (
                 "server_name: $NONE",
                 "line 1: the variable `NONE` is set neither here nor in the environment",
+            ),
+            (
+                "jetstream { max_file_store: -2 }",
+                "line 1: -2 is too much or too little for `max_file_store`",
             ),
             ("listen: nowhere", "line 1: `listen` is an address and a port, and this is text"),
         ] {

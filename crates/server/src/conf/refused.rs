@@ -88,7 +88,6 @@ const KNOWN: &[&str] = &[
     "resolver_tls",
     "routes",
     "server_metadata",
-    "server_tags",
     "strict",
     "syslog",
     "timeout",

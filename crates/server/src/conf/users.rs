@@ -119,9 +119,11 @@ impl Entry {
         let (name, credential) = match (name, password, nkey) {
             (None, None, Some(nkey)) => (nkey.to_string(), Credential::Nkey(Box::new(nkey))),
             (_, _, Some(_)) => return Err("a user with an `nkey` has neither name nor password"),
-            (Some(name), Some(password), None) => (name, Credential::from_config(&password)),
+            // Without a password the name alone is enough, as for nats-server.
+            (Some(name), password, None) => {
+                (name, Credential::from_config(&password.unwrap_or_default()))
+            }
             (None, _, None) => return Err("missing `user` of a user"),
-            (Some(_), None, None) => return Err("missing `password` of a user"),
         };
         Ok(User { name, credential, account: account.to_owned(), permissions, connections })
     }

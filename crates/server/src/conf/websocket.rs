@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use watershed_wire::conf::{Pair, Value};
+use watershed_wire::conf::Pair;
 
-use super::{Read, Reader, address, duration, error, flag, map, parsed, port, text, tls, wrong};
+use super::{Read, Reader, address, duration, error, flag, map, parsed, port, text, texts, tls};
 use crate::config::{HandshakeFirst, WebSocketConfig};
 use crate::web::is_origin;
 
@@ -58,14 +58,9 @@ impl Reader<'_> {
 }
 
 fn origins(pair: &Pair) -> Read<Vec<String>> {
-    let items = match &pair.item.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(&pair.item),
-    };
-    let origin = |item: &watershed_wire::conf::Item| match &item.value {
-        Value::Text { text, .. } if is_origin(text) => Ok(text.clone()),
-        Value::Text { text, .. } => Err(error(pair, format!("invalid origin `{text}`"))),
-        _ => Err(wrong(pair, "origins")),
-    };
-    items.iter().map(origin).collect()
+    let origins = texts(pair, "origins")?;
+    match origins.iter().find(|text| !is_origin(text)) {
+        Some(text) => Err(error(pair, format!("invalid origin `{text}`"))),
+        None => Ok(origins),
+    }
 }

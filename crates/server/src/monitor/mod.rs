@@ -114,6 +114,9 @@ impl Facts {
             "out_bytes": counts.out_bytes,
             "slow_consumers": slow_consumers,
         });
+        if !info.tags.is_empty() {
+            json["tags"] = json!(info.tags);
+        }
         if let Some(jetstream) = self.usage(snapshot) {
             json["jetstream"] = jetstream;
         }
@@ -491,13 +494,13 @@ pub(crate) fn subscriptions(
 }
 
 impl Asked {
-    /// Whether a server is one of those that are to answer. This one is in no cluster and has no tags.
+    /// Whether a server is one of those that are to answer. This one is in no cluster.
     fn is_meant(&self, info: &Info) -> bool {
         let fits = |wanted: &str, own: &str| wanted.is_empty() || own.contains(wanted);
         fits(&self.server_name, &info.server_name)
             && fits(&self.host, &info.host)
             && self.cluster.is_empty()
-            && self.tags.is_empty()
+            && self.tags.iter().all(|tag| info.tags.contains(&tag.to_lowercase()))
     }
 
     /// What has to be looked at.

@@ -131,13 +131,14 @@ struct Tls {
 
 impl Tls {
     /// What the flags say, on top of what the file says.
-    fn apply(&self, config: &mut Config) {
+    fn apply(&self, config: &mut Config, process: &Process) {
         let (Some(cert), Some(key)) = (&self.tlscert, &self.tlskey) else { return };
         let file = config.tls.take();
         let mut tls = file.unwrap_or_else(|| TlsConfig::new(cert, key));
         (tls.cert_file, tls.key_file) = (cert.clone(), key.clone());
         tls.ca_file = self.tlscacert.clone().or(tls.ca_file);
         tls.verify |= self.tlsverify;
+        tls.allow_non_tls = process.allow_non_tls;
         config.tls = Some(tls);
     }
 }
@@ -317,7 +318,7 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
         }
         config.token = Some(Credential::from_config(token));
     }
-    arguments.tls.apply(&mut config);
+    arguments.tls.apply(&mut config, &process);
     if let Some(folder) = &arguments.store_dir {
         let limits = config.jetstream.unwrap_or_else(|| JetStreamConfig::new(folder));
         config.jetstream = Some(JetStreamConfig { store_dir: folder.clone(), ..limits });
