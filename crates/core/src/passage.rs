@@ -2,13 +2,13 @@
 //! answers.
 //!
 //! As in nats-server, what came from another account does not pass on to a third one as a message; a
-//! request may. What a consumer delivers stays in its account, but for what was asked for through an
-//! imported service.
+//! request may. What JetStream sends passes on where messages do, so a push consumer may deliver to another account.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use watershed_base::{AccountId, Tick};
+use watershed_wire::subject::intersection;
 use watershed_wire::subject::transform::Transform;
 
 use crate::limits::PASSED_REPLIES_MAX;
@@ -32,6 +32,14 @@ pub(crate) struct Passage {
     pub(crate) many: bool,
 }
 
+impl Passage {
+    /// Whether anything of it arrives under a subject that `filter` takes.
+    pub(crate) fn may_reach(&self, filter: &str) -> bool {
+        let there = self.transform.image(self.transform.source());
+        there.is_some_and(|there| intersection(&there, filter).is_some())
+    }
+}
+
 /// What passes out of an account.
 #[derive(Debug, Default)]
 pub(crate) struct Passages {
@@ -39,6 +47,14 @@ pub(crate) struct Passages {
     pub(crate) messages: Vec<Passage>,
     /// Requests that others answer.
     pub(crate) requests: Vec<Passage>,
+}
+
+impl Passages {
+    /// Where a message arrives that is sent to `subject`, and under which subject.
+    pub(crate) fn importers(&self, subject: &[u8]) -> Vec<(AccountId, Vec<u8>)> {
+        let arrives = |passage: &Passage| Some((passage.to, passage.transform.carry(subject)?));
+        self.messages.iter().filter_map(arrives).collect()
+    }
 }
 
 /// Who waits for a reply.

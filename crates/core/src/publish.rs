@@ -168,7 +168,21 @@ impl Core {
             let message = Publish { subject, ..*message };
             return self.send(waiting.account, &waiting.reply, &message);
         }
-        self.route(account, None, message, Lookup::Once(via)).0
+        let here = self.route(account, None, message, Lookup::Once(via)).0;
+        if self.shares { here.max(self.send_elsewhere(account, via, message)) } else { here }
+    }
+
+    /// Sends to those in other accounts that import what is sent to `via`.
+    #[cold]
+    fn send_elsewhere(&mut self, account: AccountId, via: &[u8], message: &Publish<'_>) -> Taken {
+        let mut taken = Taken::Nobody;
+        for (to, there) in self.accounts[account.index()].passages.importers(via) {
+            // A stored message keeps its own subject.
+            let subject = if message.subject == via { &there } else { message.subject };
+            let message = Publish { subject, ..*message };
+            taken = taken.max(self.route(to, None, &message, Lookup::Once(&there)).0);
+        }
+        taken
     }
 
     /// What is above publishes a message of its own. Says who wants to store it.
@@ -184,7 +198,30 @@ impl Core {
             let (account, reply) = (waiting.account, waiting.reply.clone());
             return self.listens(account, &reply);
         }
-        !self.accounts[account.index()].router.matched_once(subject).is_empty()
+        if !self.accounts[account.index()].router.matched_once(subject).is_empty() {
+            return true;
+        }
+        let importers = self.accounts[account.index()].passages.importers(subject);
+        let mut importers = importers.into_iter();
+        importers
+            .any(|(to, there)| !self.accounts[to.index()].router.matched_once(&there).is_empty())
+    }
+
+    /// What is sent in other accounts and reaches those who listen to a valid `filter` in this one: the account,
+    /// and a filter there.
+    pub fn reached_from(&self, account: AccountId, filter: &[u8]) -> Vec<(AccountId, String)> {
+        if !self.shares {
+            return Vec::new();
+        }
+        let Ok(filter) = str::from_utf8(filter) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (index, other) in (0..).zip(&self.accounts) {
+            let to_here = other.passages.messages.iter().filter(|passage| passage.to == account);
+            let reaching = to_here.filter(|passage| passage.may_reach(filter));
+            let from = AccountId(index);
+            found.extend(reaching.map(|passage| (from, passage.transform.source().to_owned())));
+        }
+        found
     }
 
     /// Whether anybody listens to a subject, or wants to store what is sent there.
@@ -293,12 +330,7 @@ impl Core {
             self.arrive(waiting.account, &reply, None);
             return;
         }
-        let passages = &self.accounts[account.index()].passages;
-        let matching = passages.messages.iter();
-        let matching = matching
-            .filter_map(|passage| Some((passage.to, passage.transform.apply(message.subject, 0)?)));
-        let matching: Vec<_> = matching.collect();
-        for (to, subject) in matching {
+        for (to, subject) in self.accounts[account.index()].passages.importers(message.subject) {
             let message = Publish { subject: &subject, ..*message };
             self.arrive(to, &message, None);
         }
@@ -336,7 +368,7 @@ impl Core {
         let passages = &self.accounts[account.index()].passages;
         let matching = passages.requests.iter();
         let matching = matching.filter_map(|passage| {
-            Some((passage.to, passage.many, passage.transform.apply(message.subject, 0)?))
+            Some((passage.to, passage.many, passage.transform.carry(message.subject)?))
         });
         let matching: Vec<_> = matching.collect();
         for (to, many, subject) in matching {

@@ -159,6 +159,9 @@ impl Engine {
                 let flow = self.core.received(now, conn, op);
                 if let Some(account) = self.core.account_of(conn) {
                     self.jetstream.interest(account, filter);
+                    for (from, filter) in self.core.reached_from(account, filter) {
+                        self.jetstream.interest(from, filter.as_bytes());
+                    }
                 }
                 flow
             }

@@ -155,6 +155,16 @@ impl Transform {
     /// What a subject becomes; `None` if it does not change, also where what would be made of it is no
     /// subject, or one that nobody could subscribe to. What is random about it follows from `random`.
     pub fn apply(&self, subject: &[u8], random: u64) -> Option<Vec<u8>> {
+        self.make(subject, random).filter(|made| is_literal(made))
+    }
+
+    /// The same, where a subject may have tokens that look like wildcards: nats-server takes such a publish, and
+    /// requests that create consumers have a filter in their subject. Nothing random is made.
+    pub fn carry(&self, subject: &[u8]) -> Option<Vec<u8>> {
+        self.make(subject, 0).filter(|made| super::tokens(made).all(|token| !token.is_empty()))
+    }
+
+    fn make(&self, subject: &[u8], random: u64) -> Option<Vec<u8>> {
         if !super::matches(self.source.as_bytes(), subject) {
             return None;
         }
@@ -176,7 +186,7 @@ impl Transform {
                 }
             }
         }
-        (made.len() <= SUBJECT_BYTES_MAX && is_literal(&made)).then_some(made)
+        (made.len() <= SUBJECT_BYTES_MAX).then_some(made)
     }
 
     /// Whether functions have a part in it.
