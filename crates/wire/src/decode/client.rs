@@ -61,7 +61,10 @@ impl ClientDecoder {
             Verb::Ping => ClientOp::Ping,
             Verb::Pong => ClientOp::Pong,
             Verb::Connect => ClientOp::Connect(rest.trim_ascii()),
-            Verb::Ok | Verb::Info => ClientOp::Ignored,
+            Verb::Ok => ClientOp::Ignored,
+            Verb::Info if is_object(rest) => ClientOp::Ignored,
+            // Whoever says that the server has made an error is let go, without a word.
+            Verb::Info | Verb::Error => return Err(DecodeErrorKind::MalformedArguments.into()),
         };
         Ok(Some((op, line.taken)))
     }
@@ -131,11 +134,17 @@ enum Verb {
     Connect,
     Ok,
     Info,
+    Error,
+}
+
+/// Whether what follows a verb is an object of JSON.
+fn is_object(arguments: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(arguments).is_ok()
 }
 
 /// Verbs that take arguments end with a space, as nats-server wants it; the others take whatever
 /// follows them on the line for nothing.
-const VERBS: [(&[u8], Verb, bool); 9] = [
+const VERBS: [(&[u8], Verb, bool); 10] = [
     (b"PUB", Verb::Pub, true),
     (b"HPUB", Verb::Hpub, true),
     (b"SUB", Verb::Sub, true),
@@ -145,6 +154,7 @@ const VERBS: [(&[u8], Verb, bool); 9] = [
     (b"CONNECT", Verb::Connect, true),
     (b"+OK", Verb::Ok, false),
     (b"INFO", Verb::Info, true),
+    (b"-ERR", Verb::Error, true),
 ];
 
 impl Verb {
@@ -159,7 +169,7 @@ impl Verb {
             return match rest.first() {
                 Some(b' ' | b'\t') => Ok((verb, rest)),
                 _ if !takes_arguments => Ok((verb, rest)),
-                None if verb == Self::Connect || verb == Self::Pub || verb == Self::Hpub => {
+                None if matches!(verb, Self::Connect | Self::Info) => {
                     Err(DecodeErrorKind::MalformedArguments.into())
                 }
                 _ => Err(DecodeErrorKind::UnknownOperation.into()),

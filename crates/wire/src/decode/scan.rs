@@ -97,8 +97,14 @@ pub(super) fn number(digits: &[u8]) -> Result<u64, DecodeError> {
     Ok(value)
 }
 
+/// Most digits of a length; nats-server does not take more for a number.
+const LENGTH_DIGITS_MAX: usize = 9;
+
 /// A length on a control line. A number that cannot be a length is longer than any limit.
 pub(super) fn length(digits: &[u8], max: usize) -> Result<usize, DecodeError> {
+    if digits.len() > LENGTH_DIGITS_MAX {
+        return Err(DecodeErrorKind::MalformedArguments.into());
+    }
     match usize::try_from(number(digits)?) {
         Ok(length) if length <= max => Ok(length),
         _ => Err(DecodeErrorKind::PayloadTooLong.into()),

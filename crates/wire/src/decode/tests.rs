@@ -98,7 +98,10 @@ fn subscriptions() {
 fn malformed_arguments_are_refused() {
     for line in [
         "PUB a",
-        "PUB",
+        "PUB a 0000000001",
+        "INFO",
+        "INFO x",
+        "-ERR 'x'",
         "PUB a b c 1",
         "PUB a -1",
         "PUB a +1",
@@ -123,6 +126,8 @@ fn what_is_no_verb_is_refused_before_its_line_ends() {
     check("\r\n", "error: unknown protocol operation");
     check(" PING\r\n", "error: unknown protocol operation");
     check("MSG a 1 1\r\n", "error: unknown protocol operation");
+    check("PUB\r\n", "error: unknown protocol operation");
+    check("-ERR\r\n", "error: unknown protocol operation");
     check("PUB a 2\r\nhiX\r\n", "error: unknown protocol operation");
 }
 
