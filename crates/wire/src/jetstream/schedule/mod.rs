@@ -110,8 +110,13 @@ impl<'a> Schedule<'a> {
     /// Reads the header block of a message; `None` if it is not a schedule.
     pub fn read(block: HeaderBlock<'a>) -> Result<Option<Self>, ApiError> {
         let field = |name: &str| block.value(name).filter(|value| !value.is_empty());
+        // A zone is looked at before it is asked what for.
+        let zone = block.value(SCHEDULE_TIME_ZONE);
+        if zone.is_some_and(|name| named(name).is_none()) {
+            return Err(table::MESSAGE_SCHEDULES_TIME_ZONE_INVALID.into());
+        }
         let Some(pattern) = field(SCHEDULE) else { return Ok(None) };
-        let when = When::parse(pattern, block.value(SCHEDULE_TIME_ZONE))?;
+        let when = When::parse(pattern, zone)?;
         let target = field(SCHEDULE_TARGET).filter(|target| is_literal(target));
         let target = target.ok_or(table::MESSAGE_SCHEDULES_TARGET_INVALID)?;
         let source = field(SCHEDULE_SOURCE);
