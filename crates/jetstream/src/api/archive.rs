@@ -70,7 +70,7 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Result<Described, ApiError> {
-        if asks_nothing(request.body) {
+        if json::asks_nothing(request.body) {
             return Err(table::BAD_REQUEST.into());
         }
         let Some((key, stream)) = self.state.find(request.account, name) else {
@@ -121,7 +121,10 @@ impl JetStream {
                 let awaited = Awaited { deliver_subject };
                 Answer::Reply(json::encode(&Reply::new(RESTORE, Ok(awaited))))
             }
-            Err(error) => Self::refuse_call(RESTORE, error),
+            Err(error) => {
+                let deliver_subject = String::new();
+                Answer::refuse_beside(RESTORE, Awaited { deliver_subject }, error)
+            }
         }
     }
 
@@ -131,7 +134,7 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Result<String, ApiError> {
-        if asks_nothing(request.body) {
+        if json::asks_nothing(request.body) {
             return Err(table::BAD_REQUEST.into());
         }
         let wanted: RestoreRequest = json::decode(request.body)?;
@@ -139,7 +142,8 @@ impl JetStream {
         if config.name.is_empty() {
             name.clone_into(&mut config.name);
         }
-        let config = self.fill_config(request, name, config, check::stream)?;
+        Self::check_name(&config, name)?;
+        let config = self.fill_config(request, config, check::stream)?;
         if self.state.find(request.account, name).is_some() {
             return Err(table::STREAM_NAME_EXIST_RESTORE_FAILED.into());
         }
@@ -160,10 +164,4 @@ impl JetStream {
         }
         Ok(subject)
     }
-}
-
-/// Whether a request has nothing in it.
-fn asks_nothing(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    body.is_empty() || body == b"{}"
 }

@@ -25,14 +25,14 @@ use crate::state::{Search, StreamKey};
 const CREATE: &str = "consumer_create_response";
 const INFO: &str = "consumer_info_response";
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Names {
     #[serde(flatten)]
     page: Page,
     consumers: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct List {
     #[serde(flatten)]
     page: Page,
@@ -172,14 +172,13 @@ impl JetStream {
 
     pub(super) fn consumer_names(&mut self, request: &Request<'_>, stream: &str) -> Answer {
         const KIND: &str = "consumer_names_response";
-        let key = match self.stream_or(request, KIND, stream) {
-            Ok(key) => key,
-            Err(answer) => return answer,
+        let (key, offset) = match self.listed_stream(request, stream) {
+            Ok(listed) => listed,
+            Err(error) => return Answer::refuse_beside(KIND, Names::default(), error),
         };
-        let wanted: ConsumerListRequest = json::decode_lenient(request.body);
         let all = self.state.stream(key).consumers.by_name();
-        let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
-        let names = all.skip(wanted.offset).take(NAMES_PER_PAGE);
+        let page = Page::of(all.len(), offset, NAMES_PER_PAGE);
+        let names = all.skip(offset).take(NAMES_PER_PAGE);
         let consumers = names.map(|(name, _)| name.to_owned()).collect();
         Answer::Reply(json::encode(&Reply::new(KIND, Ok(Names { page, consumers }))))
     }
@@ -191,19 +190,31 @@ impl JetStream {
         stream: &str,
     ) -> Answer {
         const KIND: &str = "consumer_list_response";
-        let key = match self.stream_or(request, KIND, stream) {
-            Ok(key) => key,
-            Err(answer) => return answer,
+        let (key, offset) = match self.listed_stream(request, stream) {
+            Ok(listed) => listed,
+            Err(error) => return Answer::refuse_beside(KIND, List::default(), error),
         };
-        let wanted: ConsumerListRequest = json::decode_lenient(request.body);
         let all = self.state.stream(key).consumers.by_name();
         let total = all.len();
-        let page = all.skip(wanted.offset).take(STREAMS_PER_PAGE);
+        let page = all.skip(offset).take(STREAMS_PER_PAGE);
         let page: Vec<usize> = page.map(|(_, index)| index).collect();
         let consumers = page.into_iter().map(|index| ConsumerKey::new(key, index));
-        let consumers = consumers.map(|key| self.consumer_info(net, key)).collect();
-        let page = Page { total, offset: wanted.offset, limit: STREAMS_PER_PAGE };
+        let mut consumers: Vec<_> = consumers.map(|key| self.consumer_info(net, key)).collect();
+        // Which server it is stands in what is said of one alone, as with streams.
+        consumers.iter_mut().for_each(|info| level::hide(&mut info.config.metadata));
+        let page = Page::of(total, offset, STREAMS_PER_PAGE);
         Answer::Reply(json::encode(&Reply::new(KIND, Ok(List { page, consumers }))))
+    }
+
+    /// The stream whose consumers are to be listed, and how many to pass over.
+    fn listed_stream(
+        &self,
+        request: &Request<'_>,
+        stream: &str,
+    ) -> Result<(StreamKey, usize), ApiError> {
+        let ConsumerListRequest { offset } = json::decode_optional(request.body)?;
+        let found = self.state.find(request.account, stream);
+        Ok((found.ok_or(table::STREAM_NOT_FOUND)?.0, offset))
     }
 
     pub(super) fn consumer_info_call(
@@ -213,6 +224,9 @@ impl JetStream {
         stream: &str,
         name: &str,
     ) -> Answer {
+        if !json::asks_nothing(request.body) {
+            return Self::refuse_call(INFO, table::NOT_EMPTY_REQUEST);
+        }
         if let Err(answer) = self.stream_or(request, INFO, stream) {
             return answer;
         }
@@ -230,6 +244,9 @@ impl JetStream {
         name: &str,
     ) -> Answer {
         const KIND: &str = "consumer_delete_response";
+        if !json::asks_nothing(request.body) {
+            return Self::refuse_call(KIND, table::NOT_EMPTY_REQUEST);
+        }
         let key = match self.stream_or(request, KIND, stream) {
             Ok(key) => key,
             Err(answer) => return answer,

@@ -29,19 +29,19 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Answer {
-        let key = match self.stream_or(request, GET, name) {
-            Ok(key) => key,
-            Err(answer) => return answer,
-        };
-        let wanted: GetRequest = match request.body {
-            [] => return Self::refuse_call(GET, table::BAD_REQUEST),
-            body => match json::decode(body) {
-                Ok(wanted) => wanted,
-                Err(error) => return Self::refuse_call(GET, error),
-            },
+        if json::asks_nothing(request.body) {
+            return Self::refuse_call(GET, table::BAD_REQUEST);
+        }
+        let wanted: GetRequest = match json::decode(request.body) {
+            Ok(wanted) => wanted,
+            Err(error) => return Self::refuse_call(GET, error),
         };
         let Some(one) = wanted.one() else {
             return Self::refuse_call(GET, table::BAD_REQUEST);
+        };
+        let key = match self.stream_or(request, GET, name) {
+            Ok(key) => key,
+            Err(answer) => return answer,
         };
         match self.find(key, one) {
             Ok(Some(sequence)) => self.read(net, request, key, sequence, Form::Api),
@@ -274,13 +274,16 @@ impl JetStream {
     }
 
     pub(super) fn message_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let key = match self.stream_or(request, DELETE, name) {
-            Ok(key) => key,
-            Err(answer) => return answer,
-        };
+        if json::asks_nothing(request.body) {
+            return Self::refuse_call(DELETE, table::BAD_REQUEST);
+        }
         let wanted: DeleteRequest = match json::decode(request.body) {
             Ok(wanted) => wanted,
             Err(error) => return Self::refuse_call(DELETE, error),
+        };
+        let key = match self.stream_or(request, DELETE, name) {
+            Ok(key) => key,
+            Err(answer) => return answer,
         };
         let stream = self.state.stream(key);
         if stream.config.sealed {

@@ -20,13 +20,13 @@ impl JetStream {
     ) -> Answer {
         let PauseRequest { pause_until: until } = match json::decode_optional(request.body) {
             Ok(pause) => pause,
-            Err(error) => return Self::refuse_pause(error),
+            Err(error) => return refuse(error),
         };
         let Some((key, stream)) = self.state.find(request.account, stream) else {
-            return Self::refuse_pause(table::STREAM_NOT_FOUND.into());
+            return refuse(table::STREAM_NOT_FOUND.into());
         };
         let Some((_, consumer)) = stream.consumers.find(name) else {
-            return Self::refuse_pause(table::CONSUMER_NOT_FOUND.into());
+            return refuse(table::CONSUMER_NOT_FOUND.into());
         };
         let mut config = consumer.config.clone();
         if config.pause_until == until {
@@ -37,11 +37,8 @@ impl JetStream {
         let level = level::required_by_consumer(&config);
         Answer::Change(key, PAUSE, Command::PauseConsumer { name: name.to_owned(), until, level })
     }
+}
 
-    /// A result stands beside the error, as it does on nats-server.
-    fn refuse_pause(error: ApiError) -> Answer {
-        let mut reply = Reply::new(PAUSE, Ok(Paused::default()));
-        reply.error = Some(error);
-        Answer::Refuse(json::encode(&reply))
-    }
+fn refuse(error: ApiError) -> Answer {
+    Answer::refuse_beside(PAUSE, Paused::default(), error)
 }

@@ -3,6 +3,9 @@
 use serde::Serialize;
 use watershed_base::AccountId;
 use watershed_store::LogId;
+use watershed_wire::jetstream::account::Reply;
+use watershed_wire::jetstream::error::ApiError;
+use watershed_wire::jetstream::json;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::jetstream::Work;
@@ -36,6 +39,15 @@ pub(crate) enum Answer {
     Search(StreamKey, Work),
     /// Nothing yet, or nothing at all.
     Later,
+}
+
+impl Answer {
+    /// An error, beside a result without content, which nats-server adds to those of some calls.
+    pub(crate) fn refuse_beside<T: Serialize>(kind: &str, result: T, error: ApiError) -> Self {
+        let mut reply = Reply::new(kind, Ok(result));
+        reply.error = Some(error);
+        Self::Refuse(json::encode(&reply))
+    }
 }
 
 /// Result of `STREAM.CREATE`.

@@ -1,10 +1,8 @@
 //! `CONSUMER.RESET`: a consumer goes on from another place, as if it had delivered nothing.
 
 use serde::Serialize;
-use watershed_wire::jetstream::account::Reply;
 use watershed_wire::jetstream::consumer::{ConsumerConfig, DeliverPolicy, ResetRequest};
 use watershed_wire::jetstream::error::{ApiError, table};
-use watershed_wire::jetstream::json;
 use watershed_wire::limits::SEQUENCE_MAX;
 
 use super::request::{Answer, RESET, Request};
@@ -69,7 +67,5 @@ fn refused(stream: &Stream, config: &ConsumerConfig, sequence: u64) -> Option<&'
 
 /// A result stands beside the error, as it does on nats-server.
 fn refuse(error: ApiError) -> Answer {
-    let mut reply = Reply::new(RESET, Ok(NotReset { reset_seq: 0 }));
-    reply.error = Some(error);
-    Answer::Refuse(json::encode(&reply))
+    Answer::refuse_beside(RESET, NotReset { reset_seq: 0 }, error)
 }

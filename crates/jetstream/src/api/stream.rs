@@ -25,18 +25,24 @@ const UPDATE: &str = "stream_update_response";
 const INFO: &str = "stream_info_response";
 const PURGE: &str = "stream_purge_response";
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Names {
     #[serde(flatten)]
     page: Page,
-    streams: Vec<String>,
+    /// Nothing where there are none, as on nats-server.
+    streams: Option<Vec<String>>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct List {
     #[serde(flatten)]
     page: Page,
     streams: Vec<StreamInfo>,
+}
+
+#[derive(Serialize)]
+struct NotPurged {
+    purged: u64,
 }
 
 #[derive(Serialize)]
@@ -49,24 +55,32 @@ struct PagedInfo {
 
 impl JetStream {
     pub(super) fn stream_names(&mut self, request: &Request<'_>) -> Answer {
-        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        const KIND: &str = "stream_names_response";
+        let wanted: StreamListRequest = match json::decode_optional(request.body) {
+            Ok(wanted) => wanted,
+            Err(error) => return Answer::refuse_beside(KIND, Names::default(), error),
+        };
         let all = self.listed(request, &wanted);
         let names = all.iter().map(|(_, stream)| stream.config.name.clone());
         let streams: Vec<_> = names.skip(wanted.offset).take(NAMES_PER_PAGE).collect();
-        let page = Page { total: all.len(), offset: wanted.offset, limit: NAMES_PER_PAGE };
-        let names = Names { page, streams };
-        Answer::Reply(json::encode(&Reply::new("stream_names_response", Ok(names))))
+        let page = Page::of(all.len(), wanted.offset, NAMES_PER_PAGE);
+        let names = Names { page, streams: Some(streams).filter(|names| !names.is_empty()) };
+        Answer::Reply(json::encode(&Reply::new(KIND, Ok(names))))
     }
 
     pub(super) fn stream_list(&mut self, request: &Request<'_>) -> Answer {
-        let wanted: StreamListRequest = json::decode_lenient(request.body);
+        const KIND: &str = "stream_list_response";
+        let wanted: StreamListRequest = match json::decode_optional(request.body) {
+            Ok(wanted) => wanted,
+            Err(error) => return Answer::refuse_beside(KIND, List::default(), error),
+        };
         let all = self.listed(request, &wanted);
         let infos = all.iter().skip(wanted.offset).take(STREAMS_PER_PAGE);
         let streams =
             infos.map(|(key, stream)| self.describe(*key, stream, self.now.wall)).collect();
-        let page = Page { total: all.len(), offset: wanted.offset, limit: STREAMS_PER_PAGE };
+        let page = Page::of(all.len(), wanted.offset, STREAMS_PER_PAGE);
         let list = List { page, streams };
-        Answer::Reply(json::encode(&Reply::new("stream_list_response", Ok(list))))
+        Answer::Reply(json::encode(&Reply::new(KIND, Ok(list))))
     }
 
     fn listed(
@@ -85,7 +99,11 @@ impl JetStream {
     }
 
     pub(super) fn stream_create(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let config = match self.decode_config(request, name, check::stream) {
+        let config = json::decode(request.body).and_then(|config| {
+            Self::check_name(&config, name)?;
+            self.fill_config(request, config, check::stream)
+        });
+        let config = match config {
             Ok(config) => config,
             Err(error) => return Self::refuse_call(CREATE, error),
         };
@@ -116,7 +134,12 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Answer {
-        let config = match self.decode_config(request, name, check::stream_update) {
+        let config = json::decode(request.body).and_then(|config| {
+            let config = self.fill_config(request, config, check::stream_update)?;
+            Self::check_name(&config, name)?;
+            Ok(config)
+        });
+        let config = match config {
             Ok(config) => config,
             Err(error) => return Self::refuse_call(UPDATE, error),
         };
@@ -138,31 +161,18 @@ impl JetStream {
         Answer::Change(key, UPDATE, Command::UpdateStream { config: Box::new(config) })
     }
 
-    /// The configuration in a request, filled and valid by itself.
-    fn decode_config(
-        &self,
-        request: &Request<'_>,
-        name: &str,
-        valid: fn(&StreamConfig) -> Vec<Violation>,
-    ) -> Result<StreamConfig, ApiError> {
-        let config: StreamConfig = match request.body {
-            [] => StreamConfig::default(),
-            body => json::decode(body)?,
-        };
-        self.fill_config(request, name, config, valid)
+    /// Whether a configuration is that of the stream which a call names.
+    pub(super) fn check_name(config: &StreamConfig, name: &str) -> Result<(), ApiError> {
+        if config.name == name { Ok(()) } else { Err(table::STREAM_MISMATCH.into()) }
     }
 
     /// A configuration, filled and valid by itself.
     pub(super) fn fill_config(
         &self,
         request: &Request<'_>,
-        name: &str,
         mut config: StreamConfig,
         valid: fn(&StreamConfig) -> Vec<Violation>,
     ) -> Result<StreamConfig, ApiError> {
-        if config.name != name {
-            return Err(table::STREAM_MISMATCH.into());
-        }
         let bounds = self.bounds(request.account);
         check::fill_stream(&mut config, &bounds);
         let origin = config.mirror.as_ref().filter(|mirror| mirror.external.is_none());
@@ -227,13 +237,17 @@ impl JetStream {
         request: &Request<'_>,
         name: &str,
     ) -> Answer {
-        let Some((key, _)) = self.state.find(request.account, name) else {
+        let refuse = |error| {
             let page = PagedInfo { page: Page::default(), info: None };
-            let mut reply = Reply::new(INFO, Ok(page));
-            reply.error = Some(table::STREAM_NOT_FOUND.into());
-            return Answer::Refuse(json::encode(&reply));
+            Answer::refuse_beside(INFO, page, error)
         };
-        let wanted: StreamInfoRequest = json::decode_lenient(request.body);
+        let wanted: StreamInfoRequest = match json::decode_optional(request.body) {
+            Ok(wanted) => wanted,
+            Err(error) => return refuse(error),
+        };
+        let Some((key, _)) = self.state.find(request.account, name) else {
+            return refuse(table::STREAM_NOT_FOUND.into());
+        };
         let filter = wanted.subjects_filter.as_bytes();
         let mut subjects = Subjects::new(filter, wanted.offset, SUBJECTS_PER_PAGE);
         if !filter.is_empty() {
@@ -276,35 +290,38 @@ impl JetStream {
     }
 
     pub(super) fn stream_delete(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        match self.stream_or(request, "stream_delete_response", name) {
-            Ok(key) => Answer::Change(key, "stream_delete_response", Command::DeleteStream),
+        const KIND: &str = "stream_delete_response";
+        if !json::asks_nothing(request.body) {
+            return Self::refuse_call(KIND, table::NOT_EMPTY_REQUEST);
+        }
+        match self.stream_or(request, KIND, name) {
+            Ok(key) => Answer::Change(key, KIND, Command::DeleteStream),
             Err(answer) => answer,
         }
     }
 
     pub(super) fn stream_purge(&mut self, request: &Request<'_>, name: &str) -> Answer {
-        let key = match self.stream_or(request, PURGE, name) {
-            Ok(key) => key,
-            Err(answer) => return answer,
+        let refuse = |error| Answer::refuse_beside(PURGE, NotPurged { purged: 0 }, error);
+        let purge: PurgeRequest = match json::decode_optional(request.body) {
+            Ok(purge) => purge,
+            Err(error) => return refuse(error),
         };
-        let purge: PurgeRequest = match request.body {
-            [] => PurgeRequest::default(),
-            body => match json::decode(body) {
-                Ok(purge) => purge,
-                Err(error) => return Self::refuse_call(PURGE, error),
-            },
+        if purge.seq > 0 && purge.keep > 0 {
+            return refuse(table::BAD_REQUEST.into());
+        }
+        let Some((key, stream)) = self.state.find(request.account, name) else {
+            return refuse(table::STREAM_NOT_FOUND.into());
         };
-        let stream = self.state.stream(key);
         let filter_valid = purge.filter.is_empty() || subject::is_valid(purge.filter.as_bytes());
-        if (purge.seq > 0 && purge.keep > 0) || !filter_valid {
-            return Self::refuse_call(PURGE, table::BAD_REQUEST);
+        if !filter_valid {
+            return refuse(table::BAD_REQUEST.into());
         }
         if stream.config.sealed {
-            return Self::refuse_call(PURGE, table::STREAM_SEALED);
+            return refuse(table::STREAM_SEALED.into());
         }
         if stream.config.deny_purge {
             let error = table::STREAM_PURGE_FAILED.with("stream purge not permitted");
-            return Self::refuse_call(PURGE, error);
+            return refuse(error);
         }
         let filter = if purge.filter.is_empty() { ">".to_owned() } else { purge.filter };
         let searched = filter != ">" && subject::has_wildcard(filter.as_bytes());

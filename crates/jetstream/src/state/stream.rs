@@ -391,7 +391,7 @@ impl Stream {
         StreamState {
             messages: log.records(),
             bytes: log.weight(),
-            first_seq: if empty_ever { 0 } else { log.first() },
+            first_seq: if empty_ever && self.config.first_seq == 0 { 0 } else { log.first() },
             first_ts: UnixNanos(first_time),
             last_seq: log.last(),
             last_ts: self.last_time,

@@ -49,6 +49,13 @@ pub struct Page {
     pub limit: usize,
 }
 
+impl Page {
+    /// The part behind `offset`, which counts what there is at most.
+    pub fn of(total: usize, offset: usize, limit: usize) -> Self {
+        Self { total, offset: offset.min(total), limit }
+    }
+}
+
 /// What an account may use; -1 for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -363,6 +363,7 @@ impl UnpinRequest {
 #[serde(default)]
 pub struct ConsumerListRequest {
     /// How many to pass over.
+    #[serde(deserialize_with = "super::json::offset")]
     pub offset: usize,
 }
 

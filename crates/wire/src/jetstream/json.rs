@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize as _, Deserializer};
 use serde_json::Value;
 
 use super::error::{ApiError, table};
 
 /// Parses an object as Go does: `null` is absence, fields that the type does not have are ignored.
 pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first.is_some_and(|byte| *byte != b'{') {
-        return Err(serde::de::Error::custom("this is no object"));
-    }
+    let bytes = match bytes.trim_ascii() {
+        b"null" => b"{}",
+        b"" | [b'{', ..] => bytes,
+        _ => return Err(serde::de::Error::custom("this is no object")),
+    };
     // Few clients write `null`.
     serde_json::from_slice(bytes).or_else(|_| {
         let mut value: Value = serde_json::from_slice(bytes)?;
@@ -23,9 +25,12 @@ pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error>
     })
 }
 
-/// Parses a request. A field that the type does not have is refused by name.
+/// Parses a request. A field that the type does not have is refused by name. Nothing is an object without fields.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    let mut value: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+    let mut value = match bytes.trim_ascii() {
+        b"" => Value::Null,
+        bytes => serde_json::from_slice(bytes).map_err(invalid)?,
+    };
     if value.is_null() {
         value = Value::Object(serde_json::Map::new());
     }
@@ -47,19 +52,23 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
 }
 
-/// Parses a request whose body may be empty. A number, a text or a word is no more than nothing.
+/// Parses a request whose body may be anything that begins neither an object nor a list: that is ignored.
 pub fn decode_optional<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, ApiError> {
-    let is_empty = bytes.trim_ascii().is_empty()
-        || serde_json::from_slice::<Value>(bytes)
-            .is_ok_and(|value| !value.is_object() && !value.is_array());
-    if is_empty { Ok(T::default()) } else { decode(bytes) }
+    match bytes.trim_ascii_start() {
+        [b'{' | b'[', ..] => decode(bytes),
+        _ => Ok(T::default()),
+    }
 }
 
-/// Parses a request whose body may be empty, or is ignored where it is no JSON.
-pub fn decode_lenient<T: DeserializeOwned + Default>(bytes: &[u8]) -> T {
-    let Ok(mut value) = serde_json::from_slice::<Value>(bytes) else { return T::default() };
-    strip_nulls(&mut value);
-    serde_json::from_value(value).unwrap_or_default()
+/// Whether a request is empty, or an object without fields.
+pub fn asks_nothing(bytes: &[u8]) -> bool {
+    let fields = || serde_json::from_slice::<serde_json::Map<String, Value>>(bytes);
+    bytes.is_empty() || fields().is_ok_and(|fields| fields.is_empty())
+}
+
+/// Reads how many entries to pass over. Fewer than none are none.
+pub(super) fn offset<'de, D: Deserializer<'de>>(reader: D) -> Result<usize, D::Error> {
+    i64::deserialize(reader).map(|offset| usize::try_from(offset).unwrap_or(0))
 }
 
 /// Reads what a server of any version says, as far as this program understands it. Also the fields that

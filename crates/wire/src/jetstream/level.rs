@@ -59,6 +59,12 @@ pub fn show(metadata: &mut BTreeMap<String, String>) {
     metadata.insert(VERSION.into(), NATS_VERSION.into());
 }
 
+/// Takes out again what [`show`] has put in.
+pub fn hide(metadata: &mut BTreeMap<String, String>) {
+    metadata.remove(LEVEL);
+    metadata.remove(VERSION);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::check::{Bounds, fill_consumer, fill_stream};

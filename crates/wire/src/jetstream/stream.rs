@@ -374,6 +374,7 @@ pub struct StreamInfoRequest {
     /// Which subjects to count.
     pub subjects_filter: String,
     /// How many subjects to pass over.
+    #[serde(deserialize_with = "super::json::offset")]
     pub offset: usize,
 }
 
@@ -382,6 +383,7 @@ pub struct StreamInfoRequest {
 #[serde(default)]
 pub struct StreamListRequest {
     /// How many to pass over.
+    #[serde(deserialize_with = "super::json::offset")]
     pub offset: usize,
     /// Only streams with a subject that overlaps this one.
     pub subject: String,

@@ -335,11 +335,22 @@ fn priority(config: &ConsumerConfig, found: &mut Vec<Violation>) {
             found.push(Violation::new("priority_groups", error));
         }
         (_, groups) => {
-            if groups.iter().any(String::is_empty) {
-                found.push(Violation::new("priority_groups", table::CONSUMER_EMPTY_GROUP_NAME));
-            }
+            let errors = groups.iter().filter_map(|group| match group.as_str() {
+                "" => Some(table::CONSUMER_EMPTY_GROUP_NAME),
+                group => (!is_group(group)).then_some(table::CONSUMER_INVALID_GROUP_NAME),
+            });
+            found.extend(errors.map(|error| Violation::new("priority_groups", error)).next());
         }
     }
+}
+
+/// Longest name of a priority group (ADR-42).
+const GROUP_BYTES_MAX: usize = 16;
+
+/// Whether a priority group may have this name.
+fn is_group(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/=".contains(&byte);
+    name.len() <= GROUP_BYTES_MAX && name.bytes().all(fits)
 }
 
 /// The rules that a consumer breaks on the stream it is for. What its neighbours forbid it (a work

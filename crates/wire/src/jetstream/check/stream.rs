@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::error::table;
 use super::super::stream::{
-    Discard, PersistMode, Retention, Storage, StreamConfig, SubjectTransform,
+    Discard, PersistMode, Placement, Retention, Storage, StreamConfig, SubjectTransform,
 };
 use super::apart::{Apart, problem, too_many};
 use super::bounds::real;
@@ -32,6 +32,7 @@ pub fn fill_stream(config: &mut StreamConfig, bounds: &Bounds) {
             *limit = -1;
         }
     }
+    config.placement.take_if(|placement| *placement == Placement::default());
     if config.max_msg_size <= 0 {
         config.max_msg_size = -1;
     }
@@ -102,7 +103,10 @@ fn texts(config: &StreamConfig, found: &mut Vec<Violation>) {
             found.push(Violation::invalid("name", text));
         }
         Some(NameError::Empty | NameError::Character) => {
-            found.push(Violation::invalid("name", "stream name is required and can not contain '.', '*', '>', path separators or white space"));
+            found.push(Violation::invalid(
+                "name",
+                "stream name is required and can not contain '.', '*', '>', '\\', '/'",
+            ));
         }
     }
     if config.description.len() > DESCRIPTION_BYTES_MAX {

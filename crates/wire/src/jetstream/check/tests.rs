@@ -151,6 +151,12 @@ fn consumers_are_answered_as_nats_server_does() {
         "sample_freq": "50%" => OK
         "num_replicas": -1 => 10133 replicas count cannot be negative
         "priority_policy": "overflow" => 10159 Setting PriorityPolicy requires at least one PriorityGroup to be set
+        "priority_policy": "overflow", "priority_groups": ["A-z_/=0"] => OK
+        "priority_policy": "overflow", "priority_groups": [""] => 10161 Group name cannot be an empty string
+        "priority_policy": "overflow", "priority_groups": ["a b"] => 10162 Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters
+        "priority_policy": "overflow", "priority_groups": ["a)"] => 10162 Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters
+        "priority_policy": "overflow", "priority_groups": ["0123456789abcdef"] => OK
+        "priority_policy": "overflow", "priority_groups": ["0123456789abcdefg"] => 10162 Valid priority group name must match A-Z, a-z, 0-9, -_/=)+ and may not exceed 16 characters
         "priority_timeout": 1 => 10197 PinnedTTL cannot be set when PriorityPolicy is none
         "deliver_policy": "by_start_sequence", "opt_start_seq": 18446744073709551615 => 10094 consumer delivery policy is deliver by start sequence, but optional start sequence is larger than 4611686018427387903
         "priority_groups": ["a"] => 10196 consumer can not have priority groups when policy is none
