@@ -153,7 +153,7 @@ impl Core {
             name: about.name.clone(),
             lang: about.lang.clone(),
             ver: about.version.clone(),
-            server: self.settings.info.server_id.clone(),
+            server: self.settings.info.server_name.clone(),
             kind: "Client".into(),
             client_type: if about.websocket.is_some() { "websocket" } else { "nats" }.into(),
         })

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use watershed_base::AccountId;
 use watershed_wire::ident::unique_id;
+use watershed_wire::jetstream::client::ClientInfo;
 use watershed_wire::op::Publish;
 
 use crate::core::Core;
@@ -26,14 +27,15 @@ impl Core {
     pub(crate) fn tell_disconnected(&mut self, slot: usize) {
         let Some(subject) = self.heard(slot, "DISCONNECT") else { return };
         let session = &self.clients.sessions[slot];
+        // Here, and nowhere else, what was sent is what the client has sent.
         let counts = session.counts;
         let mut client = self.client_of(session);
         client["stop"] = json!(self.now.wall);
         let event = json!({
             "type": "io.nats.server.advisory.v1.client_disconnect",
             "client": client,
-            "sent": counts.sent(),
-            "received": counts.received(),
+            "sent": counts.received(),
+            "received": counts.sent(),
             "reason": session.ended.map_or("Client Closed", CloseReason::words),
         });
         self.tell(&subject, event);
@@ -55,7 +57,12 @@ impl Core {
 
     fn client_of(&self, session: &Session) -> Value {
         let info = self.client_info(session.id).unwrap_or_default();
-        serde_json::to_value(info).unwrap_or_default()
+        let name = session.key.as_ref().map_or(&info.acc, |key| &key.account_name).clone();
+        // Which server it is stands beside it.
+        let info = ClientInfo { server: String::new(), ..info };
+        let mut client = serde_json::to_value(info).unwrap_or_default();
+        client["name_tag"] = name.into();
+        client
     }
 
     fn tell(&mut self, subject: &str, mut event: Value) {

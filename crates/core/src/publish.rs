@@ -299,16 +299,18 @@ impl Core {
         true
     }
 
-    /// Hands a question about the server to the shell, if that is what a user of the system account asks.
+    /// Hands a question to the shell, if that is what is asked: about the server by a user of the system account, about
+    /// their own account by others.
     fn ask_shell(&mut self, account: AccountId, message: &Publish<'_>) -> bool {
-        let id = self.settings.info.server_id.as_bytes();
-        let (Some((about, of)), Some(reply)) = (About::of(message.subject, id), message.reply)
-        else {
-            return false;
+        let Some(reply) = message.reply else { return false };
+        let name = &self.accounts[account.index()].name;
+        let asked = if *name == self.settings.system_account {
+            About::of(message.subject, self.settings.info.server_id.as_bytes())
+        } else {
+            About::of_own(message.subject).map(|about| (about, Some(name.as_bytes().into())))
         };
-        if self.accounts[account.index()].name != self.settings.system_account
-            || (matches!(about, About::Claims(_)) && !self.settings.keeps_claims)
-        {
+        let Some((about, of)) = asked else { return false };
+        if matches!(about, About::Claims(_)) && !self.settings.keeps_claims {
             return false;
         }
         let (reply, payload) = (reply.into(), message.payload.into());

@@ -69,6 +69,8 @@ pub enum About {
     Gateways,
     /// `LEAFZ`: leaf nodes.
     LeafNodes,
+    /// `RAFTZ`: what servers of a cluster agree on.
+    Raft,
     /// `CLAIMS.…`: the JWTs of accounts.
     Claims(Claims),
 }
@@ -109,6 +111,17 @@ impl About {
             return Some((Self::Claims(what), None));
         }
         Some((Self::of_server(subject, id)?, None))
+    }
+
+    /// What a subject asks that is answered to any user, for the account that it is in.
+    pub(crate) fn of_own(subject: &[u8]) -> Option<Self> {
+        match subject {
+            b"$SYS.REQ.ACCOUNT.PING.CONNZ" | b"$SYS.REQ.SERVER.PING.CONNZ" => {
+                Some(Self::Connections)
+            }
+            b"$SYS.REQ.ACCOUNT.PING.STATZ" => Some(Self::AccountStatistics),
+            _ => None,
+        }
     }
 
     /// What is asked of one account, or of `PING`: of each.
@@ -153,6 +166,7 @@ impl About {
             b"ROUTEZ" => Self::Routes,
             b"GATEWAYZ" => Self::Gateways,
             b"LEAFZ" => Self::LeafNodes,
+            b"RAFTZ" => Self::Raft,
             _ => return None,
         })
     }

@@ -51,10 +51,6 @@ impl Network for Below<'_> {
         &self.0.info().server_name
     }
 
-    fn server_id(&self) -> &str {
-        &self.0.info().server_id
-    }
-
     fn client(&self) -> Option<ClientInfo> {
         self.0.client_info(self.1?)
     }

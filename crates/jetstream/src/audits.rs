@@ -80,7 +80,7 @@ impl JetStream {
         response: &[u8],
     ) {
         let mut fields = json!({
-            "server": net.server_id(),
+            "server": net.server_name(),
             "client": client,
             "subject": subject,
             "response": String::from_utf8_lossy(response),

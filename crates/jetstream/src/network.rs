@@ -56,9 +56,6 @@ pub trait Network {
     /// Name of the server, as clients are told it.
     fn server_name(&self) -> &str;
 
-    /// Id of the server, as clients are told it.
-    fn server_id(&self) -> &str;
-
     /// The client whose message is looked at, if it is one's.
     fn client(&self) -> Option<ClientInfo>;
 }

@@ -23,7 +23,8 @@ use watershed_wire::time::UnixNanos;
 use crate::clock::Clock;
 use crate::http_connections;
 use crate::monitor::connz::{Options, SubsOptions};
-use crate::monitor::{self, Facts, Named, health};
+use crate::monitor::health::{Named, Trouble, health};
+use crate::monitor::{self, Facts};
 use crate::shard::{Command, Remote};
 use crate::thread::spawn;
 
@@ -156,13 +157,17 @@ type Wishes = Query<BTreeMap<String, String>>;
 
 async fn healthz(State(pages): Shared, Query(wishes): Wishes) -> Response {
     let wish = |name: &str| wishes.get(name).filter(|text| !text.is_empty()).cloned();
-    let named =
-        Named { account: wish("account"), stream: wish("stream"), consumer: wish("consumer") };
+    let named = Named {
+        account: wish("account"),
+        stream: wish("stream"),
+        consumer: wish("consumer"),
+        details: false,
+    };
     let said = ask(&pages, move |engine, _| health(engine, &named)).await;
     match said {
         None => no_answer(),
         Some(Ok(())) => page(StatusCode::OK, &json!({"status": "ok"})),
-        Some(Err((code, error))) => {
+        Some(Err(Trouble { code, error, .. })) => {
             let status = if code == 400 { "error" } else { "unavailable" };
             let code = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             page(code, &json!({"status": status, "error": error}))

@@ -1,16 +1,15 @@
 //! What a server says of itself, with nats-server's names: to whoever asks over HTTP, and to users of the system account.
 
 pub(crate) mod connz;
+pub(crate) mod health;
 mod uptime;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use watershed_engine::{
-    About, AccountStatistics, Damaged, Detail, Engine, OUTBOX_BYTES_MAX, Question, Snapshot,
-    Traffic, server,
+    About, AccountStatistics, Detail, Engine, OUTBOX_BYTES_MAX, Question, Snapshot, Traffic, server,
 };
 use watershed_wire::handshake::Info;
 use watershed_wire::limits::CONTROL_LINE_BYTES_MAX;
@@ -185,14 +184,9 @@ impl Facts {
             }
             About::Variables => self.variables(&snapshot(), now),
             About::JetStream => self.streams(snapshot(), now),
-            About::Health => match trouble(&snapshot()) {
-                None => json!({"status": "ok", "status_code": 200}),
-                Some(error) => {
-                    json!({"status": "unavailable", "status_code": 503, "error": error})
-                }
-            },
+            About::Health => health::answer(engine, &read(&question.payload)?),
             About::Accounts => match account {
-                None => self.accounts(&engine.account_statistics(), now),
+                None => return self.accounts_asked(&asked.account, engine, now),
                 Some(name) => self.account(&name, &engine.account_statistics())?,
             },
             About::Connections => {
@@ -235,8 +229,31 @@ impl Facts {
             About::Routes => self.routes(now),
             About::Gateways => self.gateways(now),
             About::LeafNodes => self.leaf_nodes(now),
+            // No group of servers agrees on anything here.
+            About::Raft => json!({}),
             About::Claims(_) => return Err("there are no claims".to_owned()),
         }))
+    }
+
+    /// `ACCOUNTZ`, which may name one of them.
+    fn accounts_asked(&self, named: &str, engine: &Engine, now: UnixNanos) -> Result<Said, String> {
+        let all = engine.account_statistics();
+        let mut data = self.accounts(&all, now);
+        if named.is_empty() {
+            return Ok(Said::Data(data));
+        }
+        Ok(match self.account(named, &all) {
+            Ok(account) => {
+                if let Some(data) = data.as_object_mut() {
+                    data.remove("accounts");
+                }
+                data["account_detail"] = account;
+                Said::Data(data)
+            }
+            Err(why) => Said::Whole(json!({
+                "server": self.server(now), "error": {"code": 500, "description": why},
+            })),
+        })
     }
 
     /// `/accountz`.
@@ -261,6 +278,7 @@ impl Facts {
         let keeps = enabled.is_none_or(|some| some.iter().any(|own| own == name));
         Ok(json!({
             "account_name": own.name,
+            "name_tag": own.name,
             "update_time": self.start,
             "is_system": own.name == self.system_account,
             "expired": false,
@@ -362,6 +380,7 @@ impl Facts {
             "max_storage": jetstream.max_file_store,
             "store_dir": jetstream.store_dir.display().to_string(),
             "sync_always": true,
+            "strict": true,
         });
         if !jetstream.domain.is_empty() {
             config["domain"] = jetstream.domain.as_str().into();
@@ -385,74 +404,6 @@ fn websocket(config: &WebSocketConfig) -> Json {
     })
 }
 
-/// What is wrong with a server, for people.
-pub(crate) fn trouble(snapshot: &Snapshot) -> Option<String> {
-    match (snapshot.trouble, snapshot.damaged.as_slice()) {
-        (Some(trouble), _) => Some(format!("JetStream is not available: {trouble}")),
-        (None, []) => None,
-        (None, [first, more @ ..]) => {
-            let Damaged { account, stream, sequence } = first;
-            let mut text =
-                format!("message {sequence} of stream {stream} (account {account}) is damaged");
-            if !more.is_empty() {
-                let _ = write!(text, ", and {} more", more.len());
-            }
-            Some(text)
-        }
-    }
-}
-
-/// Whose health is asked for, beside the server's.
-#[cfg(feature = "monitoring")]
-#[derive(Debug, Default)]
-pub(crate) struct Named {
-    pub(crate) account: Option<String>,
-    pub(crate) stream: Option<String>,
-    pub(crate) consumer: Option<String>,
-}
-
-/// What is wrong with the server, or with what is named, behind nats-server's status code for it.
-#[cfg(feature = "monitoring")]
-pub(crate) fn health(engine: &mut Engine, named: &Named) -> Result<(), (u16, String)> {
-    let Named { account, stream, consumer } = named;
-    let detail = Detail {
-        accounts: account.is_some(),
-        streams: stream.is_some(),
-        consumers: consumer.is_some(),
-        account: account.clone(),
-        ..Detail::default()
-    };
-    let snapshot = engine.snapshot(&detail);
-    if let Some(trouble) = trouble(&snapshot) {
-        return Err((503, trouble));
-    }
-    let incomplete = |missing: &str, what: &str| {
-        Err((400, format!("{missing:?} must not be empty when checking {what} health")))
-    };
-    let account = match (account, stream, consumer) {
-        (_, None, Some(_)) => return incomplete("stream", "consumer"),
-        (None, Some(_), _) => return incomplete("account", "stream"),
-        (None, None, None) => return Ok(()),
-        (Some(account), _, _) => account,
-    };
-    // Without JetStream there is nothing to be well.
-    let Some(jetstream) = snapshot.jetstream else { return Ok(()) };
-    let accounts = jetstream.account_details;
-    let Some(own) = accounts.iter().find(|own| own.name == *account) else {
-        return Err((404, format!("JetStream account {account:?} not found")));
-    };
-    let Some(stream) = stream else { return Ok(()) };
-    let Some(own) = own.stream_detail.iter().find(|own| own.name == *stream) else {
-        return Err((404, format!("JetStream stream {stream:?} not found on account {account:?}")));
-    };
-    let Some(consumer) = consumer else { return Ok(()) };
-    if own.consumer_detail.iter().any(|own| own.name == *consumer) {
-        return Ok(());
-    }
-    let place = format!("for stream {stream:?} on account {account:?}");
-    Err((404, format!("JetStream consumer {consumer:?} not found {place}")))
-}
-
 /// Which servers are to answer a question, and in how much detail.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -461,11 +412,14 @@ pub(crate) struct Asked {
     cluster: String,
     host: String,
     tags: Vec<String>,
+    /// Whether names are whole ones.
+    exact_match: bool,
     account: String,
     accounts: bool,
     streams: bool,
-    #[serde(alias = "consumer")]
     consumers: bool,
+    /// The same in a question about JetStream; in one about health, whose.
+    consumer: Json,
     config: bool,
     include_unused: bool,
 }
@@ -496,7 +450,9 @@ pub(crate) fn subscriptions(
 impl Asked {
     /// Whether a server is one of those that are to answer. This one is in no cluster.
     fn is_meant(&self, info: &Info) -> bool {
-        let fits = |wanted: &str, own: &str| wanted.is_empty() || own.contains(wanted);
+        let fits = |wanted: &str, own: &str| {
+            wanted.is_empty() || if self.exact_match { own == wanted } else { own.contains(wanted) }
+        };
         fits(&self.server_name, &info.server_name)
             && fits(&self.host, &info.host)
             && self.cluster.is_empty()
@@ -508,13 +464,14 @@ impl Asked {
         if about != About::JetStream {
             return Detail::default();
         }
-        let streams = self.streams || self.consumers;
+        let consumers = self.consumers || self.consumer == true;
+        let streams = self.streams || consumers;
         let named = of.map(str::to_owned);
         let account = named.or_else(|| (!self.account.is_empty()).then(|| self.account.clone()));
         Detail {
             accounts: streams || self.accounts || account.is_some(),
             streams,
-            consumers: self.consumers,
+            consumers,
             config: self.config,
             account,
         }
