@@ -8,6 +8,7 @@ mod backup;
 mod bench;
 mod buckets;
 mod clients;
+mod commands;
 mod data;
 mod denied;
 mod doctor;

@@ -84,7 +84,12 @@ impl Raw {
 
     /// Calls the JetStream API.
     pub(crate) fn call(&mut self, call: &str, body: &Value) -> Value {
-        self.put(&format!("$JS.API.{call}"), "_INBOX.raw", &[], body.to_string().as_bytes());
+        self.ask(&format!("$JS.API.{call}"), body)
+    }
+
+    /// Asks a question, and waits for its answer.
+    pub(crate) fn ask(&mut self, subject: &str, body: &Value) -> Value {
+        self.put(subject, "_INBOX.raw", &[], body.to_string().as_bytes());
         self.answer()
     }
 
