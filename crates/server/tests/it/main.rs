@@ -14,6 +14,7 @@ mod stop;
 mod transcript;
 mod trust;
 mod websocket;
+mod wire;
 
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
