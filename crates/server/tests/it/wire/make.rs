@@ -49,7 +49,7 @@ impl Conversation {
         for number in steps.len()..STEPS {
             let number = u32::try_from(number).unwrap();
             steps.push(match rng.u8(..20) {
-                0..=4 => line(&mut rng, number),
+                0..=4 => line(&mut rng),
                 5..=10 => stored(&mut rng, number),
                 _ => any_call(&mut rng, number),
             });
@@ -71,7 +71,7 @@ fn subject<'a>(rng: &mut Rng) -> &'a str {
 }
 
 /// A line of the protocol, with a payload where one belongs to it.
-fn line(rng: &mut Rng, number: u32) -> Step {
+fn line(rng: &mut Rng) -> Step {
     let verb = one(
         rng,
         &[
@@ -162,7 +162,6 @@ fn line(rng: &mut Rng, number: u32) -> Step {
         2 => bytes = String::from_utf8_lossy(&bytes).replacen(' ', "   ", 1).into_bytes(),
         _ => {}
     }
-    let _ = number;
     Step { bytes, reply: None, kinds: vec![verb.to_owned()] }
 }
 

@@ -28,7 +28,7 @@ const MEMORY: &str = "/dev/shm";
 const TIMES: usize = 2;
 
 /// How long a run of the tests takes at most.
-const SHORT: Duration = Duration::from_secs(3);
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Where two servers differ.
 struct Difference {

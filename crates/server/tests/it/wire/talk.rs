@@ -11,6 +11,8 @@ use super::normal::normal;
 /// How long an answer is waited for that comes by itself.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
+    /// For what a server says at once.
+    at_once: Duration,
     /// For the answer to a request.
     pub(super) answer: Duration,
     /// For more of it.
@@ -18,12 +20,21 @@ pub(super) struct Patience {
 }
 
 impl Patience {
+    /// For a call on which everything else depends.
+    const CALL: Self =
+        Self { at_once: AT_ONCE, answer: Duration::from_secs(4), rest: Duration::ZERO };
     /// Enough on a machine that does nothing else.
-    pub(super) const SHORT: Self =
-        Self { answer: Duration::from_millis(150), rest: Duration::ZERO };
+    pub(super) const SHORT: Self = Self {
+        at_once: Duration::from_millis(250),
+        answer: Duration::from_millis(150),
+        rest: Duration::ZERO,
+    };
     /// Enough to be sure.
-    pub(super) const LONG: Self =
-        Self { answer: Duration::from_millis(700), rest: Duration::from_millis(20) };
+    pub(super) const LONG: Self = Self {
+        at_once: AT_ONCE,
+        answer: Duration::from_millis(700),
+        rest: Duration::from_millis(20),
+    };
 }
 
 /// Longest wait for what a server says at once.
@@ -99,7 +110,7 @@ impl Peer {
     pub(super) fn answers(&mut self, reply: Option<&str>, patience: Patience) -> Answers {
         let mut answers = Answers::default();
         let (mut synced, mut answered) = (false, reply.is_none());
-        let mut deadline = Instant::now() + AT_ONCE;
+        let mut deadline = Instant::now() + patience.at_once;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.next(left) {
@@ -141,7 +152,7 @@ impl Peer {
     pub(super) fn call(&mut self, call: &str, body: &str) -> Value {
         let bytes = format!("PUB $JS.API.{call} _I.call {}\r\n{body}\r\n", body.len());
         self.send(bytes.as_bytes());
-        let answers = self.answers(Some("_I.call"), Patience::LONG_CALL);
+        let answers = self.answers(Some("_I.call"), Patience::CALL);
         let mut messages = answers.messages.into_iter();
         let answer = messages.find(|message| message.head.starts_with("_I.call"));
         answer.map_or(Value::Null, |message| message.payload)
@@ -194,8 +205,4 @@ impl Peer {
         let head = words[1..words.len() - sizes].join(" ");
         Came::Message(normal(&head, header, payload))
     }
-}
-
-impl Patience {
-    const LONG_CALL: Self = Self { answer: Duration::from_secs(4), rest: Duration::ZERO };
 }

@@ -18,7 +18,7 @@ use play::Who;
 use script::{Scenario, Step};
 
 /// Scenarios that take little time.
-const QUICK: [&str; 2] = ["groups", "core"];
+const QUICK: [&str; 1] = ["groups"];
 
 /// Releases of nats-server whose commands are compared.
 const RELEASES: [&str; 2] = ["2.14.", "2.15."];
