@@ -573,7 +573,7 @@ mod tests {
         assert_eq!(
             process.warnings,
             [
-                "line 14: in quotes, `password` is the text `$SECRET` and not the variable: write $SECRET without quotes"
+                "line 15: in quotes, `password` is the text `$SECRET` and not the variable: write $SECRET without quotes"
             ]
         );
         let permissions = a.permissions.as_ref().unwrap();
