@@ -24,7 +24,6 @@ pub(crate) struct Account {
 /// What connections of an account did that are gone.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
-    pub(crate) connections: u64,
     pub(crate) counts: Counts,
     pub(crate) slow_consumers: u64,
 }

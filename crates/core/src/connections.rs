@@ -180,7 +180,6 @@ impl Core {
         let accounts = self.accounts.iter().map(|account| AccountStatistics {
             name: account.name.clone(),
             counts: account.past.counts,
-            total_connections: account.past.connections,
             slow_consumers: account.past.slow_consumers,
             ..AccountStatistics::default()
         });
@@ -188,7 +187,6 @@ impl Core {
         for (_, session) in &self.clients.sessions {
             let Some(own) = all.get_mut(session.account.index()) else { continue };
             own.connections += 1;
-            own.total_connections += 1;
             own.subscriptions += session.subscriptions.len();
             own.counts += session.counts;
         }
@@ -218,7 +216,6 @@ impl Core {
         detail.subscriptions = 0;
         if let Some(account) = self.accounts.get_mut(session.account.index()) {
             account.connected -= 1;
-            account.past.connections += 1;
             account.past.counts += session.counts;
             account.past.slow_consumers += u64::from(reason == Some(CloseReason::SlowConsumer));
         }

@@ -148,8 +148,6 @@ pub struct AccountStatistics {
     pub name: String,
     /// Connections now.
     pub connections: usize,
-    /// Connections ever.
-    pub total_connections: u64,
     /// Subscriptions.
     pub subscriptions: usize,
     /// What its connections have sent, and what was sent to them.

@@ -5,6 +5,7 @@ use watershed_base::AccountId;
 use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::account::ApiStats;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
+use watershed_wire::jetstream::level;
 use watershed_wire::jetstream::stream::StreamState;
 use watershed_wire::time::UnixNanos;
 
@@ -151,6 +152,10 @@ impl JetStream {
             for (stream, keys) in own.stream_detail.iter_mut().zip(consumers) {
                 let infos = keys.into_iter().map(|key| self.consumer_info(net, key));
                 stream.consumer_detail = infos.collect();
+                for info in &mut stream.consumer_detail {
+                    // As nats-server has it here: what it says of itself stands in what is said of one consumer.
+                    level::hide(&mut info.config.metadata);
+                }
             }
         }
         sums.memory += own.memory;

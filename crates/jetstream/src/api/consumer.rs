@@ -201,7 +201,9 @@ impl JetStream {
         let consumers = page.into_iter().map(|index| ConsumerKey::new(key, index));
         let mut consumers: Vec<_> = consumers.map(|key| self.consumer_info(net, key)).collect();
         // Which server it is stands in what is said of one alone, as with streams.
-        consumers.iter_mut().for_each(|info| level::hide(&mut info.config.metadata));
+        for info in &mut consumers {
+            level::hide(&mut info.config.metadata);
+        }
         let page = Page::of(total, offset, STREAMS_PER_PAGE);
         Answer::Reply(json::encode(&Reply::new(KIND, Ok(List { page, consumers }))))
     }

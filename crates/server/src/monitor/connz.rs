@@ -348,7 +348,7 @@ pub(crate) fn account_statistics(own: &AccountStatistics) -> Json {
         "name": own.name,
         "conns": own.connections,
         "leafnodes": 0,
-        "total_conns": own.total_connections,
+        "total_conns": own.connections, // with leaf nodes, of which there are none
         "num_subscriptions": own.subscriptions,
         "sent": own.counts.sent(),
         "received": own.counts.received(),

@@ -186,7 +186,7 @@ impl Facts {
             About::JetStream => self.streams(snapshot(), now),
             About::Health => health::answer(engine, &read(&question.payload)?),
             About::Accounts => match account {
-                None => return self.accounts_asked(&asked.account, engine, now),
+                None => return Ok(self.accounts_asked(&asked.account, engine, now)),
                 Some(name) => self.account(&name, &engine.account_statistics())?,
             },
             About::Connections => {
@@ -236,13 +236,13 @@ impl Facts {
     }
 
     /// `ACCOUNTZ`, which may name one of them.
-    fn accounts_asked(&self, named: &str, engine: &Engine, now: UnixNanos) -> Result<Said, String> {
+    fn accounts_asked(&self, named: &str, engine: &Engine, now: UnixNanos) -> Said {
         let all = engine.account_statistics();
         let mut data = self.accounts(&all, now);
         if named.is_empty() {
-            return Ok(Said::Data(data));
+            return Said::Data(data);
         }
-        Ok(match self.account(named, &all) {
+        match self.account(named, &all) {
             Ok(account) => {
                 if let Some(data) = data.as_object_mut() {
                     data.remove("accounts");
@@ -253,7 +253,7 @@ impl Facts {
             Err(why) => Said::Whole(json!({
                 "server": self.server(now), "error": {"code": 500, "description": why},
             })),
-        })
+        }
     }
 
     /// `/accountz`.

@@ -18,7 +18,7 @@ impl Client {
         // Who may not ask for the limits hears of them later.
         let Ok(reply) = self.call(&Request::bare(Call::AccountInfo)).await else { return Ok(()) };
         match answer(&reply) {
-            Ok(account) => has_room(&account, all.iter().map(|(_, backup)| backup)),
+            Ok(account) => has_room(&account, all),
             Err(_) => Ok(()),
         }
     }
@@ -36,17 +36,15 @@ impl Client {
 }
 
 /// Whether an account may store that much more.
-fn has_room<'a>(
-    account: &AccountInfo,
-    all: impl Iterator<Item = &'a Backup> + Clone,
-) -> Result<(), BackupError> {
+fn has_room(account: &AccountInfo, all: &[(String, Backup)]) -> Result<(), BackupError> {
     let limits = &account.limits;
     for (what, is_memory, used, most) in [
         ("on disk", false, account.storage, limits.max_storage),
         ("in memory", true, account.memory, limits.max_memory),
     ] {
         let stored_in_memory = |own: &Backup| own.config.get("storage") == Some(&"memory".into());
-        let own = all.clone().filter(|own| stored_in_memory(own) == is_memory);
+        let own = all.iter().map(|(_, backup)| backup);
+        let own = own.filter(|own| stored_in_memory(own) == is_memory);
         let needed = own.fold(0_u64, |sum, backup| sum.saturating_add(backup.state.bytes));
         // A negative limit is none.
         let Ok(most) = u64::try_from(most) else { continue };

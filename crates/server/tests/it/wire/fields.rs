@@ -192,3 +192,60 @@ pub(super) const HEADERS: &[Field] = &[
     ("Status", &["100", "503"]),
     ("A", &["b", "", "c:d"]),
 ];
+
+/// Fields of a request for a message.
+pub(super) const GET: &[Field] = &[
+    ("seq", &["1", "2", "0", "99", "-1"]),
+    ("last_by_subj", &["\"s0.a\"", "\"s0.>\"", "\"a..b\"", "\"\""]),
+    ("next_by_subj", &["\"s0.a\"", "\"s0.>\"", "\"x\""]),
+    ("no_hdr", &["true"]),
+];
+
+/// Fields of a request to delete a message.
+pub(super) const DELETE: &[Field] =
+    &[("seq", &["1", "2", "0", "99"]), ("no_erase", &["true", "false"])];
+
+/// Fields of a purge.
+pub(super) const PURGE: &[Field] = &[
+    ("filter", &["\"s0.a\"", "\"s0.>\"", "\"a..b\"", "\"\"", "\"x\""]),
+    ("seq", &["1", "2", "99", "0"]),
+    ("keep", &["1", "0", "99"]),
+];
+
+/// Fields of a question about a stream.
+pub(super) const INFO: &[Field] = &[
+    ("subjects_filter", &["\">\"", "\"s0.*\"", "\"a..b\""]),
+    ("deleted_details", &["true"]),
+    ("offset", &["0", "1", "-1", "99"]),
+];
+
+/// Fields of a question for streams.
+pub(super) const NAMES: &[Field] = &[
+    ("subject", &["\"s0.a\"", "\">\"", "\"a..b\"", "\"x\"", "\"both.*\""]),
+    ("offset", &["0", "1", "-1", "99"]),
+];
+
+/// Fields of a question for consumers.
+pub(super) const PAGES: &[Field] = &[("offset", &["0", "1", "-1", "99"])];
+
+/// Fields of a request for messages.
+pub(super) const NEXT: &[Field] = &[
+    ("max_bytes", &["1", "1000", "0", "-1"]),
+    ("expires", &["50000000", "0", "-1"]),
+    ("idle_heartbeat", &["1", "100000000"]),
+    ("group", &["\"g\"", "\"h\"", "\"\""]),
+    ("min_pending", &["1", "2", "99"]),
+    ("min_ack_pending", &["1", "2"]),
+    ("priority", &["0", "9", "10", "-1"]),
+    ("id", &["\"x\""]),
+];
+
+/// Fields of a pause.
+pub(super) const PAUSE: &[Field] =
+    &[("pause_until", &["\"2100-01-01T00:00:00Z\"", "\"2000-01-01T00:00:00Z\"", "\"x\"", "null"])];
+
+/// Fields of a reset.
+pub(super) const RESET: &[Field] = &[("seq", &["0", "1", "2", "99", "-1"])];
+
+/// Fields of a request to let a client go.
+pub(super) const UNPIN: &[Field] = &[("group", &["\"g\"", "\"h\"", "\"\""])];

@@ -1,9 +1,15 @@
 //! Random steps of a conversation: lines that are valid or nearly so, calls of the API, headers.
 
+use std::fmt::Write as _;
+
 use fastrand::Rng;
 use serde_json::{Map, Value, json};
 
-use super::fields::{CALLS, CONSUMER, HEADERS, STREAM};
+use super::fields::{
+    CALLS, CONSUMER, DELETE, GET, HEADERS, INFO, NAMES, NEXT, PAGES, PAUSE, PURGE, RESET, STREAM,
+    UNPIN,
+};
+use super::lines::line;
 
 /// What one connection says.
 pub(super) struct Conversation {
@@ -58,134 +64,15 @@ impl Conversation {
     }
 }
 
-fn one<'a>(rng: &mut Rng, all: &[&'a str]) -> &'a str {
+pub(super) fn one<'a>(rng: &mut Rng, all: &[&'a str]) -> &'a str {
     all[rng.usize(..all.len())]
 }
 
-fn subject<'a>(rng: &mut Rng) -> &'a str {
+pub(super) fn subject<'a>(rng: &mut Rng) -> &'a str {
     match rng.u8(..10) {
         0 => one(rng, &WRONG),
         1 | 2 => one(rng, &STORED),
         _ => one(rng, &PLAIN),
-    }
-}
-
-/// A line of the protocol, with a payload where one belongs to it.
-fn line(rng: &mut Rng) -> Step {
-    let verb = one(
-        rng,
-        &[
-            "PUB", "PUB", "PUB", "HPUB", "HPUB", "SUB", "SUB", "UNSUB", "CONNECT", "PING", "PONG",
-            "+OK", "-ERR", "INFO", "MSG", "garbage",
-        ],
-    );
-    let mut bytes = match verb {
-        "PUB" => {
-            let payload = "x".repeat(rng.usize(..6));
-            let size = size(rng, payload.len());
-            let reply = if rng.u8(..4) == 0 { subject(rng) } else { "" };
-            format!("PUB {} {reply} {size}\r\n{payload}\r\n", subject(rng)).into_bytes()
-        }
-        "HPUB" => {
-            let block = one(
-                rng,
-                &[
-                    "NATS/1.0\r\n\r\n",
-                    "NATS/1.0\r\nA: b\r\n\r\n",
-                    "NATS/1.0\r\nA:b\r\na: c\r\n\r\n",
-                    "NATS/1.0 100 Idle\r\n\r\n",
-                    "NATS/1.0\r\n",
-                    "NATS/2.0\r\n\r\n",
-                    "",
-                    "x",
-                    "NATS/1.0\r\nno colon\r\n\r\n",
-                    "NATS/1.0\r\n: x\r\n\r\n",
-                    "NATS/1.0\r\nA : b\r\n\r\n",
-                ],
-            );
-            let payload = "x".repeat(rng.usize(..4));
-            let header = size(rng, block.len());
-            let all = size(rng, block.len() + payload.len());
-            let reply = if rng.u8(..4) == 0 { subject(rng) } else { "" };
-            let head = format!("HPUB {} {reply} {header} {all}\r\n", subject(rng));
-            format!("{head}{block}{payload}\r\n").into_bytes()
-        }
-        "SUB" => {
-            let queue =
-                if rng.u8(..4) == 0 { one(rng, &["q", "q", "q*", "a b", "q.r"]) } else { "" };
-            format!("SUB {} {queue} {}\r\n", subject(rng), rng.u8(2..7)).into_bytes()
-        }
-        "UNSUB" => {
-            let max = one(rng, &["", "", "1", "2", "0", "-1", "x", "99999999999999999999"]);
-            format!("UNSUB {} {max}\r\n", rng.u8(2..9)).into_bytes()
-        }
-        "CONNECT" => {
-            let json = one(
-                rng,
-                &[
-                    "{\"protocol\":7}",
-                    "{",
-                    "",
-                    "[]",
-                    "{\"verbose\":\"x\"}",
-                    "{\"no_responders\":true,\"headers\":false}",
-                ],
-            );
-            format!("CONNECT {json}\r\n").into_bytes()
-        }
-        "garbage" => one(
-            rng,
-            &[
-                "FOO\r\n",
-                "\r\n",
-                "\n",
-                "PUBX a 0\r\n\r\n",
-                "P\r\n",
-                "S a 1\r\n",
-                "PUB\r\n",
-                "SUB\r\n",
-                "UNSUB\r\n",
-                "CONNECT\r\n",
-                "GET / HTTP/1.1\r\n",
-            ],
-        )
-        .as_bytes()
-        .to_vec(),
-        verb => format!("{verb}{}\r\n", one(rng, &["", " ", " x", "  x y"])).into_bytes(),
-    };
-    match rng.u8(..12) {
-        0 => {
-            bytes =
-                String::from_utf8_lossy(&bytes).replacen(verb, &verb.to_lowercase(), 1).into_bytes()
-        }
-        1 => bytes = String::from_utf8_lossy(&bytes).replacen(' ', "\t", 1).into_bytes(),
-        2 => bytes = String::from_utf8_lossy(&bytes).replacen(' ', "   ", 1).into_bytes(),
-        _ => {}
-    }
-    Step { bytes, reply: None, kinds: vec![verb.to_owned()] }
-}
-
-/// A size, nearly always the right one.
-fn size(rng: &mut Rng, right: usize) -> String {
-    match rng.u8(..30) {
-        0 => one(
-            rng,
-            &[
-                "-1",
-                "x",
-                "",
-                "1048577",
-                "99999999999",
-                "99999999999999999999999",
-                "1.5",
-                "+1",
-                "0x1",
-            ],
-        )
-        .to_owned(),
-        1 => right.saturating_sub(1).to_string(),
-        2 => format!("0{right}"),
-        _ => right.to_string(),
     }
 }
 
@@ -204,7 +91,7 @@ fn stored(rng: &mut Rng, number: u32) -> Step {
             name = name.to_lowercase();
         }
         let between = one(rng, &[": ", ": ", ": ", ":", ":  "]);
-        block += &format!("{name}{between}{}\r\n", one(rng, values));
+        let _ = write!(block, "{name}{between}{}\r\n", one(rng, values));
     }
     let bytes = if kinds.len() == 1 {
         format!("PUB {subject} {reply} {}\r\n{payload}\r\n", payload.len())
@@ -226,7 +113,31 @@ fn any_call(rng: &mut Rng, number: u32) -> Step {
 /// A call with the body that belongs to it, or nearly that.
 fn call(rng: &mut Rng, call: &str, number: u32) -> Step {
     let tokens: Vec<&str> = call.split('.').collect();
-    let mut body = match tokens.as_slice() {
+    let mut body = body(rng, &tokens);
+    if rng.u8(..6) == 0 {
+        mutate(rng, &mut body);
+    }
+    let mut body = if body.is_null() { String::new() } else { body.to_string() };
+    if rng.u8(..40) == 0 {
+        let other = ["", " ", "{", "[]", "null", "7", "x", "{}", "{\"a\":1}x", "\"x\""];
+        one(rng, &other).clone_into(&mut body);
+    }
+    let reply = format!("_I.{number}");
+    let kinds = vec![
+        tokens
+            .iter()
+            .take_while(|token| token.len() > 2 && **token != "NO")
+            .copied()
+            .collect::<Vec<_>>()
+            .join("."),
+    ];
+    let bytes = format!("PUB $JS.API.{call} {reply} {}\r\n{body}\r\n", body.len()).into_bytes();
+    Step { bytes, reply: Some(reply), kinds }
+}
+
+/// The body that belongs to a call.
+fn body(rng: &mut Rng, tokens: &[&str]) -> Value {
+    match tokens {
         ["STREAM", "CREATE" | "UPDATE", name] => stream(rng, name),
         ["STREAM", "RESTORE", name] => json!({"config": stream(rng, name), "state": {}}),
         ["CONSUMER", "CREATE", stream, name, ..] => {
@@ -240,96 +151,23 @@ fn call(rng: &mut Rng, call: &str, number: u32) -> Step {
             config["durable_name"] = (*name).into();
             json!({"stream_name": stream, "config": config})
         }
-        ["STREAM", "MSG", "GET", _] | ["DIRECT", "GET", _] => some(
-            rng,
-            &[
-                ("seq", &["1", "2", "0", "99", "-1"]),
-                ("last_by_subj", &["\"s0.a\"", "\"s0.>\"", "\"a..b\"", "\"\""]),
-                ("next_by_subj", &["\"s0.a\"", "\"s0.>\"", "\"x\""]),
-                ("no_hdr", &["true"]),
-            ],
-            2,
-        ),
-        ["STREAM", "MSG", "DELETE", _] => {
-            some(rng, &[("seq", &["1", "2", "0", "99"]), ("no_erase", &["true", "false"])], 2)
-        }
-        ["STREAM", "PURGE", _] => some(
-            rng,
-            &[
-                ("filter", &["\"s0.a\"", "\"s0.>\"", "\"a..b\"", "\"\"", "\"x\""]),
-                ("seq", &["1", "2", "99", "0"]),
-                ("keep", &["1", "0", "99"]),
-            ],
-            2,
-        ),
-        ["STREAM", "INFO", _] => some(
-            rng,
-            &[
-                ("subjects_filter", &["\">\"", "\"s0.*\"", "\"a..b\""]),
-                ("deleted_details", &["true"]),
-                ("offset", &["0", "1", "-1", "99"]),
-            ],
-            2,
-        ),
-        ["STREAM", "NAMES" | "LIST"] => some(
-            rng,
-            &[
-                ("subject", &["\"s0.a\"", "\">\"", "\"a..b\"", "\"x\"", "\"both.*\""]),
-                ("offset", &["0", "1", "-1", "99"]),
-            ],
-            2,
-        ),
-        ["CONSUMER", "NAMES" | "LIST", _] => some(rng, &[("offset", &["0", "1", "-1", "99"])], 1),
+        ["STREAM", "MSG", "GET", _] | ["DIRECT", "GET", _] => some(rng, GET, 2),
+        ["STREAM", "MSG", "DELETE", _] => some(rng, DELETE, 2),
+        ["STREAM", "PURGE", _] => some(rng, PURGE, 2),
+        ["STREAM", "INFO", _] => some(rng, INFO, 2),
+        ["STREAM", "NAMES" | "LIST"] => some(rng, NAMES, 2),
+        ["CONSUMER", "NAMES" | "LIST", _] => some(rng, PAGES, 1),
         ["CONSUMER", "MSG", "NEXT", ..] => {
-            let mut body = some(
-                rng,
-                &[
-                    ("max_bytes", &["1", "1000", "0", "-1"]),
-                    ("expires", &["50000000", "0", "-1"]),
-                    ("idle_heartbeat", &["1", "100000000"]),
-                    ("group", &["\"g\"", "\"h\"", "\"\""]),
-                    ("min_pending", &["1", "2", "99"]),
-                    ("min_ack_pending", &["1", "2"]),
-                    ("priority", &["0", "9", "10", "-1"]),
-                    ("id", &["\"x\""]),
-                ],
-                2,
-            );
+            let mut body = some(rng, NEXT, 2);
             body["batch"] = json!(1);
             body["no_wait"] = json!(true);
             body
         }
-        ["CONSUMER", "PAUSE", ..] => some(
-            rng,
-            &[(
-                "pause_until",
-                &["\"2100-01-01T00:00:00Z\"", "\"2000-01-01T00:00:00Z\"", "\"x\"", "null"],
-            )],
-            1,
-        ),
-        ["CONSUMER", "RESET", ..] => some(rng, &[("seq", &["0", "1", "2", "99", "-1"])], 1),
-        ["CONSUMER", "UNPIN", ..] => some(rng, &[("group", &["\"g\"", "\"h\"", "\"\""])], 1),
+        ["CONSUMER", "PAUSE", ..] => some(rng, PAUSE, 1),
+        ["CONSUMER", "RESET", ..] => some(rng, RESET, 1),
+        ["CONSUMER", "UNPIN", ..] => some(rng, UNPIN, 1),
         _ => Value::Null,
-    };
-    if rng.u8(..6) == 0 {
-        mutate(rng, &mut body);
     }
-    let mut body = if body.is_null() { String::new() } else { body.to_string() };
-    if rng.u8(..40) == 0 {
-        body = one(rng, &["", " ", "{", "[]", "null", "7", "x", "{}", "{\"a\":1}x", "\"x\""])
-            .to_owned();
-    }
-    let reply = format!("_I.{number}");
-    let kinds = vec![
-        tokens
-            .iter()
-            .take_while(|token| token.len() > 2 && **token != "NO")
-            .copied()
-            .collect::<Vec<_>>()
-            .join("."),
-    ];
-    let bytes = format!("PUB $JS.API.{call} {reply} {}\r\n{body}\r\n", body.len()).into_bytes();
-    Step { bytes, reply: Some(reply), kinds }
 }
 
 /// A field, and values that it may have, as JSON.

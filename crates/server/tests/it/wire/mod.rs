@@ -5,6 +5,7 @@
 
 mod fields;
 mod known;
+mod lines;
 mod make;
 mod normal;
 mod talk;

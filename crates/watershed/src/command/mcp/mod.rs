@@ -2,6 +2,7 @@
 
 mod tools;
 
+use std::fmt::Write as _;
 use std::path::{Component, Path};
 use std::process::Stdio;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use super::block_on;
 use crate::exit::Exit;
 
 /// Longest time that one call takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Most bytes of an answer. Agents read all of it.
 const ANSWER_MAX: u64 = 200_000;
 
@@ -135,7 +136,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
     let rest = tokio::io::copy(&mut from, &mut tokio::io::sink()).await.unwrap_or(0);
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if rest > 0 {
-        text.push_str(&format!("\n… {rest} bytes are left out"));
+        let _ = write!(text, "\n… {rest} bytes are left out");
     }
     text
 }
@@ -241,7 +242,7 @@ mod tests {
         let tool = TOOLS.iter().find(|own| own.name == tool).unwrap();
         let Json::Object(arguments) = arguments else { panic!("arguments are an object") };
         let found = words(tool, &arguments);
-        let found = found.map(|words| words.join(" ")).unwrap_or_else(|error| format!("! {error}"));
+        let found = found.map_or_else(|error| format!("! {error}"), |words| words.join(" "));
         assert_eq!(found, expected);
     }
 

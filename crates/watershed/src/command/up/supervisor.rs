@@ -63,10 +63,14 @@ pub(super) fn run(programs: Vec<Program>, mut signals: Signals) {
                     ui::count(left, "service")
                 ));
                 until = Some(now + DRAIN);
-                slots.iter().for_each(|slot| slot.stop(Signal::TERM));
+                for slot in &slots {
+                    slot.stop(Signal::TERM);
+                }
             }
             _ => {
-                slots.iter().for_each(|slot| slot.stop(Signal::KILL));
+                for slot in &slots {
+                    slot.stop(Signal::KILL);
+                }
                 return;
             }
         }

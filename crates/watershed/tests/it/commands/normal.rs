@@ -23,6 +23,7 @@ const PARTS: &[(&str, &str)] = &[
     (r"\b(cid:|Client ID: |ID: )\d+\b", "$1<n>"),
     (r"│ \d+ │ (.*127\.0\.0\.1):\d+ │", "│ <n> │ $1:<n> │"),
     (r"^(Uptime: ).*", "$1<n>"),
+    (r"\d+\.\d+s\b", "<span>"),
     (r"\.tmp[A-Za-z0-9]{6}\b", "<folder>"),
     (r"(JS\.SNAPSHOT\.RESTORE\.[A-Z]+)\.[A-Za-z0-9]+", "$1.<id>"),
     // How wide a column is.
