@@ -66,7 +66,7 @@ pub struct NatsServer {
     /// What it says of all its ports, as JSON.
     pub ports: Value,
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl NatsServer {
@@ -103,7 +103,12 @@ impl NatsServer {
         };
         let address = url.trim_start_matches("nats://").trim_start_matches("tls://");
         let address = address.parse().expect("a URL with an address");
-        Self { url, address, ports, child, _folder: folder }
+        Self { url, address, ports, child, folder }
+    }
+
+    /// Where a stream of the account `$G` is on disk.
+    pub fn stream_folder(&self, stream: &str) -> PathBuf {
+        self.folder.path().join("store/jetstream/$G/streams").join(stream)
     }
 
     /// Starts the reference.

@@ -24,11 +24,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long nothing must come where nothing should.
 const SILENCE: Duration = Duration::from_millis(50);
 
+/// How long a stream that was deleted may be on disk.
+const LINGER: Duration = Duration::from_millis(200);
+
 /// Operations of a history.
 const OPERATIONS: u64 = 220;
 
 /// A connection to nats-server.
-struct Peer {
+struct Peer<'s> {
+    server: &'s NatsServer,
     stream: TcpStream,
     decoder: ServerDecoder,
     buffer: Vec<u8>,
@@ -44,8 +48,8 @@ struct Came {
     payload: String,
 }
 
-impl Peer {
-    fn connect(server: &NatsServer) -> Self {
+impl<'s> Peer<'s> {
+    fn connect(server: &'s NatsServer) -> Self {
         let mut stream = TcpStream::connect(server.address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
@@ -55,7 +59,7 @@ impl Peer {
             )
             .unwrap();
         let (decoder, buffer) = (ServerDecoder::default(), Vec::new());
-        Self { stream, decoder, buffer, requests: 0, deliveries: Vec::new() }
+        Self { server, stream, decoder, buffer, requests: 0, deliveries: Vec::new() }
     }
 
     /// The next message, if one comes in time.
@@ -108,10 +112,23 @@ impl Peer {
             let answer = self.ask(&format!("$JS.API.STREAM.DELETE.{stream}"), "");
             let answer = answer.and_then(|text| serde_json::from_str::<Value>(&text).ok());
             if answer.as_ref().and_then(api::code) == Some(10059) {
+                self.forget(stream);
                 return Ok(());
             }
         }
         Err(format!("{stream} cannot be deleted"))
+    }
+
+    /// Sees to it that nothing is left of a stream that was deleted. nats-server removes it behind its answer, and sometimes
+    /// writes some of it again: a stream that is made anew then begins with the sequences of the old one.
+    fn forget(&self, stream: &str) {
+        let folder = self.server.stream_folder(stream);
+        let deadline = Instant::now() + LINGER;
+        while folder.exists() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        // It may go at this moment.
+        let _ = std::fs::remove_dir_all(folder);
     }
 
     /// Does what was done before elsewhere. Says what came of it.
@@ -152,11 +169,14 @@ impl Peer {
                     .then(|| serde_json::from_str(&came.payload).unwrap_or_default());
             }
         };
+        if matches!(operation, Operation::DeleteStream) {
+            self.forget(step.stream);
+        }
         (answer, got)
     }
 }
 
-impl Server for Peer {
+impl Server for Peer<'_> {
     fn ask(&mut self, subject: &str, body: &str) -> Option<String> {
         self.requests += 1;
         let reply = format!("r.{}", self.requests);
@@ -192,7 +212,7 @@ fn deliveries(all: &[Delivery]) -> Vec<(String, u64, u64, u64, String)> {
 }
 
 /// Compares all that the API shows; what nats-server does behind its answers has a moment for it.
-fn compare(client: &mut Client<'_>, peer: &mut Peer) -> Result<(), String> {
+fn compare(client: &mut Client<'_>, peer: &mut Peer<'_>) -> Result<(), String> {
     client.compare()?;
     for stream in STREAMS {
         let ours = StreamView::seen(&mut client.node, stream)?.map(StreamView::comparable);
