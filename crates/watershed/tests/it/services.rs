@@ -151,13 +151,18 @@ fn services_run_as_their_users_and_what_crashes_runs_again() {
         let (_, rest) = line.split_once(' ').unwrap();
         assert_eq!(rest, "own own-secret admin= back= parent=");
     }
-    assert!(up.has_said("own    | hello \\u{1b}[2J\n"));
-    assert!(up.has_said("own    | ended with exit code 3; again in 1s\n"));
-    assert!(up.has_said("back-2 | working; Ctrl-C stops\n"));
+    for line in [
+        "own    | hello \\u{1b}[2J\n",
+        "own    | ended with exit code 3; again in 1s\n",
+        "back-1 | working; Ctrl-C stops\n",
+        "back-2 | working; Ctrl-C stops\n",
+    ] {
+        up.until(line, || up.has_said(line));
+    }
     up.signal("TERM");
     assert_eq!(up.child.wait().unwrap().code(), Some(0));
     assert!(!is_running(&process), "the service still runs");
-    assert!(up.has_said("stopping 3 services"));
+    up.until("it says what it stops", || up.has_said("stopping 3 services"));
 }
 
 #[test]
