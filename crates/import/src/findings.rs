@@ -52,7 +52,7 @@ impl Findings {
         std::mem::take(&mut self.1)
     }
 
-    /// Forgets what was left out of something that is no asset.
+    /// Forgets what was left out of something that is not an asset.
     pub(super) fn forget(&mut self) {
         self.1.clear();
     }

@@ -74,7 +74,7 @@ pub(super) struct Written {
 }
 
 impl Importer {
-    /// Whose rules a document has that is no manifest.
+    /// The dialect of a document that is not a manifest.
     pub(super) fn dialect(&self) -> Dialect {
         if self.json || self.answer { Dialect::Api } else { Dialect::Own }
     }

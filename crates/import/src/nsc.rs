@@ -41,7 +41,7 @@ const VALUES: &[(&str, &str)] = &[
     ("js-consumer", ""),
 ];
 
-/// What `nsc edit account` may say that is read, or is no part of a topology.
+/// Flags of `nsc edit account` that are read, or that do not concern a topology.
 const OF_ACCOUNT: &[&str] = &[
     "name",
     "sk",
@@ -260,7 +260,7 @@ fn add(known: &mut User, more: Grant) {
     own.responses = more.responses.or(own.responses.take());
 }
 
-/// Adds what is not there yet.
+/// Adds what is missing.
 fn put(all: &mut Vec<Spanned<String>>, more: Vec<Spanned<String>>) {
     for one in more {
         if all.iter().all(|own| own.value != one.value) {

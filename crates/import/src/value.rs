@@ -129,7 +129,7 @@ fn meant<'t>(key: &str, table: &'t [Field], dialect: Dialect) -> Option<&'t Fiel
 const COMMON: &[&str] =
     &["name", "description", "metadata", "max", "num", "per", "new", "first", "allow", "deny"];
 
-/// Whether a key that is no field may say what a field does: it has a word of one in it.
+/// Whether an unknown key may mean a field: it has one of its words.
 fn is_about(key: &str, table: &[Field]) -> bool {
     let words = |text: &str| -> Vec<String> {
         let words = text.split(['_', '-']).map(|word| word.trim_end_matches('s').to_owned());

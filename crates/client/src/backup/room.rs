@@ -10,15 +10,13 @@ use super::error::BackupError;
 /// Bytes of a message in a backup besides its content: names, numbers, a time.
 const AROUND_A_MESSAGE: u64 = 90;
 
-/// Whether streams that have these states fit into a folder, as far as that is known beforehand: the archive beside the
-/// messages takes room as well, how much depends on how well they can be compressed. A folder that is not there yet will be
-/// where its parent is.
+/// Whether streams with these states fit into a folder, as far as that is known beforehand: the size of the archive beside
+/// the messages is only known once it is compressed. For a missing folder, its parent counts.
 pub fn check_room<'a>(
     folder: &Path,
     states: impl IntoIterator<Item = &'a StreamState>,
 ) -> Result<(), BackupError> {
     let there = folder.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
     let disk = statvfs(there).map_err(|error| BackupError::file("look at", there)(error.into()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     enough(folder, needed(states), free)

@@ -198,7 +198,7 @@ impl Applier<'_> {
         library: &'static str,
     ) -> Option<(String, String)> {
         let ConsumerCall { stream, name, taken, push, binds } = call;
-        // What goes with its client is no asset: nothing is missed.
+        // A consumer that ends with its client is not an asset: nothing is missing.
         let stream = match (stream, &name) {
             (Of::Named(Naming::Computed(_)), Naming::Missing) => {
                 self.importer.incomplete = true;

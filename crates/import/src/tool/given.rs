@@ -75,9 +75,8 @@ impl Given {
         message: String,
         fix: Option<String>,
     ) {
-        self.fails = true;
         self.unread.push(message.clone());
-        importer.findings.wrong(span, message).fix = fix;
+        self.fail(importer, span, message, fix);
     }
 
     /// Says that the tool asks, and fails where nobody answers. What it offers as the answer is what was read.
@@ -88,8 +87,12 @@ impl Given {
         message: String,
         fix: Option<String>,
     ) {
-        self.fails = true;
         importer.tool.asked.get_or_insert((span, 0)).1 += 1;
+        self.fail(importer, span, message, fix);
+    }
+
+    fn fail(&mut self, importer: &mut Importer, span: Span, message: String, fix: Option<String>) {
+        self.fails = true;
         importer.findings.wrong(span, message).fix = fix;
     }
 }

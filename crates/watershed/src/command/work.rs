@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use watershed_client::{Client, NotReady, Options, wait};
 use watershed_topology::call::CallError;
 use watershed_topology::dead_letter::record;
-use watershed_topology::model::{Access, ConsumerName, Runs, Service};
+use watershed_topology::model::{Access, ConsumerName, Runs, Service, User};
 use watershed_worker::dead::{Sweep, Swept};
 use watershed_worker::limits::HANDLER_TIMEOUT;
 use watershed_worker::{
@@ -92,7 +92,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let loaded = arguments.server.loaded(arguments.service.is_some())?;
     let user = loaded.as_ref().and_then(|loaded| user_of(loaded, arguments.service.as_deref()?));
     let connection = &arguments.server.connection;
-    let options = connection.options_as(loaded.as_ref(), user.as_deref())?;
+    let user = user.map(|user| user.name.value.as_str());
+    let options = connection.options_as(loaded.as_ref(), user)?;
     block_on(async {
         let signals = stop_on_signals().context("cannot listen to signals")?;
         if arguments.dead_letters {
@@ -105,10 +106,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 /// The user of the topology that a service connects as, if it has one of its own.
-fn user_of(loaded: &Loaded, service: &str) -> Option<String> {
+pub(super) fn user_of<'l>(loaded: &'l Loaded, service: &str) -> Option<&'l User> {
     let own = |access: &Access| matches!(access, Access::Service(name) if name.value == service);
-    let user = loaded.topology.users.iter().find(|user| own(&user.access))?;
-    Some(user.name.value.clone())
+    loaded.topology.users.iter().find(|user| own(&user.access))
 }
 
 /// The worker that was asked for.

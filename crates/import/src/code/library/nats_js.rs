@@ -71,7 +71,7 @@ const SWITCHES: &[(&str, &str, &str)] = &[
     ("memory", "mem_storage", ""),
 ];
 
-/// What people call that which makes object stores.
+/// Parts of the names that people give to what makes object stores; `obj` is one by itself.
 const OBJECT_STORES: &[&str] = &["objm", "objectstore", "objstore", "objmanager"];
 
 /// Whether a call of this name may declare something.
@@ -112,8 +112,10 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
         },
         // The first argument is a name.
         (_, "create") if given(0).is_some_and(|one| one.made().is_some()) => Vec::new(),
-        (_, "create") if is_bucket(base, &["kv"]) => vec![bucket(sources, seen, true)],
-        (_, "create") if is_bucket(base, OBJECT_STORES) => vec![bucket(sources, seen, false)],
+        (_, "create") if is_bucket(base, &["kv"], "kv") => vec![bucket(sources, seen, true)],
+        (_, "create") if is_bucket(base, OBJECT_STORES, "obj") => {
+            vec![bucket(sources, seen, false)]
+        }
         ("views", "kv") => vec![bucket(sources, seen, true)],
         ("views", "os") => vec![bucket(sources, seen, false)],
         (_, "publish") if is_client(base) => {
@@ -128,9 +130,9 @@ pub(in crate::code) fn declared(sources: &SourceMap, seen: &Seen) -> Vec<What> {
 }
 
 /// Whether something makes buckets: a `new Kvm(nc)`, or a name that says so.
-fn is_bucket(value: &Value, words: &[&str]) -> bool {
+fn is_bucket(value: &Value, parts: &[&str], whole: &str) -> bool {
     let name = value.last().unwrap_or_default().to_lowercase().replace('_', "");
-    words.iter().any(|word| name.contains(word)) || words.contains(&"objm") && name == "obj"
+    name == whole || parts.iter().any(|part| name.contains(part))
 }
 
 fn is_jetstream(value: &Value) -> bool {

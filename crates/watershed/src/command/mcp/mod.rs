@@ -131,7 +131,7 @@ fn meaning(code: Option<i32>) -> Option<String> {
 async fn read(from: Option<impl AsyncRead + Unpin>) -> String {
     let Some(mut from) = from else { return String::new() };
     let mut bytes = Vec::new();
-    // What cannot be read is not there.
+    // Output that cannot be read counts as none.
     let _ = (&mut from).take(ANSWER_MAX).read_to_end(&mut bytes).await;
     let rest = tokio::io::copy(&mut from, &mut tokio::io::sink()).await.unwrap_or(0);
     let mut text = String::from_utf8_lossy(&bytes).into_owned();

@@ -114,7 +114,7 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool {
         name: "import",
         kind: Kind::Reads,
-        description: "A topology out of what is there: scripts, manifests, configurations, programs that use NATS. Runs nothing.",
+        description: "A topology from existing scripts, manifests, configurations and programs that use NATS. Runs nothing.",
         command: &["import"],
         parameters: &[Parameter {
             name: "files",

@@ -7,11 +7,12 @@ use std::process::Command;
 use anyhow::Context as _;
 use watershed_server::Server;
 use watershed_topology::Topology;
-use watershed_topology::model::{Access, Secret, Service, User};
+use watershed_topology::model::{Secret, Service, User};
 
 use super::Arguments;
 use super::people::People;
 use super::supervisor::Program;
+use crate::command::work::user_of;
 use crate::load::{Loaded, Workspace};
 use crate::parent::PARENT;
 use crate::ui::path::full;
@@ -69,11 +70,11 @@ impl Run<'_> {
     /// `watershed work` with its handlers, or `watershed run` with its own command.
     fn command(&self, server: &Server, people: &People) -> Command {
         let topology = &self.loaded.topology;
-        let user = topology.users.iter().find(|user| self.is_user(user));
+        let user = user_of(self.loaded, &self.service.name.value);
         let mut command = Command::new(self.own);
         command.arg(if self.service.command.is_empty() { "work" } else { "run" });
         command.arg("-f").arg(full(&self.loaded.path)).args(["-s", &server.client_url()]);
-        // Where nobody is declared, the server may have made somebody up.
+        // Without declared users, `up` may have generated one.
         let made = people.shown.get(topology.account_name()).and_then(|all| all.first());
         let made = made.filter(|_| topology.users.is_empty());
         if let Some(name) = user.map(|own| &own.name.value).or(made.map(|own| &own.name)) {
@@ -99,10 +100,6 @@ impl Run<'_> {
         }
         command.env(PARENT, std::process::id().to_string());
         command
-    }
-
-    fn is_user(&self, user: &User) -> bool {
-        matches!(&user.access, Access::Service(name) if name.value == self.service.name.value)
     }
 }
 

@@ -56,7 +56,7 @@ fn differing(left: &[String], right: &[String]) -> Vec<(char, String)> {
 }
 
 /// Compares what this server's users see with what a peer's do. What another release of the peer has otherwise
-/// as well (`known`) is no difference of this server.
+/// as well (`known`) does not count as a difference of this server.
 fn compare(
     scenario: &Scenario,
     own: &[Vec<String>],
