@@ -1,5 +1,6 @@
 //! An account: subjects of its own, invisible to the others.
 
+use crate::mapping::Mappings;
 use crate::passage::Passages;
 use crate::router::Router;
 use crate::session::Counts;
@@ -13,6 +14,8 @@ pub(crate) struct Account {
     pub(crate) router: Router,
     /// What passes to others.
     pub(crate) passages: Passages,
+    /// Subjects that become others when something is published to them.
+    pub(crate) mappings: Mappings,
     /// Connections whose operations have effect.
     pub(crate) connected: usize,
     /// Most of them at once.
@@ -34,6 +37,7 @@ impl Account {
             name: name.to_owned(),
             router: Router::default(),
             passages: Passages::default(),
+            mappings: Mappings::default(),
             connected: 0,
             connections_max: None,
             past: Past::default(),

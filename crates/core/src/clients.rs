@@ -1,6 +1,7 @@
 //! Connections and their subscriptions, and the bytes that wait for them.
 
 use slab::Slab;
+use watershed_base::Tick;
 use watershed_wire::encode;
 use watershed_wire::op::Publish;
 
@@ -28,6 +29,8 @@ pub(crate) struct Clients {
     pub(crate) sessions: Slab<Session>,
     pub(crate) subscriptions: Slab<Subscription>,
     pub(crate) outputs: Vec<Output>,
+    /// When the last message was routed.
+    pub(crate) now: Tick,
     backlog: Backlog,
     /// Subscriptions that reached their last delivery while a message was routed.
     ended: Vec<SubKey>,
@@ -230,9 +233,12 @@ impl Clients {
         if session.phase != Phase::Ready || own_echo || ended {
             return Taken::Nobody;
         }
-        if subscription.judged && !session.permit.deliver(message.subject) {
+        if subscription.judged
+            && !session.permit().deliver(message.subject, subscription.queue.as_deref())
+        {
             return Taken::Nobody;
         }
+        session.was_asked(message.reply, self.now);
         let header = if session.options.headers { message.header } else { b"" };
         subscription.delivered += 1;
         session.counts.out_msgs += 1;

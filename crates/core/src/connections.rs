@@ -228,7 +228,7 @@ impl Core {
     /// A client answers a ping.
     pub(crate) fn answered(&mut self, slot: usize, now: Tick) {
         let session = &mut self.clients.sessions[slot];
-        if let Some(asked) = session.asked.take() {
+        if let Some(asked) = session.pinged.take() {
             session.round_trip = Some(Duration::from_nanos(now.0.saturating_sub(asked.0)));
         }
     }

@@ -15,6 +15,7 @@ use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 use crate::account::Account;
 use crate::clients::Clients;
 use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
+use crate::mapping::{Mapping, Mappings};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
 use crate::passage::{Passage, Passages, Replies};
@@ -91,6 +92,8 @@ pub struct Core {
     pub(crate) now: Now,
     /// Whether anything passes between accounts.
     pub(crate) shares: bool,
+    /// Whether any account maps subjects.
+    pub(crate) maps: bool,
     /// What other accounts are to answer.
     pub(crate) replies: Replies,
     /// What the last publish became in other accounts.
@@ -112,6 +115,7 @@ impl Core {
             clients: Clients::default(),
             now: Now::default(),
             shares: false,
+            maps: false,
             replies: Replies::default(),
             hops: Vec::new(),
             timers: Timers::default(),
@@ -185,6 +189,12 @@ impl Core {
             account.passages = Passages::default();
         }
         self.shares = false;
+    }
+
+    /// What is published to subjects of an account becomes this; nothing else that was said of it before.
+    pub fn map_subjects(&mut self, account: AccountId, mappings: Vec<Mapping>) {
+        self.accounts[account.index()].mappings = Mappings::new(mappings);
+        self.maps = self.accounts.iter().any(|account| !account.mappings.is_empty());
     }
 
     /// Captures what a valid filter takes in an account, under a name of the caller's. Captures of
@@ -471,7 +481,7 @@ impl Core {
             return;
         }
         session.pings_unanswered += 1;
-        session.asked = Some(now.tick);
+        session.pinged = Some(now.tick);
         self.clients.send(slot, |out| out.extend_from_slice(encode::PING));
         self.timers.set(TimerKey::Ping(conn), now.tick.after(self.settings.ping_interval));
     }
@@ -573,7 +583,7 @@ impl Core {
             return;
         }
         let session = &mut self.clients.sessions[slot];
-        if !session.permit.subscribe(filter) {
+        if !session.permit().subscribe(filter, queue) {
             let text = subscription_violation(filter, queue);
             self.clients.send(slot, |out| encode::error(out, &text));
             return;
@@ -593,7 +603,7 @@ impl Core {
                 queue: queue.map(Into::into),
                 delivered: 0,
                 max: None,
-                judged: session.permit.judges_deliveries(filter),
+                judged: session.permit().judges_deliveries(filter, queue),
             });
             let key = SubKey::try_from(key).expect("subscriptions fit 32 bits");
             session.subscriptions.insert(sid.into(), key);
@@ -633,7 +643,8 @@ impl Core {
     }
 }
 
-fn subscription_violation(filter: &[u8], queue: Option<&[u8]>) -> String {
+/// What a client is told that may not subscribe to something.
+pub(crate) fn subscription_violation(filter: &[u8], queue: Option<&[u8]>) -> String {
     let filter = String::from_utf8_lossy(filter);
     match queue.map(String::from_utf8_lossy) {
         None => format!("Permissions Violation for Subscription to \"{filter}\""),

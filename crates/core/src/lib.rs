@@ -8,11 +8,13 @@
 
 mod about;
 mod account;
+mod answers;
 mod clients;
 mod connections;
 mod core;
 mod events;
 pub mod limits;
+mod mapping;
 mod outbox;
 mod output;
 mod passage;
@@ -29,6 +31,7 @@ mod watched;
 pub use clients::Taken;
 pub use core::{Core, Settings};
 pub use limits::OUTBOX_BYTES_MAX;
+pub use mapping::{Mapping, MappingError};
 pub use outbox::Outbox;
 pub use output::{CloseReason, ConnId, Flow, Output};
 pub use published::{Hop, Published};

@@ -30,6 +30,9 @@ pub const FILTER_TOKENS_MAX: usize = 256;
 /// Requests to other accounts whose replies are waited for at once; beyond, the oldest is forgotten.
 pub const PASSED_REPLIES_MAX: usize = 16_384;
 
+/// Messages whose answers a connection may publish for having been asked for them; beyond, the oldest is forgotten.
+pub const ANSWERS_MAX: usize = 16_384;
+
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;
 

@@ -56,8 +56,8 @@ impl Core {
             // nats-server says so, and delivers all the same.
             self.clients.send(slot, |out| encode::error(out, "Invalid Publish Subject"));
         }
-        let session = &self.clients.sessions[slot];
-        if !session.permit.publish(message.subject) {
+        let session = &mut self.clients.sessions[slot];
+        if !session.may_publish(message.subject, now.tick) {
             let subject = String::from_utf8_lossy(message.subject);
             let text = format!("Permissions Violation for Publish to \"{subject}\"");
             self.clients.send(slot, |out| encode::error(out, &text));
@@ -92,6 +92,19 @@ impl Core {
             published.passed = !self.hops.is_empty();
         }
         Ok(published)
+    }
+
+    /// The subject that a message has which a client publishes to `subject`, if it is another one.
+    #[inline]
+    pub fn mapped(&mut self, now: Now, conn: ConnId, subject: &[u8]) -> Option<Vec<u8>> {
+        if self.maps { self.map(now, conn, subject) } else { None }
+    }
+
+    #[cold]
+    fn map(&mut self, now: Now, conn: ConnId, subject: &[u8]) -> Option<Vec<u8>> {
+        let slot = self.ready_slot(now, conn).ok()?;
+        let account = self.clients.sessions[slot].account;
+        self.accounts[account.index()].mappings.carry(subject, &mut self.random)
     }
 
     /// The publisher's subscription to the reply subject is told that nobody listens (ADR-22), if it
@@ -253,7 +266,8 @@ impl Core {
         message: &Publish<'_>,
         lookup: Lookup<'_>,
     ) -> (Taken, Option<Capture>) {
-        let Self { accounts, clients, random, .. } = self;
+        let Self { accounts, clients, random, now, .. } = self;
+        clients.now = now.tick;
         let router = &mut accounts[account.index()].router;
         let matched = match lookup {
             Lookup::Remembered => router.matched(message.subject),
@@ -374,6 +388,8 @@ impl Core {
         });
         let matching: Vec<_> = matching.collect();
         for (to, many, subject) in matching {
+            let mappings = &self.accounts[to.index()].mappings;
+            let subject = mappings.carry(&subject, &mut self.random).unwrap_or(subject);
             let mut header = HeaderWriter::extending(message.header);
             let info = serde_json::json!({"acc": self.accounts[account.index()].name});
             header.field(REQUEST_INFO, info.to_string().as_bytes());

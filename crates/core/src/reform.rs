@@ -6,7 +6,7 @@ use std::time::Duration;
 use watershed_base::AccountId;
 use watershed_wire::encode;
 
-use crate::core::{ACCOUNT_FULL, Core};
+use crate::core::{ACCOUNT_FULL, Core, subscription_violation};
 use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
@@ -105,17 +105,17 @@ impl Core {
     fn permit(&mut self, slot: usize, permissions: Option<Arc<Permissions>>) {
         let permit = Permit::new(permissions);
         let session = &mut self.clients.sessions[slot];
-        session.permit = permit.clone();
+        session.allow(permit.clone());
         let mut keys: Vec<SubKey> = session.subscriptions.values().copied().collect();
         keys.sort_unstable();
         for key in keys {
             let subscription = &mut self.clients.subscriptions[key as usize];
-            subscription.judged = permit.judges_deliveries(&subscription.filter);
-            if permit.subscribe(&subscription.filter) {
+            let (filter, queue) = (&*subscription.filter, subscription.queue.as_deref());
+            subscription.judged = permit.judges_deliveries(filter, queue);
+            if permit.subscribe(filter, queue) {
                 continue;
             }
-            let filter = String::from_utf8_lossy(&subscription.filter).into_owned();
-            let text = format!("Permissions Violation for Subscription to \"{filter}\"");
+            let text = subscription_violation(filter, queue);
             self.clients.send(slot, |out| encode::error(out, &text));
             self.drop_subscription(key);
         }

@@ -11,6 +11,7 @@ use watershed_wire::handshake::Connect;
 use watershed_wire::time::UnixNanos;
 
 use crate::about::About;
+use crate::answers::Answers;
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
@@ -156,7 +157,9 @@ pub(crate) struct Session {
     /// What stands in for what its `CONNECT` leaves out.
     pub(crate) carried: Option<Box<Connect>>,
     pub(crate) bounds: Bounds,
-    pub(crate) permit: Permit,
+    permit: Permit,
+    /// What it was asked, if it may answer that.
+    pub(crate) answers: Option<Box<Answers>>,
     pub(crate) options: Options,
     pub(crate) about: Box<About>,
     /// Subscriptions by the id that the client gave them.
@@ -164,7 +167,7 @@ pub(crate) struct Session {
     /// Pings that were sent since the peer was last heard of.
     pub(crate) pings_unanswered: u32,
     /// When the ping was sent that was not answered yet.
-    pub(crate) asked: Option<Tick>,
+    pub(crate) pinged: Option<Tick>,
     /// Time that an answer took.
     pub(crate) round_trip: Option<Duration>,
     pub(crate) counts: Counts,
@@ -219,11 +222,12 @@ impl Session {
             carried: None,
             bounds: Bounds::default(),
             permit: Permit::default(),
+            answers: None,
             options: Options::from(&Connect::default()),
             about: Box::default(),
             subscriptions: HashMap::default(),
             pings_unanswered: 0,
-            asked: None,
+            pinged: None,
             round_trip: None,
             counts: Counts::default(),
             active: UnixNanos::default(),
@@ -235,12 +239,43 @@ impl Session {
     pub(crate) fn admit(&mut self, identity: Identity) {
         self.account = identity.account;
         self.user = identity.user;
-        self.permit = Permit::new(identity.permissions);
+        self.allow(Permit::new(identity.permissions));
         self.key = identity.key;
         self.bounds = identity.bounds;
         self.nonce = String::new();
         self.carried = None;
         self.phase = Phase::Ready;
+    }
+
+    /// What it may do.
+    pub(crate) fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// It may do this from now on.
+    pub(crate) fn allow(&mut self, permit: Permit) {
+        match permit.responses() {
+            None => self.answers = None,
+            Some(_) => drop(self.answers.get_or_insert_default()),
+        }
+        self.permit = permit;
+    }
+
+    /// Whether it may publish to `subject`, for itself or because it was asked to.
+    #[inline]
+    pub(crate) fn may_publish(&mut self, subject: &[u8], now: Tick) -> bool {
+        self.permit.publish(subject)
+            || self.answers.as_mut().is_some_and(|answers| answers.allow(subject, now))
+    }
+
+    /// A message was delivered to it whose sender waits on `reply`.
+    #[inline]
+    pub(crate) fn was_asked(&mut self, reply: Option<&[u8]>, now: Tick) {
+        if let (Some(answers), Some(reply)) = (&mut self.answers, reply)
+            && let Some(responses) = self.permit.responses()
+        {
+            answers.expect(reply, responses, now);
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn describe(info: &Info, now: Now, account: &str, session: &Session) 
             user_name: key.map_or("", |key| &key.name),
             account_name: key.map_or(account, |key| &key.account_name),
             expires: session.bounds.until.map(left),
-            permissions: session.permit.permissions().map(shown),
+            permissions: session.permit().permissions().map(shown),
         },
     };
     serde_json::to_vec(&reply).expect("texts are JSON")
@@ -63,5 +63,10 @@ fn shown(permissions: &Permissions) -> Value {
         }
         shown
     };
-    json!({"publish": rules(&permissions.publish), "subscribe": rules(&permissions.subscribe)})
+    let mut all =
+        json!({"publish": rules(&permissions.publish), "subscribe": rules(&permissions.subscribe)});
+    if let Some(responses) = &permissions.responses {
+        all["responses"] = json!(responses);
+    }
+    all
 }

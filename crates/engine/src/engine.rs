@@ -7,8 +7,8 @@ use std::io;
 use watershed_base::{AccountId, Now, Tick};
 use watershed_core::{
     AccountStatistics, Changeable, CloseReason, ConnId, ConnectionDetail, Core, Flow, Identity,
-    Outbox, Output, Peer, Question, Settings as CoreSettings, Standing, SubscriptionDetail,
-    Traffic, Which,
+    Mapping, Outbox, Output, Peer, Question, Settings as CoreSettings, Standing,
+    SubscriptionDetail, Traffic, Which,
 };
 use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 use watershed_jetstream::{
@@ -114,6 +114,11 @@ impl Engine {
         self.core.pass_requests(from, to, transform, many);
     }
 
+    /// What is published to subjects of an account becomes this; nothing else that was said of it before.
+    pub fn map_subjects(&mut self, account: AccountId, mappings: Vec<Mapping>) {
+        self.core.map_subjects(account, mappings);
+    }
+
     /// The names of all accounts.
     pub fn account_names(&self) -> Vec<String> {
         self.core.account_names()
@@ -154,7 +159,10 @@ impl Engine {
     pub fn received(&mut self, now: Now, conn: ConnId, op: ClientOp<'_>) -> Flow {
         self.now = now;
         match op {
-            ClientOp::Publish(message) => self.publish(now, conn, &message),
+            ClientOp::Publish(message) => match self.core.mapped(now, conn, message.subject) {
+                None => self.publish(now, conn, &message),
+                Some(subject) => self.publish(now, conn, &Publish { subject: &subject, ..message }),
+            },
             ClientOp::Subscribe { filter, .. } => {
                 let flow = self.core.received(now, conn, op);
                 if let Some(account) = self.core.account_of(conn) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use watershed_engine::{AccountStore, SYSTEM_ACCOUNT};
+use watershed_engine::{AccountStore, Mapping, SYSTEM_ACCOUNT};
 use watershed_wire::jetstream::check::Bounds;
 use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject::transform::Transform;
@@ -246,6 +246,8 @@ pub struct Config {
     pub accounts: BTreeMap<String, AccountStore>,
     /// What passes between accounts.
     pub passages: Vec<Passage>,
+    /// Subjects of accounts that become others when a client publishes to them.
+    pub mappings: BTreeMap<String, Vec<Mapping>>,
     /// Streams, if there are any: JetStream is off without.
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
@@ -310,6 +312,7 @@ impl Default for Config {
             open_account: None,
             accounts: BTreeMap::new(),
             passages: Vec::new(),
+            mappings: BTreeMap::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
             max_half_received: 128 * 1024 * 1024,

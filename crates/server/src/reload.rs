@@ -39,6 +39,14 @@ pub(crate) fn limit_accounts(engine: &mut Engine, config: &Config) {
     }
 }
 
+/// What subjects of each account become.
+pub(crate) fn map_subjects(engine: &mut Engine, config: &Config) {
+    for name in engine.account_names() {
+        let account = engine.account(&name);
+        engine.map_subjects(account, config.mappings.get(&name).cloned().unwrap_or_default());
+    }
+}
+
 /// What differs and takes a restart, by the names of the configuration.
 pub(crate) fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let jetstream = |config: &Config| {

@@ -23,7 +23,7 @@ use crate::inbound::Inbound;
 use crate::leaf_nodes::LeafNodes;
 use crate::monitor::Facts;
 use crate::place::store_folder;
-use crate::reload::{ReloadError, limit_accounts};
+use crate::reload::{ReloadError, limit_accounts, map_subjects};
 use crate::shard::{Command, Parts, Remote, Shard};
 use crate::store::{Storage, Store, StoreError};
 use crate::thread::spawn;
@@ -254,6 +254,10 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
 /// Tells the engine what accounts may keep, and what passes between them.
 fn tell_accounts(engine: &mut Engine, config: &Config) {
     limit_accounts(engine, config);
+    for name in config.mappings.keys() {
+        engine.account(name);
+    }
+    map_subjects(engine, config);
     // It keeps no streams, as on nats-server.
     let system = engine.account(&config.system_account);
     engine.limit_account(system, AccountStore { enabled: false, ..AccountStore::default() });

@@ -356,6 +356,7 @@ impl Shard {
         reload::limit_accounts(&mut self.engine, &new);
         self.engine.change(&reload::changeable(&new));
         if self.gate.is_none() {
+            reload::map_subjects(&mut self.engine, &new);
             self.engine.judge(reload::standing(&self.config, &new));
         }
         self.door.set_room(connections_max(new.max_connections), new.connect_timeout);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use watershed_engine::permit::{Permissions, Rules};
+use watershed_engine::permit::{Permissions, Responses, Rules};
 use watershed_engine::{AccountStore, JetStreamSettings};
 use watershed_topology::Topology;
 use watershed_topology::apply::{Event, Run, Task};
@@ -84,9 +84,15 @@ pub(crate) fn permissions(
     topology: &Topology,
     user: &User,
 ) -> Result<Option<Arc<Permissions>>, SubjectError> {
-    let rules = |own: permission::Rules| Rules::new(own.allow.as_deref(), &own.deny);
     let all = permission::permissions(topology, user).map(|own| {
-        Ok(Permissions { publish: rules(own.publish)?, subscribe: rules(own.subscribe)? })
+        let permission::Permissions { publish, subscribe, responses } = own;
+        let publish = Rules::of_publishes(publish.allow.as_deref(), &publish.deny)?;
+        let subscribe = Rules::of_subscriptions(subscribe.allow.as_deref(), &subscribe.deny)?;
+        let responses = responses.map(|own| Responses {
+            max: own.max.unwrap_or_default(),
+            ttl: own.expires.unwrap_or_default(),
+        });
+        Ok(Permissions::new(publish, subscribe, responses))
     });
     Ok(all.transpose()?.map(Arc::new))
 }

@@ -2,6 +2,7 @@
 //! ignore one would be to run another server than the one that was asked for.
 
 mod bounds;
+mod mappings;
 mod operator;
 mod refused;
 mod sharing;
@@ -20,7 +21,7 @@ use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
 use watershed_wire::time::parse_go_duration;
 
 use self::sharing::Sharing;
-use crate::config::{Config, JetStreamConfig};
+use crate::config::{Config, DEFAULT_ACCOUNT, JetStreamConfig};
 
 /// Files that include each other.
 const INCLUDE_DEPTH_MAX: usize = 8;
@@ -186,6 +187,7 @@ impl Reader<'_> {
                 "websocket" | "ws" => self.websocket(pair)?,
                 "allow_non_tls" => self.process.allow_non_tls = flag(pair)?,
                 "accounts" => self.accounts(pair)?,
+                "mappings" | "maps" => self.mappings(DEFAULT_ACCOUNT, pair)?,
                 "system_account" | "system" => self.system_account = Some(text(pair)?),
                 "operator" | "operators" | "root" | "roots" | "root_operator"
                 | "root_operators" => self.operator(pair)?,
@@ -327,20 +329,29 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn mappings(&mut self, account: &str, pair: &Pair) -> Read<()> {
+        self.config.mappings.insert(account.to_owned(), mappings::mappings(pair)?);
+        Ok(())
+    }
+
     fn accounts(&mut self, pair: &Pair) -> Read<()> {
         let mut sharing = Sharing::default();
         for account in map(pair)? {
             sharing.account(&account.key);
             let mut store = AccountStore { enabled: false, ..AccountStore::default() };
+            let mut defaults = users::Defaults::behind(&self.config.users);
             for pair in map(account)? {
                 match pair.key.as_str() {
                     "users" => self.users(pair, &account.key)?,
+                    users::DEFAULT_PERMISSIONS => defaults.read(pair)?,
                     "jetstream" => store = bounds::account_store(pair)?,
                     "exports" => sharing.exports(&account.key, pair)?,
                     "imports" => sharing.imports(&account.key, pair)?,
+                    "mappings" | "maps" => self.mappings(&account.key, pair)?,
                     _ => self.not_a_setting(pair)?,
                 }
             }
+            defaults.apply(&mut self.config.users);
             self.config.accounts.insert(account.key.clone(), store);
         }
         self.config.passages = sharing.passages()?;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use watershed_engine::permit::{Permissions, Rules};
+use watershed_engine::permit::{Grant, Permissions, Responses, Rules};
 use watershed_wire::conf::{ConfError, Item, Pair, Value};
-use watershed_wire::subject::Filter;
+use watershed_wire::subject::SubjectError;
 
-use super::{Read, Reader, duration, error, map, text, unknown, wrong};
+use super::{Read, Reader, duration, error, map, number, text, unknown, wrong};
 use crate::auth::{ConnectionTypes, Credential, Nkey, User};
 use crate::config::DEFAULT_ACCOUNT;
 
@@ -23,6 +23,7 @@ struct Entry {
 impl Reader<'_> {
     pub(super) fn authorization(&mut self, pair: &Pair) -> Read<()> {
         let (mut user, mut password, mut token, mut users) = (None, None, None, false);
+        let mut defaults = Defaults::behind(&self.config.users);
         for pair in map(pair)? {
             match pair.key.as_str() {
                 "user" | "username" => user = Some(self.literal(pair)?),
@@ -33,9 +34,11 @@ impl Reader<'_> {
                     self.users(pair, DEFAULT_ACCOUNT)?;
                 }
                 "timeout" => self.config.auth_timeout = duration(pair)?,
+                DEFAULT_PERMISSIONS => defaults.read(pair)?,
                 _ => self.not_a_setting(pair)?,
             }
         }
+        defaults.apply(&mut self.config.users);
         if token.is_some() && (user.is_some() || password.is_some() || users) {
             return Err(error(pair, "`token` stands alone: it excludes `user` and `users`"));
         }
@@ -148,26 +151,32 @@ fn connection_types(pair: &Pair) -> Read<ConnectionTypes> {
 }
 
 fn permissions_of(pair: &Pair) -> Read<Permissions> {
-    let mut permissions = Permissions::default();
+    let (mut publish, mut subscribe, mut answers) = (Rules::default(), Rules::default(), None);
     for pair in map(pair)? {
         match pair.key.as_str() {
-            "publish" | "pub" => permissions.publish = rules(pair)?,
-            "subscribe" | "sub" => permissions.subscribe = rules(pair)?,
+            "publish" | "pub" | "import" => publish = rules(pair, Grant::new)?,
+            "subscribe" | "sub" | "export" => {
+                subscribe = rules(pair, Grant::of_subscriptions)?;
+            }
+            "allow_responses" | "allow_response" => answers = responses(pair)?,
             _ => return Err(unknown(pair)),
         }
     }
-    Ok(permissions)
+    Ok(Permissions::new(publish, subscribe, answers))
 }
 
-fn rules(pair: &Pair) -> Read<Rules> {
+/// What a list of permissions means by one entry.
+type ReadGrant = fn(&str) -> Result<Grant, SubjectError>;
+
+fn rules(pair: &Pair, grant: ReadGrant) -> Read<Rules> {
     let Value::Map(pairs) = &pair.item.value else {
-        return Ok(Rules { allow: Some(filters(pair)?), deny: Vec::new() });
+        return Ok(Rules { allow: Some(grants(pair, grant)?), deny: Vec::new() });
     };
     let mut rules = Rules::default();
     for pair in pairs {
         match pair.key.as_str() {
-            "allow" => rules.allow = Some(filters(pair)?),
-            "deny" => rules.deny = filters(pair)?,
+            "allow" => rules.allow = Some(grants(pair, grant)?),
+            "deny" => rules.deny = grants(pair, grant)?,
             _ => return Err(unknown(pair)),
         }
     }
@@ -175,17 +184,75 @@ fn rules(pair: &Pair) -> Read<Rules> {
 }
 
 /// A subject, or a list of them.
-fn filters(pair: &Pair) -> Read<Vec<Filter>> {
+fn grants(pair: &Pair, grant: ReadGrant) -> Read<Vec<Grant>> {
     let items = match &pair.item.value {
         Value::List(items) => items.as_slice(),
         _ => std::slice::from_ref(&pair.item),
     };
-    let filter = |item: &Item| match &item.value {
-        Value::Text { text, .. } => Filter::new(text).map_err(|problem| ConfError {
+    let grant = |item: &Item| match &item.value {
+        Value::Text { text, .. } => grant(text).map_err(|problem| ConfError {
             line: item.place.line,
             what: format!("invalid subject `{text}`: {problem}"),
         }),
         _ => Err(wrong(pair, "subjects")),
     };
-    items.iter().map(filter).collect()
+    items.iter().map(grant).collect()
+}
+
+/// Answers to what a user receives: whether, or how many and for how long.
+fn responses(pair: &Pair) -> Read<Option<Responses>> {
+    let mut responses = Responses::default();
+    match &pair.item.value {
+        Value::Flag(allowed) => return Ok(allowed.then_some(responses)),
+        Value::Map(pairs) => {
+            for pair in pairs {
+                match pair.key.as_str() {
+                    "max" | "max_msgs" | "max_messages" | "max_responses" => {
+                        responses.max = number(pair)?;
+                    }
+                    "expires" | "expiration" | "ttl" => responses.ttl = answered_within(pair)?,
+                    _ => return Err(unknown(pair)),
+                }
+            }
+        }
+        _ => return Err(wrong(pair, "true, false, or a block with `max` and `expires`")),
+    }
+    Ok(Some(responses))
+}
+
+/// A duration in nanoseconds; as on nats-server, a negative one is no limit.
+fn answered_within(pair: &Pair) -> Read<i64> {
+    match &pair.item.value {
+        Value::Text { text, .. } if text.starts_with('-') => Ok(-1),
+        _ => Ok(i64::try_from(duration(pair)?.as_nanos()).unwrap_or(i64::MAX)),
+    }
+}
+
+pub(super) const DEFAULT_PERMISSIONS: &str = "default_permissions";
+
+/// What users of a block may do of whom the block says nothing else.
+pub(super) struct Defaults {
+    /// Users of the blocks before it.
+    before: usize,
+    permissions: Option<Arc<Permissions>>,
+}
+
+impl Defaults {
+    /// For users that are not here yet.
+    pub(super) fn behind(users: &[User]) -> Self {
+        Self { before: users.len(), permissions: None }
+    }
+
+    pub(super) fn read(&mut self, pair: &Pair) -> Read<()> {
+        self.permissions = Some(Arc::new(permissions_of(pair)?));
+        Ok(())
+    }
+
+    pub(super) fn apply(self, users: &mut [User]) {
+        for user in &mut users[self.before..] {
+            if user.permissions.is_none() {
+                user.permissions.clone_from(&self.permissions);
+            }
+        }
+    }
 }

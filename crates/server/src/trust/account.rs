@@ -1,16 +1,16 @@
 //! One account, as its operator's JWT has it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use thiserror::Error;
-use watershed_engine::AccountStore;
 use watershed_engine::permit::Permissions;
+use watershed_engine::{AccountStore, Mapping};
 use watershed_wire::jetstream::check::Bounds;
 
 use super::claims::{
     AccountClaims, AccountLimits, ActivationClaims, Import, SigningKey, StoreLimits,
-    UserPermissions,
+    UserPermissions, WeightedMapping,
 };
 use super::operators::Operators;
 use super::schedule::Schedule;
@@ -46,6 +46,8 @@ pub(crate) struct Account {
     activations: Vec<Option<Token<ActivationClaims>>>,
     /// What users without permissions of their own may do; `None` for everything.
     pub(crate) default_permissions: Option<Arc<Permissions>>,
+    /// What its subjects become.
+    pub(crate) mappings: Vec<Mapping>,
 }
 
 /// A key that issues users.
@@ -94,9 +96,11 @@ impl Account {
             signers.insert(key.clone(), signer);
         }
         let default = claims.default_permissions.permissions().map_err(AccountError::Invalid)?;
+        let mappings = mappings(&claims.mappings)?;
         let activation = |own: &Import| Token::read(&own.token, Kind::Activation).ok();
         let activations = claims.imports.iter().map(activation).collect();
-        Ok(Self { token, signers, activations, default_permissions: default.map(Arc::new) })
+        let default_permissions = default.map(Arc::new);
+        Ok(Self { token, signers, activations, default_permissions, mappings })
     }
 
     /// What it imports, each with what allows it.
@@ -146,17 +150,24 @@ impl Account {
     }
 }
 
+/// What its subjects become. What is only meant in a cluster is left out.
+fn mappings(claims: &BTreeMap<String, Vec<WeightedMapping>>) -> Result<Vec<Mapping>, AccountError> {
+    let mapping = |(source, all): (&String, &Vec<WeightedMapping>)| {
+        let own = all.iter().filter(|one| one.cluster.is_empty());
+        let own: Vec<_> = own.map(|one| (one.subject.as_str(), one.percent())).collect();
+        Mapping::new(source, &own)
+            .map_err(|_| AccountError::Invalid("invalid mapping of a subject"))
+    };
+    claims.iter().map(mapping).collect()
+}
+
 /// A limit; `None` if it is negative, which means unlimited.
 pub(crate) fn limit(number: i64) -> Option<usize> {
     usize::try_from(number).ok()
 }
 
 /// Whether what was issued to somebody, or to all, has been taken back.
-pub(crate) fn is_revoked(
-    revocations: &std::collections::BTreeMap<String, i64>,
-    whose: &str,
-    issued: i64,
-) -> bool {
+pub(crate) fn is_revoked(revocations: &BTreeMap<String, i64>, whose: &str, issued: i64) -> bool {
     [whose, "*"].iter().any(|key| revocations.get(*key).is_some_and(|until| *until >= issued))
 }
 
@@ -165,7 +176,6 @@ fn check(claims: &AccountClaims) -> Result<(), AccountError> {
     let traces = claims.exports.iter().any(|own| own.allow_trace)
         || claims.imports.iter().any(|own| own.allow_trace);
     let unsupported = [
-        ("mappings", !claims.mappings.is_empty()),
         ("authorization", !claims.authorization.auth_users.is_empty()),
         ("trace", claims.trace.is_some()),
         ("service_latency", claims.exports.iter().any(|own| own.service_latency.is_some())),
@@ -204,7 +214,6 @@ mod tests {
     #[test]
     fn what_is_not_carried_out_is_refused_by_name() {
         for (name, claims) in [
-            ("mappings", json!({"mappings": {"a": [{"subject": "b"}]}})),
             ("authorization", json!({"authorization": {"auth_users": ["U"]}})),
             ("trace", json!({"trace": {"dest": "a"}})),
             (

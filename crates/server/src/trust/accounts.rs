@@ -134,6 +134,8 @@ impl Accounts {
             let none = AccountStore { enabled: false, ..AccountStore::default() };
             let account = engine.account(name);
             engine.limit_account(account, own.map_or(none, Account::store));
+            let mappings = self.all.get(name).map(|own| own.mappings.clone());
+            engine.map_subjects(account, mappings.unwrap_or_default());
             let most = self.all.get(name).and_then(Account::connections_max);
             engine.bound_connections(account, most);
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
-use watershed_engine::permit::{Permissions, Rules};
+use watershed_engine::permit::{Permissions, Responses, Rules};
 
 /// What an operator says of itself.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,10 +27,28 @@ pub(crate) struct AccountClaims {
     /// Until when those who were issued are revoked, in seconds, by user; `*` for all of them.
     pub(crate) revocations: BTreeMap<String, i64>,
     pub(crate) default_permissions: UserPermissions,
-    pub(crate) mappings: BTreeMap<String, Value>,
+    pub(crate) mappings: BTreeMap<String, Vec<WeightedMapping>>,
     pub(crate) authorization: Authorization,
     pub(crate) trace: Option<Value>,
     pub(crate) tags: Vec<String>,
+}
+
+/// One of what a subject becomes when something is published to it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct WeightedMapping {
+    pub(crate) subject: String,
+    #[serde(default)]
+    weight: u64,
+    /// The cluster in which alone it is meant; empty for none.
+    #[serde(default)]
+    pub(crate) cluster: String,
+}
+
+impl WeightedMapping {
+    /// Of how many messages; all if it is not said.
+    pub(crate) fn percent(&self) -> u64 {
+        if self.weight == 0 { 100 } else { self.weight }
+    }
 }
 
 /// Who else decides who somebody is.
@@ -171,7 +189,7 @@ pub(crate) struct UserPermissions {
     pub(crate) publish: Permission,
     #[serde(rename = "sub")]
     pub(crate) subscribe: Permission,
-    pub(crate) resp: Option<Value>,
+    pub(crate) resp: Option<Responses>,
     pub(crate) subs: Option<i64>,
     pub(crate) data: Option<i64>,
     pub(crate) payload: Option<i64>,
@@ -199,22 +217,20 @@ impl UserPermissions {
                 }
     }
 
-    /// What may be published and subscribed to; `None` for everything. Fails on an invalid subject; one with a queue
-    /// is invalid here.
+    /// What may be published and subscribed to; `None` for everything. Fails on an invalid subject.
     pub(crate) fn permissions(&self) -> Result<Option<Permissions>, &'static str> {
-        if self.resp.is_some() {
-            return Err("permission to respond (`resp`) is not supported");
-        }
-        if self.publish == Permission::default() && self.subscribe == Permission::default() {
+        let nothing = Permission::default();
+        if self.publish == nothing && self.subscribe == nothing && self.resp.is_none() {
             return Ok(None);
         }
-        let rules = |own: &Permission| {
-            // Unlike in nats.conf, an empty list is none.
-            let allow = (!own.allow.is_empty()).then_some(own.allow.as_slice());
-            Rules::new(allow, &own.deny)
-                .map_err(|_| "invalid subject in permissions, or one with a queue")
-        };
-        Ok(Some(Permissions { publish: rules(&self.publish)?, subscribe: rules(&self.subscribe)? }))
+        // Unlike in nats.conf, an empty list is none.
+        let allow = |own: &Permission| (!own.allow.is_empty()).then(|| own.allow.clone());
+        let (publish, subscribe) = (&self.publish, &self.subscribe);
+        let publish = Rules::of_publishes(allow(publish).as_deref(), &publish.deny)
+            .map_err(|_| "invalid subject in permissions to publish")?;
+        let subscribe = Rules::of_subscriptions(allow(subscribe).as_deref(), &subscribe.deny)
+            .map_err(|_| "invalid subject in permissions to subscribe")?;
+        Ok(Some(Permissions::new(publish, subscribe, self.resp)))
     }
 }
 

@@ -44,6 +44,7 @@ fn all(list: &[String], names: &Names<'_>, strict: bool) -> Result<Vec<String>, 
     for subject in list {
         let mut made = vec![String::new()];
         let mut rest = subject.as_str();
+        let mut spaces = 0;
         while let Some((before, operation, after)) = next(rest) {
             let values = values(operation, names)?;
             if values.is_empty() && strict {
@@ -56,11 +57,13 @@ fn all(list: &[String], names: &Names<'_>, strict: bool) -> Result<Vec<String>, 
                 .iter()
                 .flat_map(|made| values.iter().map(move |value| format!("{made}{before}{value}")));
             made = longer.collect();
+            spaces += count_spaces(before);
             rest = after;
         }
+        spaces += count_spaces(rest);
         for made in made {
             let made = made + rest;
-            if is_valid(made.as_bytes()) {
+            if is_grant(&made, spaces) {
                 done.push(made);
             } else if strict {
                 return Err("the template becomes an invalid subject");
@@ -71,6 +74,18 @@ fn all(list: &[String], names: &Names<'_>, strict: bool) -> Result<Vec<String>, 
         }
     }
     Ok(done)
+}
+
+/// Whether it is a filter, or one with queue groups behind it where the template has `spaces`: what is filled in
+/// makes no groups.
+fn is_grant(text: &str, spaces: usize) -> bool {
+    let mut parts = text.split_whitespace();
+    let valid = parts.by_ref().take(2).all(|part| is_valid(part.as_bytes()));
+    valid && !text.is_empty() && parts.next().is_none() && count_spaces(text) == spaces
+}
+
+fn count_spaces(text: &str) -> usize {
+    text.chars().filter(|char| char.is_whitespace()).count()
 }
 
 /// What stands before the next `{{…}}`, in it, and behind it.
@@ -138,6 +153,7 @@ mod tests {
             Ok(&["y"]),
             Err("a tag that the template names is missing"),
         );
+        check(&["{{name()}}.* q", "y"], Ok(&["bob.* q", "y"]), Ok(&["bob.* q", "y"]));
         check(&["x.{{tag(odd)}}", "y"], Ok(&["y"]), Err("the template becomes an invalid subject"));
         let error = Err("unknown operation in the template");
         check(&["x.{{eval()}}"], error, error);

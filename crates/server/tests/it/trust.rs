@@ -185,7 +185,10 @@ fn limits_hold(start: Start<'_>) {
     let [account, small] = [(); 2].map(|()| KeyPair::new_account());
     let own = KeyPair::new_user();
     let limits = json!({"limits": {"conn": 1, "subs": 2, "payload": 10}});
-    let default = json!({"default_permissions": {"pub": {"deny": ["secret"]}}});
+    let default = json!({
+        "default_permissions": {"pub": {"deny": ["secret"]}},
+        "mappings": {"old": [{"subject": "new"}], "ask.old": [{"subject": "b", "weight": 40}]},
+    });
     let conf = operator.configuration(&[
         (&account, operator.account(&account, default)),
         (&small, operator.account(&small, limits)),
@@ -208,6 +211,21 @@ fn limits_hold(start: Start<'_>) {
     check(&account, json!({"subs": 1}), "SUB a 1\r\nSUB b 2\r\n", many);
     let long = "-ERR 'Maximum Payload Violation'";
     check(&account, json!({"payload": 3}), "PUB a 4\r\nabcd\r\n", long);
+    // Answers and queue groups; a mapping of the account comes before both.
+    let may = json!({
+        "pub": {"allow": ["ask", "new"]}, "sub": {"allow": ["ask", "new", "g q.*"]},
+        "resp": {"max": 1, "ttl": 60_000_000_000_i64},
+    });
+    let denied = "-ERR 'Permissions Violation for Subscription to \"g\" using queue \"r\"'";
+    check(&account, may.clone(), "SUB g q.1 1\r\nSUB g r 2\r\n", denied);
+    let mut asked = try_out(&account, may, "SUB ask 1\r\nPUB ask back 0\r\n\r\n");
+    assert_eq!(asked.next().as_deref(), Some("MSG ask 1 back 0"));
+    assert_eq!(asked.next().as_deref(), Some(""));
+    asked.say("PUB back 0\r\n\r\nPUB back 0\r\n\r\n");
+    let denied = "-ERR 'Permissions Violation for Publish to \"back\"'";
+    assert_eq!(asked.next().as_deref(), Some(denied));
+    asked.say("SUB new 2\r\nPUB old 0\r\n\r\n");
+    assert_eq!(asked.next().as_deref(), Some("MSG new 2 0"));
     let mut first = try_out(&small, json!({}), "SUB a 1\r\nPUB a 3\r\nabc\r\n");
     assert_eq!(first.next().as_deref(), Some("MSG a 1 3"));
     assert_eq!(first.next().as_deref(), Some("abc"));

@@ -34,19 +34,10 @@ pub fn embedded(topology: &Topology) -> Vec<Diagnostic> {
             }
         }
     }
-    for user in &topology.users {
-        if let Some(responses) = &user.permissions.responses {
-            missing(responses.span, &user.name.value, "allow_responses");
-        }
-    }
-    if let Some(mapping) = topology.mappings.first() {
-        missing(mapping.subject.span, &topology.name.value, "mappings");
-    }
     let server = &topology.server;
     let spans = [
         ("token", server.token.as_ref().map(|said| said.span)),
         ("tls", server.tls.as_ref().map(|said| said.span)),
-        ("domain", server.domain.as_ref().map(|said| said.span)),
     ];
     for (field, span) in spans {
         if let Some(span) = span {

@@ -21,6 +21,9 @@ users:
   admin: { role: admin, permissions: { publish: { deny: [$JS.API.STREAM.DELETE.OTHER] } } }
   agent: { service: agent, inbox_prefix: _INBOX_agent, permissions: { publish: [metrics.>] } }
   probe: { permissions: { publish: [probe.>], subscribe: { allow: ['probe.>'], deny: [probe.secret] } } }
+  echo: { permissions: { subscribe: [ask], allow_responses: true } }
+mappings: [{ subject: old.*, to: metrics.$1 }]
+server: { jetstream: { domain: hub } }
 ";
 
 struct Users {
@@ -94,6 +97,28 @@ async fn users_may_do_what_the_file_says_and_no_more() {
     assert_eq!(metrics.next().await.unwrap().subject.as_str(), "metrics.a");
     let nothing = tokio::time::timeout(Duration::from_millis(100), elsewhere.next()).await;
     assert!(nothing.is_err(), "{nothing:?}");
+    // Whoever is asked may answer, once. A subject that is mapped is another one before anybody is asked.
+    let echo = users.connect("echo", "_INBOX").await;
+    let mut asked = echo.subscribe("ask").await.unwrap();
+    echo.flush().await.unwrap();
+    let answer = tokio::spawn(async move {
+        let reply = asked.next().await.unwrap().reply.unwrap();
+        for text in ["first", "second"] {
+            echo.publish(reply.clone(), text.into()).await.unwrap();
+        }
+        echo.publish("metrics.b", "x".into()).await.unwrap();
+        echo.flush().await.unwrap();
+    });
+    let mut inbox = admin.subscribe("inbox").await.unwrap();
+    admin.publish_with_reply("ask", "inbox", "?".into()).await.unwrap();
+    answer.await.unwrap();
+    admin.publish("old.c", "x".into()).await.unwrap();
+    assert_eq!(metrics.next().await.unwrap().subject.as_str(), "metrics.c");
+    admin.publish("inbox", "end".into()).await.unwrap();
+    assert_eq!(inbox.next().await.unwrap().payload, "first");
+    assert_eq!(inbox.next().await.unwrap().payload, "end");
+    let of_domain = admin.request("$JS.hub.API.INFO", "".into()).await.unwrap().payload;
+    assert!(String::from_utf8_lossy(&of_domain).contains("\"domain\":\"hub\""), "{of_domain:?}");
     let short = jetstream::new(users.connect_within("admin", "_INBOX", SHORT).await);
     assert!(short.delete_stream("OTHER").await.is_err());
     let context = jetstream::new(admin.clone());

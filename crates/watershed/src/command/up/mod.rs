@@ -1,5 +1,6 @@
 //! `watershed up`: a server on this machine that holds the topologies, verified.
 
+mod mappings;
 mod passages;
 mod people;
 mod report;
@@ -95,6 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         loaded.topology.server.http.as_ref()
     })?;
     let passages = passages::passages(&workspace)?;
+    let mappings = mappings::mappings(&workspace)?;
     let place = match data::choose(arguments.data.as_deref(), &workspace)? {
         Choice::Use(place) => place,
         Choice::Refused(text) => {
@@ -111,7 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     data::prepare(&place, &workspace)?;
     kept.save()?;
     let mut config = config(&workspace, listen, http, &place.folder, &people);
-    config.passages = passages;
+    (config.passages, config.mappings) = (passages, mappings);
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
@@ -191,6 +193,10 @@ fn config(
     }
     if let Some(bytes) = sum(|l| l.topology.server.max_memory_store.as_ref().map(|max| max.value)) {
         jetstream.max_memory_store = bytes;
+    }
+    let domains = workspace.topologies.iter().filter_map(|l| l.topology.server.domain.as_ref());
+    if let Some(domain) = domains.map(|domain| &domain.value).next() {
+        jetstream.domain.clone_from(domain);
     }
     let limits = workspace.topologies.iter().map(|loaded| loaded.topology.server.limits);
     jetstream.bounds = limits.fold(Bounds::default(), Bounds::and);

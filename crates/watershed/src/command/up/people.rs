@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use watershed_server::{ConnectionTypes, Credential, Nkey, Permissions, Rules, User};
+use watershed_server::{ConnectionTypes, Credential, Nkey, Permissions, Responses, Rules, User};
 use watershed_topology::model::{self, Access};
 use watershed_topology::permission;
 
@@ -203,12 +203,13 @@ impl People {
                 other.account
             );
         }
-        let rules = |own: permission::Rules| Rules::new(own.allow.as_deref(), &own.deny);
         let permissions = permissions.map(|own| -> anyhow::Result<_> {
-            Ok(Arc::new(Permissions {
-                publish: rules(own.publish)?,
-                subscribe: rules(own.subscribe)?,
-            }))
+            let permission::Permissions { publish, subscribe, responses } = own;
+            Ok(Arc::new(Permissions::new(
+                Rules::of_publishes(publish.allow.as_deref(), &publish.deny)?,
+                Rules::of_subscriptions(subscribe.allow.as_deref(), &subscribe.deny)?,
+                responses.map(answers),
+            )))
         });
         self.users.push(User {
             name: name.to_owned(),
@@ -221,4 +222,9 @@ impl People {
         shown.push(Shown { name: name.to_owned(), password: said });
         Ok(())
     }
+}
+
+/// As the server takes them; 0 is its default.
+fn answers(own: model::Responses) -> Responses {
+    Responses { max: own.max.unwrap_or_default(), ttl: own.expires.unwrap_or_default() }
 }
