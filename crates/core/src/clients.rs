@@ -36,11 +36,37 @@ pub(crate) struct Clients {
     ended: Vec<SubKey>,
 }
 
+/// How many bytes may wait.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// For one connection.
+    one: usize,
+    /// For one connection, before those who publish to it are held back.
+    high: usize,
+    /// For all together.
+    all: usize,
+}
+
+impl Room {
+    /// With so many bytes for one connection.
+    fn new(one: usize) -> Self {
+        let all = OUTBOXES_BYTES_MAX.max(one.saturating_mul(2));
+        Self { one, high: OUTBOX_BYTES_HIGH.min(one / 2), all }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(OUTBOX_BYTES_MAX)
+    }
+}
+
 /// What waits in all outboxes together.
 #[derive(Debug, Default)]
 struct Backlog {
+    room: Room,
     bytes: usize,
-    /// Sessions with more than [`OUTBOX_BYTES_HIGH`] waiting, until half of that has gone.
+    /// Sessions with more than [`Room::high`] waiting, until half of that has gone.
     congested: usize,
     /// Connections with too much to read, that are to be closed.
     overflowed: Vec<usize>,
@@ -64,16 +90,15 @@ impl Backlog {
             session.flush_requested = true;
             outputs.push(Output::Flush(session.id));
         }
-        if length <= OUTBOX_BYTES_UNKNOWN_MAX {
+        let room = self.room;
+        if length <= OUTBOX_BYTES_UNKNOWN_MAX.min(room.high) {
             return Taken::Yes;
         }
-        if session.phase != Phase::Ready
-            || length > OUTBOX_BYTES_MAX
-            || self.bytes > OUTBOXES_BYTES_MAX
-        {
+        let unknown = session.phase != Phase::Ready && length > OUTBOX_BYTES_UNKNOWN_MAX;
+        if unknown || length > room.one || self.bytes > room.all {
             self.overflowed.push(slot);
         }
-        if length < OUTBOX_BYTES_HIGH {
+        if length < room.high {
             return Taken::Yes;
         }
         if !session.congested {
@@ -85,6 +110,11 @@ impl Backlog {
 }
 
 impl Clients {
+    /// Bounds what may wait for one connection, in bytes. Who has more waiting is closed with the next that comes.
+    pub(crate) fn set_room(&mut self, bytes: usize) {
+        self.backlog.room = Room::new(bytes);
+    }
+
     pub(crate) fn slot(&self, conn: ConnId) -> Option<usize> {
         let slot = conn.slot as usize;
         self.sessions.get(slot).filter(|session| session.id == conn).map(|_| slot)
@@ -107,11 +137,12 @@ impl Clients {
     /// The peer took `count` bytes of its outbox. Says whether those who are held back for it may
     /// go on.
     pub(crate) fn sent(&mut self, slot: usize, count: usize) -> bool {
+        let high = self.backlog.room.high;
         let session = &mut self.sessions[slot];
         session.outbox.take(count);
         self.backlog.bytes -= count;
         session.flush_requested = !session.outbox.is_empty();
-        let relieved = session.congested && session.outbox.len() < OUTBOX_BYTES_HIGH / 2;
+        let relieved = session.congested && session.outbox.len() < high / 2;
         if relieved {
             session.congested = false;
             self.backlog.congested -= 1;
@@ -144,10 +175,10 @@ impl Clients {
     pub(crate) fn take_overflowed(&mut self) -> Option<usize> {
         while let Some(slot) = self.backlog.overflowed.pop() {
             let Some(session) = self.sessions.get(slot) else { continue };
-            if session.outbox.len() > OUTBOX_BYTES_MAX || session.phase != Phase::Ready {
+            if session.outbox.len() > self.backlog.room.one || session.phase != Phase::Ready {
                 return Some(slot);
             }
-            if self.backlog.bytes > OUTBOXES_BYTES_MAX {
+            if self.backlog.bytes > self.backlog.room.all {
                 return self.worst();
             }
         }
@@ -168,7 +199,7 @@ impl Clients {
         session.phase = Phase::Closing;
         session.ended = Some(reason);
         let conn = session.id;
-        if reason == CloseReason::SlowConsumer {
+        if reason.is_slow() {
             self.discard(slot);
         }
         self.outputs.push(Output::Close { conn, reason });

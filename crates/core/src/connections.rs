@@ -202,7 +202,7 @@ impl Core {
         }
         for (_, session) in &self.clients.sessions {
             traffic.counts += session.counts;
-            traffic.slow_consumers += u64::from(session.ended == Some(CloseReason::SlowConsumer));
+            traffic.slow_consumers += u64::from(session.ended.is_some_and(CloseReason::is_slow));
         }
         traffic
     }
@@ -217,7 +217,7 @@ impl Core {
         if let Some(account) = self.accounts.get_mut(session.account.index()) {
             account.connected -= 1;
             account.past.counts += session.counts;
-            account.past.slow_consumers += u64::from(reason == Some(CloseReason::SlowConsumer));
+            account.past.slow_consumers += u64::from(reason.is_some_and(CloseReason::is_slow));
         }
         if self.gone.len() == crate::limits::GONE_MAX {
             self.gone.pop_front();

@@ -14,7 +14,7 @@ use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
 use crate::account::Account;
 use crate::clients::Clients;
-use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
+use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_MAX, SUBSCRIPTIONS_MAX};
 use crate::mapping::{Mapping, Mappings};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub seed: u64,
     /// Key of what nobody may guess: random, and never told.
     pub key: [u64; 2],
+    /// What one connection may take.
+    pub most: Most,
     /// Account whose users may ask about the server.
     pub system_account: String,
     /// Whether they may ask for the JWTs of accounts, and change them.
@@ -60,8 +62,34 @@ impl Default for Settings {
             auth_timeout: Duration::from_secs(2),
             seed: 0,
             key: [0; 2],
+            most: Most::default(),
             system_account: SYSTEM_ACCOUNT.to_owned(),
             keeps_claims: false,
+        }
+    }
+}
+
+/// What one connection may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    /// Bytes that wait for it, before it counts as a slow consumer and is closed.
+    pub pending_bytes: usize,
+    /// Time in which it must take something of what waits.
+    pub write_deadline: Duration,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Tokens of what it subscribes to.
+    pub tokens: usize,
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self {
+            pending_bytes: OUTBOX_BYTES_MAX,
+            // As nats-server.
+            write_deadline: Duration::from_secs(10),
+            subscriptions: SUBSCRIPTIONS_MAX,
+            tokens: FILTER_TOKENS_MAX,
         }
     }
 }
@@ -78,6 +106,8 @@ enum TimerKey {
     Ping(ConnId),
     /// A connection's time is over.
     Expiry(ConnId),
+    /// A connection must have taken something of what waits for it.
+    Write(ConnId),
 }
 
 /// Core NATS of one node. See the crate's documentation.
@@ -107,12 +137,14 @@ pub struct Core {
 impl Core {
     /// A core without accounts and connections.
     pub fn new(settings: Settings) -> Self {
+        let mut clients = Clients::default();
+        clients.set_room(settings.most.pending_bytes);
         Self {
             random: Random::new(settings.seed),
             secrets: Secrets::new(settings.key),
             settings,
             accounts: Vec::new(),
-            clients: Clients::default(),
+            clients,
             now: Now::default(),
             shares: false,
             maps: false,
@@ -395,6 +427,7 @@ impl Core {
         self.timers.cancel(TimerKey::Authentication(conn));
         self.timers.cancel(TimerKey::Ping(conn));
         self.timers.cancel(TimerKey::Expiry(conn));
+        self.timers.cancel(TimerKey::Write(conn));
         self.clients.remove(slot)
     }
 
@@ -411,6 +444,11 @@ impl Core {
                     }
                 }
                 TimerKey::Ping(conn) => self.ping(now, conn),
+                TimerKey::Write(conn) => {
+                    if let Some(slot) = self.clients.slot(conn) {
+                        self.close(slot, CloseReason::WriteDeadline);
+                    }
+                }
                 TimerKey::Expiry(conn) => {
                     let Some(slot) = self.clients.slot(conn) else { continue };
                     let until = self.clients.sessions[slot].bounds.until;
@@ -439,7 +477,20 @@ impl Core {
     /// The peer took `count` bytes of its outbox; if more wait, the shell knows. Says whether those
     /// who were held back because it did not read may go on.
     pub fn sent(&mut self, conn: ConnId, count: usize) -> bool {
-        self.clients.slot(conn).is_some_and(|slot| self.clients.sent(slot, count))
+        let Some(slot) = self.clients.slot(conn) else { return false };
+        if std::mem::take(&mut self.clients.sessions[slot].blocked) {
+            self.timers.cancel(TimerKey::Write(conn));
+        }
+        self.clients.sent(slot, count)
+    }
+
+    /// The peer takes nothing at the moment of what waits for it. If it stays so, it is closed.
+    pub fn blocked(&mut self, now: Now, conn: ConnId) {
+        let Some(slot) = self.clients.slot(conn) else { return };
+        if !std::mem::replace(&mut self.clients.sessions[slot].blocked, true) {
+            let deadline = now.tick.after(self.settings.most.write_deadline);
+            self.timers.set(TimerKey::Write(conn), deadline);
+        }
     }
 
     /// Whether any connection has so much to read that those who publish to it should wait.
@@ -582,16 +633,21 @@ impl Core {
             self.clients.send(slot, |out| encode::error(out, "Invalid Subject"));
             return;
         }
+        if subject::tokens(filter).count() > self.settings.most.tokens {
+            let text = format!("{}, too many tokens", subscription_violation(filter, None));
+            self.clients.send(slot, |out| encode::error(out, &text));
+            return;
+        }
         let session = &mut self.clients.sessions[slot];
         if !session.permit().subscribe(filter, queue) {
             let text = subscription_violation(filter, queue);
             self.clients.send(slot, |out| encode::error(out, &text));
             return;
         }
-        let most = session.bounds.subscriptions.unwrap_or(SUBSCRIPTIONS_MAX);
-        if session.subscriptions.len() >= most.min(SUBSCRIPTIONS_MAX) {
-            let reason = CloseReason::Subscriptions;
-            self.refuse(slot, "maximum subscriptions exceeded", reason);
+        let most = self.settings.most.subscriptions.min(SUBSCRIPTIONS_MAX);
+        if session.subscriptions.len() >= session.bounds.subscriptions.unwrap_or(most).min(most) {
+            let text = "maximum subscriptions exceeded";
+            self.clients.send(slot, |out| encode::error(out, text));
             return;
         }
         // An id that is taken is left with what it has, as nats-server does.

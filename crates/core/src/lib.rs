@@ -29,8 +29,7 @@ mod user;
 mod watched;
 
 pub use clients::Taken;
-pub use core::{Core, Settings};
-pub use limits::OUTBOX_BYTES_MAX;
+pub use core::{Core, Most, Settings};
 pub use mapping::{Mapping, MappingError};
 pub use outbox::Outbox;
 pub use output::{CloseReason, ConnId, Flow, Output};

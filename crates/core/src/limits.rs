@@ -2,14 +2,15 @@
 
 use watershed_wire::limits::{CONNECT_LINE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 
-/// Bytes that may wait for one connection before it counts as a slow consumer and is closed
-/// (nats-server's `max_pending`).
+/// Bytes that may wait for one connection before it counts as a slow consumer and is closed, if nothing
+/// else is set (nats-server's `max_pending`).
 pub const OUTBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes waiting for one connection above which those who publish to it are held back.
 pub const OUTBOX_BYTES_HIGH: usize = 4 * 1024 * 1024;
 
-/// Bytes that may wait for all connections together. Beyond, the one with most waiting is closed.
+/// Bytes that may wait for all connections together, or twice what may wait for one if that is more. Beyond, the
+/// one with most waiting is closed.
 pub const OUTBOXES_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Bytes that may wait for a connection that has not said who it is.

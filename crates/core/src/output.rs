@@ -53,8 +53,8 @@ pub enum CloseReason {
     Stale,
     /// Too many bytes waited for it.
     SlowConsumer,
-    /// A limit on subscriptions.
-    Subscriptions,
+    /// It took nothing of what waited for it for too long.
+    WriteDeadline,
     /// The user's time, or that of the account, is over.
     Expired,
     /// Who issued the credential has taken it back.
@@ -66,6 +66,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Whether it took too little of what waited for it.
+    pub fn is_slow(self) -> bool {
+        matches!(self, Self::SlowConsumer | Self::WriteDeadline)
+    }
+
     /// As nats-server's monitoring and events have it.
     pub fn words(self) -> &'static str {
         match self {
@@ -75,7 +80,7 @@ impl CloseReason {
             Self::AuthenticationTimeout => "Authentication Timeout",
             Self::Stale => "Stale Connection",
             Self::SlowConsumer => "Slow Consumer (Pending Bytes)",
-            Self::Subscriptions => "Maximum Subscriptions Exceeded",
+            Self::WriteDeadline => "Slow Consumer (Write Deadline)",
             Self::Expired => "Authentication Expired",
             Self::Revoked => "Credentials Revoked",
             Self::AccountConnections => "Maximum Account Connections Exceeded",
@@ -92,7 +97,7 @@ impl CloseReason {
             Self::AuthenticationTimeout => "authentication timeout",
             Self::Stale => "stale connection",
             Self::SlowConsumer => "slow consumer",
-            Self::Subscriptions => "maximum subscriptions exceeded",
+            Self::WriteDeadline => "slow consumer: write deadline",
             Self::Expired => "authentication expired",
             Self::Revoked => "credentials revoked",
             Self::AccountConnections => "maximum account connections exceeded",

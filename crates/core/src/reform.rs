@@ -6,7 +6,7 @@ use std::time::Duration;
 use watershed_base::AccountId;
 use watershed_wire::encode;
 
-use crate::core::{ACCOUNT_FULL, Core, subscription_violation};
+use crate::core::{ACCOUNT_FULL, Core, Most, subscription_violation};
 use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
@@ -42,6 +42,8 @@ pub struct Changeable {
     pub max_payload: usize,
     /// Whether a credential is needed, as clients are told.
     pub auth_required: bool,
+    /// What one connection may take.
+    pub most: Most,
 }
 
 impl Core {
@@ -50,6 +52,8 @@ impl Core {
         self.settings.ping_interval = new.ping_interval;
         self.settings.ping_max = new.ping_max;
         self.settings.auth_timeout = new.auth_timeout;
+        self.settings.most = new.most;
+        self.clients.set_room(new.most.pending_bytes);
         let info = &mut self.settings.info;
         let told = (info.max_payload, info.auth_required);
         (info.max_payload, info.auth_required) = (new.max_payload, new.auth_required);

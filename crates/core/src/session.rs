@@ -144,6 +144,8 @@ pub(crate) struct Session {
     pub(crate) outbox: Outbox,
     /// Whether the shell knows that bytes wait.
     pub(crate) flush_requested: bool,
+    /// Whether its peer took nothing of what waits when it was last tried.
+    pub(crate) blocked: bool,
     /// Whether so much waits that publishers are held back.
     pub(crate) congested: bool,
     /// Who it is without a credential.
@@ -212,6 +214,7 @@ impl Session {
             phase: Phase::Greeted,
             outbox: Outbox::default(),
             flush_requested: false,
+            blocked: false,
             congested: false,
             anonymous,
             // Of no effect before the session is ready, when its identity sets it.

@@ -242,6 +242,11 @@ impl Engine {
         }
     }
 
+    /// The peer takes nothing at the moment of what waits for it. If it stays so, it is closed.
+    pub fn blocked(&mut self, now: Now, conn: ConnId) {
+        self.core.blocked(now, conn);
+    }
+
     /// Deadlines up to `now` have passed.
     pub fn timeout(&mut self, now: Now) {
         self.now = now;

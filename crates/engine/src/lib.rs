@@ -15,9 +15,9 @@ pub use on_disk::{OnDisk, StartError};
 pub use watershed_base::{AccountId, Now, Tick};
 pub use watershed_core::{
     About, AccountStatistics, Bounds, Changeable, Claims, CloseReason, ConnId, ConnectionDetail,
-    Counts, Flow, Identity, Key, Mapping, MappingError, OUTBOX_BYTES_MAX, Outbox, Output, Peer,
-    Question, SYSTEM_ACCOUNT, Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail,
-    Traffic, Until, Which, permit, server,
+    Counts, Flow, Identity, Key, Mapping, MappingError, Most, Outbox, Output, Peer, Question,
+    SYSTEM_ACCOUNT, Settings as CoreSettings, Sort, Standing, State, SubscriptionDetail, Traffic,
+    Until, Which, permit, server,
 };
 pub use watershed_jetstream::monitor::{Detail, JetStreamSnapshot};
 pub use watershed_jetstream::{

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use watershed_engine::{
-    CloseReason, ConnId, Engine, Flow, Identity, Now, Outbox, Output, Peer, Settings,
+    CloseReason, ConnId, CoreSettings, Engine, Flow, Identity, Most, Now, Outbox, Output, Peer,
+    Settings, Tick,
 };
 use watershed_wire::ClientDecoder;
 
@@ -18,8 +19,19 @@ struct Clients {
 
 impl Clients {
     fn new() -> Self {
-        let engine = Engine::new(Settings::default());
+        Self::with(Most::default())
+    }
+
+    fn with(most: Most) -> Self {
+        let core = CoreSettings { most, ..CoreSettings::default() };
+        let engine = Engine::new(Settings { core, ..Settings::default() });
         Self { engine, open: Vec::new(), closed: Vec::new() }
+    }
+
+    /// Time has passed.
+    fn at(&mut self, now: Now) {
+        self.engine.timeout(now);
+        self.close();
     }
 
     fn connect(&mut self) -> ConnId {
@@ -36,6 +48,12 @@ impl Clients {
     fn say(&mut self, conn: ConnId, bytes: &[u8]) -> Flow {
         let (op, _) = ClientDecoder::new(1 << 20).next(bytes).unwrap().unwrap();
         let flow = self.engine.received(Now::default(), conn, op);
+        self.close();
+        flow
+    }
+
+    /// Closes whom the engine wants closed.
+    fn close(&mut self) {
         let mut outputs = Vec::new();
         self.engine.drain(Now::default(), &mut outputs, &mut Vec::new());
         for output in outputs {
@@ -45,7 +63,6 @@ impl Clients {
                 self.engine.closed(conn);
             }
         }
-        flow
     }
 
     fn waiting(&self) -> usize {
@@ -75,4 +92,35 @@ fn those_who_never_read_share_a_budget() {
     for (conn, reason) in &clients.closed {
         assert!(*conn != publisher && *reason == CloseReason::SlowConsumer);
     }
+}
+
+#[test]
+fn what_waits_for_one_is_bounded_as_is_said() {
+    let mut clients = Clients::with(Most { pending_bytes: 1 << 20, ..Most::default() });
+    let (publisher, reader) = (clients.connect(), clients.connect());
+    clients.say(reader, b"SUB a 1\r\n");
+    let frame = [b"PUB a 262144\r\n", &vec![b'x'; 262_144][..], b"\r\n"].concat();
+    let flows: Vec<Flow> = (0..3).map(|_| clients.say(publisher, &frame)).collect();
+    assert_eq!((flows, clients.closed.len()), (vec![Flow::Continue, Flow::Stall, Flow::Stall], 0));
+    clients.say(publisher, &frame);
+    assert_eq!(clients.closed, [(reader, CloseReason::SlowConsumer)]);
+}
+
+#[test]
+fn who_takes_nothing_has_to_go() {
+    let mut clients = Clients::new();
+    let (stuck, slow) = (clients.connect(), clients.connect());
+    let after = |seconds: u64| Now { tick: Tick(seconds * 1_000_000_000), ..Now::default() };
+    for conn in [stuck, slow] {
+        clients.engine.blocked(after(0), conn);
+    }
+    // It takes something, and is stuck anew.
+    clients.engine.sent(slow, 1);
+    clients.engine.blocked(after(5), slow);
+    clients.at(after(9));
+    assert_eq!(clients.closed, []);
+    clients.at(after(10));
+    assert_eq!(clients.closed, [(stuck, CloseReason::WriteDeadline)]);
+    clients.at(after(15));
+    assert_eq!(clients.closed[1..], [(slow, CloseReason::WriteDeadline)]);
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use watershed_engine::{ConnId, Identity, Now, Question};
 use watershed_wire::handshake::Connect;
 
-use crate::auth::{Claim, Verdict, Way};
+use crate::auth::{Claim, Holder, Verdict, Way};
 use crate::shard::Shard;
 use crate::tls::Stepped;
 use crate::trust::{Answers, Change, Visitor, Vouched};
@@ -17,7 +17,9 @@ impl Shard {
     /// Finds out who a connection is, at once or later.
     pub(crate) fn authenticate(&mut self, now: Now, conn: ConnId, connect: Connect, nonce: String) {
         let Some((source, way)) = self.origin_of(conn) else { return };
-        let claim = Claim { conn, source, way, connect, nonce };
+        let maps = self.authenticator.maps(way);
+        let holder = if maps { self.holder_of(conn) } else { None };
+        let claim = Claim { conn, source, way, holder, connect, nonce };
         let verdict = match &self.gate {
             Some(gate) => {
                 if gate.check(claim) {
@@ -132,6 +134,12 @@ impl Shard {
         self.engine.secured(now, conn);
         self.enqueue(slot);
         self.write(slot);
+    }
+
+    /// Who a connection is by its certificate.
+    fn holder_of(&self, conn: ConnId) -> Option<Holder> {
+        let connection = self.connections.get(conn.slot as usize)?.as_ref()?;
+        connection.transport.tls()?.holder()
     }
 
     /// Where a connection comes from, and how; `None` if it is gone.

@@ -73,7 +73,7 @@ impl Shard {
         tracing::debug!(connection = id.number, %source, "connection opened");
         let known = self.authenticator.anonymous(way).is_some();
         let transport = self.transport(now, id, stream, way);
-        let connection = Connection::new(id, source.ip(), transport, self.payload_bytes_max, known);
+        let connection = Connection::new(id, source.ip(), transport, self.decoder.clone(), known);
         self.connections[slot] = Some(connection);
         if !self.door.enter(now.tick, id) {
             self.turn_away(now, slot, "maximum connections exceeded");

@@ -1,13 +1,13 @@
 //! What a server is told at its start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use watershed_engine::{AccountStore, Mapping, SYSTEM_ACCOUNT};
+use watershed_engine::{AccountStore, Mapping, Most, SYSTEM_ACCOUNT};
 use watershed_wire::jetstream::check::Bounds;
-use watershed_wire::limits::PAYLOAD_BYTES_MAX;
+use watershed_wire::limits::{CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use watershed_wire::subject::transform::Transform;
 
 use crate::auth::{Credential, User};
@@ -86,6 +86,9 @@ impl HandshakeFirst {
     pub const AUTO: Self = Self::Within(Duration::from_millis(50));
 }
 
+/// A SHA-256.
+pub type Digest = Vec<u8>;
+
 /// TLS for clients.
 #[derive(Debug, Clone)]
 pub struct TlsConfig {
@@ -97,6 +100,14 @@ pub struct TlsConfig {
     pub ca_file: Option<PathBuf>,
     /// Whether clients must show a certificate.
     pub verify: bool,
+    /// Whether a client is the user that its certificate names, whatever else it says.
+    pub map: bool,
+    /// SHA-256 of the public keys that clients may have, each as it stands in their certificate; empty for any.
+    pub pinned_certs: BTreeSet<Digest>,
+    /// Cipher suites that are offered, by their names in the TLS registry; empty for all.
+    pub cipher_suites: Vec<String>,
+    /// Curves that are offered, by nats-server's names for them; empty for all.
+    pub curve_preferences: Vec<String>,
     /// Time for the handshake.
     pub timeout: Duration,
     /// Who begins.
@@ -115,6 +126,10 @@ impl TlsConfig {
             key_file: key_file.into(),
             ca_file: None,
             verify: false,
+            map: false,
+            pinned_certs: BTreeSet::new(),
+            cipher_suites: Vec::new(),
+            curve_preferences: Vec::new(),
             timeout: Duration::from_secs(2),
             handshake_first: HandshakeFirst::default(),
             allow_non_tls: false,
@@ -252,6 +267,10 @@ pub struct Config {
     pub jetstream: Option<JetStreamConfig>,
     /// Longest message in bytes.
     pub max_payload: usize,
+    /// Longest control line in bytes; that of `CONNECT` may have 16 KiB.
+    pub max_control_line: usize,
+    /// What one connection may take.
+    pub most: Most,
     /// Bytes of memory for what all connections together have half sent. Beyond, the largest of those
     /// who send nothing more are closed.
     pub max_half_received: usize,
@@ -315,6 +334,8 @@ impl Default for Config {
             mappings: BTreeMap::new(),
             jetstream: None,
             max_payload: PAYLOAD_BYTES_MAX,
+            max_control_line: CONTROL_LINE_BYTES_MAX,
+            most: Most::default(),
             max_half_received: 128 * 1024 * 1024,
             max_connections: 65_536,
             leaf_nodes: None,

@@ -99,7 +99,8 @@ pub(crate) struct Connection {
     /// When bytes last came.
     pub(crate) heard_of: Tick,
     stage: Stage,
-    payload_bytes_max: usize,
+    /// How it is read when it is known who it is.
+    of_known: ClientDecoder,
     /// Whether whole operations may be in `carry`.
     undecoded: bool,
 }
@@ -121,11 +122,11 @@ impl Connection {
         id: ConnId,
         source: IpAddr,
         transport: Transport,
-        payload_bytes_max: usize,
+        of_known: ClientDecoder,
         anonymous: bool,
     ) -> Self {
         // Before they are known, no payload of theirs is waited for.
-        let decoder = ClientDecoder::new(if anonymous { payload_bytes_max } else { 0 });
+        let decoder = if anonymous { of_known.clone() } else { ClientDecoder::new(0) };
         Self {
             id,
             source,
@@ -141,7 +142,7 @@ impl Connection {
             counted_bytes: 0,
             heard_of: Tick::default(),
             stage: if anonymous { Stage::Silent } else { Stage::Unknown },
-            payload_bytes_max,
+            of_known,
             undecoded: false,
         }
     }
@@ -159,7 +160,7 @@ impl Connection {
     /// It became known who this is.
     pub(crate) fn admit(&mut self) {
         self.stage = Stage::Known;
-        self.decoder = ClientDecoder::new(self.payload_bytes_max);
+        self.decoder = self.of_known.clone();
     }
 
     /// Whether it was full and is not any more: it may go on.

@@ -51,8 +51,8 @@ mod web;
 pub use auth::{ConnectionTypes, Credential, Nkey, User};
 pub use conf::{ConfigError, Process, read_config};
 pub use config::{
-    Config, HandshakeFirst, JetStreamConfig, OperatorConfig, Passage, PassageKind, Resolver,
-    TlsConfig, WebSocketConfig, WebSocketCookies,
+    Config, Digest, HandshakeFirst, JetStreamConfig, OperatorConfig, Passage, PassageKind,
+    Resolver, TlsConfig, WebSocketConfig, WebSocketCookies,
 };
 pub use descriptors::raise_descriptor_limit;
 pub use reload::ReloadError;
@@ -61,6 +61,6 @@ pub use store::StoreError;
 pub use tls::TlsError;
 pub use trust::{AccountError, TokenError, TrustError};
 pub use watershed_engine::permit::{Grant, Permissions, Responses, Rules};
-pub use watershed_engine::{AccountStore, Mapping, MappingError, SYSTEM_ACCOUNT};
+pub use watershed_engine::{AccountStore, Mapping, MappingError, Most, SYSTEM_ACCOUNT};
 pub use watershed_wire::jetstream::check::Bounds;
 pub use watershed_wire::subject::transform::Transform;

@@ -99,6 +99,7 @@ pub(crate) fn changeable(new: &Config) -> Changeable {
         auth_timeout: new.auth_timeout,
         max_payload: new.max_payload,
         auth_required: new.needs_credentials(),
+        most: new.most,
     }
 }
 

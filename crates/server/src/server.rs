@@ -130,7 +130,6 @@ impl Builder {
             ),
         };
         let leaf_nodes = config.leaf_nodes.map(leaf_nodes).transpose()?;
-        let payload_bytes_max = config.max_payload;
         let config = Box::new(config);
         let parts = Parts {
             facts,
@@ -150,8 +149,7 @@ impl Builder {
             remote: remote.clone(),
             config,
         };
-        let shard =
-            Shard::new(parts, payload_bytes_max).map_err(system("watch the listening socket"))?;
+        let shard = Shard::new(parts).map_err(system("watch the listening socket"))?;
         let thread = spawn("watershed", move || shard.run()).map_err(system("start a thread"))?;
         Ok(Server { address, websocket_url, http, leaf_nodes, remote, thread: Some(thread) })
     }
@@ -238,6 +236,7 @@ fn settings(config: &Config, info: Info, seed: u64, key: [u64; 2]) -> Settings {
             auth_timeout: config.auth_timeout,
             seed,
             key,
+            most: config.most,
             system_account: config.system_account.clone(),
             keeps_claims: config
                 .operator

@@ -16,6 +16,7 @@ use watershed_engine::{
     About, CloseReason, Completion, ConnId, Damaged, DiskOutput, Engine, Flow, Forgotten, Identity,
     Now, Output, Question, Tick,
 };
+use watershed_wire::ClientDecoder;
 
 use crate::auth::{Authenticator, Way};
 use crate::clock::Clock;
@@ -137,7 +138,8 @@ pub(crate) struct Shard {
     storage: Option<Storage>,
     pub(crate) clock: Clock,
     pub(crate) facts: Facts,
-    pub(crate) payload_bytes_max: usize,
+    /// How what clients send is read who are known.
+    pub(crate) decoder: ClientDecoder,
     commands: Receiver<Command>,
     /// By slot, as the engine numbers them.
     pub(crate) connections: Vec<Option<Connection>>,
@@ -153,6 +155,11 @@ pub(crate) struct Shard {
     stopping: bool,
 }
 
+/// How what clients send is read who are known.
+fn decoder(config: &Config) -> ClientDecoder {
+    ClientDecoder::new(config.max_payload).lines_of(config.max_control_line)
+}
+
 impl Shard {
     /// A queue of commands for a shard that is still to be made.
     pub(crate) fn remote(poll: &Poll) -> io::Result<(Remote, Receiver<Command>)> {
@@ -161,7 +168,7 @@ impl Shard {
         Ok((Remote { commands, waker }, receiver))
     }
 
-    pub(crate) fn new(parts: Parts, payload_bytes_max: usize) -> io::Result<Self> {
+    pub(crate) fn new(parts: Parts) -> io::Result<Self> {
         let Parts { poll, mut listener, engine, authenticator, door, .. } = parts;
         let Parts { inbound, commands, clock, storage, facts, remote, config, gate, .. } = parts;
         let Parts { acceptor, handshakes, mut web, .. } = parts;
@@ -174,6 +181,7 @@ impl Shard {
             listener: Some(listener),
             lame_duck: None,
             remote,
+            decoder: decoder(&config),
             config,
             engine,
             authenticator,
@@ -186,7 +194,6 @@ impl Shard {
             storage,
             clock,
             facts,
-            payload_bytes_max,
             commands,
             connections: Vec::new(),
             turns: Turns::default(),
@@ -360,7 +367,7 @@ impl Shard {
             self.engine.judge(reload::standing(&self.config, &new));
         }
         self.door.set_room(connections_max(new.max_connections), new.connect_timeout);
-        self.payload_bytes_max = new.max_payload;
+        self.decoder = decoder(&new);
         let mut info = self.facts.info.clone();
         (info.max_payload, info.auth_required) = (new.max_payload, new.needs_credentials());
         self.facts.change(&new, info);
@@ -559,7 +566,12 @@ impl Shard {
         let Some(Some(connection)) = self.connections.get_mut(slot) else { return };
         if connection.flush(&mut self.engine).is_err() {
             self.drop_connection(slot);
-        } else if connection.has_room_again(&self.engine) && !connection.queued {
+            return;
+        }
+        if self.engine.outbox(connection.id).is_some_and(|outbox| !outbox.is_empty()) {
+            self.engine.blocked(self.clock.now(), connection.id);
+        }
+        if connection.has_room_again(&self.engine) && !connection.queued {
             connection.queued = true;
             self.turns.push(connection.id.slot, connection.had_much);
         }

@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use thiserror::Error;
 use watershed_engine::ConnId;
 
+use crate::auth::Holder;
 use crate::config::TlsConfig;
 use crate::shard::Remote;
 use crate::transport::{Halt, Outlet};
@@ -58,6 +59,10 @@ impl Session {
     }
 
     pub(crate) fn is_open(&self) -> bool {
+        match self.0 {}
+    }
+
+    pub(crate) fn holder(&self) -> Option<Holder> {
         match self.0 {}
     }
 

@@ -1,6 +1,7 @@
 //! Authentication. Secrets come in with the configuration and with `CONNECT`, and go no further.
 
 mod credential;
+mod holder;
 mod nkey;
 mod workers;
 
@@ -14,10 +15,12 @@ use watershed_engine::{ConnId, Engine, Identity, Key};
 use watershed_wire::handshake::Connect;
 
 pub use self::credential::Credential;
+pub(crate) use self::holder::Holder;
+use self::holder::Subjects;
 pub use self::nkey::Nkey;
 pub(crate) use self::workers::Worker;
 use self::workers::{Hashed, Hashes, Signed, signatures};
-use crate::config::{Config, DEFAULT_ACCOUNT};
+use crate::config::{Config, DEFAULT_ACCOUNT, TlsConfig};
 use crate::shard::Remote;
 
 /// Name of a client that connects with the token, as on nats-server.
@@ -95,6 +98,10 @@ pub(crate) struct Authenticator {
     anonymous: Option<Identity>,
     /// The same of those who come by WebSocket.
     anonymous_by_web: Option<Identity>,
+    /// How those come who are the user that their certificate names.
+    mapped: ConnectionTypes,
+    /// Users whose names are distinguished names.
+    subjects: Subjects,
     /// Who it is that shows a credential of no known user; nobody unless the server is open.
     stranger: Option<Identity>,
     /// Where hashes are checked, if there are any.
@@ -124,6 +131,8 @@ pub(crate) struct Claim {
     /// Address that it comes from.
     pub(crate) source: IpAddr,
     pub(crate) way: Way,
+    /// Who it is by its certificate, if it has shown one.
+    pub(crate) holder: Option<Holder>,
     pub(crate) connect: Connect,
     /// What it was given to sign.
     pub(crate) nonce: String,
@@ -152,15 +161,37 @@ impl Authenticator {
             credentials.filter_map(|own| own.hash()).map(str::to_owned).collect();
         let hashes = if hashes.is_empty() { None } else { Some(Hashes::start(hashes, remote)?) };
         let signatures = config.has_keys().then(|| signatures(remote)).transpose()?;
-        Ok(Self { users, token, anonymous, anonymous_by_web, stranger, hashes, signatures })
+        let maps = |tls: Option<&TlsConfig>| tls.is_some_and(|tls| tls.map);
+        let mapped = ConnectionTypes {
+            standard: maps(config.tls.as_ref()),
+            websocket: maps(config.websocket.as_ref().and_then(|web| web.tls.as_ref())),
+        };
+        let subjects = Subjects::of(users.keys());
+        Ok(Self {
+            users,
+            token,
+            anonymous,
+            anonymous_by_web,
+            mapped,
+            subjects,
+            stranger,
+            hashes,
+            signatures,
+        })
     }
 
     /// Who a connection without a credential is.
     pub(crate) fn anonymous(&self, way: Way) -> Option<Identity> {
         match way {
+            _ if self.maps(way) => None,
             Way::Standard => self.anonymous.clone(),
             Way::WebSocket => self.anonymous_by_web.clone(),
         }
+    }
+
+    /// Whether whoever comes like this is the user that their certificate names.
+    pub(crate) fn maps(&self, way: Way) -> bool {
+        self.mapped.allows(way)
     }
 
     /// Whether connections are given something to sign.
@@ -171,6 +202,15 @@ impl Authenticator {
     /// Who shows this credential. Whoever has a plain password or token gets in at once; where there are
     /// hashes, everybody whose password or token is wrong waits as long as for one of them.
     pub(crate) fn check(&self, claim: Claim) -> Verdict {
+        if self.maps(claim.way) {
+            // As on nats-server, a user who has a password shows that as well.
+            let user = self.of_certificate(&claim).map(str::to_owned);
+            if user.is_none() {
+                return Verdict::Now(None);
+            }
+            let connect = Connect { user, ..claim.connect };
+            return self.check_secret(Claim { connect, ..claim });
+        }
         let nkey = claim.connect.nkey.as_deref().unwrap_or_default();
         match &self.signatures {
             Some(signatures) if !nkey.is_empty() => self.check_key(claim, signatures),
@@ -178,8 +218,15 @@ impl Authenticator {
         }
     }
 
+    /// Who the certificate of a connection names, if that is a user.
+    fn of_certificate<'c>(&'c self, claim: &'c Claim) -> Option<&'c str> {
+        let holder = claim.holder.as_ref()?;
+        let mut names = holder.names.iter().map(String::as_str).chain(self.subjects.user(holder));
+        names.find(|name| self.users.contains_key(*name))
+    }
+
     fn check_key(&self, claim: Claim, signatures: &Worker<Signed>) -> Verdict {
-        let Claim { conn, source, way, connect, nonce } = claim;
+        let Claim { conn, source, way, connect, nonce, .. } = claim;
         let user = self.users.get(connect.nkey.as_deref().unwrap_or_default());
         let Some(Known { credential: Credential::Nkey(key), identity, connections }) = user else {
             return Verdict::Now(None);
@@ -275,8 +322,14 @@ mod tests {
             let connect = Connect { user, pass, ..Connect::default() };
             let conn = ConnId { slot: 0, number: 1 };
             let (source, nonce) = ([10, 0, 0, 1].into(), String::new());
-            let verdict =
-                authenticator.check(Claim { conn, source, way: Way::Standard, connect, nonce });
+            let verdict = authenticator.check(Claim {
+                conn,
+                source,
+                way: Way::Standard,
+                holder: None,
+                connect,
+                nonce,
+            });
             let found = matches!(verdict, Verdict::Now(Some(_)));
             assert_eq!(found, at_once, "{name}");
             assert!(found || matches!(verdict, Verdict::Later), "{name}");

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
-use watershed_engine::AccountStore;
+use watershed_engine::{AccountStore, Most};
 use watershed_wire::conf::{ConfError, Item, Pair, Value, parse};
 use watershed_wire::time::parse_go_duration;
 
@@ -179,6 +179,16 @@ impl Reader<'_> {
                 "server_tags" => self.config.server_tags = tags(pair)?,
                 "max_payload" => self.config.max_payload = number(pair)?,
                 "max_connections" | "max_conn" => self.config.max_connections = number(pair)?,
+                "max_control_line" => self.config.max_control_line = control_line(pair)?,
+                "max_pending" => self.config.most.pending_bytes = number(pair)?,
+                "max_subscriptions" | "max_subs" => {
+                    self.config.most.subscriptions =
+                        unless_zero(pair, Most::default().subscriptions)?;
+                }
+                "max_sub_tokens" | "max_subscription_tokens" => {
+                    self.config.most.tokens = unless_zero(pair, Most::default().tokens)?;
+                }
+                "write_deadline" => self.config.most.write_deadline = duration(pair)?,
                 "ping_interval" => self.config.ping_interval = duration(pair)?,
                 "ping_max" => self.config.ping_max = number(pair)?,
                 "jetstream" => self.jetstream(pair)?,
@@ -196,7 +206,7 @@ impl Reader<'_> {
                 "no_auth_user" => {
                     self.no_auth_user = Some((text(pair)?, pair.place.line));
                 }
-                "debug" | "trace" => self.process.debug |= flag(pair)?,
+                "debug" | "trace" | "trace_verbose" => self.process.debug |= flag(pair)?,
                 "logtime" => self.process.log_time = Some(flag(pair)?),
                 "logfile" | "log_file" => self.process.log_file = Some(text(pair)?.into()),
                 "ports_file_dir" => self.process.ports_file_dir = Some(text(pair)?.into()),
@@ -204,8 +214,14 @@ impl Reader<'_> {
                 "lame_duck_grace_period" => self.config.lame_duck_grace = duration(pair)?,
                 "leafnodes" | "leaf" => self.leaf_nodes(pair)?,
                 "pid_file" | "pidfile" => self.process.pid_file = Some(text(pair)?.into()),
-                // Where this server is for others of a cluster, which it is never in.
+                // Where this server is for others of a cluster, which it is never in, and how often it says that
+                // it can't reach one.
                 "client_advertise" => drop(text(pair)?),
+                "connect_error_reports" | "reconnect_error_reports" => drop(number::<u64>(pair)?),
+                // Of messages that are traced in the log: none are.
+                "max_traced_msg_len" => drop(number::<u64>(pair)?),
+                // Who may ask has to be a user of it, so where there are none it is not there.
+                "no_system_account" | "no_system" | "no_sys_acc" => drop(flag(pair)?),
                 _ => self.not_a_setting(pair)?,
             }
         }
@@ -474,6 +490,21 @@ fn number<T: TryFrom<i64>>(pair: &Pair) -> Read<T> {
     let Value::Integer(number) = pair.item.value else { return Err(wrong(pair, "a whole number")) };
     T::try_from(number)
         .map_err(|_| error(pair, format!("{number} is too much or too little for `{}`", pair.key)))
+}
+
+/// A limit; 0 for none, which is what there is without the key.
+fn unless_zero(pair: &Pair, unsaid: usize) -> Read<usize> {
+    Ok(Some(number(pair)?).filter(|limit| *limit > 0).unwrap_or(unsaid))
+}
+
+/// Longest control line. A subject must fit into a record of the store.
+fn control_line(pair: &Pair) -> Read<usize> {
+    const MOST: usize = 32 * 1024;
+    let bytes = number(pair)?;
+    if (1..=MOST).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(error(pair, format!("`{}` is at most {MOST} bytes for this server", pair.key)))
 }
 
 /// Bytes that streams may set aside; -1 is as much as without the key.

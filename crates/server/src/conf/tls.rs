@@ -3,8 +3,8 @@
 use watershed_wire::conf::{Pair, Value};
 
 use super::refused::refusal;
-use super::{Read, duration, error, flag, map, text, wrong};
-use crate::config::{HandshakeFirst, TlsConfig};
+use super::{Read, duration, error, flag, map, text, texts, wrong};
+use crate::config::{Digest, HandshakeFirst, TlsConfig};
 use crate::tls::Acceptor;
 
 /// Reads a block, and the files that it names.
@@ -15,7 +15,22 @@ pub(super) fn tls(pair: &Pair) -> Read<TlsConfig> {
             "cert_file" => tls.cert_file = text(pair)?.into(),
             "key_file" => tls.key_file = text(pair)?.into(),
             "ca_file" => tls.ca_file = Some(text(pair)?.into()),
-            "verify" => tls.verify = flag(pair)?,
+            "verify" => tls.verify |= flag(pair)?,
+            "verify_and_map" => {
+                tls.map = flag(pair)?;
+                tls.verify |= tls.map;
+            }
+            "pinned_certs" => {
+                let digests = texts(pair, "a list of SHA-256 digests")?;
+                let digest = |text: &String| {
+                    digest(text).ok_or_else(|| {
+                        error(pair, format!("`{text}` is not a SHA-256 in 64 hexadecimal digits"))
+                    })
+                };
+                tls.pinned_certs = digests.iter().map(digest).collect::<Read<_>>()?;
+            }
+            "cipher_suites" => tls.cipher_suites = texts(pair, "a list of cipher suites")?,
+            "curve_preferences" => tls.curve_preferences = texts(pair, "a list of curves")?,
             "timeout" => tls.timeout = duration(pair)?,
             "handshake_first" | "first" | "immediate" => tls.handshake_first = first(pair)?,
             "min_version" => tls.only_tls13 = is_13(pair)?,
@@ -43,6 +58,14 @@ fn first(pair: &Pair) -> Read<HandshakeFirst> {
         },
         _ => Err(wrong(pair, "true, false, `auto` or a duration")),
     }
+}
+
+/// What hexadecimal digits stand for, if it is a SHA-256.
+fn digest(text: &str) -> Option<Digest> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    (0..32).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).ok()).collect()
 }
 
 fn is_13(pair: &Pair) -> Read<bool> {

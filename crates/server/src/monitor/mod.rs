@@ -9,10 +9,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use watershed_engine::{
-    About, AccountStatistics, Detail, Engine, OUTBOX_BYTES_MAX, Question, Snapshot, Traffic, server,
+    About, AccountStatistics, Detail, Engine, Most, Question, Snapshot, Traffic, server,
 };
 use watershed_wire::handshake::Info;
-use watershed_wire::limits::CONTROL_LINE_BYTES_MAX;
 use watershed_wire::time::UnixNanos;
 
 use self::connz::{Options, SubsOptions};
@@ -26,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) start: UnixNanos,
     jetstream: Option<JetStreamConfig>,
     max_payload: usize,
+    max_control_line: usize,
+    most: Most,
     ping_interval: Duration,
     ping_max: u32,
     /// Where monitoring answers.
@@ -52,6 +53,8 @@ impl Facts {
             start,
             jetstream: config.jetstream.clone(),
             max_payload: config.max_payload,
+            max_control_line: config.max_control_line,
+            most: config.most,
             ping_interval: config.ping_interval,
             ping_max: config.ping_max,
             http: config.http,
@@ -85,7 +88,7 @@ impl Facts {
             "host": info.host,
             "port": info.port,
             "auth_required": info.auth_required,
-            "ping_interval": u64::try_from(self.ping_interval.as_nanos()).unwrap_or(u64::MAX),
+            "ping_interval": nanos(self.ping_interval),
             "ping_max": self.ping_max,
             "http_host": self.http.map_or_else(String::new, |http| http.ip().to_string()),
             "http_port": self.http.map_or(0, |http| http.port()),
@@ -93,9 +96,9 @@ impl Facts {
             "https_port": 0,
             "auth_timeout": self.auth_timeout.as_secs_f64(),
             "max_connections": self.max_connections,
-            "max_control_line": CONTROL_LINE_BYTES_MAX,
+            "max_control_line": self.max_control_line,
             "max_payload": self.max_payload,
-            "max_pending": OUTBOX_BYTES_MAX,
+            "max_pending": self.most.pending_bytes,
             "system_account": self.system_account,
             "cluster": {}, "gateway": {}, "leaf": {}, "mqtt": {}, "websocket": self.websocket,
             "routes": 0, "remotes": 0, "leafnodes": 0,
@@ -113,6 +116,10 @@ impl Facts {
             "out_bytes": counts.out_bytes,
             "slow_consumers": slow_consumers,
         });
+        json["write_deadline"] = json!(nanos(self.most.write_deadline));
+        if self.most.subscriptions != Most::default().subscriptions {
+            json["max_subscriptions"] = json!(self.most.subscriptions);
+        }
         if !info.tags.is_empty() {
             json["tags"] = json!(info.tags);
         }
@@ -488,4 +495,8 @@ fn resident_bytes() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
     number.map_or(0, |kib| kib * 1024)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

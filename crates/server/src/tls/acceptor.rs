@@ -1,19 +1,21 @@
 //! What a server shows its peers, and what it asks of them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
+use rustls::{NamedGroup, RootCertStore};
 use thiserror::Error;
 
 use super::session::Session;
-use crate::config::{HandshakeFirst, TlsConfig};
+use crate::config::{Digest, HandshakeFirst, TlsConfig};
 
 /// Why TLS cannot be offered.
 #[derive(Debug, Error)]
@@ -34,6 +36,9 @@ pub enum TlsError {
         /// File.
         path: PathBuf,
     },
+    /// A cipher suite or a curve that this server does not have.
+    #[error("`{0}` is not supported by this server")]
+    Unsupported(String),
     /// Clients are to show certificates, and nobody vouches for them.
     #[error("`verify` needs a `ca_file`")]
     NoAuthority,
@@ -51,6 +56,8 @@ pub enum TlsError {
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     config: Arc<ServerConfig>,
+    /// Digests of the public keys that clients may have; empty for any.
+    pinned: Arc<BTreeSet<Digest>>,
     first: HandshakeFirst,
     allow_non_tls: bool,
     timeout: Duration,
@@ -59,7 +66,7 @@ pub(crate) struct Acceptor {
 impl Acceptor {
     /// Reads what the configuration names.
     pub(crate) fn load(tls: &TlsConfig) -> Result<Self, TlsError> {
-        let provider = Arc::new(default_provider());
+        let provider = Arc::new(provider(tls)?);
         let unusable = |path: &Path, error: &dyn std::fmt::Display| TlsError::Unusable {
             path: path.to_owned(),
             why: error.to_string(),
@@ -93,6 +100,7 @@ impl Acceptor {
         config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
+            pinned: Arc::new(tls.pinned_certs.clone()),
             first: tls.handshake_first,
             allow_non_tls: tls.allow_non_tls,
             timeout: tls.timeout,
@@ -101,7 +109,12 @@ impl Acceptor {
 
     /// What a new connection begins with.
     pub(crate) fn session(&self) -> Session {
-        Session::new(Arc::clone(&self.config), self.first, self.allow_non_tls)
+        Session::new(
+            Arc::clone(&self.config),
+            Arc::clone(&self.pinned),
+            self.first,
+            self.allow_non_tls,
+        )
     }
 
     /// Time for the whole handshake.
@@ -117,6 +130,39 @@ impl Acceptor {
             HandshakeFirst::Never | HandshakeFirst::Always => None,
         }
     }
+}
+
+/// What is offered: everything, or what the configuration names, by the names that nats-server has.
+fn provider(tls: &TlsConfig) -> Result<CryptoProvider, TlsError> {
+    let mut provider = default_provider();
+    if !tls.cipher_suites.is_empty() {
+        provider.cipher_suites = chosen(&tls.cipher_suites, &provider.cipher_suites, |suite| {
+            // Those of TLS 1.3 begin otherwise.
+            format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
+        })?;
+    }
+    if !tls.curve_preferences.is_empty() {
+        provider.kx_groups =
+            chosen(&tls.curve_preferences, &provider.kx_groups, |group| match group.name() {
+                NamedGroup::secp256r1 => "CurveP256".to_owned(),
+                NamedGroup::secp384r1 => "CurveP384".to_owned(),
+                other => format!("{other:?}"),
+            })?;
+    }
+    Ok(provider)
+}
+
+/// Those of `all` that are wanted, in the order in which they are.
+fn chosen<T: Copy>(
+    wanted: &[String],
+    all: &[T],
+    name: impl Fn(&T) -> String,
+) -> Result<Vec<T>, TlsError> {
+    let find = |wanted: &String| {
+        let found = all.iter().find(|one| name(one) == *wanted).copied();
+        found.ok_or_else(|| TlsError::Unsupported(wanted.clone()))
+    };
+    wanted.iter().map(find).collect()
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -2,6 +2,7 @@
 //! itself goes to `auth`.
 
 mod acceptor;
+mod certificate;
 mod handshakes;
 mod session;
 

@@ -1,12 +1,16 @@
 //! One connection's TLS.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
 use mio::net::TcpStream;
 use rustls::server::{ServerConfig, ServerConnection};
+use sha2::{Digest as _, Sha256};
 
-use crate::config::HandshakeFirst;
+use super::certificate::{holder, public_key};
+use crate::auth::Holder;
+use crate::config::{Digest, HandshakeFirst};
 use crate::transport::{Halt, Outlet, halt};
 
 /// First byte of everything that a client sends in a handshake.
@@ -53,6 +57,8 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct Session {
     config: Arc<ServerConfig>,
+    /// Digests of the public keys that a peer may have; empty for any.
+    pinned: Arc<BTreeSet<Digest>>,
     stage: Stage,
     /// Whether a peer may do without TLS.
     optional: bool,
@@ -104,14 +110,19 @@ impl Step {
 }
 
 impl Session {
-    pub(super) fn new(config: Arc<ServerConfig>, first: HandshakeFirst, optional: bool) -> Self {
+    pub(super) fn new(
+        config: Arc<ServerConfig>,
+        pinned: Arc<BTreeSet<Digest>>,
+        first: HandshakeFirst,
+        optional: bool,
+    ) -> Self {
         let stage = match first {
             HandshakeFirst::Never => Stage::Greeting,
             HandshakeFirst::Always => Stage::Shaking,
             HandshakeFirst::Within(_) => Stage::Listening,
         };
         let (tls, pending) = (None, Vec::new());
-        Self { config, stage, optional, tls, pending, shaken: 0, promised: 0 }
+        Self { config, pinned, stage, optional, tls, pending, shaken: 0, promised: 0 }
     }
 
     /// Whether the peer's first bytes were none of TLS, and need not be.
@@ -122,6 +133,19 @@ impl Session {
     /// Whether everything is encrypted.
     pub(crate) fn is_open(&self) -> bool {
         self.stage == Stage::Open
+    }
+
+    /// Who the peer is by its certificate, if it has shown one.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        holder(self.tls.as_ref()?.peer_certificates()?.first()?)
+    }
+
+    /// Whether the peer's key is one that it may have.
+    fn is_pinned(&self) -> bool {
+        let certificate = self.tls.as_ref().and_then(|tls| tls.peer_certificates()?.first());
+        let key = certificate.and_then(public_key);
+        self.pinned.is_empty()
+            || key.is_some_and(|key| self.pinned.contains(&Sha256::digest(key)[..]))
     }
 
     /// Whether the peer is in a handshake, or must begin one.
@@ -217,6 +241,10 @@ impl Session {
         if let Some(failure) = failure {
             self.stage = Stage::Failed;
             return Err(failure);
+        }
+        if done && !self.is_pinned() {
+            self.stage = Stage::Failed;
+            return Err("certificate not pinned".to_owned());
         }
         self.stage = if done { Stage::Open } else { Stage::Shaking };
         Ok(())

@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use async_nats::ConnectOptions;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,10 +20,28 @@ use crate::server::{PATIENCE, Running};
 /// Certificates of a server and of a client, and who signed them; and those of strangers.
 struct Papers(TempDir);
 
+/// What a certificate says of its holder: hosts, an address of e-mail and a host, or a distinguished name alone.
+fn params_of(name: &str) -> CertificateParams {
+    let hosts: &[&str] = match name {
+        "mail" => &["bob.example"],
+        "carol" => &[],
+        _ => &["localhost", "127.0.0.1"],
+    };
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).unwrap();
+    if name == "mail" {
+        params.subject_alt_names.push(SanType::Rfc822Name("bob@example".try_into().unwrap()));
+    }
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::OrganizationName, "acme");
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
 impl Papers {
     fn new() -> Self {
         let own = Self(tempfile::tempdir().unwrap());
-        own.sign("ca", &["server", "client"]);
+        own.sign("ca", &["server", "client", "mail", "carol"]);
         own.sign("other-ca", &["other"]);
         own
     }
@@ -38,8 +56,7 @@ impl Papers {
         fs::write(self.file(&format!("{authority}.pem")), certificate.pem()).unwrap();
         let issuer = Issuer::new(params, key);
         for name in names {
-            let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-            let mut params = CertificateParams::new(hosts).unwrap();
+            let mut params = params_of(name);
             let server = ExtendedKeyUsagePurpose::ServerAuth;
             params.extended_key_usages = vec![server, ExtendedKeyUsagePurpose::ClientAuth];
             let key = KeyPair::generate().unwrap();
@@ -155,6 +172,91 @@ fn tls_may_come_first_or_be_left_out() {
         assert_eq!((&info["tls_available"], goes_on), (&Value::Bool(true), true), "{info}");
         assert!(runtime.block_on(works(address, papers.client("").require_tls(true))));
     }
+}
+
+/// What a client with this certificate is told: who it is, or that it is nobody.
+async fn user(address: SocketAddr, options: ConnectOptions) -> String {
+    let Ok(client) = options.connect(format!("tls://localhost:{}", address.port())).await else {
+        return "nobody".to_owned();
+    };
+    let Ok(told) = client.request("$SYS.REQ.USER.INFO", "".into()).await else {
+        return "nobody".to_owned();
+    };
+    let told: Value = serde_json::from_slice(&told.payload).unwrap();
+    told["data"]["user"].as_str().unwrap_or_default().to_owned()
+}
+
+/// SHA-256 of the public key of a certificate, in hexadecimal, as `openssl` says it.
+fn key_digest(certificate: &std::path::Path) -> String {
+    let piped =
+        "openssl x509 -noout -pubkey -in \"$0\" | openssl pkey -pubin -outform DER | sha256sum";
+    let said = Command::new("sh").arg("-c").arg(piped).arg(certificate).output().unwrap().stdout;
+    String::from_utf8(said).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_certificate_says_who_somebody_is() {
+    let papers = Papers::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let users = "authorization { users: [\
+        { user: bob.example }, { user: localhost, password: x }, { user: \"bob@example\" },\
+        { user: \"O=acme,CN=carol\" } ] }";
+    let (own, real) = both(&papers.configuration("map.conf", "verify_and_map: true", users));
+    for address in [own.address, real.address] {
+        let user = |name: &str, with: &dyn Fn(ConnectOptions) -> ConnectOptions| {
+            runtime.block_on(user(address, with(papers.client(name))))
+        };
+        assert_eq!(user("mail", &|own| own), "bob@example");
+        assert_eq!(user("carol", &|own| own), "O=acme,CN=carol");
+        // Whatever name it says; who has a password shows that as well.
+        let other = |own: ConnectOptions| own.user_and_password("localhost".into(), String::new());
+        assert_eq!(user("mail", &other), "bob@example");
+        assert_eq!(user("client", &|own| own), "nobody");
+        let other = |own: ConnectOptions| own.user_and_password("any".into(), "x".into());
+        assert_eq!(user("client", &other), "localhost");
+        assert_eq!(user("other", &|own| own), "nobody");
+    }
+    let (own, real) = both(&papers.configuration(
+        "few.conf",
+        "verify_and_map: true",
+        "authorization { users: [{ user: localhost }] }",
+    ));
+    for address in [own.address, real.address] {
+        assert_eq!(runtime.block_on(user(address, papers.client("client"))), "localhost");
+        assert_eq!(runtime.block_on(user(address, papers.client("carol"))), "nobody");
+    }
+    let pinned =
+        format!("verify: true, pinned_certs: [\"{}\"]", key_digest(&papers.file("client.pem")));
+    let (own, real) = both(&papers.configuration("pinned.conf", &pinned, ""));
+    for address in [own.address, real.address] {
+        assert!(runtime.block_on(works(address, papers.client("client"))));
+        assert!(!runtime.block_on(works(address, papers.client("mail"))));
+    }
+}
+
+#[test]
+fn ciphers_and_curves_are_chosen() {
+    let papers = Papers::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let tls = "handshake_first: true, cipher_suites: [TLS_AES_256_GCM_SHA384], curve_preferences: [CurveP384]";
+    let own = Running::serve(&["-c", &papers.configuration("few.conf", tls, "")], &[]);
+    assert!(runtime.block_on(works(own.address, papers.client("").tls_first())));
+    let shaken = |more: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-connect", &own.address.to_string()]).args(more);
+        command.stdin(Stdio::null()).output().unwrap().status.success()
+    };
+    assert!(shaken(&["-groups", "P-384"]));
+    assert!(!shaken(&["-groups", "X25519"]));
+    assert!(!shaken(&["-ciphersuites", "TLS_AES_128_GCM_SHA256"]));
+    assert!(!shaken(&["-tls1_2"]));
+    let odd = papers.configuration("odd.conf", "cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]", "");
+    let ran = crate::server::run(&["serve", "-t", "-c", &odd]);
+    assert!(
+        ran.err.contains("`TLS_RSA_WITH_RC4_128_SHA` is not supported by this server"),
+        "{}",
+        ran.err
+    );
 }
 
 /// What the real tool says when it publishes into a stream.

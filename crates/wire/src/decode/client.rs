@@ -2,7 +2,7 @@
 
 use super::scan::{self, Arguments};
 use super::{DecodeError, DecodeErrorKind};
-use crate::limits::PAYLOAD_BYTES_MAX;
+use crate::limits::{CONTROL_LINE_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::op::{ClientOp, Publish};
 
 /// Decodes what a client sends.
@@ -13,6 +13,8 @@ use crate::op::{ClientOp, Publish};
 pub struct ClientDecoder {
     /// Longest message in bytes, header block included.
     payload_bytes_max: usize,
+    /// Longest control line in bytes, but for `CONNECT`, which may be longer.
+    line_bytes_max: usize,
     /// Bytes that must be in the buffer before the frame at its start can be whole.
     needs: usize,
 }
@@ -26,7 +28,13 @@ impl Default for ClientDecoder {
 impl ClientDecoder {
     /// A decoder that refuses messages above `payload_bytes_max`.
     pub fn new(payload_bytes_max: usize) -> Self {
-        Self { payload_bytes_max, needs: 0 }
+        Self { payload_bytes_max, line_bytes_max: CONTROL_LINE_BYTES_MAX, needs: 0 }
+    }
+
+    /// The same, with other control lines than those of up to [`CONTROL_LINE_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn lines_of(self, line_bytes_max: usize) -> Self {
+        Self { line_bytes_max, ..self }
     }
 
     /// The operation at the start of `buffer` and the bytes it took, or `None` if it is not whole.
@@ -41,7 +49,7 @@ impl ClientDecoder {
             return Ok(None);
         }
         self.needs = 0;
-        let line = match scan::line(buffer) {
+        let line = match scan::line(buffer, self.line_bytes_max) {
             Ok(Some(line)) => line,
             // A verb that can't become one is refused at once, not when its line ends: a peer
             // that speaks another protocol may never send LF.

@@ -33,7 +33,7 @@ pub enum DecodeErrorKind {
     /// A known verb with arguments that cannot be meant: wrong in number, or no valid numbers.
     #[error("malformed arguments")]
     MalformedArguments,
-    /// A line longer than [`crate::limits::CONTROL_LINE_BYTES_MAX`], ended or not.
+    /// A line longer than may be, ended or not.
     #[error("maximum control line exceeded")]
     LineTooLong,
     /// A message longer than the limit in force.

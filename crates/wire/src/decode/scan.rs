@@ -3,7 +3,7 @@
 use memchr::memchr;
 
 use super::{DecodeError, DecodeErrorKind};
-use crate::limits::{CONNECT_LINE_BYTES_MAX, CONTROL_LINE_BYTES_MAX};
+use crate::limits::CONNECT_LINE_BYTES_MAX;
 
 /// Most arguments that any verb takes, and one more to notice too many.
 const ARGUMENTS_MAX: usize = 5;
@@ -18,8 +18,8 @@ pub(super) struct Line<'a> {
 ///
 /// A line ends with LF; a CR before it is dropped, as nats-server does it.
 #[inline]
-pub(super) fn line(buffer: &[u8]) -> Result<Option<Line<'_>>, DecodeError> {
-    let max = line_bytes_max(buffer) + 2;
+pub(super) fn line(buffer: &[u8], bytes_max: usize) -> Result<Option<Line<'_>>, DecodeError> {
+    let max = line_bytes_max(buffer, bytes_max) + 2;
     let window = buffer.get(..max).unwrap_or(buffer);
     let Some(end) = memchr(b'\n', window) else {
         if window.len() == max {
@@ -32,10 +32,10 @@ pub(super) fn line(buffer: &[u8]) -> Result<Option<Line<'_>>, DecodeError> {
 }
 
 /// `CONNECT` and `INFO` carry JSON and may be longer than other lines.
-fn line_bytes_max(buffer: &[u8]) -> usize {
+fn line_bytes_max(buffer: &[u8], others: usize) -> usize {
     match buffer.first() {
-        Some(b'C' | b'c' | b'I' | b'i') => CONNECT_LINE_BYTES_MAX,
-        _ => CONTROL_LINE_BYTES_MAX,
+        Some(b'C' | b'c' | b'I' | b'i') => CONNECT_LINE_BYTES_MAX.max(others),
+        _ => others,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::scan::{self, Arguments};
 use super::{DecodeError, DecodeErrorKind};
+use crate::limits::CONTROL_LINE_BYTES_MAX;
 use crate::op::ServerOp;
 
 /// Decodes what a server sends.
@@ -28,7 +29,7 @@ impl ServerDecoder {
             return Ok(None);
         }
         self.needs = 0;
-        let Some(line) = scan::line(buffer)? else { return Ok(None) };
+        let Some(line) = scan::line(buffer, CONTROL_LINE_BYTES_MAX)? else { return Ok(None) };
         let end = line.text.iter().position(|byte| matches!(byte, b' ' | b'\t'));
         let (verb, rest) = line.text.split_at(end.unwrap_or(line.text.len()));
         let op = match verb {
