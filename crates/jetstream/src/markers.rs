@@ -88,10 +88,11 @@ impl JetStream {
 }
 
 /// The header block of a message as a stream keeps it: with markers, no message lives for less time
-/// than the marker that may follow it. As nats-server does, in whole seconds.
+/// than the marker that may follow it, but where each subject has one message, as in a bucket. As nats-server does,
+/// in whole seconds.
 pub(crate) fn lengthened<'a>(config: &StreamConfig, block: &'a [u8]) -> Cow<'a, [u8]> {
     let least = config.subject_delete_marker_ttl / SECOND;
-    if least == 0 || block.is_empty() {
+    if least == 0 || config.max_msgs_per_subject == 1 || block.is_empty() {
         return Cow::Borrowed(block);
     }
     let own = HeaderBlock(block).value(TTL).and_then(TimeToLive::parse);
@@ -157,6 +158,8 @@ mod tests {
             let kept = lengthened(&config, block.as_bytes());
             let expected = format!("NATS/1.0\r\n{}\r\n\r\n", expected.replace('|', "\r\n"));
             assert_eq!(String::from_utf8_lossy(&kept), expected);
+            let bucket = StreamConfig { max_msgs_per_subject: 1, ..config.clone() };
+            assert_eq!(lengthened(&bucket, block.as_bytes()), block.as_bytes());
         }
     }
 }

@@ -140,7 +140,9 @@ impl<C: DeserializeOwned> Token<C> {
         if !header.typ.eq_ignore_ascii_case("jwt") || !known {
             return Err(TokenError::Algorithm);
         }
-        let mut own: Payload = object(&bytes(claims)?).map_err(|_| TokenError::Claims)?;
+        let payload: Value = object(&bytes(claims)?).map_err(|_| TokenError::Claims)?;
+        let payload = serde_json::from_value(without_nulls(payload));
+        let mut own: Payload = payload.map_err(|_| TokenError::Claims)?;
         let is_old = !own.r#type.is_empty();
         let version = own.nats.get("version").and_then(Value::as_i64).unwrap_or_default();
         let old_signature = is_old || version <= 1;
@@ -224,6 +226,21 @@ pub(crate) fn is_account(text: &str) -> bool {
     key_of(text, &[KeyPairType::Account]).is_some()
 }
 
+/// The same without what is `null`: Go writes lists and maps so that hold nothing.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(fields.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Value::Array(items) => {
+            let items = items.into_iter().filter(|value| !value.is_null());
+            Value::Array(items.map(without_nulls).collect())
+        }
+        other => other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -284,6 +301,8 @@ mod tests {
         };
         let sign = |header: &str, payload: &str| signed(header, payload, &account, false);
         assert!(user(&sign(header, &whole)).is_ok());
+        let nothing = json!({"type": "user", "version": 2, "tags": null, "src": [null], "pub": {"allow": null}});
+        assert!(user(&sign(header, &claims(nothing))).is_ok());
         check("", TokenError::Parts);
         check("a.b", TokenError::Parts);
         check("a.b.c.d", TokenError::Parts);
