@@ -22,7 +22,7 @@ use crate::passage::{Passage, Passages, Replies};
 use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
-use crate::system::SYSTEM_ACCOUNT;
+use crate::system::{ACCOUNT_OF_NOBODY, SYSTEM_ACCOUNT};
 use crate::watched::ConnectionDetail;
 
 /// What does not change while the core runs.
@@ -184,7 +184,10 @@ impl Core {
             start: about.started,
             host: about.ip.clone(),
             id: session.id.number,
-            acc: self.account_name(session.account).to_owned(),
+            acc: match self.accounts.get(session.account.index()) {
+                Some(account) => account.name.clone(),
+                None => ACCOUNT_OF_NOBODY.to_owned(),
+            },
             user: session.user.clone(),
             name: about.name.clone(),
             lang: about.lang.clone(),
@@ -514,6 +517,9 @@ impl Core {
     pub(crate) fn close(&mut self, slot: usize, reason: CloseReason) {
         if self.clients.close(slot, reason) {
             self.drop_subscriptions(slot);
+            if reason == CloseReason::Authentication {
+                self.tell_refused(slot);
+            }
         }
     }
 
@@ -571,6 +577,8 @@ impl Core {
             Some(identity) if !offered => self.introduce(slot, identity),
             _ => {
                 session.phase = Phase::Authenticating;
+                // Until it is known who it is, it is who it says.
+                session.user = user.clone().unwrap_or_default();
                 let (conn, nonce) = (session.id, session.nonce.clone());
                 let connect = Box::new(connect);
                 self.clients.outputs.push(Output::Authenticate { conn, connect, nonce });

@@ -1,4 +1,5 @@
-//! Who comes and goes, told to users of the system account: `$SYS.ACCOUNT.*.CONNECT` and `DISCONNECT`.
+//! Who comes and goes, told to users of the system account: `$SYS.ACCOUNT.*.CONNECT` and `DISCONNECT`, and
+//! `$SYS.SERVER.*.CLIENT.AUTH.ERR` of who is not let in.
 
 use serde_json::{Value, json};
 use watershed_base::AccountId;
@@ -9,7 +10,7 @@ use watershed_wire::op::Publish;
 use crate::core::Core;
 use crate::output::CloseReason;
 use crate::session::Session;
-use crate::system::server;
+use crate::system::{ACCOUNT_OF_NOBODY, server};
 
 impl Core {
     /// A connection has come in.
@@ -25,7 +26,21 @@ impl Core {
 
     /// A connection is about to be forgotten.
     pub(crate) fn tell_disconnected(&mut self, slot: usize) {
-        let Some(subject) = self.heard(slot, "DISCONNECT") else { return };
+        if let Some(subject) = self.heard(slot, "DISCONNECT") {
+            self.tell_end(slot, &subject);
+        }
+    }
+
+    /// A connection is not let in.
+    pub(crate) fn tell_refused(&mut self, slot: usize) {
+        let subject = format!("$SYS.SERVER.{}.CLIENT.AUTH.ERR", self.settings.info.server_id);
+        let system = self.system();
+        if self.listens(system, subject.as_bytes()) {
+            self.tell_end(slot, &subject);
+        }
+    }
+
+    fn tell_end(&mut self, slot: usize, subject: &str) {
         let session = &self.clients.sessions[slot];
         // Here, and nowhere else, what was sent is what the client has sent.
         let counts = session.counts;
@@ -38,13 +53,17 @@ impl Core {
             "received": counts.sent(),
             "reason": session.ended.map_or("Client Closed", CloseReason::words),
         });
-        self.tell(&subject, event);
+        self.tell(subject, event);
     }
 
-    /// The subject of an event, if somebody listens to it. Who was never let in comes and goes unnoticed.
+    /// The subject of an event, if somebody listens to it. Who never said who they are comes and goes unnoticed.
     fn heard(&mut self, slot: usize, what: &str) -> Option<String> {
-        let account = self.clients.sessions[slot].account;
-        let name = &self.accounts.get(account.index())?.name;
+        let session = &self.clients.sessions[slot];
+        let name = match self.accounts.get(session.account.index()) {
+            Some(account) => &account.name,
+            None if session.ended == Some(CloseReason::Authentication) => ACCOUNT_OF_NOBODY,
+            None => return None,
+        };
         let subject = format!("$SYS.ACCOUNT.{name}.{what}");
         let system = self.system();
         self.listens(system, subject.as_bytes()).then_some(subject)

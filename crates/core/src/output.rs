@@ -61,6 +61,8 @@ pub enum CloseReason {
     Revoked,
     /// Too many connections of one account.
     AccountConnections,
+    /// A user of the system account wanted it.
+    Kicked,
     /// The server stops.
     Shutdown,
 }
@@ -84,6 +86,7 @@ impl CloseReason {
             Self::Expired => "Authentication Expired",
             Self::Revoked => "Credentials Revoked",
             Self::AccountConnections => "Maximum Account Connections Exceeded",
+            Self::Kicked => "Kicked",
             Self::Shutdown => "Server Shutdown",
         }
     }
@@ -101,6 +104,7 @@ impl CloseReason {
             Self::Expired => "authentication expired",
             Self::Revoked => "credentials revoked",
             Self::AccountConnections => "maximum account connections exceeded",
+            Self::Kicked => "kicked",
             Self::Shutdown => "server shutdown",
         }
     }

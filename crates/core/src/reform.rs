@@ -131,6 +131,20 @@ impl Core {
         self.tell_all();
     }
 
+    /// One client is told to go elsewhere. Says whether it takes `INFO` at this time.
+    pub fn ask_to_leave(&mut self, conn: ConnId) -> bool {
+        let Some(slot) = self.clients.slot(conn) else { return false };
+        let session = &self.clients.sessions[slot];
+        let options = session.options;
+        let listens = session.phase == Phase::Ready && options.takes_info && !options.awaits_info;
+        if listens {
+            let ends = std::mem::replace(&mut self.settings.info.ldm, true);
+            self.send_info(slot);
+            self.settings.info.ldm = ends;
+        }
+        listens
+    }
+
     /// Everybody who is connected, the oldest first.
     pub fn connected(&self) -> Vec<ConnId> {
         let sessions = self.clients.sessions.iter();

@@ -10,6 +10,9 @@ use watershed_wire::time::UnixNanos;
 /// Account whose users may ask, if no other is configured: nats-server's.
 pub const SYSTEM_ACCOUNT: &str = "$SYS";
 
+/// Account of whoever is in none, in events: nats-server's default one.
+pub(crate) const ACCOUNT_OF_NOBODY: &str = "$G";
+
 /// The server, as answers and events of the system account name it.
 pub fn server(info: &Info, now: UnixNanos) -> Value {
     let mut server = json!({
@@ -71,6 +74,10 @@ pub enum About {
     LeafNodes,
     /// `RAFTZ`: what servers of a cluster agree on.
     Raft,
+    /// `KICK`: that a connection goes.
+    Kick,
+    /// `LDM`: that a client is told to go elsewhere.
+    LameDuck,
     /// `CLAIMS.…`: the JWTs of accounts.
     Claims(Claims),
 }
@@ -153,6 +160,12 @@ impl About {
         if rest == b"PING" {
             return Some(Self::Stats);
         }
+        // What changes something is asked of one server.
+        match rest.strip_prefix(id) {
+            Some(b".KICK") => return Some(Self::Kick),
+            Some(b".LDM") => return Some(Self::LameDuck),
+            _ => {}
+        }
         let rest = rest.strip_prefix(b"PING").or_else(|| rest.strip_prefix(id))?;
         Some(match rest.strip_prefix(b".")? {
             b"STATSZ" => Self::Stats,
@@ -191,10 +204,12 @@ mod tests {
         assert_eq!(of("$SYS.ACCOUNT.A.CLAIMS.UPDATE"), update);
         assert_eq!(about("$SYS.REQ.SERVER.PING.JSZ"), Some(About::JetStream));
         assert_eq!(about("$SYS.REQ.SERVER.NABC.VARZ"), Some(About::Variables));
+        assert_eq!(about("$SYS.REQ.SERVER.NABC.KICK"), Some(About::Kick));
         for other in [
             "$SYS.REQ.SERVER.NABD.VARZ",
             "$SYS.REQ.SERVER.NABC",
             "$SYS.REQ.SERVER.PING.FOO",
+            "$SYS.REQ.SERVER.PING.KICK",
             "$SYS.REQ.SERVER.PINGX",
             "$SYS.REQ.ACCOUNT.CONNZ",
             "$SYS.REQ.CLAIMS.FOO",

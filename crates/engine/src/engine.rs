@@ -383,6 +383,11 @@ impl Engine {
         self.core.has_connections()
     }
 
+    /// One client is told to go elsewhere. Says whether it takes `INFO` at this time.
+    pub fn ask_to_leave(&mut self, conn: ConnId) -> bool {
+        self.core.ask_to_leave(conn)
+    }
+
     /// Ends a connection.
     pub fn end(&mut self, conn: ConnId, reason: CloseReason) {
         self.core.end(conn, reason);

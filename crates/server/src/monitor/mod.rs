@@ -1,5 +1,6 @@
 //! What a server says of itself, with nats-server's names: to whoever asks over HTTP, and to users of the system account.
 
+pub(crate) mod clients;
 pub(crate) mod connz;
 pub(crate) mod health;
 mod uptime;
@@ -14,6 +15,7 @@ use watershed_engine::{
 use watershed_wire::handshake::Info;
 use watershed_wire::time::UnixNanos;
 
+use self::clients::ClientAsked;
 use self::connz::{Options, SubsOptions};
 use self::uptime::uptime;
 use crate::config::{Config, JetStreamConfig, WebSocketConfig};
@@ -232,6 +234,16 @@ impl Facts {
                 event["timestamp"] = json!(now);
                 event["server"] = self.server(now);
                 return Ok(Said::Whole(event));
+            }
+            About::Kick | About::LameDuck => {
+                let asked: ClientAsked = read(&question.payload)?;
+                let server = self.server(now);
+                return Ok(Said::Whole(match asked.carry_out(question.about, engine) {
+                    Ok(()) => json!({"server": server}),
+                    Err(why) => {
+                        json!({"server": server, "error": {"code": 500, "description": why}})
+                    }
+                }));
             }
             About::Routes => self.routes(now),
             About::Gateways => self.gateways(now),

@@ -3,7 +3,8 @@
 //! `> text` sends a line, `< text` expects one, `<json {…}` expects a line of JSON that holds at
 //! least these fields, `<EOF` expects the end. A number before the arrow is the connection's; 1 if
 //! absent. In an expected line `*` stands for any one word, after `<~` also for a part of one. `\xNN` is a byte and `\r`, `\n` are line
-//! ends inside a line. `@+300ms` in what is sent stands for the time in 300 ms, in 30 bytes; `@FC` for the subject on which flow control was last asked for. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
+//! ends inside a line. `@+300ms` in what is sent stands for the time in 300 ms, in 30 bytes; `@FC` for the subject on which flow control was last asked for, `@ID` for the
+//! server's id, `@CID2` for the number that the server has for connection 2, in six bytes. `INFO` lines are passed over. Lines that begin with `#` are comments. A file of the same name
 //! that ends with `.conf` is the server's configuration.
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ struct Step {
     action: Action,
 }
 
+#[derive(Clone)]
 enum Action {
     Send(Vec<u8>),
     Expect(String),
@@ -125,8 +127,9 @@ impl Transcript {
     pub(crate) fn run(&self, who: &str, address: SocketAddr) -> Option<String> {
         let mut connections = BTreeMap::new();
         for step in &self.steps {
-            let connection =
-                connections.entry(step.connection).or_insert_with(|| Connection::new(address));
+            connections.entry(step.connection).or_insert_with(|| Connection::new(address));
+            let step = Step { action: named(&step.action, &connections), ..*step };
+            let connection = connections.get_mut(&step.connection).unwrap();
             if let Err(found) = perform(connection, &step.action) {
                 let Self { name, .. } = self;
                 return Some(format!("{who}: {name}.txt:{}: {found}", step.line));
@@ -136,15 +139,33 @@ impl Transcript {
     }
 }
 
+/// What is sent, with what the server calls connections and itself in place of what stands for them.
+fn named(action: &Action, connections: &BTreeMap<u32, Connection>) -> Action {
+    let Action::Send(bytes) = action else { return action.clone() };
+    let Ok(mut text) = String::from_utf8(bytes.clone()) else { return action.clone() };
+    for (number, connection) in connections {
+        let told = |key: &str| connection.told[key].to_string().replace('"', "");
+        text = text.replace(&format!("@CID{number}"), &format!("{:>6}", told("client_id")));
+        text = text.replace("@ID", &told("server_id"));
+    }
+    Action::Send(text.into_bytes())
+}
+
 struct Connection {
     stream: BufReader<TcpStream>,
+    /// What the server said first.
+    told: Value,
     /// The subject on which it was last asked for flow control.
     flow: String,
 }
 
 impl Connection {
     fn new(address: SocketAddr) -> Self {
-        Self { stream: BufReader::new(connect(address)), flow: String::new() }
+        let mut stream = BufReader::new(connect(address));
+        let mut info = String::new();
+        let told = stream.read_line(&mut info).ok();
+        let told = told.and_then(|_| serde_json::from_str(info.strip_prefix("INFO ")?).ok());
+        Self { stream, told: told.unwrap_or_default(), flow: String::new() }
     }
 
     fn next_line(&mut self) -> Result<String, End> {
