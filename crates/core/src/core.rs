@@ -23,6 +23,7 @@ use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
 use crate::system::{ACCOUNT_OF_NOBODY, SYSTEM_ACCOUNT};
+use crate::trace::Traces;
 use crate::watched::ConnectionDetail;
 
 /// What does not change while the core runs.
@@ -124,6 +125,10 @@ pub struct Core {
     pub(crate) shares: bool,
     /// Whether any account maps subjects.
     pub(crate) maps: bool,
+    /// What becomes of messages that ask to be told.
+    pub(crate) traces: Traces,
+    /// What the message of this turn was published to, if it was mapped.
+    pub(crate) mapped_from: Option<Vec<u8>>,
     /// What other accounts are to answer.
     pub(crate) replies: Replies,
     /// What the last publish became in other accounts.
@@ -148,6 +153,8 @@ impl Core {
             now: Now::default(),
             shares: false,
             maps: false,
+            traces: Traces::default(),
+            mapped_from: None,
             replies: Replies::default(),
             hops: Vec::new(),
             timers: Timers::default(),
@@ -229,6 +236,7 @@ impl Core {
     /// What is published to subjects of an account becomes this; nothing else that was said of it before.
     pub fn map_subjects(&mut self, account: AccountId, mappings: Vec<Mapping>) {
         self.accounts[account.index()].mappings = Mappings::new(mappings);
+        self.mapped_from = None;
         self.maps = self.accounts.iter().any(|account| !account.mappings.is_empty());
     }
 

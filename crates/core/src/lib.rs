@@ -25,6 +25,7 @@ mod reform;
 mod router;
 mod session;
 mod system;
+mod trace;
 mod user;
 mod watched;
 

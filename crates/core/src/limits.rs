@@ -34,6 +34,9 @@ pub const PASSED_REPLIES_MAX: usize = 16_384;
 /// Messages whose answers a connection may publish for having been asked for them; beyond, the oldest is forgotten.
 pub const ANSWERS_MAX: usize = 16_384;
 
+/// Traces that wait for the answer of a stream; beyond, the oldest is forgotten.
+pub const TRACES_MAX: usize = 4_096;
+
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;
 

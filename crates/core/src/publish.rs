@@ -7,7 +7,8 @@ use watershed_base::{AccountId, Now};
 use watershed_wire::encode;
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::ident::unique_id;
-use watershed_wire::jetstream::asked::is_probe;
+use watershed_wire::jetstream::asked::traced;
+use watershed_wire::jetstream::publish::TRACE_DESTINATION;
 use watershed_wire::op::Publish;
 use watershed_wire::subject;
 
@@ -19,6 +20,7 @@ use crate::passage::{REPLY, REPLY_WAIT, REQUEST_INFO, Waiting};
 use crate::published::{Hop, Published};
 use crate::router::Capture;
 use crate::system::{About, Question};
+use crate::trace::{DISABLED, STORED, deliver_traced, untraced};
 use crate::user::{USER_INFO, describe};
 
 /// Whether a subject will come again.
@@ -56,21 +58,24 @@ impl Core {
             // nats-server says so, and delivers all the same.
             self.clients.send(slot, |out| encode::error(out, "Invalid Publish Subject"));
         }
+        if message.has_header
+            && let Some(asked) = traced(HeaderBlock(message.header))
+        {
+            let from = self.mapped_from.take();
+            self.begin_trace(slot, message, asked, from.as_deref());
+        }
         let session = &mut self.clients.sessions[slot];
         if !session.may_publish(message.subject, now.tick) {
             let subject = String::from_utf8_lossy(message.subject);
             let text = format!("Permissions Violation for Publish to \"{subject}\"");
             self.clients.send(slot, |out| encode::error(out, &text));
+            self.trace_refused(&text);
             self.close_overflowed();
             return Err(Flow::Continue);
         }
         let account = session.account;
         if session.options.verbose {
             self.acknowledge(slot);
-        }
-        if message.has_header && is_probe(HeaderBlock(message.header)) {
-            // It asks where it would go (ADR-41), which is not answered; it must not go there.
-            return Err(Flow::Continue);
         }
         let (taken, capture) = self.route(account, Some(slot), message, Lookup::Remembered);
         let mut published = Published {
@@ -84,6 +89,14 @@ impl Core {
         // The server's own subjects are few, and begin alike.
         if message.subject.first() == Some(&b'$') {
             published.api = is_api(message.subject);
+            if published.api {
+                self.trace_api(message.subject);
+            }
+        }
+        if self.traces_only() {
+            // It goes nowhere, and nobody is told that it didn't.
+            (published.api, published.anybody) = (false, true);
+        } else if message.subject.first() == Some(&b'$') {
             published.anybody |= self.answer_user(slot, message);
             published.anybody |= self.ask_shell(account, message);
         }
@@ -104,7 +117,9 @@ impl Core {
     fn map(&mut self, now: Now, conn: ConnId, subject: &[u8]) -> Option<Vec<u8>> {
         let slot = self.ready_slot(now, conn).ok()?;
         let account = self.clients.sessions[slot].account;
-        self.accounts[account.index()].mappings.carry(subject, &mut self.random)
+        let to = self.accounts[account.index()].mappings.carry(subject, &mut self.random);
+        self.mapped_from = to.as_ref().map(|_| subject.to_vec());
+        to
     }
 
     /// The publisher's subscription to the reply subject is told that nobody listens (ADR-22), if it
@@ -172,6 +187,9 @@ impl Core {
     /// What is above sends a message to those who listen to `via` in an account. It keeps its own
     /// subject.
     pub fn send(&mut self, account: AccountId, via: &[u8], message: &Publish<'_>) -> Taken {
+        if via.starts_with(STORED) && self.awaits_stored(via) {
+            return self.stored(via, message);
+        }
         if via.starts_with(REPLY)
             && let Some(waiting) = self.replies.take(account, via, self.now.tick)
         {
@@ -205,6 +223,9 @@ impl Core {
 
     /// Whether anybody listens to a subject.
     pub fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool {
+        if subject.starts_with(STORED) && self.awaits_stored(subject) {
+            return true;
+        }
         if subject.starts_with(REPLY)
             && let Some(waiting) = self.replies.find(account, subject, self.now.tick)
         {
@@ -266,7 +287,7 @@ impl Core {
         message: &Publish<'_>,
         lookup: Lookup<'_>,
     ) -> (Taken, Option<Capture>) {
-        let Self { accounts, clients, random, now, .. } = self;
+        let Self { accounts, clients, random, now, traces, .. } = self;
         clients.now = now.tick;
         let router = &mut accounts[account.index()].router;
         let matched = match lookup {
@@ -278,7 +299,15 @@ impl Core {
             return (Taken::Nobody, capture);
         }
         let mut choose = |count| random.below(count);
-        let taken = clients.deliver_all(matched, &mut choose, from, message);
+        let taken = match traces.take() {
+            None => clients.deliver_all(matched, &mut choose, from, message),
+            Some(mut trace) => {
+                let taken =
+                    deliver_traced(clients, &mut trace, matched, &mut choose, from, message);
+                traces.put_back(Some(trace));
+                taken
+            }
+        };
         self.after_delivery();
         (taken, capture)
     }
@@ -347,6 +376,7 @@ impl Core {
             return;
         }
         for (to, subject) in self.accounts[account.index()].passages.importers(message.subject) {
+            self.trace_passed("se", to, message.subject, &subject);
             let message = Publish { subject: &subject, ..*message };
             self.arrive(to, &message, None);
         }
@@ -355,7 +385,12 @@ impl Core {
 
     /// A message arrives in another account.
     fn arrive(&mut self, to: AccountId, message: &Publish<'_>, from: Option<usize>) -> usize {
+        if self.traces_only() {
+            return self.hops.len();
+        }
+        let trace = self.traces.take();
         let (taken, capture) = self.route(to, None, message, Lookup::Once(message.subject));
+        self.traces.put_back(trace);
         self.hops.push(Hop {
             account: to,
             subject: message.subject.into(),
@@ -390,9 +425,19 @@ impl Core {
         for (to, many, subject) in matching {
             let mappings = &self.accounts[to.index()].mappings;
             let subject = mappings.carry(&subject, &mut self.random).unwrap_or(subject);
-            let mut header = HeaderWriter::extending(message.header);
+            let traced = self.is_traced();
+            self.trace_passed("si", to, message.subject, &subject);
+            if self.traces_only() {
+                continue;
+            }
+            let without = if traced { untraced(message.header) } else { Vec::new() };
+            let mut header =
+                HeaderWriter::extending(if traced { &without } else { message.header });
             let info = serde_json::json!({"acc": self.accounts[account.index()].name});
             header.field(REQUEST_INFO, info.to_string().as_bytes());
+            if traced {
+                header.field(TRACE_DESTINATION, DISABLED);
+            }
             let header = header.finish();
             let reply = message.reply.map(|reply| {
                 let subject = [REPLY, unique_id(self.secrets.next()).as_bytes()].concat();

@@ -188,11 +188,17 @@ impl Engine {
         if published.api {
             anybody |= self.jetstream.call(&mut below, now, published.account, message);
         }
-        if let Some(capture) = published.capture {
-            self.jetstream.store(&mut below, now, Capture(capture.0), message);
+        let traced = below.0.is_traced();
+        match published.capture {
+            Some(capture) if traced => self.store_traced(now, conn, capture.0, message),
+            Some(capture) => self.jetstream.store(&mut below, now, Capture(capture.0), message),
+            None => {}
         }
         if published.passed {
             anybody |= self.pass_on(now, conn, message.payload);
+        }
+        if traced {
+            self.core.end_trace();
         }
         if !anybody {
             self.core.nobody_took(conn, message);
@@ -202,6 +208,25 @@ impl Engine {
             return Flow::Stall;
         }
         Flow::Continue
+    }
+
+    /// A message that asks what becomes of it is stored, and says so when that is durable.
+    #[cold]
+    fn store_traced(&mut self, now: Now, conn: ConnId, capture: u32, message: &Publish<'_>) {
+        let told = self.jetstream.told_of(Capture(capture), message);
+        if self.core.traces_only() || !told.answers {
+            self.core.trace_stream(&told.stream, message.subject);
+        }
+        if self.core.traces_only() {
+            return;
+        }
+        let mut answer = None;
+        if told.answers {
+            answer = self.core.trace_stored(&told.stream, message.subject, message.reply);
+        }
+        let message = Publish { reply: answer.as_deref().or(message.reply), ..*message };
+        let mut below = Below(&mut self.core, Some(conn));
+        self.jetstream.store(&mut below, now, Capture(capture), &message);
     }
 
     /// What passed on to other accounts is stored and asked there, too.

@@ -85,5 +85,6 @@ pub use self::damage::Damaged;
 pub use self::jetstream::{AccountStore, JetStream, JetStreamSettings};
 pub use self::network::{Capture, Network, Taken};
 pub use self::output::{Completion, DiskOutput, Keeping};
+pub use self::publish::Told;
 pub use self::restore::Restored;
 pub use self::survey::{StoredMessage, StoredStream};

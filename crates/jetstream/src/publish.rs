@@ -2,11 +2,12 @@
 
 use watershed_base::{AccountId, Now};
 use watershed_store::{LogId, Record};
+use watershed_wire::header::HeaderBlock;
 use watershed_wire::jetstream::counter::{Counter, value_of};
 use watershed_wire::jetstream::error::{ApiError, table};
 use watershed_wire::jetstream::fast::is_fast;
 use watershed_wire::jetstream::json;
-use watershed_wire::jetstream::publish::{PubAck, encode_ack};
+use watershed_wire::jetstream::publish::{BATCH_ID, PubAck, encode_ack};
 use watershed_wire::op::Publish;
 
 use crate::fast_batches::Decided;
@@ -19,7 +20,24 @@ use crate::rounds::{Asked, Held, Owed};
 use crate::schedules::replacing;
 use crate::state::{Lookup, StreamKey};
 
+/// What becomes of a message that a stream captures, for whoever traces it.
+#[derive(Debug)]
+pub struct Told {
+    /// Name of the stream.
+    pub stream: String,
+    /// Whether it answers each message by itself, whatever becomes of it.
+    pub answers: bool,
+}
+
 impl JetStream {
+    /// Which stream captures a message, and whether it will say what became of it.
+    pub fn told_of(&self, capture: Capture, message: &Publish<'_>) -> Told {
+        let config = &self.state.stream(StreamKey(capture.0)).config;
+        let of_batch = HeaderBlock(message.header).value(BATCH_ID).is_some();
+        let answers = !config.no_ack && !of_batch && !message.reply.is_some_and(is_fast);
+        Told { stream: config.name.clone(), answers }
+    }
+
     /// A message was published that a stream captures.
     #[inline]
     pub fn store(

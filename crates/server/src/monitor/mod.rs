@@ -237,13 +237,7 @@ impl Facts {
             }
             About::Kick | About::LameDuck => {
                 let asked: ClientAsked = read(&question.payload)?;
-                let server = self.server(now);
-                return Ok(Said::Whole(match asked.carry_out(question.about, engine) {
-                    Ok(()) => json!({"server": server}),
-                    Err(why) => {
-                        json!({"server": server, "error": {"code": 500, "description": why}})
-                    }
-                }));
+                return Ok(self.carried_out(asked.carry_out(question.about, engine), now));
             }
             About::Routes => self.routes(now),
             About::Gateways => self.gateways(now),
@@ -252,6 +246,15 @@ impl Facts {
             About::Raft => json!({}),
             About::Claims(_) => return Err("there are no claims".to_owned()),
         }))
+    }
+
+    /// What is answered where something was to be done.
+    fn carried_out(&self, done: Result<(), &str>, now: UnixNanos) -> Said {
+        let mut said = json!({"server": self.server(now)});
+        if let Err(why) = done {
+            said["error"] = json!({"code": 500, "description": why});
+        }
+        Said::Whole(said)
     }
 
     /// `ACCOUNTZ`, which may name one of them.

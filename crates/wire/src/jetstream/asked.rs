@@ -219,15 +219,24 @@ pub fn is_sequence(value: &[u8], sequence: u64) -> bool {
         && std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) == Some(sequence)
 }
 
-/// Whether a message is a probe that asks where it would go (`Nats-Trace-Only`, ADR-41). It must
-/// neither be delivered nor stored, and nothing acknowledges it.
+/// A message that asks to be told where it goes (ADR-41).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traced<'a> {
+    /// Subject that is told.
+    pub destination: &'a [u8],
+    /// Whether it only asks where it would go: it must neither be delivered nor stored, and nothing
+    /// acknowledges it.
+    pub only: bool,
+}
+
+/// Whether a message asks to be told where it goes, and how.
 #[inline]
-pub fn is_probe(block: HeaderBlock<'_>) -> bool {
-    let only = |value: &[u8]| {
+pub fn traced(block: HeaderBlock<'_>) -> Option<Traced<'_>> {
+    let destination = block.value(TRACE_DESTINATION).filter(|subject| !subject.is_empty())?;
+    let yes = |value: &[u8]| {
         [b"true".as_slice(), b"1", b"on"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
     };
-    block.value(TRACE_ONLY).is_some_and(only)
-        && block.value(TRACE_DESTINATION).is_some_and(|subject| !subject.is_empty())
+    Some(Traced { destination, only: block.value(TRACE_ONLY).is_some_and(yes) })
 }
 
 /// Why an API request is refused that needs a newer server (ADR-44). Looked at before all else.
@@ -403,7 +412,9 @@ mod tests {
             ("Nats-Trace-Only: true", false),
             ("Nats-Trace-Dest: t", false),
         ] {
-            assert_eq!(is_probe(HeaderBlock(&block(fields))), probe, "{fields}");
+            let block = block(fields);
+            let only = traced(HeaderBlock(&block)).is_some_and(|traced| traced.only);
+            assert_eq!(only, probe, "{fields}");
         }
     }
 
@@ -437,7 +448,7 @@ mod tests {
             for block in [bytes, written.finish()] {
                 let asked = Asked::read(HeaderBlock(&block));
                 let _ = (asked.refused(&config), asked.refused_new(&config), asked.rollup());
-                let _ = (is_probe(HeaderBlock(&block)), refused_level(HeaderBlock(&block)));
+                let _ = (traced(HeaderBlock(&block)), refused_level(HeaderBlock(&block)));
                 is_sequence(&block, 0);
             }
         }
