@@ -23,7 +23,7 @@ use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
 use crate::system::{ACCOUNT_OF_NOBODY, SYSTEM_ACCOUNT};
-use crate::trace::Traces;
+use crate::traces::Traces;
 use crate::watched::ConnectionDetail;
 
 /// What does not change while the core runs.

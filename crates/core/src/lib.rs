@@ -26,6 +26,7 @@ mod router;
 mod session;
 mod system;
 mod trace;
+mod traces;
 mod user;
 mod watched;
 

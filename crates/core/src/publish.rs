@@ -20,7 +20,7 @@ use crate::passage::{REPLY, REPLY_WAIT, REQUEST_INFO, Waiting};
 use crate::published::{Hop, Published};
 use crate::router::Capture;
 use crate::system::{About, Question};
-use crate::trace::{DISABLED, STORED, deliver_traced, untraced};
+use crate::trace::{DISABLED, deliver_traced, untraced};
 use crate::user::{USER_INFO, describe};
 
 /// Whether a subject will come again.
@@ -187,7 +187,7 @@ impl Core {
     /// What is above sends a message to those who listen to `via` in an account. It keeps its own
     /// subject.
     pub fn send(&mut self, account: AccountId, via: &[u8], message: &Publish<'_>) -> Taken {
-        if via.starts_with(STORED) && self.awaits_stored(via) {
+        if self.traces.awaits(via) {
             return self.stored(via, message);
         }
         if via.starts_with(REPLY)
@@ -223,7 +223,7 @@ impl Core {
 
     /// Whether anybody listens to a subject.
     pub fn listens(&mut self, account: AccountId, subject: &[u8]) -> bool {
-        if subject.starts_with(STORED) && self.awaits_stored(subject) {
+        if self.traces.awaits(subject) {
             return true;
         }
         if subject.starts_with(REPLY)

@@ -4,8 +4,6 @@
 //! What becomes of a message happens in one turn, but for storing it: a stream answers when it is on disk. That answer
 //! comes to a subject of the trace's own, and goes on from there to whoever waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
-
 use serde_json::{Map, Value, json};
 use watershed_base::AccountId;
 use watershed_wire::header::{HeaderBlock, HeaderWriter};
@@ -17,63 +15,12 @@ use watershed_wire::subject::is_literal;
 
 use crate::clients::{Clients, Taken};
 use crate::core::Core;
-use crate::limits::TRACES_MAX;
 use crate::router::{Matched, SubKey};
 use crate::system::server;
-
-/// Begins the subjects on which streams answer what is traced.
-pub(crate) const STORED: &[u8] = b"_TRACE_.";
+use crate::traces::{STORED, Trace, Waiting};
 
 /// What a message says of a trace that another account may not have.
 pub(crate) const DISABLED: &[u8] = b"trace disabled";
-
-/// What becomes of one message.
-#[derive(Debug)]
-pub(crate) struct Trace {
-    account: AccountId,
-    destination: Box<[u8]>,
-    /// Whether it goes nowhere.
-    only: bool,
-    request: Value,
-    events: Vec<Value>,
-}
-
-/// A trace whose message a stream is to store.
-#[derive(Debug)]
-struct Waiting {
-    trace: Trace,
-    /// Who waits for the stream's answer.
-    reply: Option<Box<[u8]>>,
-}
-
-/// Traces.
-#[derive(Debug, Default)]
-pub(crate) struct Traces {
-    /// That of the message of this turn.
-    current: Option<Box<Trace>>,
-    /// Those that wait for a stream, by the subject of its answer.
-    waiting: BTreeMap<Box<[u8]>, Waiting>,
-    /// The same subjects, the oldest first.
-    order: VecDeque<Box<[u8]>>,
-}
-
-impl Traces {
-    /// Whether the message of this turn is traced.
-    #[inline]
-    pub(crate) fn is_on(&self) -> bool {
-        self.current.is_some()
-    }
-
-    /// The trace of this turn is put aside, so that what happens in other accounts is not in it.
-    pub(crate) fn take(&mut self) -> Option<Box<Trace>> {
-        self.current.take()
-    }
-
-    /// It goes on.
-    pub(crate) fn put_back(&mut self, trace: Option<Box<Trace>>) {
-        self.current = trace;
-    }
-}
 
 impl Core {
     /// What is published from now on in this turn is traced. `from` is its subject before it was mapped.
@@ -166,13 +113,7 @@ impl Core {
         self.trace_stream(stream, subject);
         let trace = *self.traces.current.take()?;
         let answer = [STORED, unique_id(self.secrets.next()).as_bytes()].concat();
-        let Traces { waiting, order, .. } = &mut self.traces;
-        waiting.insert(answer.as_slice().into(), Waiting { trace, reply: reply.map(Into::into) });
-        order.push_back(answer.as_slice().into());
-        // Some streams never answer.
-        while order.len() > TRACES_MAX {
-            order.pop_front().map(|oldest| waiting.remove(&oldest));
-        }
+        self.traces.wait(&answer, Waiting { trace, reply: reply.map(Into::into) });
         Some(answer)
     }
 
@@ -186,7 +127,7 @@ impl Core {
 
     /// A stream has answered: the trace is told, and the answer goes on.
     pub(crate) fn stored(&mut self, answer: &[u8], message: &Publish<'_>) -> Taken {
-        let Some(Waiting { mut trace, reply }) = self.traces.waiting.remove(answer) else {
+        let Some(Waiting { mut trace, reply }) = self.traces.answered(answer) else {
             return Taken::Nobody;
         };
         let said: Value = serde_json::from_slice(message.payload).unwrap_or_default();
@@ -199,11 +140,6 @@ impl Core {
         self.tell_trace(trace);
         let Some(reply) = reply else { return Taken::Yes };
         self.send(account, &reply, &Publish { subject: &reply, ..*message })
-    }
-
-    /// Whether somebody waits for an answer on a subject of a trace's.
-    pub(crate) fn awaits_stored(&self, answer: &[u8]) -> bool {
-        self.traces.waiting.contains_key(answer)
     }
 
     /// All that becomes of the message of this turn has happened, but for what a stream answers.
