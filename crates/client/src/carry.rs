@@ -53,6 +53,7 @@ impl Client {
                 Task::Compare(comparison) => {
                     run.done(Event::Compared(self.compare(&comparison).await))?
                 }
+                Task::Ids(ids) => run.done(Event::Ids(self.repeated_id(&ids).await))?,
                 Task::PutBack(stream) => {
                     let done = backups.put_back(self, &stream).await;
                     run.done(Event::PutBack(done.map_err(|error| chain(&error))))?

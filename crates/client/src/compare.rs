@@ -33,6 +33,9 @@ impl Client {
     /// sequences. The copy may have more, and some servers leave out of it which state a publisher expected
     /// (`Nats-Expected-…`), which says nothing of a message that is stored.
     pub(crate) async fn compare(&self, comparison: &Comparison) -> Result<(), CompareError> {
+        if let Some(from) = comparison.from {
+            return self.compare_sourced(comparison, from).await;
+        }
         let Comparison { origin, first, last, in_batches, publishers_wait, .. } = comparison;
         let looks = if *publishers_wait { LOOKS_MAX_PARKED } else { LOOKS_MAX };
         let mut next = *first;

@@ -12,11 +12,14 @@ mod denials;
 mod lock;
 mod newest;
 mod options;
+mod sourced;
 mod stretch;
 mod wait;
+mod walk;
 
 pub use backup::{
-    Backup, BackupError, Backups, ConsumerBackup, Restored, Sums, Way, check_room, is_half_restored,
+    Backup, BackupError, Backups, ConsumerBackup, Needed, NoRoom, Restored, Sums, Way, check_room,
+    is_half_restored,
 };
 pub use buckets::{BucketError, Held};
 pub use carry::News;

@@ -68,7 +68,7 @@ pub(crate) fn apply(
             }
             Task::Pause(_) => run.done(Event::Passed),
             // Nothing is there that could be changed.
-            Task::BackUp(_) | Task::PutBack(_) | Task::Compare(_) => {
+            Task::BackUp(_) | Task::PutBack(_) | Task::Compare(_) | Task::Ids(_) => {
                 return Err(Broken::new("a new server has something to change"));
             }
         };

@@ -217,6 +217,13 @@ fn part(number: &str, length: i128) -> Option<i128> {
     Some(whole.parse::<i128>().ok()? * length + fraction * length / scale) // below 2^127
 }
 
+/// A size, rounded up to what people read.
+pub(crate) fn about(bytes: u64) -> String {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let unit = [1 << 30, 1 << 20, 1 << 10].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
+    show_size(bytes.saturating_add(unit - 1) / unit * unit)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -55,6 +55,9 @@ pub(crate) struct LockArguments {
     pub(crate) lock_wait: Duration,
 }
 
+/// What goes on with a plan that was cut off.
+pub(crate) const APPLY: &str = "apply again";
+
 /// How a run ended.
 enum Ended<T> {
     Itself(T),
@@ -63,13 +66,14 @@ enum Ended<T> {
 }
 
 /// Runs `task`, which carries out `plan` for `topology`, while nobody else of ours changes the account. Or says why it
-/// was not run, or not to its end. Interrupted in a gap, it goes on until that is over.
+/// was not run, or not to its end, and what `goes_on` then. Interrupted in a gap, it goes on until that is over.
 pub(crate) async fn alone<T>(
     client: &Client,
     topology: &str,
     plan: &Plan,
     patience: Duration,
     gap: &Gap,
+    goes_on: &str,
     task: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<Result<T, Exit>> {
     let holder = holder(client, topology);
@@ -115,17 +119,17 @@ pub(crate) async fn alone<T>(
                 Lost::Others(other) => format!("the lock was taken over: {}", who(other.as_ref())),
                 Lost::Late => "the lock could not be held: the server does not answer".to_owned(),
             };
-            ui::say(&format!("error: stopped: {why}; apply again to go on"));
+            ui::say(&format!("error: stopped: {why}; {goes_on} to go on"));
             Ok(Err(Exit::Refused))
         }
         Ended::Interrupted(signal) => {
             if let Some(guard) = guard {
                 let _ = tokio::time::timeout(RELEASE_MAX, guard.release()).await;
             }
-            ui::say(if gap.is_open() {
-                "interrupted; others are without their stream until you apply again"
+            ui::say(&if gap.is_open() {
+                format!("interrupted; others are without their stream until you {goes_on}")
             } else {
-                "interrupted; what was done stays: apply again to go on"
+                format!("interrupted; what was done stays: {goes_on} to go on")
             });
             // Whoever started this sees how it ended, as if nobody had listened.
             emulate_default_handler(signal).context("cannot end by the signal")?;

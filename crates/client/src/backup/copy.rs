@@ -131,7 +131,8 @@ impl Client {
         Ok(())
     }
 
-    async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
+    /// Its durable consumers, and where they are.
+    pub(super) async fn consumers(&self, stream: &str) -> Result<Vec<ConsumerBackup>, CallError> {
         let mut listing = ConsumerListing::default();
         let all = loop {
             let reply = self.call(&listing.request(stream)).await?;

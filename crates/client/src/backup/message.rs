@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
+use watershed_wire::header::HeaderBlock;
+use watershed_wire::jetstream::publish::{MSG_ID, STREAM_SOURCE};
 
 /// How the headers begin by which a publisher says what it expects of a stream.
 pub(crate) const EXPECTATION: &str = "Nats-Expected-";
@@ -32,6 +34,38 @@ impl Message {
         let rest = |one: &Self| (one.subject.clone(), one.seq, one.data.clone(), one.time.clone());
         let same = self.hdrs == other.hdrs || lasting(&self.hdrs) == lasting(&other.hdrs);
         same && rest(self) == rest(other)
+    }
+}
+
+impl Message {
+    /// Its message id.
+    pub(crate) fn id(&self) -> Option<String> {
+        self.header(MSG_ID)
+    }
+
+    /// Its sequence in the stream `origin`, if a source has copied it from there.
+    pub(crate) fn sequence_in(&self, origin: &str) -> Option<u64> {
+        let header = self.header(STREAM_SOURCE)?;
+        let mut words = header.split(' ');
+        words.next().filter(|name| *name == origin)?;
+        words.next()?.parse().ok()
+    }
+
+    /// Whether a source has made it of that one: subject, payload and headers are the same, but for what says where it
+    /// was.
+    pub(crate) fn is_copy_of(&self, origin: &Self) -> bool {
+        let own = |one: &Self| {
+            let mut lines = lasting(&one.hdrs)?;
+            lines.retain(|line| !line.starts_with(STREAM_SOURCE.as_bytes()));
+            Some(lines)
+        };
+        (&self.subject, &self.data) == (&origin.subject, &origin.data) && own(self) == own(origin)
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        let block = BASE64.decode(&self.hdrs).ok()?;
+        let value = HeaderBlock(&block).value(name)?;
+        Some(String::from_utf8_lossy(value).into_owned())
     }
 }
 
@@ -70,5 +104,26 @@ mod tests {
         check(asked, "NATS/1.0\r\n\r\n", false);
         check("NATS/1.0\r\nNats-Expected-Stream: S\r\n\r\n", "", true);
         check("NATS/1.0\r\nA: b\r\n\r\n", "NATS/1.0\r\nA: c\r\n\r\n", false);
+    }
+
+    #[test]
+    fn a_source_says_what_it_has_copied() {
+        let message = |block: &str, seq: u64| Message {
+            subject: "s".into(),
+            seq,
+            hdrs: BASE64.encode(block),
+            data: String::new(),
+            time: seq.to_string(),
+        };
+        let origin = message("NATS/1.0\r\nNats-Msg-Id: a\r\nNats-Expected-Stream: S\r\n\r\n", 7);
+        let copy = message("NATS/1.0\r\nNats-Msg-Id: a\r\nNats-Stream-Source: S 7 > >\r\n\r\n", 3);
+        assert!(copy.is_copy_of(&origin));
+        assert!(!message("NATS/1.0\r\nNats-Msg-Id: b\r\n\r\n", 3).is_copy_of(&origin));
+        assert_eq!((copy.sequence_in("S"), copy.sequence_in("T")), (Some(7), None));
+        assert_eq!((copy.id().as_deref(), message("", 1).id()), (Some("a"), None));
+        assert!(
+            message("NATS/1.0\r\nNats-Stream-Source: S 7 > >\r\n\r\n", 1)
+                .is_copy_of(&message("", 2))
+        );
     }
 }

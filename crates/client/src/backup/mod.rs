@@ -20,6 +20,7 @@ mod pack;
 mod restore;
 mod room;
 mod snapshot;
+mod space;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use self::format::{Backup, ConsumerBackup};
 pub(crate) use self::message::{EXPECTATION, Message};
 pub use self::restore::{Restored, Way, is_half_restored};
 pub use self::room::check_room;
+pub use self::space::{Needed, NoRoom};
 pub use self::sums::Sums;
 use crate::client::Client;
 

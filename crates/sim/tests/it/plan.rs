@@ -110,7 +110,7 @@ fn carry(node: &mut Node, run: &mut Run, task: Task) -> Result<(), String> {
         // Whether a backup is one is looked at where files are.
         Task::BackUp(_) => run.done(Event::BackedUp(Ok(()))),
         Task::PutBack(stream) => return Err(format!("{stream} was not made again")),
-        Task::Compare(_) => return Err("a plan that recreates migrates".into()),
+        Task::Compare(_) | Task::Ids(_) => return Err("a plan that recreates migrates".into()),
     };
     done.map(drop).map_err(|halt| format!("{halt}: {}", halt.source))
 }

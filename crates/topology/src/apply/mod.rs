@@ -20,7 +20,7 @@ mod task;
 pub use self::request::resumed;
 pub use self::run::Run;
 pub use self::stale::stale;
-pub use self::task::{Cause, CompareError, Comparison, Event, Halt, Task};
+pub use self::task::{Cause, CompareError, Comparison, Event, Halt, Ids, Repeated, Task};
 
 #[cfg(test)]
 mod tests;

@@ -152,8 +152,8 @@ impl Recreation {
             Event::BackedUp(Ok(())) => self.then(Phase::Look(Look::whole(&step.target))),
             Event::BackedUp(Err(why)) => self.then(Phase::LookUnsaved(Look::default(), why)),
             Event::PutBack(done) => Err(self.put_back(done)),
-            // Nothing was to be compared.
-            Event::Compared(_) => Ok(Some(self)),
+            // Nothing was to be compared, or to be looked for.
+            Event::Compared(_) | Event::Ids(_) => Ok(Some(self)),
         }
     }
 

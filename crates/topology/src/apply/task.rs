@@ -39,6 +39,32 @@ pub enum Task {
     PutBack(String),
     /// Find out whether a copy has what its origin has: [`Event::Compared`].
     Compare(Comparison),
+    /// Find out whether a message id is stored twice: [`Event::Ids`].
+    Ids(Ids),
+}
+
+/// Messages whose ids are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ids {
+    /// Stream that has them.
+    pub stream: String,
+    /// Their subjects; none: all.
+    pub filters: Vec<String>,
+}
+
+/// A message id that is stored twice. A copy by sources would have the first message only.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "has messages with the same id (`{id}` at {first} and {second}), of which this server would copy only the first one; \
+     nats-server 2.12 and later copy all. Purge one of them, if that may go, or recreate the stream"
+)]
+pub struct Repeated {
+    /// The id.
+    pub id: String,
+    /// Sequence of the first message.
+    pub first: u64,
+    /// Sequence of another one.
+    pub second: u64,
 }
 
 /// Two streams, and which of their messages are compared: subjects, headers, payloads and times of all that the origin
@@ -55,6 +81,8 @@ pub struct Comparison {
     pub last: u64,
     /// Subjects of those that the copy has to have; none: all.
     pub filters: Vec<String>,
+    /// In a copy by sources: from where on it has them, at sequences and with times of its own.
+    pub from: Option<u64>,
     /// Whether both may be read by `DIRECT.GET`: each is in one place, so that whoever answers knows
     /// all of it.
     pub in_batches: bool,
@@ -65,9 +93,19 @@ pub struct Comparison {
 impl Comparison {
     /// Whether the copy has to have messages of this subject.
     pub fn takes(&self, subject: &[u8]) -> bool {
-        self.filters.is_empty()
-            || self.filters.iter().any(|filter| matches(filter.as_bytes(), subject))
+        is_among(&self.filters, subject)
     }
+}
+
+impl Ids {
+    /// Whether messages of this subject are looked at.
+    pub fn takes(&self, subject: &[u8]) -> bool {
+        is_among(&self.filters, subject)
+    }
+}
+
+fn is_among(filters: &[String], subject: &[u8]) -> bool {
+    filters.is_empty() || filters.iter().any(|filter| matches(filter.as_bytes(), subject))
 }
 
 /// What came of a [`Task`].
@@ -83,6 +121,8 @@ pub enum Event<'a> {
     PutBack(Result<(), String>),
     /// They are alike, or where they differ.
     Compared(Result<(), CompareError>),
+    /// A message id that is stored twice, if any is.
+    Ids(Result<Option<Repeated>, CallError>),
 }
 
 /// Why a run ended before its time.
@@ -112,6 +152,11 @@ pub enum CompareError {
     /// They differ here.
     #[error("message {0} is not in the copy as it is in its origin")]
     Differs(u64),
+    /// The copy is by sources, and does without this one.
+    #[error(
+        "message {0} is not in the copy: its id `{1}` was stored before, and this server copies only the first one"
+    )]
+    Repeats(u64, String),
 }
 
 /// What ends a run.
@@ -126,6 +171,9 @@ pub enum Cause {
     /// It could not be backed up.
     #[error("it cannot be backed up: {0}")]
     Backup(String),
+    /// The server cannot do it with what the asset is.
+    #[error("{0}")]
+    Unfit(String),
     /// Its copy is not what it should be.
     #[error("{0}")]
     Unlike(CompareError),

@@ -12,7 +12,6 @@ use watershed_wire::time::UnixNanos;
 use super::staging::{object, set_mark};
 use crate::observe::{OWNER, ObservedConsumer};
 use crate::plan::difference::METADATA;
-use crate::version::Version;
 
 /// Key of the metadata of a consumer that goes on where another one was: where it was declared to start.
 const START: &str = "watershed.start";
@@ -34,11 +33,6 @@ const SECOND: i64 = 1_000_000_000;
 
 /// Nanoseconds beyond the second at which our pauses end, by which they are known from those of people.
 const PAUSE_MARK: i64 = 271_828_183;
-
-/// Whether a server pauses consumers: from 2.11 on.
-pub(crate) fn pauses_consumers(version: &str) -> bool {
-    Version::of_server(version).is_at_least(2, 11, 0)
-}
 
 /// Until when a consumer is paused, from now on.
 pub(crate) fn pause_from(now: UnixNanos) -> UnixNanos {
@@ -170,7 +164,7 @@ pub(crate) fn to_hold(
     Ok(held)
 }
 
-/// A consumer that takes these subjects, and that nobody reads.
+/// A consumer that takes these subjects, or without any, everything; nobody reads it.
 pub(crate) fn hold(subjects: &[String]) -> Json {
     let mut config = unread(HOLD);
     set_filters(&mut config, subjects);
@@ -188,6 +182,7 @@ fn set_filters(config: &mut Map<String, Json>, subjects: &[String]) {
     config.remove("filter_subject");
     config.remove("filter_subjects");
     match subjects {
+        [] => None,
         [only] => config.insert("filter_subject".to_owned(), json!(only)),
         several => config.insert("filter_subjects".to_owned(), json!(several)),
     };

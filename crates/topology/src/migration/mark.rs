@@ -41,6 +41,21 @@ pub(crate) struct Copied {
     /// Whether its messages may already be gone from the origin, so that it cannot be undone.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(crate) clears: bool,
+    /// Whether it is copied by sources: its messages have other sequences, and say which they had.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) sources: bool,
+    /// Consumers of the origin that end there, as its server pauses none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) stopped: BTreeMap<String, Stopped>,
+}
+
+/// A consumer that ended, so that it goes on elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Stopped {
+    /// Its configuration, as it came.
+    pub(crate) config: Json,
+    /// From where on it had not finished.
+    pub(crate) start: u64,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]

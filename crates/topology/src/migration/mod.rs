@@ -1,34 +1,31 @@
 //! Migrations: giving a stream what no server changes in place, while it is in use.
 //!
 //! The stream is copied by a mirror, which is then made a stream of its own (nats-server 2.12 and
-//! later) and takes the subjects over; see `docs/design/migrate.md`. Everything that a run has to know is written into the
+//! later; before, it is copied by sources) and takes the subjects over; see `docs/design/migrate.md`. Everything that a run has to know is written into the
 //! metadata of the streams themselves, so that any later run can go on from there.
 
 mod consumers;
 mod mark;
+mod means;
 mod staging;
 
 pub(crate) use self::consumers::{
     HOLD, carried, durable, hold, is_keeper, is_paused_by_us, keep, keeper_name, narrowed,
-    our_pause, owned, pause_from, pauses_consumers, position, started_as, to_hold,
+    our_pause, owned, pause_from, position, started_as, to_hold,
 };
 pub(crate) use self::mark::{
-    Copied, Last, Parked, has_transit_name, migrated_of, park_subject, transit_name,
+    Copied, Last, Parked, Stopped, has_transit_name, migrated_of, park_subject, transit_name,
 };
+pub use self::means::Means;
+pub(crate) use self::means::pauses_consumers;
 pub(crate) use self::staging::{
-    copy, finished, handing, marked, merging, parked, promoted, settled, unparked,
+    copy, finished, following, handing, marked, merging, parked, promoted, settled, unparked,
 };
 
 use serde_json::Value as Json;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::observe::{Observed, ObservedStream};
-use crate::version::Version;
-
-/// Whether a server makes a stream of its own of a mirror: from 2.12 on (before: 10055).
-pub(crate) fn is_possible(version: &str) -> bool {
-    Version::of_server(version).is_at_least(2, 12, 0)
-}
 
 /// A stream that has to do with a migration.
 #[derive(Debug, Clone)]
@@ -58,8 +55,11 @@ impl Side {
     }
 
     /// Whether it still follows another stream.
-    pub(crate) fn is_mirror(&self) -> bool {
-        self.info.config.mirror.is_some()
+    pub(crate) fn follows(&self) -> bool {
+        match &self.copied {
+            Some(copied) if copied.sources => copied.last.is_none(),
+            _ => self.info.config.mirror.is_some(),
+        }
     }
 }
 
@@ -96,10 +96,10 @@ impl Standing {
         };
         Some(match (stream.copied.is_some(), stream.parked.is_some()) {
             (true, _) => Self::Returning,
-            (false, true) if transit.is_mirror() => Self::Between,
+            (false, true) if transit.follows() => Self::Between,
             (false, true) if transit.parked.is_some() => Self::Reverting,
             (false, true) => Self::Away,
-            (false, false) if transit.is_mirror() => Self::Copying,
+            (false, false) if transit.follows() => Self::Copying,
             (false, false) => Self::Kept,
         })
     }
@@ -111,10 +111,10 @@ impl Standing {
         let parked = note.is_some_and(|note| note.is_for(name));
         match stream.copied {
             Some(copied) if copied.of != before => None,
-            Some(_) if !stream.is_mirror() && stream.parked.is_some() => {
+            Some(_) if !stream.follows() && stream.parked.is_some() => {
                 Some(if parked { Self::Reverting } else { Self::Undone })
             }
-            Some(_) if !stream.is_mirror() => Some(Self::Arrived),
+            Some(_) if !stream.follows() => Some(Self::Arrived),
             Some(_) => Some(if parked { Self::Between } else { Self::Copying }),
             None => parked.then_some(Self::Kept),
         }

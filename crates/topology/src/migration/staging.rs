@@ -80,14 +80,30 @@ pub(crate) fn copy(
     config.insert("name".to_owned(), json!(name));
     config.insert("storage".to_owned(), json!(storage));
     config.insert("retention".to_owned(), json!(retention));
-    config.insert("mirror".to_owned(), mirror(copied));
+    if copied.sources {
+        // It gets its source when it counts as its origin does. Each message gets a header more.
+        config.insert("subjects".to_owned(), json!([park_subject(name)]));
+        config.insert("max_msg_size".to_owned(), json!(-1));
+        if let Some(window) = plain(origin).get("duplicate_window") {
+            config.insert("duplicate_window".to_owned(), window.clone());
+        }
+    } else {
+        config.insert("mirror".to_owned(), followed(copied));
+    }
     take_marks(&mut config, |key| key.starts_with(OURS));
     set_mark(&mut config, copied.entry());
     Json::Object(config)
 }
 
-/// What a copy follows. A filter keeps the sequences as they are.
-fn mirror(copied: &Copied) -> Json {
+/// A copy by sources that begins to follow its origin.
+pub(crate) fn following(copy: &Json, copied: &Copied) -> Json {
+    let mut config = object(copy);
+    config.insert("sources".to_owned(), json!([followed(copied)]));
+    Json::Object(config)
+}
+
+/// What a copy follows. A filter keeps the sequences of a mirror as they are.
+fn followed(copied: &Copied) -> Json {
     match copied.moves.as_slice() {
         [] => json!({"name": copied.of}),
         [filter] => json!({"name": copied.of, "filter_subject": filter}),
@@ -162,6 +178,9 @@ pub(crate) fn promoted(copy: &Json, copied: &Copied, later: &Json, note: &Parked
     let mut config = object(copy);
     config.remove("mirror");
     config.remove("mirror_direct");
+    if copied.sources {
+        config.remove("sources");
+    }
     for field in LATER {
         match later.get(field) {
             Some(value) => config.insert(field.to_owned(), value.clone()),

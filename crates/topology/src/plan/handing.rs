@@ -7,7 +7,8 @@ use watershed_wire::subject::{contains, is_valid, overlaps, uncovered, witness};
 
 use super::consumer::filters;
 use super::difference::json;
-use super::moving::{drop_old, ending, keeps, notes, unmovable};
+use super::moving::{drop_old, ending, keeps, means, notes, unmovable};
+use super::renumbering;
 use super::step::{Action, Part, Plan, Refusal, Step, Target, Work};
 use super::{live, loss};
 use crate::migration::{Copied, Parked, Side, durable};
@@ -295,16 +296,23 @@ fn step(
     let owner = there.owner().filter(|owner| *owner != topology.name.value);
     let mut all = vec![from(origin, owner, &gone, &part)];
     let held = show_messages(there.info.state.messages);
+    let means = means(observed);
+    let stays = if means.sources { "" } else { "sequences and times of " };
     let what = if done.is_some() {
-        "sequences and times of what is to be done".to_owned()
+        format!("{stays}what is to be done")
+    } else if whole && means.sources {
+        format!("its {held}")
     } else if whole {
         format!("its {held}, sequences and times")
     } else {
-        let moves = words(&part.moves);
-        format!("sequences and times of all messages of {moves} (of {held} in `{origin}`)")
+        format!("{stays}all messages of {} (of {held} in `{origin}`)", words(&part.moves))
     };
     all.push(keeps(&what, &along));
-    all.extend(notes(before, &along, "once"));
+    if means.sources {
+        losses.extend(renumbering::of_growing(after, &there.info));
+        all.extend(renumbering::notes(after, &there.info, &along, &observed.server.version));
+    }
+    all.extend(notes(before, &along, "once", means));
     if whole {
         all.extend(ending(there));
         all.push(format!("`{origin}` stays, without subjects, until `--drop-old {name}`"));
@@ -319,8 +327,12 @@ fn step(
         all.push(format!("workers have to read {} from `{name}` then", words(&names)));
     }
     let takes_from = owner.map(str::to_owned);
-    let work =
-        Work::Migrate { from: Some(origin.to_owned()), part: Some(part), after: json(after) };
+    let work = Work::Migrate {
+        from: Some(origin.to_owned()),
+        part: Some(part),
+        after: json(after),
+        means,
+    };
     let step = Step::new(target, Action::Migrate, work, Some(seen));
     Step { losses, notes: all, takes_from, adopts: there.owner().is_none(), ..step }
 }

@@ -190,7 +190,7 @@ pub(super) fn of_followers(
 }
 
 /// Whether a stream copies another one of its account.
-fn follows(config: &StreamConfig, origin: &str) -> bool {
+pub(super) fn follows(config: &StreamConfig, origin: &str) -> bool {
     config.mirror.iter().chain(&config.sources).any(|one| is_of(one, origin))
 }
 

@@ -3,13 +3,14 @@
 use watershed_wire::jetstream::stream::StreamConfig;
 
 use super::difference::json;
-use super::moving::{about, drop_old, ending, keeps, notes, unmovable};
+use super::moving::{drop_old, ending, keeps, means, notes, unmovable};
+use super::renumbering;
 use super::step::{Action, Plan, Refusal, Step, Target, Work};
 use super::{Ways, handing, live, loss};
 use crate::migration::{Side, Standing, durable, has_transit_name, migrated_of, transit_name};
 use crate::model::{Stream, Topology};
 use crate::observe::{Observed, ObservedStream};
-use crate::quantity::show_messages;
+use crate::quantity::{about, show_messages};
 
 /// Why the stream `name` cannot become `after` under its own name; `None` if it can.
 pub(super) fn obstacle(
@@ -67,18 +68,27 @@ fn moved(
 ) -> Step {
     let mut losses = loss::of_update(before, after, &there.info);
     let done = loss::of_queueing(before, after, there);
+    let means = means(observed);
+    let stays = if means.sources { "" } else { ", sequences and times" };
     let what = match &done {
+        Some(_) if means.sources => "what is to be done".to_owned(),
         Some(_) => "sequences and times of what is to be done".to_owned(),
-        None => format!("its {}, sequences and times", show_messages(there.info.state.messages)),
+        None => format!("its {}{stays}", show_messages(there.info.state.messages)),
     };
     losses.extend(done);
     losses.extend(loss::of_copying(before, after, observed));
+    if means.sources {
+        losses.extend(renumbering::of_growing(after, &there.info));
+    }
     let gap = if from.is_some() { "once" } else { "twice" };
-    let work = Work::Migrate { from, part: None, after: json(after) };
+    let work = Work::Migrate { from, part: None, after: json(after), means };
     let step = Step::new(target.clone(), Action::Migrate, work, Some(there.seen()));
     let stay: Vec<_> = durable(&there.consumers).collect();
     let mut all = vec![keeps(&what, &stay)];
-    all.extend(notes(before, &stay, gap));
+    if means.sources {
+        all.extend(renumbering::notes(after, &there.info, &stay, &observed.server.version));
+    }
+    all.extend(notes(before, &stay, gap, means));
     all.extend(ending(there));
     Step { losses, notes: all, ..step }
 }
@@ -198,7 +208,8 @@ pub(super) fn go_on(
         if can_go_back {
             notes.push(format!("--back {name} undoes it instead"));
         }
-        let work = Work::Migrate { from, part, after: json(after) };
+        let means = means(observed);
+        let work = Work::Migrate { from, part, after: json(after), means };
         Step { notes, ..Step::new(target, Action::Migrate, work, None) }
     };
     plan.steps.push(step);

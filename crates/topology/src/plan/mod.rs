@@ -16,6 +16,7 @@ mod moving;
 mod order;
 mod policy;
 mod release;
+mod renumbering;
 mod step;
 mod stream;
 mod unknown;
@@ -30,6 +31,7 @@ pub use self::order::destroy;
 pub use self::policy::{Names, Policy, Ways};
 pub use self::release::release;
 pub use self::step::{Action, Change, Part, Plan, Refusal, Seen, SeenConsumer, Step, Target, Work};
+pub use crate::migration::Means;
 
 /// Compares. Both sides are whole: what is not declared and not owned is nobody's business here. What is
 /// not changed in place is migrated where that is possible.

@@ -5,10 +5,11 @@ use watershed_wire::jetstream::stream::{Discard, Retention, StreamConfig};
 use watershed_wire::subject::overlaps;
 
 use super::consumer::filters;
+use super::renumbering;
 use super::step::{Action, Seen, Step, Target, Work};
-use crate::migration::{durable, is_possible, park_subject, to_hold};
+use crate::migration::{Means, durable, park_subject, to_hold};
 use crate::observe::{Observed, ObservedConsumer, ObservedStream};
-use crate::quantity::{show_count, show_messages, show_size};
+use crate::quantity::{show_count, show_messages};
 
 /// Why the stream `name`, or what it has of the subjects `moves`, cannot become `after`, whatever its name.
 pub(super) fn unmovable(
@@ -18,12 +19,12 @@ pub(super) fn unmovable(
     there: &ObservedStream,
     observed: &Observed,
 ) -> Option<String> {
-    if !is_possible(&observed.server.version) {
+    let Some(means) = Means::of(&observed.server.version) else {
         let version = &observed.server.version;
         return Some(format!(
-            "nats-server {version} makes no stream of its own of a mirror; 2.12 and later do"
+            "nats-server {version} keeps no notes beside a stream (`metadata`); 2.10 and later do"
         ));
-    }
+    };
     for (is, what) in [
         (
             before.mirror.is_some() || after.mirror.is_some(),
@@ -40,6 +41,11 @@ pub(super) fn unmovable(
         if is {
             return Some(format!("`{name}` {what}"));
         }
+    }
+    if means.sources
+        && let Some(why) = renumbering::obstacle(name, before, after, observed)
+    {
+        return Some(why);
     }
     let for_consumers = before.retention != Retention::Limits;
     let is_empty = there.info.state.messages == 0;
@@ -107,6 +113,7 @@ pub(super) fn notes(
     before: &StreamConfig,
     durable: &[(&String, &ObservedConsumer)],
     gap: &str,
+    means: Means,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if !before.subjects.is_empty() {
@@ -114,9 +121,12 @@ pub(super) fn notes(
             "publishers get \"no responders\" for a moment, {gap}: they must try again; what is published \
              without an acknowledgement in that moment is lost"
         ));
-        notes.push(
-            "a message id that was stored before is stored once more if it comes again".into(),
-        );
+        // A copy by sources knows the ids of what it has.
+        if !means.sources {
+            notes.push(
+                "a message id that was stored before is stored once more if it comes again".into(),
+            );
+        }
     }
     if before.name.starts_with("KV_") {
         notes.push("reads and writes of the bucket fail in that moment".into());
@@ -129,12 +139,22 @@ pub(super) fn notes(
     }
     if !durable.is_empty() {
         let outstanding: usize = durable.iter().map(|(_, one)| one.info.num_ack_pending).sum();
-        notes.push(format!(
+        notes.push(if means.stops {
+            format!(
+                "its consumers end, as this server pauses none, and are made again once everything is there; what is \
+                 outstanding then ({outstanding} now), or is acknowledged just then, is delivered again"
+            )
+        } else { format!(
             "its consumers pause until everything is there; what is outstanding ({outstanding} now) and not \
              acknowledged within the time of --drain is delivered again"
-        ));
+        ) });
     }
     notes
+}
+
+/// How the server does it, where it can.
+pub(super) fn means(observed: &Observed) -> Means {
+    Means::of(&observed.server.version).unwrap_or_default()
 }
 
 /// What is said of the consumers that end when a stream goes.
@@ -142,13 +162,6 @@ pub(super) fn ending(there: &ObservedStream) -> Option<String> {
     let stay = durable(&there.consumers).count();
     let others = there.info.state.consumer_count.saturating_sub(stay);
     (others > 0).then(|| format!("{} without a durable name end", show_count(others, "consumer")))
-}
-
-/// A size, rounded up to what people read.
-pub(super) fn about(bytes: u64) -> String {
-    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-    let unit = [1 << 30, 1 << 20, 1 << 10].into_iter().find(|unit| bytes >= 10 * unit).unwrap_or(1);
-    show_size(bytes.saturating_add(unit - 1) / unit * unit)
 }
 
 /// Deletes what is kept `of` something.

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use watershed_wire::time::UnixNanos;
 
+use crate::migration::Means;
+
 /// A stream, or a consumer of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Target {
@@ -218,6 +220,9 @@ pub enum Work {
         part: Option<Part>,
         /// The whole configuration, as it will be.
         after: Json,
+        /// How the server does it.
+        #[serde(default, skip_serializing_if = "Means::is_all")]
+        means: Means,
     },
     /// Make it what it was before a migration that was cut off.
     Back {

@@ -12,7 +12,7 @@ use watershed_topology::plan::{Action, Plan, Policy, Step, plan_by};
 use watershed_topology::verify::verify;
 
 use super::{LossArguments, TopologyFile, block_on, ready, unanswered};
-use crate::alone::{Gap, LockArguments, alone};
+use crate::alone::{APPLY, Gap, LockArguments, alone};
 use crate::connection::{Connection, duration};
 use crate::exit::Exit;
 use crate::load::Loaded;
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             carry_out(&client, loaded, &now, &policy, arguments.json, &gap).await
         });
         let patience = arguments.lock.lock_wait;
-        let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
+        let done = alone(&client, &plan.topology, &plan, patience, &gap, APPLY, task).await?;
         Ok(done.unwrap_or_else(|exit| exit))
     })
 }
@@ -164,7 +164,7 @@ async fn carry_out_saved(arguments: &Arguments, saved: Saved) -> anyhow::Result<
         run_steps(&client, backups, &plan, &policy, arguments.json, &gap).await
     });
     let patience = arguments.lock.lock_wait;
-    let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
+    let done = alone(&client, &plan.topology, &plan, patience, &gap, APPLY, task).await?;
     Ok(match done.flatten() {
         Ok(steps) => {
             end(steps, arguments.json);
@@ -280,7 +280,7 @@ pub(crate) async fn run_steps(
         .map(|folder| format!("; a backup of it was made: watershed restore {}", quoted(folder)));
     let done = ui::count(halt.done, "step");
     let text = format!("stopped after {done}");
-    if let Cause::Changed(_) = halt.source {
+    if let Cause::Changed(_) | Cause::Unfit(_) = halt.source {
         ui::say(&format!("error: {text}: {halt}: {}", halt.source));
         return Ok(Err(Exit::Refused));
     }

@@ -8,7 +8,7 @@ use watershed_topology::plan::{Policy, destroy};
 use super::TopologyFile;
 use super::apply::{CHANGED_SINCE, refused, run_steps};
 use super::names::Known;
-use crate::alone::{Gap, LockArguments, alone};
+use crate::alone::{APPLY, Gap, LockArguments, alone};
 use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::ui;
@@ -68,7 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             run_steps(&client, PathBuf::new(), &plan, &policy, false, &gap).await
         });
         let patience = arguments.lock.lock_wait;
-        let done = alone(&client, &plan.topology, &plan, patience, &gap, task).await?;
+        let done = alone(&client, &plan.topology, &plan, patience, &gap, APPLY, task).await?;
         Ok(match done.flatten() {
             Ok(steps) => {
                 ui::say(&format!("deleted {}", ui::count(steps, "asset")));

@@ -81,8 +81,8 @@ pub(crate) struct LossArguments {
     /// Let these streams or buckets lose messages where the change deletes some; or `all`.
     #[arg(long, value_name = "NAME")]
     allow_loss: Vec<String>,
-    /// Move these streams or buckets (NATS 2.12 and later) or consumers (STREAM/CONSUMER) over to what the
-    /// file says, in use as they are; or `all`.
+    /// Move these streams, buckets or consumers (STREAM/CONSUMER) over to what the file says, in use as they
+    /// are; or `all`.
     #[arg(long, value_name = "NAME")]
     migrate: Vec<String>,
     /// How long consumers that are moved over may take to acknowledge what they have.

@@ -8,7 +8,7 @@ use watershed_topology::plan::{Names, Policy, release};
 
 use super::apply::run_steps;
 use super::{ServerArguments, block_on};
-use crate::alone::{Gap, LockArguments, alone};
+use crate::alone::{APPLY, Gap, LockArguments, alone};
 use crate::exit::Exit;
 use crate::ui;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let gap = Gap::default();
         let task = Box::pin(run_steps(&client, backups, &plan, &policy, false, &gap));
         let (names, patience) = (arguments.names.join(", "), arguments.lock.lock_wait);
-        let done = alone(&client, &names, &plan, patience, &gap, task).await?;
+        let done = alone(&client, &names, &plan, patience, &gap, APPLY, task).await?;
         Ok(match done.flatten() {
             Ok(_) => {
                 ui::say("a topology that declares them takes them over again with --adopt");

@@ -167,7 +167,7 @@ fn copies_need_a_cluster() {
 }
 
 /// Three servers that keep copies for each other.
-fn cluster(program: &Path) -> Vec<NatsServer> {
+pub(crate) fn cluster(program: &Path) -> Vec<NatsServer> {
     // Ports that were free a moment ago; the servers have to know each other's beforehand.
     let free: Vec<_> =
         (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();

@@ -40,6 +40,7 @@ mod proxy;
 mod raw;
 mod reference;
 mod render;
+mod restoring;
 mod rights;
 mod rules;
 mod seeds;

@@ -3,8 +3,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -85,13 +87,12 @@ impl Shop {
         let ours: Vec<&String> = marks.keys().filter(|key| key.starts_with("watershed.")).collect();
         assert_eq!(ours, ["watershed.topology"], "{place}");
         let after = self.raw.messages("S").unwrap();
-        if retention == "limits" {
-            assert_eq!(after, self.before, "{place}");
-        } else {
+        let mut left = self.before.clone();
+        if retention != "limits" {
             // What was done is gone, and nothing else.
-            let left: Vec<&Value> = self.before.iter().filter(|one| !is_done(one)).collect();
-            assert_eq!(after.iter().collect::<Vec<_>>(), left, "{place}");
+            left.retain(|one| !is_done(one));
         }
+        assert_eq!(self.raw.lasting(&after), self.raw.lasting(&left), "{place}");
         self.raw.store("s.c", &[], b"new");
         for (consumer, first) in [("c", "e"), ("d", "b")] {
             let next = succeed(&["next", "-s", &self.url, "S", consumer, "--count", "5"]);
@@ -152,7 +153,8 @@ fn renamed(url: &str) {
     assert!(ran.code == Some(5) && ran.out.contains("refused without --migrate T"), "{}", ran.out);
     let ran = apply(&["--migrate", "T"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
-    assert_eq!(shop.raw.messages("T").as_ref(), Some(&shop.before));
+    let there = shop.raw.messages("T").unwrap();
+    assert_eq!(shop.raw.lasting(&there), shop.raw.lasting(&shop.before));
     let next = succeed(&["next", "-s", url, "T", "c"]);
     assert!(next.trim_end().ends_with(" e"), "{next}");
     let ran = apply(&["--drop-old", "T"]);
@@ -189,7 +191,7 @@ fn untaken(url: &str) {
     };
     let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
     let mut undone = 0;
-    for at in (14..60).step_by(if every_call() { 1 } else { 9 }) {
+    for at in (14..60).step_by(stride().unwrap_or(9)) {
         let Shop { mut raw, before, folder, .. } = Shop::of(url, &text("memory", "[s.c, s.d]"));
         let path = write(&folder, &text("file", "[s.c, s.d]"));
         let proxy = Faulty::start(server, Fault::KilledAfter, at);
@@ -202,7 +204,9 @@ fn untaken(url: &str) {
         let said = format!("at {at}: {}{}{}", plan.out, ran.out, ran.err);
         assert_eq!(ran.code, Some(0), "{said}");
         let names = raw.done("CONSUMER.NAMES.S", &json!({}))["consumers"].take();
-        assert_eq!((names, raw.messages("S")), (json!(["c"]), Some(before)), "{said}");
+        assert_eq!(names, json!(["c"]), "{said}");
+        let there = raw.messages("S").unwrap();
+        assert_eq!(raw.lasting(&there), raw.lasting(&before), "{said}");
     }
     assert!(undone > 0);
     // What is left of a wildcard cannot be held.
@@ -286,24 +290,82 @@ fn a_migration_keeps_everything_on_this_server() {
 #[test]
 #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
 fn a_migration_keeps_everything_on_real_servers() {
-    for program in nats_servers() {
-        let server = NatsServer::start(&program);
+    for program in nats_servers().iter().filter(|program| promotes(program)) {
+        let server = NatsServer::start(program);
         replaced(&server.url);
-        if can_migrate(&program) {
-            keeps(&server.url);
-            renamed(&server.url);
-            paused(&server.url);
-            continue;
-        }
-        let shop = Shop::new(&server.url, "memory", "limits");
-        let (code, said) = shop.apply("file", "limits", &["--migrate", "S"]);
-        let why = "makes no stream of its own of a mirror; 2.12 and later do";
-        assert!(code == Some(5) && said.contains(why), "{said}");
+        keeps(&server.url);
+        renamed(&server.url);
+        paused(&server.url);
     }
 }
 
+/// Servers that make no stream of its own of a mirror, and copy by sources.
+fn old_servers() -> Vec<PathBuf> {
+    nats_servers().into_iter().filter(|program| !promotes(program)).collect()
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_keeps_everything_on_old_servers() {
+    for program in old_servers() {
+        let server = NatsServer::start(&program);
+        replaced(&server.url);
+        keeps(&server.url);
+        renamed(&server.url);
+    }
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn what_old_servers_do_not_keep_is_said_before() {
+    for program in old_servers() {
+        let server = NatsServer::start(&program);
+        not_kept(&server.url);
+    }
+}
+
+/// What a copy by sources changes is in the plan; what it would lose is refused.
+fn not_kept(url: &str) {
+    let mut shop = Shop::new(url, "memory", "limits");
+    let (_, said) = shop.apply("file", "limits", &[]);
+    let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for note in [
+        "copies by sources: 11 messages get new times and a header `Nats-Stream-Source`",
+        "sequences change, as 1 message in between are gone",
+        "what would have gone by `max_age` stays up to 1d longer",
+        "consumers go on at the same messages (`c` at 4, `d` at 1 now)",
+        "message ids: those of 11 messages are looked at first",
+    ] {
+        assert!(one_line.contains(note), "{note}: {one_line}");
+    }
+    assert_eq!(said.contains("its consumers end"), shop.raw.version.starts_with("2.10."), "{said}");
+    // Others that copy it would miss something.
+    let mirror = json!({"name": "M", "mirror": {"name": "S"}});
+    shop.raw.done("STREAM.CREATE.M", &mirror);
+    let (code, said) = shop.apply("file", "limits", &["--migrate", "S"]);
+    assert!(code == Some(5) && said.contains("`M` copies `S`"), "{said}");
+    shop.raw.done("STREAM.DELETE.M", &json!({}));
+    // The same id twice, as no window remembers the first one.
+    let mut config = shop.raw.done("STREAM.INFO.S", &json!({}))["config"].take();
+    config["duplicate_window"] = json!(100_000_000);
+    shop.raw.done("STREAM.UPDATE.S", &config);
+    let deadline = Instant::now() + PATIENCE;
+    let count = |raw: &mut Raw| raw.messages("S").unwrap().len();
+    while count(&mut shop.raw) == shop.before.len() {
+        shop.raw.store("s.c", b"NATS/1.0\r\nNats-Msg-Id: 3\r\n\r\n", b"again");
+        assert!(Instant::now() < deadline);
+    }
+    config["duplicate_window"] = json!(120_000_000_000_u64);
+    shop.raw.done("STREAM.UPDATE.S", &config);
+    let (code, said) = shop.apply("file", "limits", &["--migrate", "S"]);
+    let why = "`S` has messages with the same id (`3` at 4 and 13), of which this server would copy only the first";
+    assert!(code == Some(5) && said.contains(why), "{said}");
+    let there = shop.raw.call(&format!("STREAM.INFO.{TRANSIT}"), &json!({}));
+    assert_eq!(there["error"]["err_code"], 10059);
+}
+
 /// Whether a server makes streams of mirrors.
-pub(crate) fn can_migrate(program: &Path) -> bool {
+pub(crate) fn promotes(program: &Path) -> bool {
     let version = program.parent().and_then(Path::file_name).unwrap_or_default();
     !["2.10.", "2.11."].iter().any(|old| version.to_string_lossy().starts_with(old))
 }
@@ -313,11 +375,17 @@ const PARTS: usize = 32;
 
 /// Whether every call is tried, and on every server, and not only some: `.ci/long migrations`, `.ci/long faults`.
 pub(crate) fn every_call() -> bool {
-    std::env::var_os("WATERSHED_EVERY_CALL").is_some()
+    stride().is_some()
+}
+
+/// How far apart the calls are that are tried then.
+pub(crate) fn stride() -> Option<usize> {
+    let said = std::env::var("WATERSHED_EVERY_CALL").ok()?;
+    Some(said.parse().unwrap_or(1).max(1))
 }
 
 fn faults(url: &str, fault: Fault, part: usize) {
-    let (first, step) = if every_call() { (1, 1) } else { (1 + part, PARTS) };
+    let (first, step) = stride().map_or((1 + part, PARTS), |stride| (1 + part % stride, stride));
     for at in (first..).step_by(step) {
         if faulty(url, fault, at) {
             assert!(at > 60, "{fault:?} at {at}: that was all");
@@ -331,7 +399,14 @@ fn faulty(url: &str, fault: Fault, at: usize) -> bool {
     let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
     let mut shop = Shop::new(url, "memory", "limits");
     let path = write(&shop.folder, &file("file", "limits"));
-    let proxy = Faulty::start(server, fault, at);
+    let other = url.to_owned();
+    let stored = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&stored);
+    let meddle = move || {
+        let answer = Raw::connect(&other).ask("s.d", &json!("meanwhile"));
+        told.store(answer["seq"].is_u64(), Relaxed);
+    };
+    let proxy = Faulty::start_with(server, fault, at, meddle);
     let arguments = ["apply", "--yes", "--migrate", "S", "--timeout", "400ms", "-s"];
     let (output, all) = proxy.run(watershed(&[&arguments[..], &[&proxy.url, &path]].concat()));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -339,6 +414,15 @@ fn faulty(url: &str, fault: Fault, at: usize) -> bool {
     // Whoever comes next goes on.
     let (code, again) = shop.apply("file", "limits", &["--migrate", "S"]);
     assert_eq!(code, Some(0), "{place}: {again}");
+    if fault == Fault::Changed {
+        // What another client was told is stored is there, too.
+        let there = shop.raw.messages("S").unwrap();
+        let is_more = |one: &&Value| one["data"] == json!("Im1lYW53aGlsZSI=");
+        let more: Vec<Value> = there.iter().filter(is_more).cloned().collect();
+        assert_eq!(more.len(), usize::from(stored.load(Relaxed)), "{place}");
+        assert_eq!(there.len(), shop.before.len() + more.len(), "{place}");
+        shop.before.extend(more);
+    }
     shop.check("file", "limits", &place);
     all
 }
@@ -347,7 +431,7 @@ fn faulty(url: &str, fault: Fault, at: usize) -> bool {
 fn undone(url: &str) {
     let server: SocketAddr = url.trim_start_matches("nats://").parse().unwrap();
     let mut times = 0;
-    for at in (12..60).step_by(if every_call() { 1 } else { 9 }) {
+    for at in (12..60).step_by(stride().unwrap_or(9)) {
         let mut shop = Shop::new(url, "memory", "limits");
         let path = write(&shop.folder, &file("file", "limits"));
         let proxy = Faulty::start(server, Fault::KilledAfter, at);
@@ -413,6 +497,24 @@ fn what_nobody_takes_stays_on_a_real_server() {
 }
 
 #[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_is_undone_on_old_servers() {
+    for program in old_servers() {
+        undone(&NatsServer::start(&program).url);
+    }
+}
+
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn a_migration_may_be_interrupted_on_old_servers() {
+    for program in old_servers() {
+        let server = NatsServer::start(&program);
+        interrupted(&server.url);
+        untaken(&server.url);
+    }
+}
+
+#[test]
 fn a_migration_is_undone_on_this_server() {
     let folder = tempfile::tempdir().unwrap();
     let server = Running::start(&folder.path().join("store"));
@@ -441,11 +543,18 @@ macro_rules! tests {
             #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
             fn goes_on_on_a_real_server() {
                 let reference = [nats_server()];
-                let every = nats_servers();
+                let mut every = nats_servers();
+                every.retain(|program| promotes(program));
                 for program in if every_call() { &every[..] } else { &reference[..] } {
-                    if can_migrate(program) {
-                        faults(&NatsServer::start(program).url, Fault::$fault, $part);
-                    }
+                    faults(&NatsServer::start(program).url, Fault::$fault, $part);
+                }
+            }
+
+            #[test]
+            #[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+            fn goes_on_on_old_servers() {
+                for program in old_servers() {
+                    faults(&NatsServer::start(&program).url, Fault::$fault, $part);
                 }
             }
         }
@@ -458,4 +567,7 @@ tests! {
     cut_before: CutBefore, 15;
     cut_after: CutAfter, 21;
     unanswered: Unanswered, 27;
+    denied: Denied, 5;
+    full: Full, 12;
+    changed: Changed, 19;
 }

@@ -1,15 +1,20 @@
 //! What a topology has on one server is taken to another one: all of it, as it was, whatever happens on the way.
 
 use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use watershed_peers::{NatsServer, nats_servers};
+use watershed_peers::{NatsServer, nats_server, nats_servers};
 
+use crate::alone::interrupt;
+use crate::apply::cluster;
 use crate::faulty::{Fault, Faulty};
-use crate::migrating::every_call;
+use crate::migrating::{every_call, stride};
+use crate::proxy::{Gate, Proxy};
 use crate::raw::Raw;
-use crate::server::{Ran, Running, run, succeed, watershed, write};
+use crate::server::{PATIENCE, Ran, Running, run, succeed, watershed, write};
 
 const FILE: &str = "\
 watershed: 1
@@ -48,7 +53,7 @@ fn seen(url: &str) -> Vec<Value> {
 
 /// Makes the streams of the file, with something in each.
 fn fill(url: &str, file: &str) {
-    succeed(&["apply", "--yes", "-s", url, file]);
+    succeed(&["apply", "--yes", "--replicas", "1", "-s", url, file]);
     let mut raw = Raw::connect(url);
     for number in 0..20_u8 {
         raw.store("orders.paid", b"NATS/1.0\r\nA: b\r\n\r\n", &[number]);
@@ -138,6 +143,95 @@ fn everything_moves_to_servers_of_other_versions_and_back() {
     }
 }
 
+/// Onto three servers, each stream with the copies that the file says.
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn everything_moves_to_a_cluster() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Running::start(&folder.path().join("store"));
+    let three = FILE.replace("streams:", "defaults: { stream: { num_replicas: 3 } }\nstreams:");
+    let file = write(&folder, &three.replace("settings: {}", "settings: { num_replicas: 3 }"));
+    fill(&here.url(), &file);
+    let expected = seen(&here.url());
+    let cluster = cluster(&nats_server());
+    let there = &cluster[0].url;
+    // It has a leader when it answers.
+    let deadline = Instant::now() + PATIENCE;
+    while run(&["status", "-s", there]).code != Some(0) {
+        assert!(Instant::now() < deadline);
+    }
+    let ran = shift(&file, &here.url(), there);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("compared and verified: 7 assets as declared"), "{}", ran.err);
+    assert_eq!(seen(there), expected);
+    let mut raw = Raw::connect(&cluster[1].url);
+    for stream in STREAMS {
+        let info = raw.done(&format!("STREAM.INFO.{stream}"), &json!({}));
+        assert_eq!(info["config"]["num_replicas"], 3, "{stream}");
+    }
+    // And back to one.
+    succeed(&["destroy", "--yes", "-s", &here.url(), &file]);
+    let ran = run(&["move", &file, "-s", there, "--to", &here.url(), "--yes", "--replicas", "1"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert_eq!(seen(&here.url()), expected);
+}
+
+/// What does not fit is not begun.
+#[test]
+#[cfg_attr(not(peer = "nats-server"), ignore = "needs nats-server: see .ci/peers")]
+fn what_has_no_room_is_not_moved() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, FILE);
+    let here = Running::start(&folder.path().join("store"));
+    fill(&here.url(), &file);
+    for (limits, said) in [
+        (
+            "accounts { A { users: [{ user: a, password: a }], jetstream { max_streams: 4 } } }\nno_auth_user: a\njetstream {}",
+            "streams: 5 more are needed, and the account may have 4 more",
+        ),
+        (
+            "accounts { A { users: [{ user: a, password: a }], jetstream { max_file: 2K } } }\nno_auth_user: a\njetstream {}",
+            "bytes on disk: ",
+        ),
+        ("jetstream { max_file_store: 2K }", "bytes on disk: "),
+    ] {
+        let config = folder.path().join("server.conf");
+        std::fs::write(&config, limits).unwrap();
+        let there = NatsServer::start_with(&nats_server(), &["-c", config.to_str().unwrap()]);
+        let ran = shift(&file, &here.url(), &there.url);
+        assert_eq!(ran.code, Some(5), "{limits}: {}{}", ran.out, ran.err);
+        let why = format!("! there is not enough room for all of this there: {said}");
+        assert!(ran.out.contains(&why), "{limits}: {}", ran.out);
+        let names = Raw::connect(&there.url).done("STREAM.NAMES", &json!({}));
+        assert_eq!(names["total"], 0, "{limits}: {names}");
+    }
+}
+
+/// Ctrl-C says how to go on.
+#[test]
+fn an_interrupted_move_says_how_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, FILE);
+    let servers = ["a", "b"].map(|name| Running::start(&folder.path().join(name)));
+    let [here, there] = servers.each_ref().map(Running::url);
+    fill(&here, &file);
+    let gate = Gate { request: "STREAM.RESTORE.", count: usize::MAX };
+    let proxy = Proxy::gated(there.trim_start_matches("nats://").parse().unwrap(), gate);
+    let mut command = watershed(&["move", &file, "-s", &here, "--to", &proxy.url, "--yes"]);
+    let running = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    while proxy.count(gate.request) == 0 {
+        std::thread::yield_now();
+    }
+    interrupt(&running);
+    let output = running.wait_with_output().unwrap();
+    proxy.open();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let end = "interrupted; what was done stays: run `watershed move` again to go on";
+    assert!(said.contains(end), "{said}");
+    let again = shift(&file, &here, &there);
+    assert_eq!(again.code, Some(0), "{said}{}{}", again.out, again.err);
+}
+
 /// A subject that another stream has there is in the way, before anything changes.
 #[test]
 fn what_another_stream_stores_is_in_the_way() {
@@ -189,7 +283,7 @@ fn check_fault(there: &str, fault: Fault, calls: &[usize]) {
     fill(&here, &file);
     let (expected, expected_content) = (seen(&here), content(&here));
     let server: SocketAddr = there.trim_start_matches("nats://").parse().unwrap();
-    let every = 1..usize::MAX;
+    let every = (1..usize::MAX).step_by(stride().unwrap_or(1));
     let some = calls.iter().copied();
     let calls: Box<dyn Iterator<Item = usize>> =
         if every_call() { Box::new(every) } else { Box::new(some) };

@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::server::PATIENCE;
@@ -11,6 +13,10 @@ use crate::server::PATIENCE;
 pub(crate) struct Raw {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
+    /// Version of the server.
+    pub(crate) version: String,
+    /// Where answers come, and only those to this client.
+    inbox: String,
 }
 
 impl Raw {
@@ -22,9 +28,13 @@ impl Raw {
         let writer = TcpStream::connect(address).unwrap();
         writer.set_read_timeout(Some(PATIENCE)).unwrap();
         let reader = BufReader::new(writer.try_clone().unwrap());
-        let mut raw = Self { reader, writer };
+        let inbox = format!("_INBOX.raw.{}", writer.local_addr().unwrap().port());
+        let mut raw = Self { reader, writer, version: String::new(), inbox };
+        let info = raw.line();
+        let info: Value = serde_json::from_str(info.trim_start_matches("INFO ")).unwrap();
+        info["version"].as_str().unwrap().clone_into(&mut raw.version);
         let connect = json!({"verbose": false, "headers": true, "no_responders": true, "user": user, "pass": pass});
-        raw.send(format!("CONNECT {connect}\r\nSUB _INBOX.raw 1\r\n").as_bytes());
+        raw.send(format!("CONNECT {connect}\r\nSUB {} 1\r\n", raw.inbox).as_bytes());
         raw
     }
 
@@ -48,7 +58,8 @@ impl Raw {
 
     /// Publishes, and waits until it is stored.
     pub(crate) fn store(&mut self, subject: &str, block: &[u8], payload: &[u8]) {
-        self.put(subject, "_INBOX.raw", block, payload);
+        let inbox = self.inbox.clone();
+        self.put(subject, &inbox, block, payload);
         let answer = self.answer();
         assert!(answer["seq"].as_u64() > Some(0), "{subject}: {answer}");
     }
@@ -89,7 +100,8 @@ impl Raw {
 
     /// Asks a question, and waits for its answer.
     pub(crate) fn ask(&mut self, subject: &str, body: &Value) -> Value {
-        self.put(subject, "_INBOX.raw", &[], body.to_string().as_bytes());
+        let inbox = self.inbox.clone();
+        self.put(subject, &inbox, &[], body.to_string().as_bytes());
         self.answer()
     }
 
@@ -126,6 +138,22 @@ impl Raw {
         Some(
             all.iter().map(|one| ["subject", "hdrs", "data"].map(|name| text(one, name))).collect(),
         )
+    }
+
+    /// What stays of messages when the server moves them to another stream: everything, but on servers that copy by sources
+    /// neither sequences nor times, and beside a header that says where they were.
+    pub(crate) fn lasting(&self, messages: &[Value]) -> Vec<Value> {
+        if !["2.10.", "2.11."].iter().any(|old| self.version.starts_with(old)) {
+            return messages.to_vec();
+        }
+        let lasting = |message: &Value| {
+            let block = BASE64.decode(message["hdrs"].as_str().unwrap_or_default()).unwrap();
+            let block = String::from_utf8(block).unwrap();
+            let own = block.lines().filter(|line| !line.starts_with("Nats-Stream-Source: "));
+            let own: Vec<&str> = own.filter(|line| !line.is_empty()).collect();
+            json!({"subject": message["subject"], "data": message["data"], "headers": own})
+        };
+        messages.iter().map(lasting).collect()
     }
 
     /// All messages of a stream, as the server gives them; `None` if it is not there.

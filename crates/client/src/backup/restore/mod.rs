@@ -109,7 +109,10 @@ impl Client {
         let mut because = String::new();
         if !published {
             match self.send_archive(backup, name, &config, &mut progress).await? {
-                Ok(restored) => return Ok(restored),
+                Ok(restored) => {
+                    self.wait_for_consumers(name, backup.consumers.len()).await?;
+                    return Ok(restored);
+                }
                 Err(said) => because = said,
             }
             // It may have been refused because somebody else was faster.
@@ -148,6 +151,15 @@ impl Client {
         }
         restored.unknown = unknown(config, &self.stream_info(name).await?);
         Ok(restored)
+    }
+
+    /// Servers of a cluster make the consumers of a stream that was restored one after the other.
+    async fn wait_for_consumers(&self, name: &str, count: usize) -> Result<(), BackupError> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.consumers(name).await?.len() < count && Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
     }
 
     /// What the server says of a stream.

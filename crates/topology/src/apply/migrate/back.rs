@@ -24,7 +24,7 @@ impl Migration {
             ))
             .into());
         };
-        let waits = |copy: &Side| copy.parked.is_some() || copy.is_mirror();
+        let waits = |copy: &Side| copy.parked.is_some() || copy.follows();
         self.between = origin.parked.is_some() && copy.as_ref().is_none_or(waits);
         let Some(copy) = copy else { return Ok(self.as_before(&origin_name, &origin)) };
         let copied = copy.copied.clone().filter(|copied| copied.of == origin_name);
@@ -37,7 +37,7 @@ impl Migration {
             ))
             .into());
         }
-        let Some(last) = copied.last.filter(|_| !copy.is_mirror()) else {
+        let Some(last) = copied.last.filter(|_| !copy.follows()) else {
             if origin.parked.is_some() {
                 return Ok(self.as_before(&origin_name, &origin));
             }
@@ -66,24 +66,39 @@ impl Migration {
                 let config = merging(&origin.config, &copy_name, last.copy + 1);
                 return Ok(Move::Call(Request::new(Call::StreamUpdate(&origin_name), &config)));
             };
-            // A stream that goes on with other subjects gets messages of those, too.
-            let mut newest = origin.info.state.last_seq;
-            if !copied.moves.is_empty() {
-                newest = 0;
-                for filter in &copied.moves {
-                    let Some(found) = self.world.newest.get(filter) else {
-                        let (stream, filter) = (origin_name, filter.clone());
-                        return Ok(Move::Find(Find::Newest { stream, filter }));
-                    };
-                    newest = newest.max(*found);
-                }
-            }
+            let newest = match self.newest_merged(&origin_name, &origin, &copied.moves) {
+                Ok(newest) => newest,
+                Err(find) => return Ok(Move::Find(find)),
+            };
             let moved = newest > last.origin;
             if source.lag > 0 || source.active < 0 || !moved {
                 return Ok(Move::Nap(NAP, origin.info.state.last_seq));
             }
         }
+        if !copied.stopped.is_empty() {
+            let Some((there, _)) = self.world.consumers.clone() else { return Ok(Move::Consumers) };
+            if let Some(next) = self.restart(&origin_name, &origin, &copied, &there) {
+                return Ok(next);
+            }
+        }
         Ok(self.as_before(&origin_name, &origin))
+    }
+
+    /// Sequence of the last message of the stream that may be one of those that are moved back; or what is to be looked
+    /// for first.
+    fn newest_merged(&self, name: &str, origin: &Side, moves: &[String]) -> Result<u64, Find> {
+        if moves.is_empty() {
+            return Ok(origin.info.state.last_seq);
+        }
+        // A stream that goes on with other subjects gets messages of those, too.
+        let mut newest = 0;
+        for filter in moves {
+            let Some(found) = self.world.newest.get(filter) else {
+                return Err(Find::Newest { stream: name.to_owned(), filter: filter.clone() });
+            };
+            newest = newest.max(*found);
+        }
+        Ok(newest)
     }
 
     /// Gives a stream its subjects back, and lets its consumers go on.

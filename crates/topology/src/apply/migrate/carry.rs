@@ -1,6 +1,7 @@
 //! The consumers of a stream go on at its copy: they are paused, finish what they have, and are created there
 //! behind what they had finished.
 
+use serde_json::Value as Json;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::Retention;
 use watershed_wire::subject::overlaps;
@@ -25,7 +26,7 @@ fn is_theirs(one: &ObservedConsumer) -> bool {
 }
 
 /// Whether it takes any of the subjects that go.
-fn goes_along(one: &ObservedConsumer, copied: &Copied) -> bool {
+pub(super) fn goes_along(one: &ObservedConsumer, copied: &Copied) -> bool {
     let takes = |subject: &String| {
         let mut own = filters(&one.info.config).into_iter();
         own.any(|filter| overlaps(filter.as_bytes(), subject.as_bytes()))
@@ -42,14 +43,18 @@ impl Migration {
         copy: &Side,
         copied: &Copied,
     ) -> Result<Move, Stop> {
-        let Some(last) = copied.last else {
-            return Err(
-                Cause::Changed(format!("`{}` was promoted by somebody else", way.copy)).into()
-            );
-        };
         let Some((there, carried_already)) = &self.world.consumers else {
             return Ok(Move::Consumers);
         };
+        if way.means.stops || !copied.stopped.is_empty() {
+            let (there, carried) = (there.clone(), carried_already.clone());
+            return Ok(self.carry_stopped(way, (origin, copy, copied), &there, &carried));
+        }
+        if copied.last.is_none() {
+            return Err(
+                Cause::Changed(format!("`{}` was promoted by somebody else", way.copy)).into()
+            );
+        }
         let open: Vec<(String, ObservedConsumer)> = durable(there)
             .filter(|(_, one)| goes_along(one, copied))
             .filter(|(name, _)| !carried_already.contains_key(*name))
@@ -75,40 +80,46 @@ impl Migration {
             return Ok(Move::Nap(MOMENT, left));
         }
         let Some((name, one)) = open.into_iter().next() else { return Ok(Move::Done) };
-        Ok(self.carry_one(way, (origin, copy), (&name, &one), last.copy))
+        let mut config = one.config.clone();
+        if !is_theirs(&one)
+            && let Some(config) = config.as_object_mut()
+        {
+            config.remove("pause_until");
+        }
+        let (filters, start) = (filters(&one.info.config), position(&one.info));
+        Ok(self.carry_one(way, (origin, copy), (&name, &config, &filters), start))
     }
 
-    fn carry_one(
+    /// A consumer, so configured and with these filters, goes on at the copy where it has what the origin has from `start`
+    /// on.
+    pub(super) fn carry_one(
         &mut self,
         way: &Way<'_>,
         (origin, copy): (&Side, &Side),
-        (name, one): (&str, &ObservedConsumer),
-        last: u64,
+        (name, config, filters): (&str, &Json, &[&str]),
+        start: u64,
     ) -> Move {
-        // What comes after the last message of the origin is new, whatever its sequence there would be.
-        let start = position(&one.info).min(last + 1);
+        let place = match self.locate(way, copy, start) {
+            Ok(place) => place,
+            Err(find) => return Move::Find(find),
+        };
         let work_queue = copy.info.config.retention == Retention::WorkQueue;
         if work_queue
-            && copy.info.state.first_seq < start
-            && let Some(next) = self.clear(way, (origin, copy), (name, one), start)
+            && copy.info.state.first_seq < place
+            && let Some(next) = self.clear(way, (origin, copy), (name, filters), (start, place))
         {
             self.says = format!("removes from {} what {name} has done", way.copy);
             return next;
         }
         self.says = format!("lets {name} go on at {}", way.copy);
-        let mut config = carried(&one.config, start, work_queue);
+        let mut config = carried(config, place, work_queue);
         let claims =
             copy.copied.as_ref().map(|copied| copied.claims.as_slice()).unwrap_or_default();
-        config = narrowed(&config, &filters(&one.info.config), claims);
+        config = narrowed(&config, filters, claims);
         if way.part.is_some_and(|part| part.consumers.iter().any(|own| own == name))
             && let Some(owner) = way.owner()
         {
             config = owned(&config, owner);
-        }
-        if !is_theirs(one)
-            && let Some(config) = config.as_object_mut()
-        {
-            config.remove("pause_until");
         }
         Move::Call(Request::put_consumer(way.copy, name, &config, CreateAction::Create))
     }

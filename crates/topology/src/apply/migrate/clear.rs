@@ -10,62 +10,72 @@ use super::hand_over::Way;
 use super::state::{Find, Migration, Move};
 use crate::call::Request;
 use crate::migration::Side;
-use crate::observe::ObservedConsumer;
-use crate::plan::filters;
 
 impl Migration {
-    /// The next move that removes from a copy what a consumer has done before `start`; `None` when that is
-    /// all.
+    /// The next move that removes from a copy what a consumer with these filters has done before `start`, which is at
+    /// `place` in the copy; `None` when that is all.
     pub(super) fn clear(
         &mut self,
         way: &Way<'_>,
         (origin, copy): (&Side, &Side),
-        (name, one): (&str, &ObservedConsumer),
-        start: u64,
+        (name, filters): (&str, &[&str]),
+        (start, place): (u64, u64),
     ) -> Option<Move> {
         let of = (way.copy.to_owned(), name.to_owned());
         if self.clearing.of != of {
-            let left = copy.copied.as_ref().and_then(|copied| copied.left.get(name)).copied();
+            let copied = copy.copied.as_ref();
+            let left = copied.and_then(|copied| copied.left.get(name)).copied();
             let left = left.unwrap_or_default();
             // A stream with limits has everything still. What its consumer has passed is done.
             let by_position = origin.info.config.retention == Retention::Limits;
-            self.clearing = Clearing { of, left, by_position, ..Clearing::default() };
+            let renumbered = copied.is_some_and(|copied| copied.sources);
+            let origin = renumbered.then(|| way.origin.to_owned());
+            self.clearing = Clearing { of, left, origin, by_position, ..Clearing::default() };
         }
-        let filters = filters(&one.info.config);
         while let Some(filter) = filters.get(self.clearing.filter).map(|&filter| filter.to_owned())
         {
             let next = |stream: &str, from| {
-                let stream = stream.to_owned();
-                Move::Find(Find::Next { stream, from, filter: filter.clone() })
+                let (stream, filter) = (stream.to_owned(), filter.clone());
+                Move::Find(Find::Next { stream, from, filter })
             };
             let purge = |until: u64| {
                 let body = json!({"filter": filter, "seq": until});
                 Move::Call(Request::new(Call::StreamPurge(way.copy), &body))
             };
-            let clearing = &mut self.clearing;
-            match clearing.stage {
-                Stage::All(first) if first < start => {
+            match self.clearing.stage {
+                Stage::All(first) if first < place => {
                     // Looked for once more: the answer may be lost.
-                    clearing.stage = Stage::First;
-                    return Some(purge(start));
+                    self.clearing.stage = Stage::First;
+                    return Some(purge(place));
                 }
                 Stage::First => return Some(next(way.copy, 1)),
                 Stage::Survivor => return Some(next(way.origin, 1)),
-                Stage::Purge(until) => {
-                    clearing.stage = Stage::Next(clearing.left + 1);
-                    return Some(purge(until.min(start)));
-                }
-                Stage::Next(from) if from < start => return Some(next(way.copy, from)),
-                Stage::Check(sequence) if sequence < start => {
-                    return Some(Move::Find(Find::At(way.origin.to_owned(), sequence)));
+                Stage::Purge(until) => match self.locate(way, copy, until.min(start)) {
+                    Err(find) => return Some(Move::Find(find)),
+                    Ok(until) => {
+                        self.clearing.stage = Stage::Left;
+                        // Nothing is before the first one.
+                        if until > 1 {
+                            return Some(purge(until));
+                        }
+                    }
+                },
+                Stage::Left => match self.locate(way, copy, self.clearing.left + 1) {
+                    Err(find) => return Some(Move::Find(find)),
+                    Ok(from) => self.clearing.stage = Stage::Next(from),
+                },
+                Stage::Next(from) if from < place => return Some(next(way.copy, from)),
+                Stage::Check(sequence, before) if sequence < place => {
+                    return Some(Move::Find(Find::At(way.origin.to_owned(), before)));
                 }
                 Stage::Remove(sequence) => {
-                    clearing.stage = Stage::Next(sequence);
+                    self.clearing.stage = Stage::Next(sequence);
                     let body = json!({"seq": sequence, "no_erase": true});
                     return Some(Move::Call(Request::new(Call::MessageDelete(way.copy), &body)));
                 }
-                Stage::All(_) | Stage::Next(_) | Stage::Check(_) | Stage::Over => {
-                    (clearing.filter, clearing.stage) = (clearing.filter + 1, Stage::First);
+                Stage::All(_) | Stage::Next(_) | Stage::Check(..) | Stage::Over => {
+                    self.clearing.filter += 1;
+                    self.clearing.stage = Stage::First;
                 }
             }
         }

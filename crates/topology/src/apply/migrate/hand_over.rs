@@ -7,12 +7,12 @@ use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::consumer::CreateAction;
 use watershed_wire::jetstream::stream::{Retention, Storage};
 
-use super::super::task::{Cause, Comparison, MOMENT, NAP, Stop};
+use super::super::task::{Cause, Comparison, Ids, MOMENT, NAP, Stop};
 use super::state::{Find, Migration, Move};
 use crate::call::Request;
 use crate::migration::{
-    Copied, HOLD, Last, Parked, Side, copy, durable, handing, hold, marked, parked, position,
-    promoted, to_hold,
+    Copied, HOLD, Last, Means, Parked, Side, copy, durable, following, handing, hold, marked,
+    parked, position, promoted, to_hold,
 };
 use crate::observe::{OWNER, ObservedConsumer};
 use crate::plan::difference::METADATA;
@@ -36,6 +36,8 @@ pub(super) struct Way<'a> {
     pub(super) later: Option<&'a Json>,
     /// What of the origin goes; without this, everything.
     pub(super) part: Option<&'a Part>,
+    /// How the server does it.
+    pub(super) means: Means,
 }
 
 impl Way<'_> {
@@ -56,7 +58,7 @@ impl Migration {
         let Some(copied) = copy.copied.clone() else {
             return Err(Cause::Changed(format!("`{}` is somebody else's", way.copy)).into());
         };
-        if !copy.is_mirror() {
+        if !copy.follows() {
             self.between = false;
             if copy.parked.is_some() && origin.parked.is_some() {
                 return Err(Cause::Changed("it is being undone: go on with `--back`".into()).into());
@@ -76,6 +78,11 @@ impl Migration {
             return Err(Cause::Changed(format!("its copy `{}` is gone since", way.copy)).into());
         }
         let moves = way.part.map(|part| part.moves.as_slice()).unwrap_or_default();
+        if way.means.sources && !self.ids_differ {
+            self.says = format!("looks for message ids that are twice in {}", way.origin);
+            let (stream, filters) = (way.origin.to_owned(), moves.to_vec());
+            return Ok(Move::Ids(Ids { stream, filters }));
+        }
         if origin.info.config.retention == Retention::WorkQueue {
             let Some((consumers, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
             let taken: Vec<&str> =
@@ -100,7 +107,8 @@ impl Migration {
         }
         self.says = format!("creates {}", way.copy);
         let Part { moves, claims, .. } = way.part.cloned().unwrap_or_default();
-        let copied = Copied { of: way.origin.to_owned(), left, moves, claims, ..Copied::default() };
+        let (of, sources) = (way.origin.to_owned(), way.means.sources);
+        let copied = Copied { of, left, moves, claims, sources, ..Copied::default() };
         let config =
             copy(way.copy, &origin.config, &copied, way.storage, way.retention, way.limited);
         Ok(Move::Call(Request::new(Call::StreamCreate(way.copy), &config)))
@@ -114,8 +122,14 @@ impl Migration {
         copy: &Side,
         copied: &Copied,
     ) -> Result<Move, Stop> {
+        if copied.sources && copy.info.config.sources.is_empty() {
+            return Ok(self.begin_to_follow(way, origin, copy, copied));
+        }
         let (first, last) = (origin.info.state.first_seq, origin.info.state.last_seq);
-        let reached = copy.info.state.last_seq;
+        let reached = match self.reached(way, copy, copied) {
+            Ok(reached) => reached,
+            Err(find) => return Ok(Move::Find(find)),
+        };
         let newest = if reached < last { self.newest(way, copied) } else { Ok(last) };
         let newest = match newest {
             Ok(newest) => newest,
@@ -135,13 +149,14 @@ impl Migration {
         // Once everything is, however little that is: what differs is found before publishers notice.
         let some = compared < reached && self.compared.0 != way.origin;
         if some || compared + NEAR < reached.min(newest) {
-            self.comparisons += 1;
-            if self.comparisons > COMPARISONS_MAX {
+            if self.comparisons == COMPARISONS_MAX {
                 let why = format!("{} messages are not compared yet", reached - compared);
                 return Err(Cause::Stuck(why).into());
             }
             let behind = compared.max(first.saturating_sub(1));
-            return Ok(self.compare(way, (origin, copied), behind, reached));
+            let next = self.compare(way, (origin, copy, copied), behind, reached);
+            self.comparisons += u32::from(matches!(next, Move::Compare(_)));
+            return Ok(next);
         }
         // Known to whoever goes on where this run is cut off.
         if copied.compared + NEAR < compared {
@@ -161,6 +176,25 @@ impl Migration {
             }
         };
         Ok(Move::Call(Request::new(Call::StreamUpdate(way.origin), &config)))
+    }
+
+    /// A copy by sources counts as its origin does, as long as there are no gaps, and gets its source.
+    fn begin_to_follow(
+        &mut self,
+        way: &Way<'_>,
+        origin: &Side,
+        copy: &Side,
+        copied: &Copied,
+    ) -> Move {
+        let (first, state) = (origin.info.state.first_seq, &copy.info.state);
+        if state.messages == 0 && state.last_seq + 1 < first && !self.counted {
+            self.counted = true;
+            self.says = format!("lets {} count from {first}", way.copy);
+            return Move::Call(Request::new(Call::StreamPurge(way.copy), &json!({"seq": first})));
+        }
+        self.says = format!("lets {} copy {}", way.copy, way.origin);
+        let config = following(&copy.config, copied);
+        Move::Call(Request::new(Call::StreamUpdate(way.copy), &config))
     }
 
     /// Sequence of the last message that the origin has of those that go; or what is to be looked for first.
@@ -190,7 +224,10 @@ impl Migration {
             return Err(Cause::Changed("it is no longer parked".into()).into());
         };
         let last = origin.info.state.last_seq;
-        let reached = copy.info.state.last_seq;
+        let reached = match self.reached(way, copy, copied) {
+            Ok(reached) => reached,
+            Err(find) => return Ok(Move::Find(find)),
+        };
         // The last ones may be gone: then nothing comes that would bring the copy up to there.
         if reached < last {
             let newest = match self.newest(way, copied) {
@@ -204,15 +241,15 @@ impl Migration {
         }
         let compared = self.compared_up_to(way, copied);
         if compared < reached {
-            return Ok(self.compare(way, (origin, copied), compared, reached));
+            return Ok(self.compare(way, (origin, copy, copied), compared, reached));
         }
-        if copy.info.state.messages == 0 && reached < last {
+        if copy.info.state.messages == 0 && copy.info.state.last_seq < last {
             // It goes on counting where its origin was.
             self.says = format!("lets {} go on counting at {}", way.copy, last + 1);
             let body = json!({"seq": last + 1});
             return Ok(Move::Call(Request::new(Call::StreamPurge(way.copy), &body)));
         }
-        let ends = Last { copy: reached, origin: last };
+        let ends = Last { copy: copy.info.state.last_seq, origin: last };
         let copied = Copied { compared, last: Some(ends), ..copied.clone() };
         let later = way.later.unwrap_or(&origin.config);
         let config = promoted(&copy.config, &copied, later, note);
@@ -229,10 +266,17 @@ impl Migration {
     fn compare(
         &mut self,
         way: &Way<'_>,
-        (side, copied): (&Side, &Copied),
+        (side, copied_to, copied): (&Side, &Side, &Copied),
         behind: u64,
         last: u64,
     ) -> Move {
+        let mut from = None;
+        if copied.sources {
+            match self.locate(way, copied_to, behind + 1) {
+                Ok(place) => from = Some(place),
+                Err(find) => return Move::Find(find),
+            }
+        }
         self.says = format!("compares {} with {}", way.copy, way.origin);
         let (origin, copy) = (way.origin.to_owned(), way.copy.to_owned());
         let config = &side.info.config;
@@ -244,6 +288,7 @@ impl Migration {
             first: behind + 1,
             last,
             filters: copied.moves.clone(),
+            from,
             in_batches,
             publishers_wait,
         })

@@ -9,8 +9,11 @@ mod carry;
 mod clear;
 mod clearing;
 mod hand_over;
+mod places;
+mod search;
 mod settle;
 mod state;
+mod stop;
 mod world;
 
 use std::time::Duration;
@@ -20,6 +23,7 @@ use watershed_wire::jetstream::StreamConfig;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::stream::{Retention, Storage};
 
+use self::search::Found;
 pub(super) use self::state::Migration;
 use self::state::{Find, Move, Phase};
 use self::world::Consumers;
@@ -27,7 +31,7 @@ use super::decide::{is, same_config};
 use super::request::{self, Live, found};
 use super::task::{CALLS_MAX, Cause, Event, NAP, PAUSE, PAUSES_MAX, Stop, Task};
 use crate::call::{CallError, Request, answer};
-use crate::migration::{Copied, Side, finished, unparked};
+use crate::migration::{Copied, Means, Side, finished, unparked};
 use crate::observe::ConsumerListing;
 use crate::plan::difference::json as config_json;
 use crate::plan::live;
@@ -66,6 +70,7 @@ impl Migration {
             Phase::Move(Move::Call(request)) | Phase::GiveBack(request, _) => request.clone(),
             Phase::Move(Move::Find(find)) => find.request(),
             Phase::Move(Move::Compare(comparison)) => return Task::Compare(comparison.clone()),
+            Phase::Move(Move::Ids(ids)) => return Task::Ids(ids.clone()),
             Phase::Move(Move::Nap(time, _)) => return Task::Pause(*time),
             Phase::Move(Move::Consumers | Move::Done) => return Task::Pause(NAP),
             Phase::Pause | Phase::GiveBackLater(..) => return Task::Pause(PAUSE),
@@ -102,19 +107,11 @@ impl Migration {
             }
             (Phase::Move(Move::Find(find)), Event::Answer(reply)) => {
                 let found = match reply.and_then(answer::<Json>) {
-                    Ok(json) => json.pointer("/message/seq").and_then(Json::as_u64),
+                    Ok(json) => Found::read(&json),
                     Err(error) if error.is_no_message() => None,
                     Err(error) => return self.failed(step, error, Phase::Stream),
                 };
-                match find {
-                    Find::Newest { filter, .. } => {
-                        self.world.newest.insert(filter, found.unwrap_or_default());
-                    }
-                    Find::Oldest { filter, .. } => {
-                        self.world.oldest.insert(filter, found.unwrap_or_default());
-                    }
-                    Find::Next { .. } | Find::At(..) => self.clearing.found(found),
-                }
+                self.found(find, found);
                 self.decide(step)
             }
             (Phase::Move(Move::Call(_)), Event::Answer(reply)) => {
@@ -134,10 +131,41 @@ impl Migration {
                 }
                 Err(why) => self.give_up(step, Cause::Unlike(why).into()),
             },
+            (Phase::Move(Move::Ids(ids)), Event::Ids(done)) => match done {
+                Ok(None) => {
+                    self.ids_differ = true;
+                    Ok(Some(self))
+                }
+                Ok(Some(repeated)) => {
+                    let why = format!("`{}` {repeated}", ids.stream);
+                    self.give_up(step, Cause::Unfit(why).into())
+                }
+                Err(error) => self.failed(step, error, Phase::Stream),
+            },
             // A nap is over, or a pause: everything is looked at again.
             (Phase::Move(_) | Phase::Pause, Event::Passed) => Ok(Some(self)),
             // What was not asked for changes nothing.
             (phase, _) => self.then(phase),
+        }
+    }
+
+    /// Keeps what was looked for.
+    fn found(&mut self, find: Find, found: Option<Found>) {
+        let seq = found.as_ref().map(|found| found.seq);
+        match find {
+            Find::Newest { filter, .. } => {
+                self.world.newest.insert(filter, seq.unwrap_or_default());
+            }
+            Find::Oldest { filter, .. } => {
+                self.world.oldest.insert(filter, seq.unwrap_or_default());
+            }
+            Find::Next { .. } | Find::At(..) => self.clearing.found(found.as_ref()),
+            Find::Copied { .. } => self.world.newest_copied = Some(found.unwrap_or_default()),
+            Find::Place { .. } => {
+                if let Some(search) = &mut self.search {
+                    search.found(found.as_ref());
+                }
+            }
         }
     }
 
@@ -195,7 +223,7 @@ impl Migration {
         let name = &step.target.stream;
         let (origin_name, _) = self.world.pair(name);
         let (origin, copy) = self.world.sides();
-        let between = copy.is_none_or(Side::is_mirror);
+        let between = copy.is_none_or(Side::follows);
         if let Some(origin) = origin
             && let Some(note) = origin.parked.as_ref().filter(|note| between && note.is_for(name))
         {
@@ -206,7 +234,7 @@ impl Migration {
         }
         let where_it_is = match (self.world.stream.is_some(), self.world.transit.as_ref()) {
             (_, None) => return Err(stop),
-            (true, Some(transit)) if transit.is_mirror() => {
+            (true, Some(transit)) if transit.follows() => {
                 "; its copy stays, and applying again goes on"
             }
             (_, Some(_)) => "; its messages are all there, and applying again goes on",
@@ -265,7 +293,7 @@ impl Migration {
                     return self.give_up(step, why.into());
                 }
             }
-            Move::Find(_) | Move::Compare(_) => {}
+            Move::Find(_) | Move::Compare(_) | Move::Ids(_) => {}
         }
         self.phase = Phase::Move(chosen);
         Ok(Some(self))
@@ -333,7 +361,7 @@ impl Migration {
         end: &StreamConfig,
     ) -> Result<Move, Stop> {
         let (name, copy) = (&step.target.stream, self.world.source.clone());
-        if stream.parked.is_none() && transit.is_some_and(|transit| !transit.is_mirror()) {
+        if stream.parked.is_none() && transit.is_some_and(|transit| !transit.follows()) {
             return Err(Cause::Changed(format!(
                 "`{copy}` is kept from another migration: drop it first, with `--drop-old {name}`"
             ))
@@ -350,6 +378,7 @@ impl Migration {
             limited: stream.info.config.retention == Retention::Limits,
             later: None,
             part: None,
+            means: means(step),
         };
         match self.hand_over(&way)? {
             Move::Done => self.give_name_back(name),
@@ -379,6 +408,7 @@ impl Migration {
             limited: false,
             later: Some(&later),
             part: part(step),
+            means: means(step),
         };
         let next = match self.hand_over(&way)? {
             Move::Done if way.part.is_some() => self.settle(&way)?,
@@ -440,6 +470,14 @@ fn part(step: &Step) -> Option<&Part> {
     }
 }
 
+/// How the server does it.
+fn means(step: &Step) -> Means {
+    match step.work {
+        Work::Migrate { means, .. } => means,
+        _ => Means::default(),
+    }
+}
+
 fn is_of(transit: &Side, name: &str) -> bool {
     transit.copied.as_ref().is_some_and(|copied: &Copied| copied.of == name)
 }
@@ -455,7 +493,7 @@ fn is_now(step: &Step, stream: &Side, end: &StreamConfig) -> bool {
 fn same_subjects(step: &Step, (origin, copy): (Option<&Side>, Option<&Side>)) -> Result<(), Cause> {
     let (Some(origin), Some(seen)) = (origin, &step.seen) else { return Ok(()) };
     let waits =
-        origin.copied.is_none() && origin.parked.is_none() && copy.is_none_or(Side::is_mirror);
+        origin.copied.is_none() && origin.parked.is_none() && copy.is_none_or(Side::follows);
     let subjects = seen.config.get("subjects").and_then(Json::as_array).into_iter().flatten();
     if !waits || subjects.filter_map(Json::as_str).eq(origin.info.config.subjects.iter()) {
         return Ok(());

@@ -44,7 +44,10 @@ impl Migration {
             // Nothing goes on there.
             return Ok(Move::Done);
         }
-        let Some((there, _)) = &self.world.consumers else { return Ok(Move::Consumers) };
+        let Some((there, _)) = self.world.consumers.clone() else { return Ok(Move::Consumers) };
+        if let Some(next) = self.restart(way.origin, &origin, copied, &there) {
+            return Ok(next);
+        }
         if there.contains_key(HOLD) {
             self.says = format!("no longer holds what is in {}", way.origin);
             let call = Call::ConsumerDelete { stream: way.origin, consumer: HOLD };

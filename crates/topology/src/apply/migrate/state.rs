@@ -1,12 +1,14 @@
 //! Where a migration is, and what it may do next.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 use watershed_wire::jetstream::call::Call;
 
-use super::super::task::{Comparison, Stop};
+use super::super::task::{Comparison, Ids, Stop};
 use super::clearing::Clearing;
+use super::search::Search;
 use super::world::{Consumers, World};
 use crate::call::Request;
 use crate::migration::transit_name;
@@ -23,6 +25,8 @@ pub(super) enum Move {
     /// The sequence of a message has to be known.
     Find(Find),
     Compare(Comparison),
+    /// It has to be known whether a message id is stored twice among these.
+    Ids(Ids),
     /// This time passes, and something else with it: this number, which has to change now and then.
     Nap(Duration, u64),
     Done,
@@ -39,6 +43,10 @@ pub(super) enum Find {
     Next { stream: String, from: u64, filter: String },
     /// The one that this stream has at this sequence.
     At(String, u64),
+    /// The last one of a copy.
+    Copied { stream: String },
+    /// The first one of a copy from a sequence on, on the way to where something is.
+    Place { stream: String, from: u64 },
 }
 
 impl Find {
@@ -50,6 +58,8 @@ impl Find {
                 (stream, json!({"seq": from, "next_by_subj": filter}))
             }
             Self::At(stream, sequence) => (stream, json!({"seq": sequence})),
+            Self::Copied { stream } => (stream, json!({"last_by_subj": ">"})),
+            Self::Place { stream, from } => (stream, json!({"seq": from, "next_by_subj": ">"})),
         };
         Request::new(Call::MessageGet(stream), &body)
     }
@@ -68,6 +78,13 @@ pub(in crate::apply) struct Migration {
     pub(super) drain: Duration,
     /// What is being removed from a work queue, as its consumer has done it.
     pub(super) clearing: Clearing,
+    /// Where a copy has what its origin has from a sequence on.
+    pub(super) located: BTreeMap<(String, u64), u64>,
+    pub(super) search: Option<Search>,
+    /// Whether no message id is stored twice.
+    pub(super) ids_differ: bool,
+    /// Whether the copy was told where to count from.
+    pub(super) counted: bool,
     pub(super) comparisons: u32,
     /// Calls whose answers were lost, one after the other.
     pub(super) calls: u32,
@@ -119,6 +136,10 @@ impl Migration {
             compared: (String::new(), 0),
             drain,
             clearing: Clearing::default(),
+            located: BTreeMap::new(),
+            search: None,
+            ids_differ: false,
+            counted: false,
             comparisons: 0,
             calls: 0,
             pauses: 0,

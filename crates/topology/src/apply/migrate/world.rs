@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::search::Found;
 use crate::migration::Side;
 use crate::observe::ObservedConsumer;
 
@@ -20,12 +21,22 @@ pub(super) struct World {
     pub(super) newest: BTreeMap<String, u64>,
     /// The same of the first one.
     pub(super) oldest: BTreeMap<String, u64>,
+    /// The last message that the copy has, or what stands for none, if it was asked for.
+    pub(super) newest_copied: Option<Found>,
 }
 
 impl World {
     pub(super) fn new(source: String) -> Self {
         let (newest, oldest) = (BTreeMap::new(), BTreeMap::new());
-        Self { stream: None, source, transit: None, consumers: None, newest, oldest }
+        Self {
+            stream: None,
+            source,
+            transit: None,
+            consumers: None,
+            newest,
+            oldest,
+            newest_copied: None,
+        }
     }
 
     /// Forgets what was asked about both streams, as they were looked at again.
@@ -33,6 +44,7 @@ impl World {
         self.consumers = None;
         self.newest.clear();
         self.oldest.clear();
+        self.newest_copied = None;
     }
 
     /// Whether the way back to the stream's name has begun.

@@ -419,7 +419,7 @@ fn what_is_not_changed_in_place_is_migrated_where_that_is_possible() {
         needs room for two copies meanwhile (2930KiB each); `watershed_migrates_A` stays until `--drop-old A`
     "#);
     let queue = body.replace("max_age", "retention: workqueue, max_age");
-    let mut out = show_plan(&observed("2.11.9", |_| {}), body);
+    let mut out = show_plan(&observed("2.9.25", |_| {}), body);
     out += &show_plan(&observed("2.14.6", |info| info.config.allow_msg_counter = true), body);
     out += &show_plan(&observed("2.14.6", |info| info.state = StreamState::default()), body);
     out += &show_plan(&observed("2.14.6", |info| info.config.sealed = true), body);
@@ -429,10 +429,11 @@ fn what_is_not_changed_in_place_is_migrated_where_that_is_possible() {
     insta::assert_snapshot!(out, @r#"
     -/+ stream A
         storage: "memory" -> "file"
+        metadata.watershed.topology: "x" -> null
         loses 7 messages (3MB)
         loses the positions of 3 consumers
         the server does not change it in place: stream configuration update can not change storage type (10052)
-        it cannot be migrated: nats-server 2.11.9 makes no stream of its own of a mirror; 2.12 and later do
+        it cannot be migrated: nats-server 2.9.25 keeps no notes beside a stream (`metadata`); 2.10 and later do
     + consumer A/c
     + consumer A/d
     -/+ stream A
@@ -518,8 +519,8 @@ fn a_stream_that_has_another_name_gets_what_it_had() {
     let config = &mut others.streams.get_mut("OLD").unwrap().info.config;
     config.metadata.insert(crate::observe::OWNER.into(), "other".into());
     insta::assert_snapshot!(shown(&others), @"x stream NEW: `OLD` belongs to the topology `other`");
-    observed.server.version = "2.11.0".into();
-    insta::assert_snapshot!(shown(&observed), @"x stream NEW: it cannot get what `OLD` has: nats-server 2.11.0 makes no stream of its own of a mirror; 2.12 and later do");
+    observed.server.version = "2.9.0".into();
+    insta::assert_snapshot!(shown(&observed), @"x stream NEW: it cannot get what `OLD` has: nats-server 2.9.0 keeps no notes beside a stream (`metadata`); 2.10 and later do");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use watershed_client::{Client, Options, Way, is_half_restored, load_context};
+use watershed_client::{Client, Needed, Options, Way, is_half_restored, load_context};
 use watershed_topology::observe::{Observed, ObservedStream};
 use watershed_topology::plan::Plan;
 use watershed_topology::verify::verify;
@@ -72,6 +72,8 @@ impl Arguments {
 struct Move {
     name: String,
     here: ObservedStream,
+    /// How many copies of it there are to be.
+    replicas: usize,
     /// Whether what an earlier run has taken along is replaced.
     again: bool,
 }
@@ -106,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let mut outcome = Outcome::default();
         if !moves.is_empty() {
             let task = Box::pin(take_all(loaded, &from, &to, &moves));
-            match alone(&to, &plan.topology, &plan, patience, &gap, task).await? {
+            match alone(&to, &plan.topology, &plan, patience, &gap, MOVE, task).await? {
                 Ok(done) => outcome = done,
                 Err(exit) => return Ok(exit),
             }
@@ -115,6 +117,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     })?;
     Ok(done)
 }
+
+/// What goes on with a run that was cut off.
+const MOVE: &str = "run `watershed move` again";
 
 /// What is to be taken along, in an order in which what is copied comes before its copies. `None` if something is in
 /// the way, which is said.
@@ -125,6 +130,7 @@ async fn plan(
 ) -> anyhow::Result<Option<Vec<Move>>> {
     let mut moves = Vec::new();
     let mut refused = false;
+    let mut needed = Needed::default();
     let silent = |name: &str| here.is_silent(name, None) || there.is_silent(name, None);
     for stream in &loaded.topology.streams {
         let name = &stream.name.value;
@@ -135,6 +141,9 @@ async fn plan(
             ui::out(&format!("  - {name} is not on the old server: `watershed apply` creates it"));
             continue;
         };
+        // A server that is alone keeps one.
+        let replicas = if there.server.clustered { stream.config.num_replicas.max(1) } else { 1 };
+        let replicas = usize::try_from(replicas)?;
         let messages = ui::count(usize::try_from(own.info.state.messages)?, "message");
         let consumers = ui::count(own.consumers.len(), "consumer");
         // What a run left that was cut off is replaced.
@@ -165,7 +174,16 @@ async fn plan(
         };
         let anew = if again { ", once more: the old server has got more since" } else { "" };
         ui::out(&format!("  + {name}: {messages}, {consumers}{anew}"));
-        moves.push(Move { name: name.clone(), here: own.clone(), again });
+        if other.is_none() {
+            let (config, state) = (&own.info.config, &own.info.state);
+            let consumers = own.consumers.len();
+            needed.add(config.storage, state.bytes, config.max_bytes, replicas, consumers);
+        }
+        moves.push(Move { name: name.clone(), here: own.clone(), replicas, again });
+    }
+    if let Err(why) = to.check_space(&needed).await {
+        ui::out(&format!("  ! there is not enough room for all of this there: {why}"));
+        refused = true;
     }
     moves.sort_by_key(|one| {
         let config = &one.here.info.config;
@@ -222,6 +240,10 @@ async fn take(from: &Client, to: &Client, one: &Move, folder: &Path) -> anyhow::
             Standing::Same | Standing::Behind => to.delete_stream(name).await?,
             Standing::Other(why) => bail!("`{name}` was changed there since: {why}"),
         }
+    }
+    let mut backup = backup;
+    if let Some(config) = backup.config.as_object_mut() {
+        config.insert("num_replicas".to_owned(), one.replicas.into());
     }
     let restored = to.restore(&backup, name, false, |count| progress.tell(count, all)).await?;
     drop(progress);
