@@ -69,7 +69,7 @@ pub(super) fn notes(
     let held = show_messages(state.messages);
     let gaps = state.num_deleted;
     let sequences = if gaps > 0 {
-        format!("sequences change, as {} in between are gone", show_messages(gaps))
+        format!("sequences change by the gaps ({} gone in between)", show_messages(gaps))
     } else {
         "sequences stay, unless something is deleted in between meanwhile".to_owned()
     };

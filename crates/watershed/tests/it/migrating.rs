@@ -331,7 +331,7 @@ fn not_kept(url: &str) {
     let one_line = said.split_whitespace().collect::<Vec<_>>().join(" ");
     for note in [
         "copies by sources: 11 messages get new times and a header `Nats-Stream-Source`",
-        "sequences change, as 1 message in between are gone",
+        "sequences change by the gaps (1 message gone in between)",
         "what would have gone by `max_age` stays up to 1d longer",
         "consumers go on at the same messages (`c` at 4, `d` at 1 now)",
         "message ids: those of 11 messages are looked at first",

@@ -84,7 +84,7 @@ fn what_old_servers_do_not_keep_is_said() {
         loses the oldest messages, about 587B: each of them gets a header, and `max_bytes` is less then
         the server does not change it in place: stream configuration update can not change storage type (10052)
         keeps its 7 messages, and the positions of 2 consumers
-        nats-server 2.10.26 copies by sources: 7 messages get new times and a header `Nats-Stream-Source`, about 588B in all; sequences change, as 2 messages in between are gone
+        nats-server 2.10.26 copies by sources: 7 messages get new times and a header `Nats-Stream-Source`, about 588B in all; sequences change by the gaps (2 messages gone in between)
         their age counts from then on: what would have gone by `max_age` stays up to 1d longer
         consumers go on at the same messages (`c` at 5, `d` at 1 now)
         message ids: those of 7 messages are looked at first, and where one is there twice, nothing is done; what was stored before is known for the `duplicate_window` once more
