@@ -15,10 +15,9 @@ use watershed_wire::jetstream::consumer::ConsumerInfo;
 use watershed_wire::jetstream::message::StoredMessage;
 use watershed_wire::jetstream::stream::StreamInfo;
 
-use crate::client::Client;
+use crate::server::{Broken, Link, Server, get};
 use crate::story::What;
 use crate::timeline::Timeline;
-use crate::world::{Broken, World};
 
 impl What {
     /// What it is called in a story.
@@ -30,6 +29,11 @@ impl What {
             Self::Unprocessed(_) => "unprocessed",
             Self::Dead(_) => "dead",
         }
+    }
+
+    /// Whether what is too much now stays so.
+    pub(crate) fn only_grows(&self) -> bool {
+        matches!(self, Self::Delivered(_) | Self::Done(_) | Self::Dead(_))
     }
 
     /// Stream, and consumer if it is about one.
@@ -53,8 +57,8 @@ pub(crate) fn stream_of<'t>(topology: &'t Topology, name: &str) -> Option<&'t st
 
 /// The number now.
 pub(crate) fn number(
-    world: &mut World,
-    client: &mut Client,
+    server: &mut impl Server,
+    link: Link,
     topology: &Topology,
     log: &mut Timeline,
     what: &What,
@@ -62,28 +66,28 @@ pub(crate) fn number(
     Ok(match what {
         What::Messages(name) => {
             let stream = stream_of(topology, &name.value).unwrap_or(&name.value);
-            info(world, client, stream)?.state.messages
+            info(server, link, stream)?.state.messages
         }
         What::Delivered(name) => log.counts(&name.value).delivered,
         What::Done(name) => log.counts(&name.value).done,
         What::Unprocessed(Spanned { value: ConsumerName { stream, consumer }, .. }) => {
             let request = Request::bare(Call::ConsumerInfo { stream, consumer });
-            let info = client.get::<ConsumerInfo>(world, &request)?.map_err(Broken::new)?;
+            let info = get::<ConsumerInfo>(server, link, &request)?.map_err(Broken::new)?;
             info.num_pending + info.num_ack_pending as u64
         }
-        What::Dead(name) => dead(world, client, topology, &name.value)?.len() as u64,
+        What::Dead(name) => dead(server, link, topology, &name.value)?.len() as u64,
     })
 }
 
-fn info(world: &mut World, client: &mut Client, stream: &str) -> Result<StreamInfo, Broken> {
-    client.get(world, &Request::bare(Call::StreamInfo(stream)))?.map_err(Broken::new)
+fn info(server: &mut impl Server, link: Link, stream: &str) -> Result<StreamInfo, Broken> {
+    get(server, link, &Request::bare(Call::StreamInfo(stream)))?.map_err(Broken::new)
 }
 
 /// Sequences of the messages of a consumer that were given up: dead letters, and the server's records of those
 /// of which there is none.
 fn dead(
-    world: &mut World,
-    client: &mut Client,
+    server: &mut impl Server,
+    link: Link,
     topology: &Topology,
     name: &ConsumerName,
 ) -> Result<BTreeSet<u64>, Broken> {
@@ -91,12 +95,12 @@ fn dead(
     let declared = topology.consumer(name).and_then(|(_, consumer)| consumer.dead_letter.as_ref());
     let Some(dead) = declared else { return Ok(sequences) };
     let letters = letters(&name.stream, &name.consumer);
-    for (subject, _) in messages(world, client, &dead.value, &letters)? {
+    for (subject, _) in messages(server, link, &dead.value, &letters)? {
         sequences.extend(subject.rsplit('.').next().and_then(|last| last.parse::<u64>().ok()));
     }
     for what in GIVEN_UP {
         let subject = record(what, &name.stream, &name.consumer);
-        for (_, body) in messages(world, client, &dead.value, &subject)? {
+        for (_, body) in messages(server, link, &dead.value, &subject)? {
             sequences.extend(body.get("stream_seq").and_then(Json::as_u64));
         }
     }
@@ -111,8 +115,8 @@ struct Got {
 
 /// Subjects and bodies of the messages of a stream that a filter takes.
 fn messages(
-    world: &mut World,
-    client: &mut Client,
+    server: &mut impl Server,
+    link: Link,
     stream: &str,
     filter: &str,
 ) -> Result<Vec<(String, Json)>, Broken> {
@@ -121,7 +125,7 @@ fn messages(
     loop {
         let wanted = serde_json::json!({"seq": from, "next_by_subj": filter});
         let request = Request::new(Call::MessageGet(stream), &wanted);
-        let Ok(answer) = client.get::<Got>(world, &request)? else { return Ok(found) };
+        let Ok(answer) = get::<Got>(server, link, &request)? else { return Ok(found) };
         let StoredMessage { subject, seq, data, .. } = answer.message;
         let body = STANDARD.decode(data).unwrap_or_default();
         found.push((subject, serde_json::from_slice(&body).unwrap_or_default()));

@@ -1,5 +1,7 @@
 //! Bounds of a story.
 
+use std::time::Duration;
+
 /// Messages that one `publish` may send.
 pub(crate) const TIMES_MAX: u64 = 100_000;
 
@@ -14,3 +16,6 @@ pub(crate) const EVENTS_SHOWN: usize = 20;
 
 /// Bytes that a topology may keep in a story, on disk and in memory each.
 pub(crate) const STORE_BYTES: u64 = 1 << 40;
+
+/// Longest time that a server which runs by itself may need for what takes none in a story.
+pub(crate) const MOMENT: Duration = Duration::from_secs(1);

@@ -4,20 +4,22 @@ use std::time::Duration;
 
 use watershed_topology::Topology;
 use watershed_topology::call::{CallError, Request, answer};
+use watershed_topology::model::ConsumerName;
 use watershed_topology::quantity::show_duration;
 use watershed_topology::source::{Span, Spanned};
-use watershed_wire::header::HeaderWriter;
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::publish::PubAck;
 use watershed_wire::jetstream::stream::PurgeRequest;
 
-use crate::client::{Client, INBOX, Reply};
+use crate::clock::{Due, first_due};
 use crate::expect::{number, stream_of};
-use crate::setup::{apply, machine, permissions};
+use crate::machine::machine;
+use crate::server::{Broken, Link, Message, Reply, Server, get};
+use crate::setup::{apply, remove};
 use crate::story::{Fact, Outcome, Publish, Step, Story};
 use crate::timeline::Timeline;
 use crate::worker::Worker;
-use crate::world::{Broken, World};
+use crate::world::World;
 
 /// A story that ended as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +41,72 @@ pub struct Failure {
     pub timeline: Vec<String>,
 }
 
-/// Plays a story about `topology` on a server of its own.
+/// Plays a story about `topology` on an engine of its own, in virtual time.
 pub fn run(topology: &Topology, story: &Story) -> Result<Passed, Failure> {
-    let mut play = Play::begin(topology, story)?;
-    for step in &story.steps {
-        play.step(step)?;
+    match World::new(machine(topology)) {
+        Ok(mut world) => play(topology, story, None, &mut world),
+        Err(error) => Err(unplayed(story, &error)),
     }
-    Ok(Passed { time: Duration::from_nanos(play.world.passed()) })
 }
 
-struct Play<'t> {
+/// Plays a story about `topology` on a server that others may use. What it makes bears `mark`, which is nobody else's, and
+/// is deleted at the end, however that is. What is there already is left alone, and stands in the way.
+pub fn run_on(
+    topology: &Topology,
+    story: &Story,
+    mark: &str,
+    server: &mut impl Server,
+) -> Result<Passed, Failure> {
+    let mut own = topology.clone();
+    own.account.get_or_insert_with(|| topology.name.clone());
+    own.name.value = mark.to_owned();
+    let played = play(&own, story, first_due(&own, story), server);
+    let left = match remove(server, &own) {
+        Ok(left) if left.is_empty() => return played,
+        Ok(left) => left.join(", "),
+        Err(error) => format!("something of `{mark}`: {error}"),
+    };
+    let before = played.err().map(|failure| format!("{}; and ", failure.message));
+    let message = format!("{}the server still has {left}", before.unwrap_or_default());
+    Err(Failure { message, ..unplayed(story, &Broken::new("")) })
+}
+
+/// A story that failed without a step that did.
+fn unplayed(story: &Story, why: &Broken) -> Failure {
+    let message = format!("the story cannot be played: {why}");
+    Failure { span: story.name.span, message, at: Duration::ZERO, timeline: Vec::new() }
+}
+
+/// Plays it, where nothing may be `due` before it ends.
+fn play(
+    topology: &Topology,
+    story: &Story,
+    due: Option<Due>,
+    server: &mut impl Server,
+) -> Result<Passed, Failure> {
+    let mut play = Play::begin(topology, story, due, server)?;
+    let steps = story.steps.iter().try_for_each(|step| play.step(step));
+    let time = Duration::from_nanos(play.server.passed());
+    // Nobody of this story takes what is meant for the next one.
+    let ended = play.end();
+    match &play.due {
+        Some(due) if time > due.after => {
+            let (took, what) = (time.as_millis(), &due.what);
+            let why = format!("it took {took} ms on this server, and {what}");
+            Err(unplayed(story, &Broken::new(why)))
+        }
+        _ => steps.and(ended.map_err(|error| unplayed(story, &error))).map(|()| Passed { time }),
+    }
+}
+
+struct Play<'t, S> {
     topology: &'t Topology,
-    /// Where the story stands, for what is nobody's fault in it.
-    span: Span,
-    world: World,
-    client: Client,
+    story: &'t Story,
+    /// What happens by itself, and when first; `None` where the clock is moved by hand.
+    due: Option<Due>,
+    server: &'t mut S,
+    /// Who looks and publishes, where the story names nobody.
+    narrator: Link,
     workers: Vec<Worker>,
     log: Timeline,
 }
@@ -65,56 +118,49 @@ struct Wrong {
     timeline: Vec<String>,
 }
 
-/// The client that looks and publishes, where the story names nobody.
-const NARRATOR: &str = "story";
-
-impl<'t> Play<'t> {
-    fn begin(topology: &'t Topology, story: &Story) -> Result<Self, Failure> {
-        let span = story.name.span;
-        let fail =
-            |message: String| Failure { span, message, at: Duration::ZERO, timeline: Vec::new() };
-        let broken = |error: Broken| fail(format!("the story cannot be played: {error}"));
-        let mut world = World::new(machine(topology)).map_err(broken)?;
-        let mut client = Client::connect(&mut world, NARRATOR, None, INBOX).map_err(broken)?;
-        apply(&mut world, &mut client, topology)
-            .map_err(broken)?
-            .map_err(|why| fail(format!("the topology cannot be applied: {why}")))?;
+impl<'t, S: Server> Play<'t, S> {
+    fn begin(
+        topology: &'t Topology,
+        story: &'t Story,
+        due: Option<Due>,
+        server: &'t mut S,
+    ) -> Result<Self, Failure> {
+        let broken = |error: Broken| unplayed(story, &error);
+        let narrator = server.connect(topology, None).map_err(broken)?;
+        apply(server, narrator, topology).map_err(broken)?.map_err(|why| Failure {
+            message: format!("the topology cannot be applied: {why}"),
+            ..unplayed(story, &Broken::new(""))
+        })?;
+        server.begin();
         let (workers, log) = (Vec::new(), Timeline::default());
-        Ok(Self { topology, span, world, client, workers, log })
+        Ok(Self { topology, story, due, server, narrator, workers, log })
     }
 
     fn step(&mut self, step: &Step) -> Result<(), Failure> {
-        let wrong = match self.carry_out(step) {
+        let Wrong { span, message, timeline } = match self.carry_out(step) {
             Ok(None) => return Ok(()),
             Ok(Some(wrong)) => wrong,
-            Err(error) => Wrong {
-                span: self.span,
-                message: format!("the story cannot be played: {error}"),
-                timeline: Vec::new(),
-            },
+            Err(error) => return Err(unplayed(self.story, &error)),
         };
-        let Wrong { span, message, timeline } = wrong;
-        Err(Failure { span, message, at: Duration::from_nanos(self.world.passed()), timeline })
+        Err(Failure { span, message, at: Duration::from_nanos(self.server.passed()), timeline })
     }
 
     fn carry_out(&mut self, step: &Step) -> Result<Option<Wrong>, Broken> {
         match step {
             Step::Publish(publish) => return self.publish(publish),
             Step::Worker { consumer, answers } => {
-                self.workers.retain(|worker| worker.name != consumer.value);
-                let (world, answers) = (&mut self.world, answers.clone());
-                self.workers.push(Worker::start(world, self.topology, &consumer.value, answers)?);
+                self.stop(&consumer.value)?;
+                let (server, answers) = (&mut *self.server, answers.clone());
+                self.workers.push(Worker::start(server, self.topology, &consumer.value, answers)?);
             }
-            Step::Stop { consumer } => {
-                self.workers.retain(|worker| worker.name != consumer.value);
-            }
+            Step::Stop { consumer } => self.stop(&consumer.value)?,
             Step::Advance { time } => self.advance(time.value)?,
             Step::Restart => {
-                self.log.note(self.world.passed(), "the server restarts".to_owned());
-                self.world.restart()?;
-                self.client = Client::connect(&mut self.world, NARRATOR, None, INBOX)?;
+                self.log.note(self.server.passed(), "the server restarts".to_owned());
+                self.server.restart()?;
+                self.narrator = self.server.connect(self.topology, None)?;
                 for worker in &mut self.workers {
-                    worker.reconnect(&mut self.world)?;
+                    worker.reconnect(self.server, self.topology)?;
                 }
             }
             Step::Purge { stream, subject } => {
@@ -134,14 +180,35 @@ impl<'t> Play<'t> {
         Ok(None)
     }
 
+    fn end(&mut self) -> Result<(), Broken> {
+        for worker in &mut self.workers {
+            worker.end(self.server)?;
+        }
+        self.server.leave(self.narrator)
+    }
+
+    /// A worker takes nothing more.
+    fn stop(&mut self, consumer: &ConsumerName) -> Result<(), Broken> {
+        for worker in self.workers.iter_mut().filter(|worker| worker.name == *consumer) {
+            worker.end(self.server)?;
+        }
+        self.workers.retain(|worker| worker.name != *consumer);
+        Ok(())
+    }
+
     /// Lets the workers take what there is for them now.
     fn work(&mut self) -> Result<(), Broken> {
         loop {
             let mut acted = false;
             for worker in &mut self.workers {
-                acted |= worker.turn(&mut self.world, &mut self.log)?;
+                acted |= worker.turn(self.server, &mut self.log)?;
             }
-            if !acted {
+            if acted {
+                continue;
+            }
+            let at_work = self.workers.iter().filter(|worker| worker.is_at_work());
+            let at_work: Vec<_> = at_work.map(|worker| worker.name.clone()).collect();
+            if !self.server.settle(&at_work)? {
                 return Ok(());
             }
         }
@@ -150,7 +217,7 @@ impl<'t> Play<'t> {
     fn advance(&mut self, nanos: i64) -> Result<(), Broken> {
         let mut left = u64::try_from(nanos).unwrap_or_default();
         while left > 0 {
-            left = self.world.pass(left)?;
+            left = self.server.pass(left)?;
             self.work()?;
         }
         Ok(())
@@ -158,23 +225,15 @@ impl<'t> Play<'t> {
 
     fn publish(&mut self, publish: &Publish) -> Result<Option<Wrong>, Broken> {
         let Publish { subject, payload, headers, times, user, expect } = publish;
-        let mut sender = match user {
-            Some(user) => Some(self.as_user(user)?),
-            None => None,
+        let sender = match user {
+            Some(user) => self.as_user(user)?,
+            None => self.narrator,
         };
-        let mut header = Vec::new();
-        if !headers.is_empty() {
-            let mut writer = HeaderWriter::new();
-            for (name, value) in headers {
-                writer.field(name, value.as_bytes());
-            }
-            header = writer.finish();
-        }
+        let payload = payload.as_bytes();
+        let message = Message { subject: &subject.value, headers, payload };
         for _ in 0..*times {
-            let client = sender.as_mut().unwrap_or(&mut self.client);
-            let reply = client.ask(&mut self.world, &subject.value, &header, payload.as_bytes())?;
-            let (outcome, said) = outcome(&reply);
-            let at = self.world.passed();
+            let (outcome, said) = outcome(&self.server.ask(sender, &message)?);
+            let at = self.server.passed();
             match &said {
                 Said::Stored { stream, sequence, .. } => {
                     let text = format!("#{sequence} stored in {stream}: {}", subject.value);
@@ -196,13 +255,11 @@ impl<'t> Play<'t> {
         Ok(None)
     }
 
-    fn as_user(&mut self, name: &Spanned<String>) -> Result<Client, Broken> {
+    fn as_user(&mut self, name: &Spanned<String>) -> Result<Link, Broken> {
         let users = &self.topology.users;
         let user = users.iter().find(|user| user.name.value == name.value);
         let user = user.ok_or_else(|| Broken::new(format!("no user {}", name.value)))?;
-        let allowed = permissions(self.topology, user).map_err(Broken::new)?;
-        let prefix = user.inbox_prefix.as_ref().map_or(INBOX, |prefix| &prefix.value);
-        Client::connect(&mut self.world, &name.value, allowed, prefix)
+        self.server.connect(self.topology, Some(user))
     }
 
     fn purge(
@@ -214,11 +271,11 @@ impl<'t> Play<'t> {
         let filter = subject.unwrap_or_default().to_owned();
         let request =
             Request::new(Call::StreamPurge(name), &PurgeRequest { filter, ..Default::default() });
-        let answer = self.client.get::<Purged>(&mut self.world, &request)?;
+        let answer = get::<Purged>(self.server, self.narrator, &request)?;
         Ok(match answer {
             Ok(answer) => {
                 let text = format!("{name} is purged: {} messages", answer.purged);
-                self.log.stored(self.world.passed(), name, text);
+                self.log.stored(self.server.passed(), name, text);
                 None
             }
             Err(error) => {
@@ -229,15 +286,26 @@ impl<'t> Play<'t> {
     }
 
     fn check(&mut self, fact: &Fact) -> Result<Option<Wrong>, Broken> {
-        let (world, log) = (&mut self.world, &mut self.log);
-        let found = number(world, &mut self.client, self.topology, log, &fact.what)?;
-        if fact.expected.value.holds(found) {
-            return Ok(None);
-        }
+        let since = self.server.passed();
+        let found = loop {
+            let (link, log) = (self.narrator, &mut self.log);
+            let found = number(self.server, link, self.topology, log, &fact.what)?;
+            if fact.expected.value.holds(found) {
+                return Ok(None);
+            }
+            // What is due later is not to be waited for.
+            let now = Duration::from_nanos(self.server.passed());
+            let soon = self.due.as_ref().is_some_and(|due| now > due.after / 2);
+            let never = fact.what.only_grows() && fact.expected.value.is_exceeded_by(found);
+            if soon || never || !self.server.may_become(since)? {
+                break found;
+            }
+            self.work()?;
+        };
         let (stream, consumer) = fact.what.about();
         let name = consumer.map_or_else(|| stream.to_owned(), |one| format!("{stream}/{one}"));
         let (key, expected) = (fact.what.key(), fact.expected.value);
-        let after = show_duration(i64::try_from(self.world.passed()).unwrap_or(i64::MAX));
+        let after = show_duration(i64::try_from(self.server.passed()).unwrap_or(i64::MAX));
         let message =
             format!("expected `{key}` of {name} to be {expected}, but it is {found} after {after}");
         let stream = stream_of(self.topology, stream).unwrap_or(stream);
@@ -262,7 +330,7 @@ fn outcome(reply: &Reply) -> (Outcome, Said) {
     let body = match reply {
         Reply::Answer(body) => body,
         Reply::Nobody => return (Outcome::Nobody, Said::Text("no stream stores it".to_owned())),
-        Reply::Denied(text) => return (Outcome::Denied, Said::Text(text.clone())),
+        Reply::Denied(_) => return (Outcome::Denied, Said::Text("denied".to_owned())),
     };
     match answer::<PubAck>(body) {
         Ok(PubAck { stream, seq, duplicate: true, .. }) => {

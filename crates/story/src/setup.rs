@@ -1,75 +1,124 @@
-//! A topology on an empty server, as `apply` puts it there.
+//! A topology on a server that has nothing of it, as `apply` puts it there, and its removal.
 
-use std::sync::Arc;
-
-use watershed_engine::permit::{Permissions, Responses, Rules};
-use watershed_engine::{AccountStore, JetStreamSettings};
 use watershed_topology::Topology;
 use watershed_topology::apply::{Event, Run, Task};
-use watershed_topology::model::User;
-use watershed_topology::observe::{Observation, ServerFacts};
-use watershed_topology::permission;
-use watershed_topology::plan::{Policy, plan};
-use watershed_wire::limits::PAYLOAD_BYTES_MAX;
-use watershed_wire::subject::SubjectError;
+use watershed_topology::call::{CallError, Request, check};
+use watershed_topology::observe::{OWNER, Observation, Observed};
+use watershed_topology::plan::{Action, Policy, plan};
+use watershed_wire::jetstream::call::Call;
+use watershed_wire::jetstream::stream::StreamInfo;
 
-use crate::client::Client;
-use crate::limits::STORE_BYTES;
-use crate::world::{Broken, Machine, World};
+use crate::server::{Broken, Link, Server, call, get};
 
-/// Version of nats-server that the engine stands for.
-const VERSION: &str = "2.14.6";
+/// What stands in the way of a topology on a server that is not to be changed: assets of the same names, and
+/// subjects that other streams store.
+///
+/// # Errors
+///
+/// If the server cannot be asked.
+pub fn in_the_way(topology: &Topology, server: &mut impl Server) -> Result<Vec<String>, Broken> {
+    let link = server.connect(topology, None)?;
+    let observed = observe(server, link, topology)?.map_err(Broken::new)?;
+    server.leave(link)?;
+    Ok(obstacles(topology, &observed))
+}
 
-/// The server that a topology wants.
-pub(crate) fn machine(topology: &Topology) -> Machine {
-    let server = &topology.server;
-    let bytes = |max: Option<u64>| max.unwrap_or(STORE_BYTES);
-    let (file, memory) = (server.max_file_store.as_ref(), server.max_memory_store.as_ref());
-    let (file, memory) = (file.map(|max| max.value), memory.map(|max| max.value));
-    let payload = server.max_payload.as_ref().and_then(|max| usize::try_from(max.value).ok());
-    let jetstream = JetStreamSettings {
-        bounds: server.limits,
-        ..JetStreamSettings::new(bytes(file), bytes(memory))
-    };
-    Machine {
-        account: topology.account_name().to_owned(),
-        jetstream,
-        store: AccountStore { bounds: server.account, ..AccountStore::default() },
-        max_payload: payload.unwrap_or(PAYLOAD_BYTES_MAX),
+fn observe(
+    server: &mut impl Server,
+    link: Link,
+    topology: &Topology,
+) -> Result<Result<Observed, CallError>, Broken> {
+    let mut observation = Observation::new(topology, server.facts());
+    while let Some((tag, request)) = observation.next() {
+        let reply = call(server, link, &request)?;
+        if let Err(error) = reply.and_then(|reply| observation.done(tag, &reply)) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(observation.finish()))
+}
+
+fn obstacles(topology: &Topology, observed: &Observed) -> Vec<String> {
+    let names = topology.streams.iter().map(|stream| stream.name.value.as_str());
+    let there = names
+        .filter(|name| observed.streams.contains_key(*name) || observed.silent.contains(*name));
+    let mut found: Vec<String> = there.map(|name| format!("the stream `{name}`")).collect();
+    if found.is_empty() {
+        let plan = plan(topology, observed);
+        found.extend(plan.refused.iter().map(|one| format!("{}: {}", one.target, one.reason)));
+    }
+    found
+}
+
+/// Makes what a topology declares, with nothing in it. Why that is not possible, for people.
+pub(crate) fn apply(
+    server: &mut impl Server,
+    link: Link,
+    topology: &Topology,
+) -> Result<Result<(), String>, Broken> {
+    let since = server.passed();
+    loop {
+        if let Err(why) = make(server, link, topology)? {
+            return Ok(Err(why));
+        }
+        let Some(full) = not_empty(server, link, topology)? else { return Ok(Ok(())) };
+        // nats-server deletes files after it has answered, and a stream that is made before that under the same name
+        // finds them.
+        remove(server, topology)?;
+        if !server.may_become(since)? {
+            return Ok(Err(format!("the server makes `{full}` with messages in it")));
+        }
     }
 }
 
-/// Applies a topology. Why it can't be, for people.
-pub(crate) fn apply(
-    world: &mut World,
-    client: &mut Client,
-    topology: &Topology,
-) -> Result<Result<(), String>, Broken> {
-    let server = ServerFacts { version: VERSION.into(), clustered: false };
-    let mut observation = Observation::new(topology, server);
-    while let Some((tag, request)) = observation.next() {
-        let reply = client.call(world, &request)?;
-        let taken = reply.and_then(|reply| observation.done(tag, &reply));
-        if let Err(error) = taken {
-            return Ok(Err(error.to_string()));
+/// A stream that has or had messages, of those that do not store what the server says of itself.
+fn not_empty<'t>(
+    server: &mut impl Server,
+    link: Link,
+    topology: &'t Topology,
+) -> Result<Option<&'t str>, Broken> {
+    for stream in &topology.streams {
+        if stream.config.subjects.iter().any(|subject| subject.starts_with("$JS.")) {
+            continue;
+        }
+        let name = &stream.name.value;
+        let request = Request::bare(Call::StreamInfo(name));
+        let info = get::<StreamInfo>(server, link, &request)?.map_err(Broken::new)?;
+        if info.state.last_seq > 0 {
+            return Ok(Some(name));
         }
     }
-    let plan = plan(topology, &observation.finish());
-    if let Some(refusal) = plan.refused.first() {
-        return Ok(Err(format!("{}: {}", refusal.target, refusal.reason)));
+    Ok(None)
+}
+
+fn make(
+    server: &mut impl Server,
+    link: Link,
+    topology: &Topology,
+) -> Result<Result<(), String>, Broken> {
+    let observed = match observe(server, link, topology)? {
+        Ok(observed) => observed,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if let Some(first) = obstacles(topology, &observed).first() {
+        return Ok(Err(format!("in the way is {first}")));
+    }
+    let plan = plan(topology, &observed);
+    if let Some(step) = plan.steps.iter().find(|step| !matches!(step.action, Action::Create)) {
+        return Ok(Err(format!("{} is there already", step.target)));
     }
     let policy = Policy::default();
     let mut run = Run::new(&plan, &policy);
     while let Some(task) = run.next() {
         let event = match task {
             Task::Call(request) => {
-                let reply = client.call(world, &request)?;
+                let reply = call(server, link, &request)?;
                 run.done(Event::Answer(reply.as_deref().map_err(Clone::clone)))
             }
             Task::Pause(_) => run.done(Event::Passed),
             // Nothing is there that could be changed.
             Task::BackUp(_) | Task::PutBack(_) | Task::Compare(_) | Task::Ids(_) => {
-                return Err(Broken::new("a new server has something to change"));
+                return Err(Broken::new("something is there that would have to be changed"));
             }
         };
         if let Err(halt) = event {
@@ -79,20 +128,25 @@ pub(crate) fn apply(
     Ok(Ok(()))
 }
 
-/// What a user may do, as the engine judges it.
-pub(crate) fn permissions(
-    topology: &Topology,
-    user: &User,
-) -> Result<Option<Arc<Permissions>>, SubjectError> {
-    let all = permission::permissions(topology, user).map(|own| {
-        let permission::Permissions { publish, subscribe, responses } = own;
-        let publish = Rules::of_publishes(publish.allow.as_deref(), &publish.deny)?;
-        let subscribe = Rules::of_subscriptions(subscribe.allow.as_deref(), &subscribe.deny)?;
-        let responses = responses.map(|own| Responses {
-            max: own.max.unwrap_or_default(),
-            ttl: own.expires.unwrap_or_default(),
-        });
-        Ok(Permissions::new(publish, subscribe, responses))
-    });
-    Ok(all.transpose()?.map(Arc::new))
+/// Deletes the streams that bear the topology's mark, with their consumers. Names of those that are still there.
+pub(crate) fn remove(server: &mut impl Server, topology: &Topology) -> Result<Vec<String>, Broken> {
+    let link = server.connect(topology, None)?;
+    let mut left = Vec::new();
+    // What copies goes before what is copied.
+    for stream in topology.streams.iter().rev() {
+        let name = &stream.name.value;
+        let found = get::<StreamInfo>(server, link, &Request::bare(Call::StreamInfo(name)))?;
+        let deleted = match found {
+            Err(error) if error.is_absence() => continue,
+            Err(error) => Err(error),
+            Ok(info) if info.config.metadata.get(OWNER) != Some(&topology.name.value) => continue,
+            Ok(_) => call(server, link, &Request::bare(Call::StreamDelete(name)))?
+                .and_then(|reply| check(&reply)),
+        };
+        if deleted.is_err() {
+            left.push(name.clone());
+        }
+    }
+    server.leave(link)?;
+    Ok(left)
 }

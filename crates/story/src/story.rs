@@ -164,6 +164,11 @@ impl Expected {
             Compare::AtMost => number <= self.number,
         }
     }
+
+    /// Whether `number` is more than may ever be.
+    pub(crate) fn is_exceeded_by(self, number: u64) -> bool {
+        self.compare != Compare::AtLeast && number > self.number
+    }
 }
 
 impl std::fmt::Display for Expected {

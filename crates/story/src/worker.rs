@@ -8,7 +8,6 @@ use watershed_topology::dead_letter::letter;
 use watershed_topology::model::ConsumerName;
 use watershed_topology::quantity::show_duration;
 use watershed_topology::retry::retry_delay;
-use watershed_wire::header::{HeaderBlock, HeaderWriter};
 use watershed_wire::jetstream::ConsumerConfig;
 use watershed_wire::jetstream::ack::AckSubject;
 use watershed_wire::jetstream::call::Call;
@@ -16,11 +15,13 @@ use watershed_wire::jetstream::pull::PullRequest;
 use watershed_wire::jetstream::stream::StreamInfo;
 
 use crate::answer::told;
-use crate::client::{Client, INBOX, Reply};
 use crate::limits::DELIVERIES_MAX;
+use crate::server::{Broken, Heard, Link, Message, Reply, Server, get};
 use crate::story::Answer;
 use crate::timeline::Timeline;
-use crate::world::{Broken, Heard, World};
+
+/// What a dead letter expects, of whose headers the server looks at this one: that it is the first of its subject.
+const FIRST: (&str, &str) = ("Nats-Expected-Last-Subject-Sequence", "0");
 
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -30,7 +31,7 @@ pub(crate) struct Worker {
     answers: Vec<Answer>,
     /// How many of the answers were given.
     given: usize,
-    client: Client,
+    link: Link,
     state: State,
 }
 
@@ -57,24 +58,23 @@ struct Delivery {
 impl Worker {
     /// A worker at a consumer that the topology has.
     pub(crate) fn start(
-        world: &mut World,
+        server: &mut impl Server,
         topology: &Topology,
         name: &ConsumerName,
         answers: Vec<Answer>,
     ) -> Result<Self, Broken> {
         let (_, consumer) =
             topology.consumer(name).ok_or_else(|| Broken::new(format!("no consumer {name}")))?;
-        let client = connect(world, name)?;
         let worker = Self {
             name: name.clone(),
             config: consumer.config.clone(),
             dead_letter: consumer.dead_letter.as_ref().map(|stream| stream.value.clone()),
             answers,
             given: 0,
-            client,
+            link: server.connect(topology, None)?,
             state: State::Idle,
         };
-        worker.listen(world)?;
+        worker.listen(server)?;
         Ok(worker)
     }
 
@@ -83,53 +83,71 @@ impl Worker {
         (!subject.is_empty()).then_some(subject)
     }
 
-    fn listen(&self, world: &mut World) -> Result<(), Broken> {
+    fn listen(&self, server: &mut impl Server) -> Result<(), Broken> {
         let Some(subject) = self.push_subject() else { return Ok(()) };
         let group = Some(self.config.deliver_group.as_str()).filter(|group| !group.is_empty());
-        self.client.subscribe(world, subject, group)
+        server.listen(self.link, subject, group)
+    }
+
+    /// Whether messages may still come.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.state != State::Ended
+    }
+
+    /// It takes nothing more.
+    pub(crate) fn end(&mut self, server: &mut impl Server) -> Result<(), Broken> {
+        if self.is_at_work() {
+            self.state = State::Ended;
+            server.leave(self.link)?;
+        }
+        Ok(())
     }
 
     /// The server was restarted: everybody connects again.
-    pub(crate) fn reconnect(&mut self, world: &mut World) -> Result<(), Broken> {
-        if self.state == State::Ended {
+    pub(crate) fn reconnect(
+        &mut self,
+        server: &mut impl Server,
+        topology: &Topology,
+    ) -> Result<(), Broken> {
+        if !self.is_at_work() {
             return Ok(());
         }
-        self.client = connect(world, &self.name)?;
+        self.link = server.connect(topology, None)?;
         self.state = State::Idle;
-        self.listen(world)
+        self.listen(server)
     }
 
     /// Takes what has come, answers, and asks for more. Says whether it did anything.
-    pub(crate) fn turn(&mut self, world: &mut World, log: &mut Timeline) -> Result<bool, Broken> {
-        if self.state == State::Ended {
+    pub(crate) fn turn(
+        &mut self,
+        server: &mut impl Server,
+        log: &mut Timeline,
+    ) -> Result<bool, Broken> {
+        if !self.is_at_work() {
             return Ok(false);
         }
         let mut acted = false;
-        for heard in self.client.heard(world)? {
-            let Heard::Message { reply, header, payload, .. } = heard else { continue };
-            if let Some((code, text)) = HeaderBlock(&header).status() {
-                let text = String::from_utf8_lossy(text).into_owned();
-                self.told(world, log, code, &text, reply.as_deref())?;
-                continue;
-            }
-            let delivery = reply.and_then(|reply| delivery(reply, payload));
-            if let Some(delivery) = delivery {
+        for heard in server.heard(self.link)? {
+            let Heard { reply, status, payload } = heard;
+            if let Some((code, text)) = status {
+                self.told(server, log, code, &text, reply.as_deref())?;
+            } else if let Some(delivery) = reply.and_then(|reply| delivery(reply, payload)) {
                 acted = true;
-                self.take(world, log, &delivery)?;
+                self.take(server, log, &delivery)?;
             }
-            if self.state == State::Ended {
+            if !self.is_at_work() {
                 return Ok(true);
             }
         }
         if self.state == State::Idle && self.push_subject().is_none() {
-            self.ask(world)?;
+            self.ask(server)?;
             acted = true;
         }
         Ok(acted)
     }
 
     /// Asks for one message, however long it takes to come.
-    fn ask(&mut self, world: &mut World) -> Result<(), Broken> {
+    fn ask(&mut self, server: &mut impl Server) -> Result<(), Broken> {
         let ConsumerName { stream, consumer } = &self.name;
         let request = PullRequest {
             batch: 1,
@@ -137,29 +155,28 @@ impl Worker {
             group: self.config.priority_groups.first().cloned().unwrap_or_default(),
             ..PullRequest::default()
         };
-        let call = Call::ConsumerNext { stream, consumer };
+        let request = Request::new(Call::ConsumerNext { stream, consumer }, &request);
         self.state = State::Waiting;
-        let request = Request::new(call, &request);
-        self.client.send(world, &request.subject, Some("next"), b"", &request.body)
+        server.request(self.link, &Message::plain(&request.subject, &request.body))
     }
 
     /// The server says something in place of a message.
     fn told(
         &mut self,
-        world: &mut World,
+        server: &mut impl Server,
         log: &mut Timeline,
         code: u16,
         text: &str,
         reply: Option<&str>,
     ) -> Result<(), Broken> {
         match (code, reply) {
-            (100, Some(reply)) => self.client.send(world, reply, None, b"", b"")?,
+            (100, Some(reply)) => server.request(self.link, &Message::plain(reply, b""))?,
             (100, None) => {}
             (404 | 408, _) => self.state = State::Idle,
             _ => {
-                self.state = State::Ended;
+                self.end(server)?;
                 let text = format!("{} ends: {code} {text}", self.name.consumer);
-                log.delivered(world.passed(), &self.name, text);
+                log.delivered(server.passed(), &self.name, text);
             }
         }
         Ok(())
@@ -167,7 +184,7 @@ impl Worker {
 
     fn take(
         &mut self,
-        world: &mut World,
+        server: &mut impl Server,
         log: &mut Timeline,
         delivery: &Delivery,
     ) -> Result<(), Broken> {
@@ -179,8 +196,8 @@ impl Worker {
         let answer = self.answers.get(self.given.min(last)).copied().unwrap_or(Answer::Done);
         self.given += 1;
         self.state = State::Idle;
-        let at = world.passed();
-        let came = self.answer(world, delivery, answer)?;
+        let at = server.passed();
+        let came = self.answer(server, delivery, answer)?;
         let counts = log.counts(&self.name);
         counts.delivered += 1;
         counts.done += u64::from(answer == Answer::Done);
@@ -194,7 +211,7 @@ impl Worker {
     /// Says what became of a message. What came of that, for people.
     fn answer(
         &mut self,
-        world: &mut World,
+        server: &mut impl Server,
         delivery: &Delivery,
         answer: Answer,
     ) -> Result<String, Broken> {
@@ -202,56 +219,56 @@ impl Worker {
             && i64::try_from(delivery.deliveries)
                 .is_ok_and(|times| times >= self.config.max_deliver);
         match answer {
-            Answer::Done => self.acknowledge(world, delivery, "+ACK")?,
+            Answer::Done => self.acknowledge(server, delivery, "+ACK")?,
             Answer::Retry(_) if is_last && self.dead_letter.is_some() => {
-                return self.give_up(world, delivery);
+                return self.give_up(server, delivery);
             }
             Answer::Retry(after) => {
                 let after = after
                     .map(|after| Duration::from_nanos(u64::try_from(after).unwrap_or_default()));
                 let delay = retry_delay(&self.config, delivery.deliveries, after).as_nanos();
-                self.acknowledge(world, delivery, &format!("-NAK {{\"delay\": {delay}}}"))?;
+                self.acknowledge(server, delivery, &format!("-NAK {{\"delay\": {delay}}}"))?;
                 let delay = i64::try_from(delay).unwrap_or(i64::MAX);
                 if is_last {
                     return Ok(", and that was the last".to_owned());
                 }
                 return Ok(format!(", again in {}", show_duration(delay)));
             }
-            Answer::Reject => return self.give_up(world, delivery),
-            Answer::Nak(None) => self.acknowledge(world, delivery, "-NAK")?,
+            Answer::Reject => return self.give_up(server, delivery),
+            Answer::Nak(None) => self.acknowledge(server, delivery, "-NAK")?,
             Answer::Nak(Some(delay)) => {
-                self.acknowledge(world, delivery, &format!("-NAK {{\"delay\": {delay}}}"))?;
+                self.acknowledge(server, delivery, &format!("-NAK {{\"delay\": {delay}}}"))?;
             }
-            Answer::Term => self.acknowledge(world, delivery, "+TERM")?,
+            Answer::Term => self.acknowledge(server, delivery, "+TERM")?,
             Answer::Silence => {}
-            Answer::Crash => self.state = State::Ended,
+            Answer::Crash => self.end(server)?,
         }
         Ok(String::new())
     }
 
     fn acknowledge(
         &mut self,
-        world: &mut World,
+        server: &mut impl Server,
         delivery: &Delivery,
         text: &str,
     ) -> Result<(), Broken> {
         // Confirmed, so that it is on disk before anything else happens.
-        self.client.send(world, &delivery.reply, Some("confirmed"), b"", text.as_bytes())
+        server.ask(self.link, &Message::plain(&delivery.reply, text.as_bytes()))?;
+        Ok(())
     }
 
     /// Keeps a message as a dead letter, as workers of `watershed work` do, and takes it from its consumer.
-    fn give_up(&mut self, world: &mut World, delivery: &Delivery) -> Result<String, Broken> {
+    fn give_up(&mut self, server: &mut impl Server, delivery: &Delivery) -> Result<String, Broken> {
         let mut came = String::new();
         if let Some(dead) = self.dead_letter.clone() {
             let ConsumerName { stream, consumer } = &self.name;
             let request = Request::bare(Call::StreamInfo(stream));
-            let info = self.client.get::<StreamInfo>(world, &request)?.map_err(Broken::new)?;
+            let info = get::<StreamInfo>(server, self.link, &request)?.map_err(Broken::new)?;
             let subject = letter(stream, consumer, info.created.0, delivery.sequence);
-            // Of the headers that such a letter has, the server looks at this one.
-            let mut header = HeaderWriter::new();
-            header.number("Nats-Expected-Last-Subject-Sequence", 0);
-            let header = header.finish();
-            let reply = self.client.ask(world, &subject, &header, &delivery.payload)?;
+            let headers = [(FIRST.0.to_owned(), FIRST.1.to_owned())];
+            let payload = &delivery.payload;
+            let message = Message { subject: &subject, headers: &headers, payload };
+            let reply = server.ask(self.link, &message)?;
             came = match reply {
                 Reply::Answer(_) => format!(", kept in {dead}"),
                 Reply::Nobody | Reply::Denied(_) => {
@@ -259,14 +276,9 @@ impl Worker {
                 }
             };
         }
-        self.acknowledge(world, delivery, "+TERM")?;
+        self.acknowledge(server, delivery, "+TERM")?;
         Ok(came)
     }
-}
-
-fn connect(world: &mut World, name: &ConsumerName) -> Result<Client, Broken> {
-    let user = format!("worker-{}-{}", name.stream, name.consumer);
-    Client::connect(world, &user, None, INBOX)
 }
 
 fn delivery(reply: String, payload: Vec<u8>) -> Option<Delivery> {

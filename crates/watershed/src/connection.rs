@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use watershed_client::{Client, Credential, Options, load_context};
 use watershed_server::SYSTEM_ACCOUNT;
 use watershed_topology::Topology;
@@ -59,6 +60,39 @@ pub(crate) struct Connection {
     /// Request timeout.
     #[arg(long, default_value = "5s", value_parser = duration)]
     timeout: Duration,
+}
+
+/// Flags of a connection for a command that does without a server unless one is named where it is typed: what a
+/// variable says is for other commands.
+#[derive(Debug)]
+pub(crate) struct Typed {
+    /// The flags.
+    pub(crate) connection: Connection,
+    /// Whether a server or a context was typed.
+    pub(crate) is_typed: bool,
+}
+
+impl FromArgMatches for Typed {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let is_typed = ["server", "context"].iter().any(typed);
+        Ok(Self { connection: Connection::from_arg_matches(matches)?, is_typed })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Typed {
+    fn augment_args(command: Command) -> Command {
+        Connection::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Connection::augment_args_for_update(command)
+    }
 }
 
 /// A duration as the file writes them.
@@ -117,6 +151,15 @@ impl Connection {
         } else if let Some(prefix) = declared {
             options.inbox_prefix = Some(prefix.value.clone());
         }
+        Ok(options)
+    }
+
+    /// The same server, as this user of the topology, whoever a flag names.
+    pub(crate) fn options_of(&self, loaded: &Loaded, user: &str) -> anyhow::Result<Options> {
+        let mut options = self.options(Some(loaded))?;
+        options.credential = from_topology(loaded, Some(user))?.unwrap_or_default();
+        let declared = user_of(loaded, Some(user)).and_then(|user| user.inbox_prefix.as_ref());
+        options.inbox_prefix = declared.map(|prefix| prefix.value.clone());
         Ok(options)
     }
 

@@ -17,7 +17,40 @@ use super::{count, diagnostic, json, out};
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) name: Spanned<String>,
-    pub(crate) ended: Result<Passed, Failure>,
+    pub(crate) ended: Ended,
+}
+
+/// How a story ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// As it says.
+    Passed(Passed),
+    /// Otherwise.
+    Failed(Failure),
+    /// It was not played, and why.
+    Skipped(String),
+}
+
+impl Ended {
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Passed(_) | Self::Skipped(_) => None,
+        }
+    }
+
+    fn skipped(&self) -> Option<&str> {
+        match self {
+            Self::Skipped(why) => Some(why),
+            Self::Passed(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+impl From<Result<Passed, Failure>> for Ended {
+    fn from(result: Result<Passed, Failure>) -> Self {
+        result.map_or_else(Self::Failed, Self::Passed)
+    }
 }
 
 /// Prints how a story ended; the name of its file, if the one before is of another.
@@ -28,9 +61,10 @@ pub(crate) fn show(sources: &SourceMap, told: &Told, before: Option<&Told>) {
     }
     let name = &told.name.value;
     match &told.ended {
-        Ok(Passed { time }) if time.is_zero() => out(&format!("  ✓ {name}")),
-        Ok(Passed { time }) => out(&format!("  ✓ {name} ({})", seconds(*time))),
-        Err(failure) => {
+        Ended::Skipped(why) => out(&format!("  - {name}: skipped, {why}")),
+        Ended::Passed(Passed { time }) if time.is_zero() => out(&format!("  ✓ {name}")),
+        Ended::Passed(Passed { time }) => out(&format!("  ✓ {name} ({})", seconds(*time))),
+        Ended::Failed(failure) => {
             out(&format!("  ✗ {name}"));
             let found = Diagnostic::new("", Severity::Error, failure.span, failure.message.clone());
             let found = match failure.timeline.as_slice() {
@@ -48,18 +82,25 @@ fn seconds(time: Duration) -> String {
 
 /// Prints how many there were.
 pub(crate) fn summary(told: &[Told]) {
-    let failed = told.iter().filter(|one| one.ended.is_err()).count();
+    let failed = told.iter().filter(|one| one.ended.failure().is_some()).count();
+    let skipped = told.iter().filter(|one| one.ended.skipped().is_some()).count();
     let stories = count(told.len(), "story");
-    out(&match failed {
-        0 => format!("{stories}: all passed"),
-        failed => format!("{stories}: {} passed, {failed} failed", told.len() - failed),
+    let mut parts = vec![format!("{} passed", told.len() - failed - skipped)];
+    for (number, what) in [(failed, "failed"), (skipped, "skipped")] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    out(&match parts.as_slice() {
+        [_] => format!("{stories}: all passed"),
+        parts => format!("{stories}: {}", parts.join(", ")),
     });
 }
 
 /// Prints them for programs.
 pub(crate) fn json(sources: &SourceMap, told: &[Told]) {
     let story = |one: &Told| -> Json {
-        let failure = one.ended.as_ref().err().map(|failure| {
+        let failure = one.ended.failure().map(|failure| {
             let place = sources.place(failure.span);
             json!({
                 "message": failure.message,
@@ -73,8 +114,9 @@ pub(crate) fn json(sources: &SourceMap, told: &[Told]) {
             "file": sources.file(one.name.span.file).name,
             "line": sources.place(one.name.span).line,
             "name": one.name.value,
-            "passed": one.ended.is_ok(),
+            "passed": matches!(one.ended, Ended::Passed(_)),
             "failure": failure,
+            "skipped": one.ended.skipped(),
         })
     };
     json::print(&json!({
@@ -85,8 +127,12 @@ pub(crate) fn json(sources: &SourceMap, told: &[Told]) {
 
 /// Prints them as a test report: a suite a file.
 pub(crate) fn junit(sources: &SourceMap, told: &[Told]) {
-    let failed = |told: &[Told]| told.iter().filter(|one| one.ended.is_err()).count();
-    let counts = |told: &[Told]| format!("tests=\"{}\" failures=\"{}\"", told.len(), failed(told));
+    let counts = |told: &[Told]| {
+        let failed = told.iter().filter(|one| one.ended.failure().is_some()).count();
+        let skipped = told.iter().filter(|one| one.ended.skipped().is_some()).count();
+        let tests = told.len();
+        format!("tests=\"{tests}\" failures=\"{failed}\" skipped=\"{skipped}\"")
+    };
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(text, "<testsuites name=\"watershed test\" {}>", counts(told));
     for suite in told.chunk_by(|one, next| one.name.span.file == next.name.span.file) {
@@ -96,7 +142,12 @@ pub(crate) fn junit(sources: &SourceMap, told: &[Told]) {
         for one in suite {
             let name = escaped(&one.name.value);
             let _ = write!(text, "    <testcase classname=\"{file}\" name=\"{name}\"");
-            let Err(failure) = &one.ended else {
+            if let Some(why) = one.ended.skipped() {
+                let _ = writeln!(text, ">\n      <skipped message=\"{}\"/>", escaped(why));
+                text.push_str("    </testcase>\n");
+                continue;
+            }
+            let Some(failure) = one.ended.failure() else {
                 text.push_str("/>\n");
                 continue;
             };

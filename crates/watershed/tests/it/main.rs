@@ -26,6 +26,7 @@ mod keeping;
 mod kill;
 mod leader;
 mod lint;
+mod live_stories;
 mod lsp;
 mod mcp;
 mod migrating;

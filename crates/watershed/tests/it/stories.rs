@@ -98,8 +98,8 @@ fn a_story_that_fails_shows_what_happened() {
     insta::assert_snapshot!(told(FAILS, &["--format", "junit"]), @r#"
     exit code 4
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuites name="watershed test" tests="2" failures="1">
-      <testsuite name="/jobs.story.yaml" tests="2" failures="1">
+    <testsuites name="watershed test" tests="2" failures="1" skipped="0">
+      <testsuite name="/jobs.story.yaml" tests="2" failures="1" skipped="0">
         <testcase classname="/jobs.story.yaml" name="a worker that dies leaves its job to the next one">
           <failure message="expected `messages` of JOBS to be 1, but it is 0 after 1m">/jobs.story.yaml:8:58: expected `messages` of JOBS to be 1, but it is 0 after 1m&#10;0s  #1 stored in JOBS: jobs.a&#10;0s  #1 to run, delivery 1: the worker crashed&#10;1m  #1 to run, delivery 2: done</failure>
         </testcase>
@@ -116,7 +116,8 @@ fn a_story_that_fails_shows_what_happened() {
           "file": "/jobs.story.yaml",
           "line": 9,
           "name": "a job is kept for a day",
-          "passed": true
+          "passed": true,
+          "skipped": null
         }
       ],
       "version": 1

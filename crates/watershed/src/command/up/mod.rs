@@ -21,13 +21,14 @@ use watershed_client::{Backups, Client, Credential, Options, wait};
 use watershed_server::{
     AccountStore, Bounds, Config, JetStreamConfig, Server, raise_descriptor_limit,
 };
-use watershed_topology::Severity;
 use watershed_topology::observe::Observed;
 use watershed_topology::plan::{Plan, Policy, plan, plan_by};
 use watershed_topology::source::{Span, Spanned};
 use watershed_topology::verify::verify;
+use watershed_topology::{Severity, Topology};
 
 use self::people::People;
+pub(crate) use self::people::may;
 use super::{LossArguments, apply, block_on, mention};
 use crate::data::{self, Choice, Place};
 use crate::exit::{Exit, Mistyped};
@@ -200,16 +201,10 @@ fn config(
     }
     let limits = workspace.topologies.iter().map(|loaded| loaded.topology.server.limits);
     jetstream.bounds = limits.fold(Bounds::default(), Bounds::and);
-    let accounts = workspace.topologies.iter().map(|loaded| {
-        let server = &loaded.topology.server;
-        let store = AccountStore {
-            max_memory: server.max_memory_store.as_ref().map(|max| max.value),
-            max_file: server.max_file_store.as_ref().map(|max| max.value),
-            bounds: server.account,
-            ..AccountStore::default()
-        };
-        (loaded.topology.account_name().to_owned(), store)
-    });
+    let accounts = workspace
+        .topologies
+        .iter()
+        .map(|loaded| (loaded.topology.account_name().to_owned(), store_of(&loaded.topology)));
     let mut config = Config {
         accounts: accounts.collect(),
         listen,
@@ -226,6 +221,17 @@ fn config(
         config.max_payload = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     config
+}
+
+/// What the account of a topology may keep.
+pub(crate) fn store_of(topology: &Topology) -> AccountStore {
+    let server = &topology.server;
+    AccountStore {
+        max_memory: server.max_memory_store.as_ref().map(|max| max.value),
+        max_file: server.max_file_store.as_ref().map(|max| max.value),
+        bounds: server.account,
+        ..AccountStore::default()
+    }
 }
 
 /// Who somebody is that shows no credentials, by the name that the server has for them.

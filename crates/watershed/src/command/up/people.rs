@@ -203,25 +203,30 @@ impl People {
                 other.account
             );
         }
-        let permissions = permissions.map(|own| -> anyhow::Result<_> {
-            let permission::Permissions { publish, subscribe, responses } = own;
-            Ok(Arc::new(Permissions::new(
-                Rules::of_publishes(publish.allow.as_deref(), &publish.deny)?,
-                Rules::of_subscriptions(subscribe.allow.as_deref(), &subscribe.deny)?,
-                responses.map(answers),
-            )))
-        });
         self.users.push(User {
             name: name.to_owned(),
             credential,
             account: account.to_owned(),
-            permissions: permissions.transpose()?,
+            permissions: may(permissions)?,
             connections: ConnectionTypes::default(),
         });
         let shown = self.shown.entry(account.to_owned()).or_default();
         shown.push(Shown { name: name.to_owned(), password: said });
         Ok(())
     }
+}
+
+/// What somebody may do, as the server takes it.
+pub(crate) fn may(
+    permissions: Option<permission::Permissions>,
+) -> anyhow::Result<Option<Arc<Permissions>>> {
+    let Some(own) = permissions else { return Ok(None) };
+    let permission::Permissions { publish, subscribe, responses } = own;
+    Ok(Some(Arc::new(Permissions::new(
+        Rules::of_publishes(publish.allow.as_deref(), &publish.deny)?,
+        Rules::of_subscriptions(subscribe.allow.as_deref(), &subscribe.deny)?,
+        responses.map(answers),
+    ))))
 }
 
 /// As the server takes them; 0 is its default.
