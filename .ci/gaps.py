@@ -1,7 +1,7 @@
 """How long publishers and workers wait while a stream is migrated: `gaps.py WATERSHED SERVER...`, where each SERVER is a
 nats-server or `embedded`. Prints a table as Markdown; ends with 3 if something was lost or came twice where it must not.
 
-A stream in memory of 20,000 messages goes to disk under its name (two hand-overs). Meanwhile a publisher sends a message as
+A stream in memory of 20,000 messages (LONG_STORED) goes to disk under its name (two hand-overs). Meanwhile a publisher sends a message as
 soon as the one before is stored, and tries again for as long as nobody stores it; a worker pulls and acknowledges. A gap
 is the longest time between two messages that were stored, or delivered."""
 
@@ -17,7 +17,7 @@ import time
 import nats
 from nats.errors import NoRespondersError, TimeoutError as TimedOut
 
-STORED = 20_000
+STORED = int(os.environ.get("LONG_STORED", "20000"))
 FILE = """watershed: 1
 name: gaps
 streams:
@@ -39,7 +39,8 @@ class Load:
             body = f"live {number}".encode()
             while True:
                 try:
-                    answer = await self.nc.request("s.live", body, timeout=1)
+                    # Whoever gives up sooner may store it twice.
+                    answer = await self.nc.request("s.live", body, timeout=30)
                 except NoRespondersError:
                     self.refused += 1
                     await asyncio.sleep(0.001)
