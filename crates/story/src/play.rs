@@ -59,7 +59,7 @@ pub fn run_on(
 ) -> Result<Passed, Failure> {
     let mut own = topology.clone();
     own.account.get_or_insert_with(|| topology.name.clone());
-    own.name.value = mark.to_owned();
+    mark.clone_into(&mut own.name.value);
     let played = play(&own, story, first_due(&own, story), server);
     let left = match remove(server, &own) {
         Ok(left) if left.is_empty() => return played,
