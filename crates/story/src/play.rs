@@ -61,6 +61,7 @@ pub fn run_on(
     own.account.get_or_insert_with(|| topology.name.clone());
     mark.clone_into(&mut own.name.value);
     let played = play(&own, story, first_due(&own, story), server);
+    server.end();
     let left = match remove(server, &own) {
         Ok(left) if left.is_empty() => return played,
         Ok(left) => left.join(", "),

@@ -94,6 +94,9 @@ pub trait Server {
     /// All is set up, and the story begins.
     fn begin(&mut self);
 
+    /// The story is over. What is asked from now on takes back what was set up.
+    fn end(&mut self);
+
     /// Time since the story began, in nanoseconds.
     fn passed(&self) -> u64;
 

@@ -241,6 +241,8 @@ impl Server for World {
     /// Nothing has taken any time.
     fn begin(&mut self) {}
 
+    fn end(&mut self) {}
+
     fn passed(&self) -> u64 {
         self.now.tick.0
     }

@@ -1,6 +1,8 @@
 //! Stories that play on the engine in virtual time and on servers that run end alike.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 use watershed_peers::{NatsServer, nats_server, nats_servers};
@@ -187,4 +189,26 @@ fn what_is_there_already_is_left_alone() {
     error: the server has the stream `MEM`: stories make the streams of `story-limits` and delete them, and touch no other. Play them in another account, or with --on up
     ");
     assert_eq!(run(&["verify", file, "-s", &url]).code, Some(0));
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let store = tempfile::tempdir().unwrap();
+    let server = watershed_server::Server::builder().store_dir(store.path()).start().unwrap();
+    let url = server.client_url();
+    let place = folder("workers");
+    let mut command = watershed(&["test", place.to_str().unwrap(), "-s", &url]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The first story has ended, and others follow.
+    assert!(lines.any(|line| line.unwrap().contains('✓')));
+    let told = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    lines.for_each(drop);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.ends_with("error: interrupted\n"), "{said}");
+    let left = run(&["status", "-s", &url, "--json"]);
+    assert!(left.out.contains("\"streams\": []"), "{}", left.out);
 }

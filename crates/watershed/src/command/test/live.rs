@@ -70,7 +70,8 @@ pub(super) struct LiveServer<'a> {
     begun: Instant,
     /// Set when somebody wants all of it to end.
     interrupts: Arc<AtomicBool>,
-    is_interrupted: bool,
+    /// Whether a story is played just now.
+    is_played: bool,
 }
 
 impl<'a> LiveServer<'a> {
@@ -81,12 +82,12 @@ impl<'a> LiveServer<'a> {
         let client = runtime.block_on(wait(&options, READY, |_| ()));
         let client = client.with_context(|| format!("cannot play on {}", options.shown()))?;
         let (people, begun) = (Vec::new(), Instant::now());
-        Ok(Self { ground, runtime, client, people, begun, interrupts, is_interrupted: false })
+        Ok(Self { ground, runtime, client, people, begun, interrupts, is_played: false })
     }
 
     /// Whether somebody wanted all of it to end.
     pub(super) fn is_interrupted(&self) -> bool {
-        self.is_interrupted
+        self.interrupts.load(Ordering::Relaxed)
     }
 
     /// Whether it is known how a user connects.
@@ -94,10 +95,9 @@ impl<'a> LiveServer<'a> {
         self.ground.options(Some(user)).map(drop)
     }
 
-    /// Ends what is done when it is asked the first time after an interrupt: what was made has to be removed then.
-    fn go_on(&mut self) -> Result<(), Broken> {
-        if !self.is_interrupted && self.interrupts.load(Ordering::Relaxed) {
-            self.is_interrupted = true;
+    /// Ends a story after an interrupt, and nothing else: what is set up is set up whole, and taken back whole.
+    fn go_on(&self) -> Result<(), Broken> {
+        if self.is_played && self.is_interrupted() {
             return Err(Broken::new("interrupted"));
         }
         Ok(())
@@ -247,6 +247,11 @@ impl Server for LiveServer<'_> {
 
     fn begin(&mut self) {
         self.begun = Instant::now();
+        self.is_played = true;
+    }
+
+    fn end(&mut self) {
+        self.is_played = false;
     }
 
     fn passed(&self) -> u64 {

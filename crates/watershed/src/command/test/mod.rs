@@ -123,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Format::Junit => ui::story::junit(&sources, &told),
     }
     if let Live::Interrupted = ended {
-        bail!("interrupted: what the stories made is deleted");
+        bail!("interrupted");
     }
     let failed = told.iter().any(|one| matches!(one.ended, Ended::Failed(_)));
     Ok(if failed { Exit::Findings } else { Exit::Clean })
