@@ -39,7 +39,7 @@ pub(super) enum Ground<'a> {
     /// On a server that somebody named.
     Named { connection: &'a Connection, loaded: &'a Loaded },
     /// On a server in this process.
-    Own(Host),
+    Own(Box<Host>),
 }
 
 impl Ground<'_> {
@@ -219,14 +219,13 @@ impl Server for LiveServer<'_> {
     }
 
     fn request(&mut self, link: Link, message: &Message<'_>) -> Result<(), Broken> {
-        let inbox = match self.somebody(link)?.inbox.clone() {
-            Some(inbox) => inbox,
-            None => {
-                let inbox = self.client.inbox();
-                self.subscribe(link, &inbox, None)?;
-                self.somebody(link)?.inbox = Some(inbox.clone());
-                inbox
-            }
+        let inbox = if let Some(inbox) = &self.somebody(link)?.inbox {
+            inbox.clone()
+        } else {
+            let inbox = self.client.inbox();
+            self.subscribe(link, &inbox, None)?;
+            self.somebody(link)?.inbox = Some(inbox.clone());
+            inbox
         };
         let request = Request { subject: message.subject.into(), body: message.payload.into() };
         let somebody = self.people.get_mut(link.0).and_then(Option::as_mut);

@@ -98,17 +98,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         told.push(one);
     };
-    let ended = match on {
-        Some(on) => play_live(arguments, on, &files, &mut tell)?,
-        None => {
-            for (stories, loaded) in &files {
-                for story in arguments.wanted(stories) {
-                    let ended = watershed_story::run(&loaded.topology, story).into();
-                    tell(Told { name: story.name.clone(), ended });
-                }
+    let ended = if let Some(on) = on {
+        play_live(arguments, on, &files, &mut tell)?
+    } else {
+        for (stories, loaded) in &files {
+            for story in arguments.wanted(stories) {
+                let ended = watershed_story::run(&loaded.topology, story).into();
+                tell(Told { name: story.name.clone(), ended });
             }
-            Live::Over
         }
+        Live::Over
     };
     if let Live::Refused = ended {
         return Ok(Exit::Refused);
@@ -191,7 +190,7 @@ fn play_live(
         }
         let connection = &arguments.server.connection;
         let ground = match on {
-            On::Up => Ground::Own(Host::start(&loaded.topology)?),
+            On::Up => Ground::Own(Box::new(Host::start(&loaded.topology)?)),
             On::Server => Ground::Named { connection, loaded },
         };
         let mut live = LiveServer::new(ground, Arc::clone(&interrupts))?;
@@ -227,14 +226,13 @@ fn play_on(
     for story in stories {
         let why = needs_the_clock(topology, story, on == On::Up);
         let why = why.or_else(|| stranger(live, story));
-        let ended = match why {
-            Some(why) => Ended::Skipped(why),
-            None => {
-                let mark = format!("story-{}", generate()?);
-                watershed_story::run_on(topology, story, &mark, live)
-                    .map(|_| Passed { time: Duration::ZERO })
-                    .into()
-            }
+        let ended = if let Some(why) = why {
+            Ended::Skipped(why)
+        } else {
+            let mark = format!("story-{}", generate()?);
+            watershed_story::run_on(topology, story, &mark, live)
+                .map(|_| Passed { time: Duration::ZERO })
+                .into()
         };
         tell(Told { name: story.name.clone(), ended });
         if live.is_interrupted() {
