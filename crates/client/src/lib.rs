@@ -13,6 +13,7 @@ mod lock;
 mod newest;
 mod options;
 mod sourced;
+pub mod stored;
 mod stretch;
 mod wait;
 mod walk;
@@ -26,7 +27,6 @@ pub use carry::News;
 pub use client::{Client, Subscription, Whereabouts};
 pub use context::{ContextError, load_context};
 pub use lock::{Guard, Locked, Lost};
-pub use newest::Newest;
 pub use options::{ConnectError, Credential, Options};
 pub use wait::{NotReady, wait};
 

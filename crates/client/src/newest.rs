@@ -9,7 +9,7 @@
 /// A search for the sequence of the `count`-th newest message. It knows no stream: it says what to
 /// ask and takes the answers.
 #[derive(Debug)]
-pub struct Newest {
+pub(crate) struct Newest {
     /// The stream's first sequence.
     first: u64,
     /// Messages that are still to be found.
@@ -26,14 +26,14 @@ pub struct Newest {
 
 impl Newest {
     /// A search in the sequences `first..=last` of a stream.
-    pub fn new(first: u64, last: u64, count: u64) -> Self {
+    pub(crate) fn new(first: u64, last: u64, count: u64) -> Self {
         let end = last.saturating_add(1);
         let left = if end > first { count } else { 0 };
         Self { first, left, start: None, end, step: 1, known: None }
     }
 
     /// The sequence from which on the first message is to be asked for; `None` at the end of the search.
-    pub fn next(&self) -> Option<u64> {
+    pub(crate) fn next(&self) -> Option<u64> {
         if self.left == 0 {
             return None;
         }
@@ -46,7 +46,7 @@ impl Newest {
 
     /// Takes the answer to the question from `asked` on: the sequence of the first message, if there
     /// is one.
-    pub fn found(&mut self, asked: u64, answer: Option<u64>) {
+    pub(crate) fn found(&mut self, asked: u64, answer: Option<u64>) {
         match answer.filter(|sequence| (asked..self.end).contains(sequence)) {
             Some(sequence) => self.known = Some(sequence),
             None if asked <= self.first => {
@@ -67,7 +67,7 @@ impl Newest {
     }
 
     /// The sequence of the oldest message that was found; `None` if there is none.
-    pub fn start(&self) -> Option<u64> {
+    pub(crate) fn start(&self) -> Option<u64> {
         self.start
     }
 }

@@ -8,6 +8,17 @@ pub const GIVEN_UP: [&str; 2] = ["MAX_DELIVERIES", "MSG_TERMINATED"];
 /// First token of the subjects of dead letters.
 pub const PREFIX: &str = "dead";
 
+/// Whether a stream with these subjects keeps dead letters, or the server's records of them.
+pub fn is_kept_by(subjects: &[String]) -> bool {
+    let is_letter = |subject: &String| {
+        let record = subject.strip_prefix("$JS.EVENT.ADVISORY.CONSUMER.");
+        let of = |head: &str| GIVEN_UP.iter().any(|what| head.starts_with(what));
+        record.is_some_and(of)
+            || subject.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('.'))
+    };
+    subjects.iter().any(is_letter)
+}
+
 /// The subject on which a server says `what` of a message of a consumer: one of [`GIVEN_UP`], or `*`.
 pub fn record(what: &str, stream: &str, consumer: &str) -> String {
     format!("$JS.EVENT.ADVISORY.CONSUMER.{what}.{stream}.{consumer}")

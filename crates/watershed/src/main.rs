@@ -13,7 +13,6 @@ mod private;
 mod rewrite;
 mod saved;
 mod secret;
-mod stored;
 mod tree;
 mod ui;
 

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Args;
-use watershed_client::Client;
+use watershed_client::{Client, stored};
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_wire::jetstream::call::Call;
 use watershed_wire::jetstream::error::table;
@@ -10,7 +10,6 @@ use watershed_wire::jetstream::stream::StreamState;
 
 use super::{ServerArguments, block_on};
 use crate::exit::Exit;
-use crate::stored::{decode, first_from, headers, newest};
 use crate::ui;
 use crate::ui::message::Shown;
 
@@ -60,18 +59,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         while let Some(sequence) = next.filter(|next| *next <= state.last_seq)
             && shown < arguments.last
         {
-            let Some(message) = first_from(&client, name, sequence, filter).await? else { break };
+            let Some(message) = stored::next(&client, name, sequence, filter).await? else { break };
             Shown {
                 subject: &message.subject,
-                headers: headers(&decode(&message.hdrs)?),
-                payload: &decode(&message.data)?,
-                sequence: Some(message.seq),
+                headers: message.headers(),
+                payload: &message.payload,
+                sequence: Some(message.sequence),
                 time: Some(message.time.to_string()),
                 delivery: None,
             }
             .print(arguments.json);
             shown += 1;
-            next = message.seq.checked_add(1);
+            next = message.sequence.checked_add(1);
         }
         if !arguments.json {
             let all = ui::count(usize::try_from(state.messages).unwrap_or(usize::MAX), "message");
@@ -94,5 +93,5 @@ async fn start(
         return Ok((state.messages > 0).then_some(state.first_seq));
     }
     let filter = arguments.subject.as_deref().unwrap_or(">");
-    newest(client, &arguments.stream, state, arguments.last, filter).await
+    Ok(stored::newest(client, &arguments.stream, state, arguments.last, filter).await?)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 use thiserror::Error;
+use watershed_client::stored::{self, Stored};
 use watershed_client::{Client, HeaderMap};
 use watershed_topology::call::{CallError, answer};
 use watershed_topology::dead_letter::{letters, record};
@@ -12,7 +13,6 @@ use watershed_wire::subject::{is_literal, matches};
 use watershed_wire::time::UnixNanos;
 
 use super::record::Record;
-use super::stored::{self, Held};
 use super::sweep::Origin;
 use crate::letter::{Letter, Reason};
 
@@ -130,7 +130,7 @@ impl Case {
     /// within the stream's window.
     pub async fn retry(&self, client: &Client) -> Result<u64, ReadError> {
         #[derive(Deserialize)]
-        struct Stored {
+        struct Acknowledged {
             seq: u64,
         }
         let lost = || ReadError::Lost { stream: self.stream().to_owned() };
@@ -158,7 +158,7 @@ impl Case {
         headers.insert("Nats-Expected-Stream", letter.stream.as_str());
         headers.insert("Nats-Msg-Id", format!("{}/{}", letter.kept_under(), self.id));
         let reply = client.publish_stored(subject, headers, body.clone()).await?;
-        let stored: Stored = answer(&reply)?;
+        let stored: Acknowledged = answer(&reply)?;
         if let Some(origin) = origin {
             origin.take_out(client).await?;
         }
@@ -258,8 +258,9 @@ impl Cases {
     }
 }
 
-fn case(kept_in: &str, message: Held) -> Option<Case> {
-    let Held { subject, sequence, time, headers, payload } = message;
+pub(super) fn case(kept_in: &str, message: Stored) -> Option<Case> {
+    let headers = message.header_map();
+    let Stored { subject, sequence, time, payload, .. } = message;
     let letter = Letter::read(&subject, &headers, Bytes::clone(&payload));
     let record = Record::read(&subject, &payload);
     if letter.is_none() && record.is_none() {

@@ -2,9 +2,10 @@
 
 mod case;
 mod record;
-mod stored;
 mod sweep;
+mod tally;
 
 pub use case::{Case, Cases, ReadError, Selection};
 pub use record::Record;
 pub use sweep::{Sweep, Swept};
+pub use tally::Tally;

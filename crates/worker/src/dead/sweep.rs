@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use watershed_client::Client;
+use watershed_client::{Client, stored};
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_topology::dead_letter::{letter, record};
 use watershed_wire::jetstream::call::Call;
@@ -11,7 +11,6 @@ use watershed_wire::jetstream::stream::{Retention, StreamInfo};
 use watershed_wire::time::UnixNanos;
 
 use super::record::Record;
-use super::stored;
 use crate::keep::{KeepError, keep};
 use crate::letter::{Letter, Reason};
 
@@ -137,9 +136,9 @@ impl Origin {
         }
         letter.created = info.created.0;
         if let Some(message) = stored::at(client, &record.stream, record.sequence).await? {
+            letter.headers = message.header_map();
             letter.subject = Some(message.subject);
             letter.time = Some(message.time);
-            letter.headers = message.headers;
             letter.body = Some(message.payload);
         }
         let queue = info.config.retention == Retention::WorkQueue;

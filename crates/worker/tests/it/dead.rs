@@ -3,7 +3,7 @@
 use watershed_client::{Client, HeaderMap};
 use watershed_topology::call::Request;
 use watershed_wire::jetstream::call::Call;
-use watershed_worker::dead::{Case, Cases, ReadError, Selection, Sweep, Swept};
+use watershed_worker::dead::{Case, Cases, ReadError, Selection, Sweep, Swept, Tally};
 use watershed_worker::{Assignment, CancellationToken, Outcome, Worker, raw};
 
 use crate::world::{Server, create, name, publish, stored, topology, unfinished, until};
@@ -127,6 +127,27 @@ async fn too_large(server: Server) {
     assert_eq!(stored(&client, "JOBS", ">").await, 1);
 }
 
+/// The message and the server's record are two messages about one that was given up.
+async fn counted(server: Server) {
+    let client = begin(&server).await;
+    let mut tally = Tally::default();
+    let mut count = async || {
+        let live = client.look_at("DEAD").await.unwrap().unwrap();
+        tally.look(&client, "DEAD", &live.info.state, 2).await.unwrap();
+        (live.info.state.messages, tally.count())
+    };
+    assert_eq!(count().await, (0, 0));
+    publish(&client, "jobs.a", "x").await;
+    publish(&client, "jobs.b", "x").await;
+    worked(&server, &client, Outcome::reject("bad")).await;
+    until("both are there twice", || async { stored(&client, "DEAD", ">").await == 4 }).await;
+    // It reads two at each look.
+    count().await;
+    assert_eq!(count().await, (4, 2));
+    cases(&client).await.remove(0).remove(&client).await.unwrap();
+    assert_eq!(count().await, (2, 1));
+}
+
 macro_rules! on_both {
     ($($test:ident, $embedded:ident, $real:ident;)*) => {
         $(
@@ -148,5 +169,6 @@ on_both! {
     lost, what_is_gone_is_kept_as_what_is_known, what_is_gone_is_kept_as_what_is_known_on_a_real_server;
     twice, a_retry_that_was_cut_off_stores_nothing_twice, a_retry_stores_nothing_twice_on_a_real_server;
     forged, a_forged_letter_calls_no_api, a_forged_letter_calls_no_api_on_a_real_server;
+    counted, what_is_kept_twice_is_counted_once, what_is_kept_twice_is_counted_once_on_a_real_server;
     too_large, what_cannot_be_kept_stays_where_it_is, what_cannot_be_kept_stays_on_a_real_server;
 }

@@ -7,14 +7,15 @@ use ratatui::crossterm::event::Event;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use watershed_client::Client;
+use watershed_client::stored::{self, Stored};
+use watershed_topology::dead_letter;
 use watershed_topology::observe::Observed;
 use watershed_wire::jetstream::consumer::ConsumerInfo;
-use watershed_wire::jetstream::message::StoredMessage;
 use watershed_wire::time::UnixNanos;
+use watershed_worker::dead::Tally;
 
 use super::state::{Message, Sample, Target};
 use crate::moment;
-use crate::stored::{decode, first_from, headers, newest};
 
 /// What there is to hear.
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub(crate) enum News {
 /// Most consumers whose oldest message is asked for at one look.
 const OLDEST_MAX: usize = 50;
 
+/// Most dead letters that are read at one look.
+const DEAD_MAX: usize = 200;
+
 /// Messages of what is looked at.
 const MESSAGES: usize = 5;
 
@@ -39,9 +43,10 @@ pub(crate) async fn look(
     tell: mpsc::Sender<News>,
 ) {
     let start = Instant::now();
+    let mut tallies = BTreeMap::new();
     loop {
         let wanted = target.borrow_and_update().clone();
-        let news = match sample(&client, start, wanted).await {
+        let news = match sample(&client, start, wanted, &mut tallies).await {
             Ok(sample) => News::Sample(Box::new(sample)),
             Err(error) => News::Failed(format!("{error:#}")),
         };
@@ -55,10 +60,19 @@ pub(crate) async fn look(
     }
 }
 
-async fn sample(client: &Client, start: Instant, target: Option<Target>) -> anyhow::Result<Sample> {
+/// Counts of what was given up, by the streams that keep it.
+type Tallies = BTreeMap<String, Tally>;
+
+async fn sample(
+    client: &Client,
+    start: Instant,
+    target: Option<Target>,
+    tallies: &mut Tallies,
+) -> anyhow::Result<Sample> {
     let observed = client.observe_everything().await?;
     let at = start.elapsed();
     let oldest = oldest(client, &observed).await;
+    let dead = dead(client, &observed, tallies).await;
     let messages = match target {
         Some(target) => {
             // Who may not read messages still sees the numbers.
@@ -67,7 +81,21 @@ async fn sample(client: &Client, start: Instant, target: Option<Target>) -> anyh
         }
         None => None,
     };
-    Ok(Sample { at, now: moment::exact(), observed, oldest, messages })
+    Ok(Sample { at, now: moment::exact(), observed, oldest, dead, messages })
+}
+
+/// How many messages were given up, as far as that may be asked.
+async fn dead(client: &Client, observed: &Observed, tallies: &mut Tallies) -> u64 {
+    tallies.retain(|name, _| observed.streams.contains_key(name));
+    for (name, live) in &observed.streams {
+        if dead_letter::is_kept_by(&live.info.config.subjects) {
+            let tally = tallies.entry(name.clone()).or_default();
+            if tally.look(client, name, &live.info.state, DEAD_MAX).await.is_err() {
+                break;
+            }
+        }
+    }
+    tallies.values().map(Tally::count).sum()
 }
 
 /// When the oldest message was stored that each consumer has not had acknowledged, as far as that may be asked.
@@ -98,15 +126,15 @@ async fn first(
     stream: &str,
     info: &ConsumerInfo,
     sequence: u64,
-) -> anyhow::Result<Option<StoredMessage>> {
+) -> anyhow::Result<Option<Stored>> {
     let filters = info.config.filters();
     if filters.is_empty() {
-        return first_from(client, stream, sequence, ">").await;
+        return Ok(stored::next(client, stream, sequence, ">").await?);
     }
-    let mut first: Option<StoredMessage> = None;
+    let mut first: Option<Stored> = None;
     for filter in filters {
-        let found = first_from(client, stream, sequence, filter).await?;
-        first = first.into_iter().chain(found).min_by_key(|message| message.seq);
+        let found = stored::next(client, stream, sequence, filter).await?;
+        first = first.into_iter().chain(found).min_by_key(|message| message.sequence);
     }
     Ok(first)
 }
@@ -125,7 +153,7 @@ async fn messages(
     let info = consumer.and_then(|name| live.consumers.get(name)).map(|live| &live.info);
     let mut next = match info {
         Some(info) => Some(info.ack_floor.stream_seq + 1),
-        None => newest(client, stream, &live.info.state, MESSAGES as u64, ">").await?,
+        None => stored::newest(client, stream, &live.info.state, MESSAGES as u64, ">").await?,
     };
     let mut found = Vec::new();
     while let Some(sequence) = next
@@ -133,15 +161,15 @@ async fn messages(
     {
         let message = match info {
             Some(info) => first(client, stream, info, sequence).await?,
-            None => first_from(client, stream, sequence, ">").await?,
+            None => stored::next(client, stream, sequence, ">").await?,
         };
         let Some(message) = message else { break };
-        next = message.seq.checked_add(1);
+        next = message.sequence.checked_add(1);
         found.push(Message {
-            sequence: message.seq,
+            sequence: message.sequence,
             time: message.time,
-            headers: headers(&decode(&message.hdrs)?),
-            payload: decode(&message.data)?,
+            headers: message.headers(),
+            payload: message.payload.to_vec(),
             subject: message.subject,
         });
     }

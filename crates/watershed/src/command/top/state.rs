@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use watershed_topology::dead_letter::{GIVEN_UP, PREFIX};
+use watershed_topology::dead_letter;
 use watershed_topology::observe::{Observed, ObservedStream};
 use watershed_topology::quantity::show_duration;
 use watershed_topology::verify::used;
@@ -26,6 +26,8 @@ pub(crate) struct Sample {
     pub(crate) observed: Observed,
     /// When the oldest message was stored that a consumer has not had acknowledged; by stream and consumer.
     pub(crate) oldest: BTreeMap<(String, String), UnixNanos>,
+    /// How many messages were given up, as far as that is known.
+    pub(crate) dead: u64,
     /// Messages of what is looked at.
     pub(crate) messages: Option<(Target, Vec<Message>)>,
 }
@@ -198,7 +200,7 @@ pub(crate) struct State {
     pub(crate) now: UnixNanos,
     pub(crate) account: AccountInfo,
     pub(crate) silent: usize,
-    /// Messages in streams that keep dead letters.
+    /// Messages that were given up.
     pub(crate) dead: u64,
     pub(crate) selected: usize,
     /// What rows must hold.
@@ -261,8 +263,7 @@ impl State {
         self.version.clone_from(&sample.observed.server.version);
         self.account = sample.observed.account.clone();
         self.silent = sample.observed.all_silent().len();
-        let keep = sample.observed.streams.values().filter(|stream| keeps_dead_letters(stream));
-        self.dead = keep.map(|stream| stream.info.state.messages).sum();
+        self.dead = sample.dead;
         if let Some((target, messages)) = sample.messages
             && self.target.as_ref() == Some(&target)
         {
@@ -460,21 +461,14 @@ fn streams(sample: &Sample, rates: &Rates<'_>) -> Vec<Row> {
             },
             Cell::count(state.consumer_count as u64),
             Cell::age(oldest),
-            Cell::text(if keeps_dead_letters(live) { "dead letters" } else { "" }),
+            Cell::text(if dead_letter::is_kept_by(&live.info.config.subjects) {
+                "dead letters"
+            } else {
+                ""
+            }),
             Cell::text(live.info.config.subjects.join(" ")),
         ];
         Row { target, cells }
     };
     sample.observed.streams.iter().map(row).collect()
-}
-
-/// Whether a stream stores dead letters or the server's records of them.
-pub(crate) fn keeps_dead_letters(stream: &ObservedStream) -> bool {
-    let is_letter = |subject: &String| {
-        let record = subject.strip_prefix("$JS.EVENT.ADVISORY.CONSUMER.");
-        let of = |head: &str| GIVEN_UP.iter().any(|what| head.starts_with(what));
-        record.is_some_and(of)
-            || subject.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('.'))
-    };
-    stream.info.config.subjects.iter().any(is_letter)
 }

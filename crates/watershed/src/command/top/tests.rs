@@ -79,7 +79,7 @@ fn sample(seconds: u64) -> Sample {
     observed.streams.insert("ORDERS".to_owned(), orders);
     observed.streams.insert("DEAD".to_owned(), stream("DEAD", "dead.ORDERS.*.*.*", 3));
     let oldest = BTreeMap::from([(("ORDERS".to_owned(), "billing".to_owned()), ago(95))]);
-    Sample { at: Duration::from_secs(seconds), now: NOW, observed, oldest, messages: None }
+    Sample { at: Duration::from_secs(seconds), now: NOW, observed, oldest, dead: 2, messages: None }
 }
 
 fn state() -> State {
@@ -104,7 +104,7 @@ fn screen(state: &State, width: u16, height: u16) -> String {
 fn what_matters_least_is_left_out_where_it_does_not_fit() {
     insta::assert_snapshot!(screen(&state(), 80, 9), @"
     watershed top  nats://127.0.0.1:4222  2.14.6  08:00:00  every 2s
-    120.6KiB of 10.0GiB on disk, 0B in memory, 3 dead letters
+    120.6KiB of 10.0GiB on disk, 0B in memory, 2 dead letters
 
       consumer                  stream  out/s  pending v  ack pending  oldest
     > billing                   ORDERS   10.0         60            4      1m
@@ -115,7 +115,7 @@ fn what_matters_least_is_left_out_where_it_does_not_fit() {
     ");
     insta::assert_snapshot!(screen(&state(), 100, 9), @"
     watershed top  nats://127.0.0.1:4222  2.14.6  08:00:00  every 2s
-    120.6KiB of 10.0GiB on disk, 0B in memory, 3 dead letters
+    120.6KiB of 10.0GiB on disk, 0B in memory, 2 dead letters
 
       consumer                  stream  out/s  pending v  ack pending  oldest  waiting  redelivered
     > billing                   ORDERS   10.0         60            4      1m        1            0
@@ -126,7 +126,7 @@ fn what_matters_least_is_left_out_where_it_does_not_fit() {
     ");
     insta::assert_snapshot!(screen(&state(), 140, 9), @"
     watershed top  nats://127.0.0.1:4222  2.14.6  08:00:00  every 2s
-    120.6KiB of 10.0GiB on disk, 0B in memory, 3 dead letters
+    120.6KiB of 10.0GiB on disk, 0B in memory, 2 dead letters
 
       consumer                                  stream  out/s  ack/s  pending v  ack pending  oldest  waiting  redelivered  filter
     > billing                                   ORDERS   10.0    9.0         60            4      1m        1            0  orders.*.paid
@@ -158,7 +158,7 @@ fn streams_are_another_table() {
     state.press(Key::Tab);
     insta::assert_snapshot!(screen(&state, 80, 8), @"
     watershed top  nats://127.0.0.1:4222  2.14.6  08:00:00  every 2s
-    120.6KiB of 10.0GiB on disk, 0B in memory, 3 dead letters
+    120.6KiB of 10.0GiB on disk, 0B in memory, 2 dead letters
 
       stream  in/s  messages v     bytes  full  consumers  oldest  state
     > ORDERS  50.0         200  200.0KiB   19%          0      2h
@@ -203,7 +203,7 @@ fn a_consumer_is_shown_with_its_messages() {
     state.take(Sample { messages: Some((target, vec![message])), ..sample(4) });
     insta::assert_snapshot!(screen(&state, 80, 15), @r#"
     watershed top  nats://127.0.0.1:4222  2.14.6  08:00:00  every 2s
-    120.6KiB of 10.0GiB on disk, 0B in memory, 3 dead letters
+    120.6KiB of 10.0GiB on disk, 0B in memory, 2 dead letters
 
     consumer billing of ORDERS
     takes orders.*.paid
