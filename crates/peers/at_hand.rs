@@ -6,10 +6,11 @@
 // runs, and a test that returns early looks like one that passed.
 
 /// Peers, and the variables that say where they are. `.ci/peers` sets all of them.
-const PEERS: [(&str, &str); 4] = [
+const PEERS: [(&str, &str); 5] = [
     ("nats-server", "WATERSHED_NATS_SERVER"),
     ("nats", "WATERSHED_NATS"),
     ("python", "WATERSHED_PYTHON"),
+    ("browser", "WATERSHED_BROWSER"),
     ("nats-py-2.6", "WATERSHED_NATS_PY_2_6"),
 ];
 

@@ -26,9 +26,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["archive", "topology", "wire"]),
     ("server", &["engine", "store", "wire"]),
     ("worker", &["client", "topology", "wire"]),
+    ("page", &["client", "topology", "wire", "worker"]),
     (
         "watershed",
-        &["client", "import", "lsp", "render", "server", "story", "topology", "wire", "worker"],
+        &[
+            "client", "import", "lsp", "page", "render", "server", "story", "topology", "wire",
+            "worker",
+        ],
     ),
     ("story", &["engine", "store", "topology", "wire"]),
     ("sim", &["engine", "peers", "store", "topology", "wire"]),

@@ -21,6 +21,8 @@ pub struct Options {
     pub tls_ca: Option<PathBuf>,
     /// Certificate and key to show.
     pub tls_identity: Option<(PathBuf, PathBuf)>,
+    /// Name of the connection, which the server shows.
+    pub name: String,
     /// Prefix of subjects for answers, in place of `_INBOX`.
     pub inbox_prefix: Option<String>,
     /// Longest wait for a connection or an answer.
@@ -68,6 +70,7 @@ impl Default for Options {
             credential: Credential::None,
             tls_ca: None,
             tls_identity: None,
+            name: "watershed".into(),
             inbox_prefix: None,
             timeout: Duration::from_secs(5),
         }
@@ -157,7 +160,7 @@ impl Options {
     ) -> Result<async_nats::Client, ConnectError> {
         let heard = denials.clone();
         let mut options = async_nats::ConnectOptions::new()
-            .name("watershed")
+            .name(&self.name)
             .connection_timeout(self.timeout)
             .request_timeout(Some(self.timeout))
             .subscription_capacity(1 << 16)

@@ -50,6 +50,12 @@ pub fn python() -> PathBuf {
     find("WATERSHED_PYTHON")
 }
 
+/// A folder with npm's playwright-core and typescript, where there is a Chromium too.
+#[track_caller]
+pub fn browser() -> PathBuf {
+    find("WATERSHED_BROWSER")
+}
+
 /// A folder with nats-py 2.6.0, for `PYTHONPATH`.
 #[track_caller]
 pub fn nats_py_2_6() -> PathBuf {

@@ -31,6 +31,26 @@ use crate::thread::spawn;
 /// Longest wait for the loop, which answers within a turn unless something is very wrong.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// More pages at the address of monitoring, given where clients connect.
+#[derive(Clone)]
+pub(crate) struct Site(Arc<dyn Fn(SocketAddr) -> Router + Send + Sync>);
+
+impl Site {
+    pub(crate) fn new(make: impl Fn(SocketAddr) -> Router + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn make(&self, clients: SocketAddr) -> Router {
+        (self.0)(clients)
+    }
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Site")
+    }
+}
+
 /// The monitoring that runs beside a server. Ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Http {
@@ -49,16 +69,17 @@ type Shared = State<Arc<Pages>>;
 
 impl Http {
     /// Answers on `listener` from now on. A request must be whole within `patience`.
+    /// Beside its own pages it has those of `site`, which may be in front.
     pub(crate) fn start(
         listener: std::net::TcpListener,
         patience: Duration,
         remote: Remote,
+        site: Option<Router>,
     ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let pages = Arc::new(Pages { clock: Clock::new(), remote });
         let router = Router::new()
-            .route("/", get(index))
             .route("/healthz", get(healthz))
             .route("/varz", get(varz))
             .route("/jsz", get(jsz))
@@ -71,6 +92,10 @@ impl Http {
             .route("/gatewayz", get(gatewayz))
             .route("/leafz", get(leafz))
             .with_state(pages);
+        let router = match site {
+            Some(site) => router.merge(site),
+            None => router.route("/", get(index)),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, mut stopped) = watch::channel(());
         let serve = move || {

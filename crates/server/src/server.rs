@@ -19,6 +19,8 @@ use crate::config::{Config, JetStreamConfig, PassageKind, Resolver, WebSocketCon
 use crate::descriptors::connections_max;
 use crate::door::{self, Door};
 use crate::http::Http;
+#[cfg(feature = "monitoring")]
+use crate::http::Site;
 use crate::inbound::Inbound;
 use crate::leaf_nodes::LeafNodes;
 use crate::monitor::Facts;
@@ -65,6 +67,8 @@ pub enum StartError {
 #[derive(Debug, Clone, Default)]
 pub struct Builder {
     config: Config,
+    #[cfg(feature = "monitoring")]
+    site: Option<Site>,
 }
 
 impl Builder {
@@ -94,8 +98,21 @@ impl Builder {
         self
     }
 
+    /// Answers with these pages, too, where monitoring answers; the function is told where clients connect. One of
+    /// them is `/`; their paths are none of monitoring's. Nobody is asked who they are: that is theirs to do.
+    #[cfg(feature = "monitoring")]
+    pub fn site(
+        mut self,
+        site: impl Fn(SocketAddr) -> axum::Router + Send + Sync + 'static,
+    ) -> Self {
+        self.site = Some(Site::new(site));
+        self
+    }
+
     /// Starts the server. When this returns, clients can connect.
     pub fn start(self) -> Result<Server, StartError> {
+        #[cfg(feature = "monitoring")]
+        let site = self.site;
         let config = self.config;
         // Before anything that would have to be undone.
         let acceptor = config.tls.as_ref().map(Acceptor::load).transpose()?;
@@ -122,13 +139,16 @@ impl Builder {
         if let Some(listener) = &monitoring {
             facts.http = listener.local_addr().ok();
         }
-        let http = match monitoring {
-            None => None,
-            Some(listener) => Some(
-                Http::start(listener, config.http_timeout, remote.clone())
-                    .map_err(system("answer monitoring requests"))?,
-            ),
+        #[cfg(feature = "monitoring")]
+        let start = |listener, patience, remote| {
+            Http::start(listener, patience, remote, site.map(|site| site.make(address)))
         };
+        #[cfg(not(feature = "monitoring"))]
+        let start = Http::start;
+        let http = monitoring
+            .map(|listener| start(listener, config.http_timeout, remote.clone()))
+            .transpose()
+            .map_err(system("answer monitoring requests"))?;
         let leaf_nodes = config.leaf_nodes.map(leaf_nodes).transpose()?;
         let config = Box::new(config);
         let parts = Parts {

@@ -17,6 +17,7 @@ mod order;
 mod policy;
 mod release;
 mod renumbering;
+mod shown;
 mod step;
 mod stream;
 mod unknown;

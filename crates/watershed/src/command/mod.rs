@@ -27,6 +27,7 @@ pub(crate) mod request;
 pub(crate) mod restore;
 pub(crate) mod schema;
 pub(crate) mod serve;
+mod site;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod subscribe;

@@ -1,8 +1,6 @@
 //! Plans as people read them.
 
-use serde_json::Value as Json;
-use watershed_topology::plan::{Action, Change, Plan, Policy, Step, Target, Work};
-use watershed_topology::quantity::{show_duration, show_size};
+use watershed_topology::plan::{Action, Plan, Policy, Step, Target, Work};
 
 use super::path::word;
 use super::wrapped::detail;
@@ -47,15 +45,8 @@ pub(crate) fn show(plan: &Plan, policy: &Policy) {
 fn show_step(step: &Step, policy: &Policy) {
     out(&format!("{:>3} {} {}", step.action.sign(), step.target.kind(), step.target));
     for change in &step.changes {
-        detail(
-            8,
-            &format!(
-                "{}: {} → {}",
-                change.field,
-                value(change, &change.before),
-                value(change, &change.after)
-            ),
-        );
+        let (before, after) = change.shown();
+        detail(8, &format!("{}: {before} → {after}", change.field));
     }
     for loss in &step.losses {
         detail(8, &format!("loses {loss}"));
@@ -116,39 +107,5 @@ pub(crate) fn summary(plan: &Plan, policy: &Policy) -> String {
         format!("{}: nothing to do, {} as declared", plan.topology, count(same, "asset"))
     } else {
         format!("{}: {}, {same} as declared", plan.topology, parts.join(", "))
-    }
-}
-
-/// A value with the unit that its field has.
-fn value(change: &Change, value: &Json) -> String {
-    let field = change.field.as_str();
-    let duration = matches!(
-        field,
-        "max_age"
-            | "duplicate_window"
-            | "ack_wait"
-            | "idle_heartbeat"
-            | "inactive_threshold"
-            | "max_expires"
-            | "priority_timeout"
-            | "subject_delete_marker_ttl"
-    );
-    let size = matches!(field, "max_bytes" | "max_msg_size");
-    match (value, value.as_i64()) {
-        (Json::Null, _) => "nothing".into(),
-        (_, Some(0)) if field == "max_age" => "unlimited".into(),
-        (_, Some(-1)) => "unlimited".into(),
-        (_, Some(number)) if duration => show_duration(number),
-        (_, Some(number)) if size => show_size(number),
-        (Json::Array(items), _) if field == "backoff" => {
-            let items = items.iter().filter_map(Json::as_i64).map(show_duration);
-            format!("[{}]", items.collect::<Vec<_>>().join(", "))
-        }
-        (Json::String(text), _) => text.clone(),
-        (Json::Array(items), _) if items.iter().all(Json::is_string) => {
-            let items: Vec<&str> = items.iter().filter_map(Json::as_str).collect();
-            format!("[{}]", items.join(", "))
-        }
-        _ => value.to_string(),
     }
 }

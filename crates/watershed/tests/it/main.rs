@@ -36,6 +36,7 @@ mod nats_tool;
 mod observing;
 mod operating;
 mod own;
+mod page;
 mod printed;
 mod proxy;
 mod raw;

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
+use watershed_page::Settings;
 use watershed_server::{
     Config, ConnectionTypes, Credential, JetStreamConfig, Process, Server, TlsConfig, User,
     raise_descriptor_limit, read_config,
@@ -22,6 +23,7 @@ use watershed_wire::jetstream::NATS_VERSION;
 use self::files::Files;
 use self::log::Log;
 use self::refused::Refused;
+use super::site;
 use crate::exit::Exit;
 use crate::private;
 use crate::ui;
@@ -199,7 +201,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     tell_start(arguments, &config);
     let secure = config.tls.is_some();
-    let server = Server::builder().config(config).start()?;
+    let page = site::is_possible(&config);
+    let builder = site::add(Server::builder(), &config, Settings::default());
+    let server = builder.config(config).start()?;
     let ports = arguments.ports_file_dir.as_ref().or(process.ports_file_dir.as_ref());
     let pid = arguments.pid_file.as_ref().or(process.pid_file.as_ref());
     let files = Files::write(ports.map(PathBuf::as_path), pid.map(PathBuf::as_path), &server)?;
@@ -209,6 +213,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     if let Some(address) = server.http_addr() {
         tracing::info!("Starting http monitor on {address}");
+        if page {
+            tracing::info!("Live page: http://{address}/");
+        }
     }
     if let Some(url) = server.websocket_url() {
         tracing::info!("Listening for websocket clients on {url}");

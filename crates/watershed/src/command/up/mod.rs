@@ -1,5 +1,6 @@
 //! `watershed up`: a server on this machine that holds the topologies, verified.
 
+mod declared;
 mod mappings;
 mod passages;
 mod people;
@@ -10,6 +11,7 @@ mod supervisor;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -18,6 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::level_filters::LevelFilter;
 use watershed_client::{Backups, Client, Credential, Options, wait};
+use watershed_page::Settings;
 use watershed_server::{
     AccountStore, Bounds, Config, JetStreamConfig, Server, raise_descriptor_limit,
 };
@@ -29,7 +32,7 @@ use watershed_topology::{Severity, Topology};
 
 use self::people::People;
 pub(crate) use self::people::may;
-use super::{LossArguments, apply, block_on, mention};
+use super::{LossArguments, apply, block_on, mention, site};
 use crate::data::{self, Choice, Place};
 use crate::exit::{Exit, Mistyped};
 use crate::load::{Loaded, Reading, Workspace, load};
@@ -66,6 +69,9 @@ pub(crate) struct Arguments {
     /// Run the services, too: their `command`, or `watershed work` with their `handlers`. What ends is started again.
     #[arg(long)]
     with_services: bool,
+    /// Let the page at the monitoring address publish messages.
+    #[arg(long)]
+    page_publish: bool,
     /// Print a JSON summary once ready.
     #[arg(long)]
     json: bool,
@@ -118,7 +124,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Err(error) = raise_descriptor_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
-    let server = Server::builder().config(config).start()?;
+    let commands = Arc::new(OnceLock::new());
+    let settings = Settings {
+        declared: Some(declared::source(arguments, &reading, &commands)),
+        publish: arguments.page_publish,
+    };
+    let builder = site::add(Server::builder(), &config, settings);
+    let server = builder.config(config).start()?;
+    let _ = commands.set(suggest::commands(arguments, &workspace, &server, &people));
     let exit = block_on(hold(arguments, &place, &workspace, &server, &people))?;
     if exit != Exit::Clean {
         server.stop();

@@ -93,6 +93,7 @@ fn reach(server: &Server, people: &People, folder: &Path) {
         out(&format!("generated passwords: {} there", secret::FILE));
     }
     if let Some(address) = server.http_addr() {
+        out(&format!("page: http://{address}/"));
         out(&format!("monitoring: http://{address}/healthz /varz /jsz"));
     }
 }
