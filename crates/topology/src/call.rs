@@ -133,6 +133,18 @@ impl CallError {
             Self::Denied(_) | Self::Unsendable(_) | Self::Unreadable(_) | Self::Unsettled => false,
         }
     }
+
+    /// Whether the server or the account has no room for what was to be made.
+    pub fn lacks_room(&self) -> bool {
+        let lacking = [
+            table::ACCOUNT_RESOURCES_EXCEEDED,
+            table::INSUFFICIENT_RESOURCES,
+            table::MEMORY_RESOURCES_EXCEEDED,
+            table::STORAGE_RESOURCES_EXCEEDED,
+        ];
+        let is = |error: &ApiError| lacking.iter().any(|known| known.code == error.err_code);
+        matches!(self, Self::Refused(error) if is(error))
+    }
 }
 
 fn refused(error: &ApiError) -> String {

@@ -153,7 +153,7 @@ fn what_nobody_vouches_for_is_not_kept() {
         let address = server.address();
         let mut asker = Asker::new(&operator, address);
         let said = |claims: &str| format!("jwt update resulted in error - {claims}");
-        let unsupported = json!({"mappings": {"a": [{"subject": "b"}]}});
+        let unsupported = json!({"authorization": {"auth_users": ["U"]}});
         for (jwt, expected) in [
             (
                 Operator::new().account(&account, json!({})),
@@ -161,7 +161,7 @@ fn what_nobody_vouches_for_is_not_kept() {
             ),
             (
                 operator.account(&account, unsupported),
-                "`mappings` of an account is not supported by this server",
+                "`authorization` of an account is not supported by this server",
             ),
             (
                 operator.account(&account, json!({})),

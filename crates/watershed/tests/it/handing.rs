@@ -161,10 +161,11 @@ fn faulty(url: &str, fault: Fault, at: usize) -> bool {
     succeed(&["next", "-s", url, "S", "c", "--count", "2"]);
     let before = raw.messages("S").unwrap();
     let path = write(&folder, &file(SPLIT[1]));
-    let flags =
-        ["apply", "--yes", "--migrate", "all", "--allow-loss", "all", "--timeout", "400ms", "-s"];
+    let flags = ["apply", "--yes", "--migrate", "all", "--allow-loss", "all", "-s"];
     let proxy = Faulty::start(server, fault, at);
-    let (output, all) = proxy.run(watershed(&[&flags[..], &[&proxy.url, &path]].concat()));
+    // What is not answered is to be given up soon; the next run has nothing to give up.
+    let soon = ["--timeout", "400ms"];
+    let (output, all) = proxy.run(watershed(&[&flags[..], &[&proxy.url, &path], &soon].concat()));
     let place = format!("{fault:?} at {at}: {}", String::from_utf8_lossy(&output.stderr));
     let ran = run(&[&flags[..], &[url, &path]].concat());
     assert_eq!(ran.code, Some(0), "{place}: {}{}", ran.out, ran.err);

@@ -42,7 +42,8 @@ enum Source<'a> {
 }
 
 impl Client {
-    /// Restores out of an archive. Or why the server takes none: then nothing was changed.
+    /// Restores out of an archive. Or why the server takes none: then nothing was changed. That it has no room is an
+    /// error: messages that are published again need as much, and would get other sequences for nothing.
     pub(super) async fn send_archive(
         &self,
         backup: &Backup,
@@ -73,7 +74,7 @@ impl Client {
         match sent {
             Ok(()) => {}
             Err(error @ (CallError::Refused(_) | CallError::Denied(_)))
-                if !error.is_unavailable() =>
+                if !error.is_unavailable() && !error.lacks_room() =>
             {
                 return Ok(Err(error.to_string()));
             }
