@@ -50,6 +50,23 @@ fn a_store_of_another_format_is_left_alone() {
     assert_eq!(left, "watershed store 9\n");
 }
 
+/// As nats-server has it, a folder alone does not switch JetStream on.
+#[test]
+fn a_link_named_nats_server_keeps_nothing_until_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    for (flags, expected) in
+        [(&["--as-nats-server"][..], false), (&["--as-nats-server", "-js"], true), (&[], true)]
+    {
+        let given = ["-sd", store.to_str().unwrap()];
+        let running = Running::serve(&[&given[..], flags].concat(), &[]);
+        let mut info = String::new();
+        let stream = TcpStream::connect(running.address).unwrap();
+        BufReader::new(stream).read_line(&mut info).unwrap();
+        assert_eq!(info.contains("\"jetstream\":true"), expected, "{flags:?}: {info}");
+    }
+}
+
 /// A volume has a `lost+found`, and people have files beside their data.
 #[test]
 fn what_else_is_in_a_folder_is_left_alone() {

@@ -326,7 +326,9 @@ fn settings(arguments: &Arguments) -> anyhow::Result<(Config, Process)> {
         config.token = Some(Credential::from_config(token));
     }
     arguments.tls.apply(&mut config, &process);
-    if let Some(folder) = &arguments.store_dir {
+    // nats-server keeps nothing until it is told so, whatever folder it is given.
+    let enabled = arguments.jetstream || config.jetstream.is_some() || !arguments.as_nats_server;
+    if let Some(folder) = arguments.store_dir.as_ref().filter(|_| enabled) {
         let limits = config.jetstream.unwrap_or_else(|| JetStreamConfig::new(folder));
         config.jetstream = Some(JetStreamConfig { store_dir: folder.clone(), ..limits });
     } else if arguments.jetstream && config.jetstream.is_none() {
