@@ -244,7 +244,8 @@ fn a_server_alone_has_it() {
     let store = folder.path().join("store").display().to_string();
     let server =
         Running::serve(&["-m", "-1", "--store_dir", &store, "--log", log.to_str().unwrap()], &[]);
-    let text = std::fs::read_to_string(&log).unwrap();
+    // The ports are written before it is said.
+    let text = crate::operating::wait_for(&log, "Live page: http://");
     let line = text.lines().find_map(|line| line.split_once("Live page: http://")).unwrap();
     let address = line.1.trim_end_matches('/');
     let event = event(address, "message", &[]);
