@@ -54,11 +54,14 @@ impl Normal {
     /// The lines of a text that are worth a comparison.
     pub(super) fn lines(&self, text: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        // The tool prints headers in any order.
-        let mut headers = Vec::new();
+        // The tool prints headers in any order; below a title they are indented.
+        let (mut headers, mut titled) = (Vec::new(), false);
         for line in text.lines() {
             let normal = self.line(line);
-            if self.header.is_match(&normal) && !line.starts_with(' ') {
+            titled = normal == "Headers:"
+                || titled && normal.is_empty()
+                || titled && self.header.is_match(&normal);
+            if self.header.is_match(&normal) && (titled || !line.starts_with(' ')) {
                 headers.push(normal);
                 continue;
             }
