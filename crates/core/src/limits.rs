@@ -34,8 +34,11 @@ pub const PASSED_REPLIES_MAX: usize = 16_384;
 /// Messages whose answers a connection may publish for having been asked for them; beyond, the oldest is forgotten.
 pub const ANSWERS_MAX: usize = 16_384;
 
-/// Traces that wait for the answer of a stream; beyond, the oldest is forgotten.
+/// Traces that wait for the answer of a stream; beyond, one is told without it.
 pub const TRACES_MAX: usize = 4_096;
+
+/// Bytes of the headers of messages whose traces wait.
+pub const TRACES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;

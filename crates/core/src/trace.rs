@@ -32,7 +32,8 @@ impl Core {
         from: Option<&[u8]>,
     ) {
         self.traces.current = None;
-        if !is_literal(asked.destination) {
+        // Nobody is told there; one that goes nowhere goes nowhere all the same, as on nats-server.
+        if !asked.only && !is_literal(asked.destination) {
             return;
         }
         let session = &self.clients.sessions[slot];
@@ -54,6 +55,7 @@ impl Core {
             only: asked.only,
             request: json!({"header": fields(message.header), "msgsize": length}),
             events,
+            bytes: message.header.len(),
         }));
     }
 
@@ -103,7 +105,8 @@ impl Core {
         }
     }
 
-    /// A stream stores the message of this turn and answers later: where to. Nowhere if nothing is traced.
+    /// A stream stores the message of this turn and answers later: where to. To the publisher, if nothing is traced or
+    /// too many traces wait.
     pub fn trace_stored(
         &mut self,
         stream: &str,
@@ -111,6 +114,9 @@ impl Core {
         reply: Option<&[u8]>,
     ) -> Option<Vec<u8>> {
         self.trace_stream(stream, subject);
+        if !self.traces.has_room() {
+            return None;
+        }
         let trace = *self.traces.current.take()?;
         let answer = [STORED, unique_id(self.secrets.next()).as_bytes()].concat();
         self.traces.wait(&answer, Waiting { trace, reply: reply.map(Into::into) });
@@ -151,6 +157,9 @@ impl Core {
 
     fn tell_trace(&mut self, trace: Trace) {
         let Trace { account, destination, request, events, .. } = trace;
+        if !is_literal(&destination) {
+            return;
+        }
         let server = server(&self.settings.info, self.now.wall);
         let told = json!({"server": server, "request": request, "events": events}).to_string();
         let message = Publish {

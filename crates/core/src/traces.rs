@@ -1,11 +1,11 @@
 //! Traces of messages, as they are kept until all of them is known.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use watershed_base::AccountId;
 
-use crate::limits::TRACES_MAX;
+use crate::limits::{TRACES_BYTES_MAX, TRACES_MAX};
 
 /// Begins the subjects on which streams answer what is traced.
 pub(crate) const STORED: &[u8] = b"_TRACE_.";
@@ -19,6 +19,8 @@ pub(crate) struct Trace {
     pub(crate) only: bool,
     pub(crate) request: Value,
     pub(crate) events: Vec<Value>,
+    /// Bytes of the message's headers, which `request` repeats.
+    pub(crate) bytes: usize,
 }
 
 /// A trace whose message a stream is to store.
@@ -36,8 +38,8 @@ pub(crate) struct Traces {
     pub(crate) current: Option<Box<Trace>>,
     /// Those that wait for a stream, by the subject of its answer.
     waiting: BTreeMap<Box<[u8]>, Waiting>,
-    /// The same subjects, the oldest first.
-    order: VecDeque<Box<[u8]>>,
+    /// Bytes of all of these.
+    bytes: usize,
 }
 
 impl Traces {
@@ -57,14 +59,15 @@ impl Traces {
         self.current = trace;
     }
 
+    /// Whether another one may wait for a stream. None that waits is forgotten: its answer is on its way to a publisher.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.len() < TRACES_MAX && self.bytes < TRACES_BYTES_MAX
+    }
+
     /// A stream answers later, to the subject `answer`.
     pub(crate) fn wait(&mut self, answer: &[u8], waiting: Waiting) {
+        self.bytes += waiting.trace.bytes;
         self.waiting.insert(answer.into(), waiting);
-        self.order.push_back(answer.into());
-        // Some streams never answer.
-        while self.order.len() > TRACES_MAX {
-            self.order.pop_front().map(|oldest| self.waiting.remove(&oldest));
-        }
     }
 
     /// Whether a stream is to answer to this subject.
@@ -74,6 +77,8 @@ impl Traces {
 
     /// A stream has answered.
     pub(crate) fn answered(&mut self, answer: &[u8]) -> Option<Waiting> {
-        self.waiting.remove(answer)
+        let waiting = self.waiting.remove(answer)?;
+        self.bytes -= waiting.trace.bytes;
+        Some(waiting)
     }
 }
