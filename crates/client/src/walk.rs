@@ -32,6 +32,11 @@ impl<'a> Walk<'a> {
         Self { client, stream, next: first.max(1), last, window: 8, largest: 0 }
     }
 
+    /// The messages are about this large, in bytes, as far as anybody knows yet.
+    pub(crate) fn of_size(self, largest: u64) -> Self {
+        Self { largest, ..self }
+    }
+
     /// The next messages; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Vec<Message>, CallError> {
         let mut all = Vec::new();

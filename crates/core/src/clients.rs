@@ -48,7 +48,7 @@ struct Room {
 }
 
 impl Room {
-    /// With so many bytes for one connection.
+    /// The bounds, where one connection may have this many bytes waiting.
     fn new(one: usize) -> Self {
         let all = OUTBOXES_BYTES_MAX.max(one.saturating_mul(2));
         Self { one, high: OUTBOX_BYTES_HIGH.min(one / 2), all }

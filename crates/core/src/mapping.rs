@@ -17,13 +17,13 @@ pub struct Mapping {
     shares: Vec<(u64, Transform)>,
 }
 
-/// Why something is no mapping.
+/// Why a mapping is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MappingError {
-    /// What is mapped is no filter.
+    /// The source is an invalid filter.
     #[error(transparent)]
     Source(#[from] SubjectError),
-    /// What it becomes is none.
+    /// A destination is invalid.
     #[error("`{to}`: {problem}")]
     Destination {
         /// What it is to become.

@@ -141,7 +141,7 @@ impl Rules {
 pub struct Responses {
     /// How many to one message; negative for any number.
     pub max: i64,
-    /// For how long, in nanoseconds; negative for ever.
+    /// Time in which they may come, in nanoseconds; negative for unlimited.
     pub ttl: i64,
 }
 

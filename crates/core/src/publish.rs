@@ -94,7 +94,7 @@ impl Core {
             }
         }
         if self.traces_only() {
-            // It goes nowhere, and nobody is told that it didn't.
+            // It is not delivered, and the publisher is not told that nobody listens.
             (published.api, published.anybody) = (false, true);
         } else if message.subject.first() == Some(&b'$') {
             published.anybody |= self.answer_user(slot, message);

@@ -15,7 +15,7 @@ pub(crate) async fn of(client: &Client, topology: &Topology) -> Json {
 
 fn shown(plan: &Plan) -> Json {
     let policy = Policy::default();
-    // What is nobody's and as declared is no difference.
+    // What nobody owns, and is as declared, does not count as a difference.
     let differs =
         plan.steps.iter().filter(|step| !matches!(step.action, Action::Adopt | Action::Drop));
     let steps = differs.map(|step| {

@@ -22,7 +22,7 @@ pub(crate) const RETRY: Duration = Duration::from_millis(300);
 
 /// Shortest pause between two looks at an account.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_secs(1);
-/// A look that took long is followed by a pause so many times as long.
+/// How many times as long as a look the pause behind it is, where the look took long.
 pub(crate) const PAUSE_FACTOR: u32 = 4;
 /// Looks that nobody sees, before they end.
 pub(crate) const UNSEEN_MAX: u32 = 3;

@@ -51,7 +51,7 @@ pub(crate) async fn publish(
     if !is_literal(typed.subject.as_bytes()) {
         return Err(unclear(format!("`{}` is not a subject to publish to", typed.subject)));
     }
-    // The API of the server can delete what is there.
+    // A message to the server's API can delete streams.
     if typed.subject.starts_with('$') {
         return Err(unclear("subjects that begin with `$` are the server's".into()));
     }

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::iter;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use watershed_topology::call::{CallError, Request, answer};
 use watershed_topology::observe::{ConsumerListing, ObservedConsumer};
 use watershed_wire::jetstream::call::Call;
@@ -19,12 +17,7 @@ use super::message::Message;
 use super::pack;
 use super::room::check_room;
 use crate::client::Client;
-
-/// Most messages that are asked for at once.
-const WINDOW: u64 = 128;
-
-/// About how many bytes these may be.
-const WINDOW_BYTES: u64 = 16 << 20;
+use crate::walk::Walk;
 
 #[derive(Deserialize)]
 struct Got {
@@ -121,14 +114,15 @@ impl Client {
         state: &StreamState,
         mut take: impl FnMut(&Message) -> Result<(), BackupError>,
     ) -> Result<(), BackupError> {
-        let largest = state.bytes / state.messages.max(1);
-        let last = state.last_seq;
-        let mut copy = Copy { client: self, stream, next: 1, last, window: 8, largest };
-        while let Some(first) = copy.jump().await? {
-            take(&first)?;
-            while copy.window(&mut take).await? > 0 {}
+        let size = state.bytes / state.messages.max(1);
+        let mut walk = Walk::new(self, stream, state.first_seq, state.last_seq).of_size(size);
+        loop {
+            let messages = walk.next().await?;
+            if messages.is_empty() {
+                return Ok(());
+            }
+            messages.iter().try_for_each(&mut take)?;
         }
-        Ok(())
     }
 
     /// Its durable consumers, and where they are.
@@ -166,58 +160,5 @@ impl Client {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// A stream on its way into a file.
-struct Copy<'a> {
-    client: &'a Client,
-    stream: &'a str,
-    next: u64,
-    last: u64,
-    /// How many sequences are asked for at once: the fewer, the more of them are gone.
-    window: u64,
-    /// Bytes of the largest message so far.
-    largest: u64,
-}
-
-impl Copy<'_> {
-    /// The next message, wherever it is.
-    async fn jump(&mut self) -> Result<Option<Message>, CallError> {
-        if self.next > self.last {
-            return Ok(None);
-        }
-        let body = json!({"seq": self.next, "next_by_subj": ">"});
-        let message = self.client.message(self.stream, &body).await?;
-        let message = message.filter(|message| message.seq <= self.last);
-        self.next = message.as_ref().map_or(self.last, |message| message.seq) + 1;
-        Ok(message)
-    }
-
-    /// Hands out the messages of the next sequences. How many there were.
-    async fn window(
-        &mut self,
-        take: &mut impl FnMut(&Message) -> Result<(), BackupError>,
-    ) -> Result<u64, BackupError> {
-        let room = (WINDOW_BYTES / self.largest.max(1)).max(1);
-        let end = self.next.saturating_add(self.window.min(room)).min(self.last + 1);
-        let asked = end - self.next;
-        let (client, stream) = (self.client, self.stream);
-        let all = iter(self.next..end)
-            .map(|sequence| async move { client.message(stream, &json!({"seq": sequence})).await });
-        let mut messages = all.buffered(usize::try_from(WINDOW).unwrap_or(1));
-        let mut count = 0;
-        while let Some(message) = messages.next().await {
-            if let Some(message) = message? {
-                take(&message)?;
-                count += 1;
-                self.largest = self.largest.max(message.size());
-            }
-        }
-        drop(messages);
-        self.next = end;
-        let dense = count * 2 >= asked;
-        self.window = if dense { (self.window * 2).min(WINDOW) } else { (self.window / 2).max(1) };
-        Ok(count)
     }
 }

@@ -29,7 +29,7 @@ pub struct Needed {
     pub memory_aside: u64,
 }
 
-/// Why there is no room.
+/// What is missing for it.
 #[derive(Debug, Error)]
 pub enum NoRoom {
     /// The account may not store as much.
@@ -55,7 +55,7 @@ pub enum NoRoom {
 }
 
 impl Needed {
-    /// One more stream, which has `bytes`, sets `aside` so many if that is more than 0, and has these consumers.
+    /// Counts a stream of `bytes`, with what it sets `aside` (0 for nothing) and its number of consumers.
     pub fn add(
         &mut self,
         storage: Storage,

@@ -220,7 +220,7 @@ impl Reader<'_> {
                 "connect_error_reports" | "reconnect_error_reports" => drop(number::<u64>(pair)?),
                 // Of messages that are traced in the log: none are.
                 "max_traced_msg_len" => drop(number::<u64>(pair)?),
-                // Who may ask has to be a user of it, so where there are none it is not there.
+                // Only its own users see the system account: without any, it is off already.
                 "no_system_account" | "no_system" | "no_sys_acc" => drop(flag(pair)?),
                 _ => self.not_a_setting(pair)?,
             }

@@ -220,7 +220,7 @@ fn responses(pair: &Pair) -> Read<Option<Responses>> {
     Ok(Some(responses))
 }
 
-/// A duration in nanoseconds; as on nats-server, a negative one is no limit.
+/// A duration in nanoseconds; as on nats-server, a negative one means unlimited.
 fn answered_within(pair: &Pair) -> Read<i64> {
     match &pair.item.value {
         Value::Text { text, .. } if text.starts_with('-') => Ok(-1),
