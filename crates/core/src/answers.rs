@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use watershed_base::Tick;
 
-use crate::limits::ANSWERS_MAX;
+use crate::limits::{ANSWERS_BYTES_MAX, ANSWERS_MAX};
 use crate::permit::Responses;
 
 /// What one connection was asked.
@@ -14,6 +14,8 @@ pub(crate) struct Answers {
     asked: HashMap<Box<[u8]>, Asked, foldhash::fast::FixedState>,
     /// Subjects, the oldest first. One that was answered stays until its turn comes.
     order: VecDeque<Box<[u8]>>,
+    /// Bytes of these subjects.
+    bytes: usize,
 }
 
 /// A subject on which somebody waits.
@@ -31,11 +33,12 @@ impl Answers {
         let asked = Asked { until, left: u64::try_from(responses.max).ok() };
         if self.asked.insert(subject.into(), asked).is_none() {
             self.order.push_back(subject.into());
+            self.bytes += subject.len();
         }
-        while self.order.len() > ANSWERS_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.asked.remove(&oldest);
-            }
+        while self.order.len() > ANSWERS_MAX || self.bytes > ANSWERS_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.bytes -= oldest.len();
+            self.asked.remove(&oldest);
         }
     }
 
@@ -80,5 +83,11 @@ mod tests {
         assert_eq!((answers.asked.len(), answers.order.len()), (ANSWERS_MAX, ANSWERS_MAX));
         let newest = (2 * ANSWERS_MAX - 1).to_string();
         assert!(answers.allow(newest.as_bytes(), now) && !answers.allow(b"0", now));
+        let mut answers = Answers::default();
+        for number in 0..5_u8 {
+            let subject = vec![b'a' + number; ANSWERS_BYTES_MAX / 4];
+            answers.expect(&subject, Responses { max: 1, ttl: -1 }, now);
+        }
+        assert_eq!((answers.asked.len(), answers.bytes), (4, ANSWERS_BYTES_MAX));
     }
 }

@@ -7,14 +7,13 @@ use watershed_base::{AccountId, Now, Random, Secrets, Tick, Timers};
 use watershed_wire::handshake::{Connect, Info};
 use watershed_wire::ident::unique_id;
 use watershed_wire::jetstream::client::ClientInfo;
-use watershed_wire::limits::PAYLOAD_BYTES_MAX;
 use watershed_wire::subject;
 use watershed_wire::subject::transform::Transform;
 use watershed_wire::{ClientOp, DecodeError, DecodeErrorKind, encode};
 
 use crate::account::Account;
 use crate::clients::Clients;
-use crate::limits::{FILTER_TOKENS_MAX, OUTBOX_BYTES_MAX, SUBSCRIPTIONS_MAX};
+use crate::limits::{FILTER_TOKENS_MAX, SUBSCRIPTIONS_MAX};
 use crate::mapping::{Mapping, Mappings};
 use crate::outbox::Outbox;
 use crate::output::{CloseReason, ConnId, Flow, Output};
@@ -22,78 +21,10 @@ use crate::passage::{Passage, Passages, Replies};
 use crate::published::Hop;
 use crate::router::{Capture, SubKey};
 use crate::session::{Identity, Options, Peer, Phase, Session, Subscription};
-use crate::system::{ACCOUNT_OF_NOBODY, SYSTEM_ACCOUNT};
+use crate::settings::Settings;
+use crate::system::ACCOUNT_OF_NOBODY;
 use crate::traces::Traces;
 use crate::watched::ConnectionDetail;
-
-/// What does not change while the core runs.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What every client is told first; the core fills in what differs by connection.
-    pub info: Info,
-    /// Time between pings.
-    pub ping_interval: Duration,
-    /// Pings that may go unanswered.
-    pub ping_max: u32,
-    /// Time in which a client must show its credential.
-    pub auth_timeout: Duration,
-    /// Seed of choices that need no secrecy.
-    pub seed: u64,
-    /// Key of what nobody may guess: random, and never told.
-    pub key: [u64; 2],
-    /// What one connection may take.
-    pub most: Most,
-    /// Account whose users may ask about the server.
-    pub system_account: String,
-    /// Whether they may ask for the JWTs of accounts, and change them.
-    pub keeps_claims: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            info: Info {
-                max_payload: PAYLOAD_BYTES_MAX,
-                headers: true,
-                proto: 1,
-                ..Info::default()
-            },
-            ping_interval: Duration::from_mins(2),
-            ping_max: 2,
-            auth_timeout: Duration::from_secs(2),
-            seed: 0,
-            key: [0; 2],
-            most: Most::default(),
-            system_account: SYSTEM_ACCOUNT.to_owned(),
-            keeps_claims: false,
-        }
-    }
-}
-
-/// What one connection may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Most {
-    /// Bytes that wait for it, before it counts as a slow consumer and is closed.
-    pub pending_bytes: usize,
-    /// Time in which it must take something of what waits.
-    pub write_deadline: Duration,
-    /// Subscriptions.
-    pub subscriptions: usize,
-    /// Tokens of what it subscribes to.
-    pub tokens: usize,
-}
-
-impl Default for Most {
-    fn default() -> Self {
-        Self {
-            pending_bytes: OUTBOX_BYTES_MAX,
-            // As nats-server.
-            write_deadline: Duration::from_secs(10),
-            subscriptions: SUBSCRIPTIONS_MAX,
-            tokens: FILTER_TOKENS_MAX,
-        }
-    }
-}
 
 /// What a connection is told for whose account there are too many.
 pub(crate) const ACCOUNT_FULL: &str = "maximum account active connections exceeded";
@@ -643,13 +574,12 @@ impl Core {
     }
 
     fn subscribe(&mut self, slot: usize, filter: &[u8], queue: Option<&[u8]>, sid: &[u8]) {
-        let valid = subject::is_valid(filter)
-            && subject::tokens(filter).take(FILTER_TOKENS_MAX + 1).count() <= FILTER_TOKENS_MAX;
-        if !valid {
+        let tokens = subject::tokens(filter).take(FILTER_TOKENS_MAX + 1).count();
+        if !subject::is_valid(filter) || tokens > FILTER_TOKENS_MAX {
             self.clients.send(slot, |out| encode::error(out, "Invalid Subject"));
             return;
         }
-        if subject::tokens(filter).count() > self.settings.most.tokens {
+        if tokens > self.settings.most.tokens {
             let text = format!("{}, too many tokens", subscription_violation(filter, None));
             self.clients.send(slot, |out| encode::error(out, &text));
             return;

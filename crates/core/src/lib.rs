@@ -24,6 +24,7 @@ mod published;
 mod reform;
 mod router;
 mod session;
+mod settings;
 mod system;
 mod trace;
 mod traces;
@@ -31,7 +32,7 @@ mod user;
 mod watched;
 
 pub use clients::Taken;
-pub use core::{Core, Most, Settings};
+pub use core::Core;
 pub use mapping::{Mapping, MappingError};
 pub use outbox::Outbox;
 pub use output::{CloseReason, ConnId, Flow, Output};
@@ -39,6 +40,7 @@ pub use published::{Hop, Published};
 pub use reform::{Changeable, Standing};
 pub use router::Capture;
 pub use session::{Bounds, Counts, Identity, Key, Peer, Until};
+pub use settings::{Most, Settings};
 pub use system::{About, Claims, Question, SYSTEM_ACCOUNT, server};
 pub use watched::{
     AccountStatistics, ConnectionDetail, Sort, State, SubscriptionDetail, Traffic, Which,

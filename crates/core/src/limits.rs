@@ -40,6 +40,9 @@ pub const TRACES_MAX: usize = 4_096;
 /// Bytes of the headers of messages whose traces wait.
 pub const TRACES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Bytes of the subjects on which they are waited for.
+pub const ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Accounts through which a request passes at most.
 pub const PASSES_MAX: usize = 8;
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use watershed_base::AccountId;
 use watershed_wire::encode;
 
-use crate::core::{ACCOUNT_FULL, Core, Most, subscription_violation};
+use crate::core::{ACCOUNT_FULL, Core, subscription_violation};
 use crate::output::{CloseReason, ConnId};
 use crate::permit::{Permissions, Permit};
 use crate::router::SubKey;
 use crate::session::{Identity, Phase};
+use crate::settings::Most;
 
 /// What a new configuration says of a user who is connected.
 #[derive(Debug, Clone, PartialEq, Eq)]
